@@ -1,0 +1,144 @@
+/**
+ * The builds of the package, as Vite configurations.
+ *
+ * | File | From | Form | Why so |
+ * |---|---|---|---|
+ * | `index.js` | `src/index.ts` | ES, readable | the application's bundler finds the worker by the literal it contains |
+ * | `worker.js`, `automerge.wasm` | `worker/worker.ts` | ES, minified, one file | a normal build: library mode would inline the wasm |
+ * | `service-worker.js` | `sw/service-worker.ts` | ES, readable | imported by an application's own service worker |
+ * | `sw.js` | `sw/sw.ts` | classic script | registers as it is, also where module service workers are unknown |
+ * | `coffer.global.js` | `src/global.ts` | classic script | `window.Coffer`, with the signals inside |
+ */
+import { automergeGlue, plainWasmUrl, workerUrl } from "./plugins.mjs";
+
+/** @typedef {import("vite").InlineConfig} InlineConfig */
+
+/** Browsers that have what the library needs anyway: Ed25519 in WebCrypto, module workers, Web Locks. */
+export const target = "es2022";
+
+/**
+ * The shared half of every build.
+ *
+ * @param {string} root
+ * @param {string} outDir
+ * @returns {InlineConfig}
+ */
+const common = (root, outDir) => ({
+  configFile: false,
+  root,
+  base: "./",
+  publicDir: false,
+  logLevel: "warn",
+  define: { "process.env.NODE_ENV": '"production"', "import.meta.vitest": "undefined" },
+  build: {
+    outDir,
+    emptyOutDir: false,
+    copyPublicDir: false,
+    target,
+    assetsInlineLimit: 0,
+    modulePreload: false,
+  },
+});
+
+/**
+ * @param {InlineConfig} base
+ * @param {InlineConfig} own
+ * @returns {InlineConfig}
+ */
+const extend = (base, own) => ({ ...base, ...own, build: { ...base.build, ...own.build } });
+
+/**
+ * Every build of the package, by name, with the entry it needs.
+ *
+ * @param {{ root: string, outDir: string }} paths
+ * @returns {{ name: string, entry: string, config: InlineConfig }[]}
+ */
+export function libraryBuilds({ root, outDir }) {
+  const base = common(root, outDir);
+  return [
+    { name: "index.js", entry: "src/index.ts", config: page(base) },
+    { name: "worker.js", entry: "worker/worker.ts", config: worker(base) },
+    { name: "service-worker.js", entry: "sw/service-worker.ts", config: serviceWorkerModule(base) },
+    {
+      name: "sw.js",
+      entry: "sw/sw.ts",
+      config: classicScript(base, { input: "sw/sw.ts", fileName: "sw.js" }),
+    },
+    { name: "coffer.global.js", entry: "src/global.ts", config: scriptTag(base) },
+  ];
+}
+
+/** @param {InlineConfig} base */
+function page(base) {
+  return extend(base, {
+    plugins: [workerUrl({ expression: 'new URL("./worker.js", import.meta.url)' })],
+    build: {
+      minify: false,
+      lib: { entry: "src/index.ts", formats: ["es"], fileName: () => "index.js" },
+      rolldownOptions: { external: ["@preact/signals-core"], output: { codeSplitting: false } },
+    },
+  });
+}
+
+/** @param {InlineConfig} base */
+function worker(base) {
+  return extend(base, {
+    plugins: [automergeGlue(), plainWasmUrl()],
+    build: {
+      rolldownOptions: {
+        input: "worker/worker.ts",
+        output: {
+          format: "es",
+          entryFileNames: "worker.js",
+          assetFileNames: "[name][extname]",
+          codeSplitting: false,
+        },
+      },
+    },
+  });
+}
+
+/** @param {InlineConfig} base */
+function serviceWorkerModule(base) {
+  return extend(base, {
+    build: {
+      minify: false,
+      lib: { entry: "sw/service-worker.ts", formats: ["es"], fileName: () => "service-worker.js" },
+      rolldownOptions: { output: { codeSplitting: false } },
+    },
+  });
+}
+
+/**
+ * @param {InlineConfig} base
+ * @param {{ input: string, fileName: string }} options
+ */
+function classicScript(base, { input, fileName }) {
+  return extend(base, {
+    build: {
+      rolldownOptions: { input, output: { format: "iife", entryFileNames: fileName, codeSplitting: false } },
+    },
+  });
+}
+
+/**
+ * A script tag's own address is known only while it runs, so the bundle takes it down first.
+ *
+ * @param {InlineConfig} base
+ */
+function scriptTag(base) {
+  return extend(base, {
+    define: { ...base.define, "import.meta.url": "__cofferScriptUrl" },
+    plugins: [workerUrl({ expression: 'new URL("worker.js", __cofferScriptUrl)' })],
+    build: {
+      lib: { entry: "src/global.ts", name: "Coffer", formats: ["iife"], fileName: () => "coffer.global.js" },
+      rolldownOptions: {
+        output: {
+          codeSplitting: false,
+          banner:
+            "var __cofferScriptUrl = (document.currentScript && document.currentScript.src) || document.baseURI;",
+        },
+      },
+    },
+  });
+}

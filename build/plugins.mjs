@@ -1,0 +1,216 @@
+/**
+ * The Vite plugins of this project. Each one mends a single thing that a plain Vite build does not do by itself.
+ *
+ * | Plugin | What it is for |
+ * |---|---|
+ * | `automergeGlue` | drops a URL to a wasm file that the Automerge package names but does not ship |
+ * | `workerUrl` | writes the literal worker expression that every bundler understands |
+ * | `plainWasmUrl` | keeps the wasm's address in the form that every bundler understands |
+ * | `demoServiceWorker` | builds the demo's service worker and gives it the list of files to keep |
+ * | `contentSecurityPolicy` | puts the demo's policy into its page |
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, relative, sep } from "node:path";
+import { build } from "vite";
+
+/** @typedef {import("vite").Plugin} Plugin */
+
+const missingWasm =
+  /module_or_path = new (?:\/\* @vite-ignore \*\/ )?URL\('automerge_wasm_bg\.wasm', import\.meta\.url\);/;
+
+/**
+ * Drop Automerge's fallback to `automerge_wasm_bg.wasm`: the package does not ship that file under that name, so bundlers
+ * that follow `new URL(…, import.meta.url)` stop there. The worker always hands the wasm's address over itself.
+ *
+ * @returns {Plugin}
+ */
+export function automergeGlue() {
+  return {
+    name: "coffer:automerge-glue",
+    transform: {
+      filter: { id: /automerge_wasm\.js(\?.*)?$/ },
+      handler(code) {
+        if (!missingWasm.test(code)) return null;
+        const told = 'throw new Error("Automerge needs the address of its wasm file");';
+        return { code: code.replace(missingWasm, told), map: null };
+      },
+    },
+  };
+}
+
+const sourceWorkerUrl = /new URL\(\s*["']\.\.\/\.\.\/worker\/worker\.ts["']\s*,\s*import\.meta\.url\s*\)/g;
+const placeholder = "__COFFER_WORKER_URL__";
+
+/**
+ * Replace the address of the worker's source by that of the built worker beside the file.
+ *
+ * In the source, `src/page/connect.ts` says `new Worker(new URL("../../worker/worker.ts", import.meta.url), …)`, which
+ * the demo's build and the development server follow as they are. The package must say
+ * `new Worker(new URL("./worker.js", import.meta.url), …)` instead. Vite rewrites that form into one that other bundlers do
+ * not see, so the expression hides behind a placeholder until Vite is done with the module.
+ *
+ * @param {{ expression: string }} options what stands in the built file for the worker's address
+ * @returns {Plugin}
+ */
+export function workerUrl({ expression }) {
+  return {
+    name: "coffer:worker-url",
+    enforce: "pre",
+    transform: {
+      filter: { code: sourceWorkerUrl },
+      handler(code) {
+        return { code: code.replaceAll(sourceWorkerUrl, placeholder), map: null };
+      },
+    },
+    generateBundle(_options, bundle) {
+      let found = false;
+      for (const file of Object.values(bundle)) {
+        if (file.type !== "chunk" || !file.code.includes(placeholder)) continue;
+        file.code = file.code.replaceAll(placeholder, expression);
+        found = true;
+      }
+      if (!found)
+        this.error(`No module names "../../worker/worker.ts": the built page could not find its worker.`);
+    },
+  };
+}
+
+/**
+ * Write the wasm's address with plain quotes: the minifier turns them into a template literal, which not every bundler
+ * follows in `new URL(…, import.meta.url)`.
+ *
+ * @returns {Plugin}
+ */
+export function plainWasmUrl() {
+  return {
+    name: "coffer:plain-wasm-url",
+    generateBundle: {
+      order: "post",
+      handler(_options, bundle) {
+        for (const file of Object.values(bundle)) {
+          if (file.type !== "chunk") continue;
+          file.code = file.code.replaceAll(/new URL\(`([\w.-]+\.wasm)`,/g, 'new URL("$1",');
+        }
+      },
+    },
+  };
+}
+
+/**
+ * Build the demo's service worker after its pages, as one classic script `sw.js` beside them, and write the list of the
+ * built files where the source says `self.__WB_MANIFEST` (the form that `workbox-precaching` takes).
+ *
+ * This replaces `vite-plugin-pwa`: that plugin's injectManifest mode does the same, but with it come workbox-build, a second
+ * bundler and Babel, which are 340 packages against these lines.
+ *
+ * @param {{ entry: string, plugins?: () => Plugin[] }} options
+ * @returns {Plugin}
+ */
+export function demoServiceWorker({ entry, plugins = () => [] }) {
+  /** @type {import("vite").ResolvedConfig} */
+  let config;
+  return {
+    name: "coffer:demo-service-worker",
+    apply: "build",
+    configResolved(resolved) {
+      config = resolved;
+    },
+    closeBundle: {
+      sequential: true,
+      async handler(error) {
+        if (error !== undefined || !existsSync(entry)) return;
+        const outDir = join(config.root, config.build.outDir);
+        const manifest = JSON.stringify(precacheManifest(outDir));
+        await build({
+          configFile: false,
+          root: config.root,
+          logLevel: "warn",
+          publicDir: false,
+          define: { "self.__WB_MANIFEST": "__COFFER_PRECACHE__", "process.env.NODE_ENV": '"production"' },
+          plugins: plugins(),
+          resolve: config.resolve.alias === undefined ? {} : { alias: config.resolve.alias },
+          build: {
+            outDir,
+            emptyOutDir: false,
+            copyPublicDir: false,
+            target: "es2022",
+            rolldownOptions: {
+              input: entry,
+              output: { format: "iife", entryFileNames: "sw.js", codeSplitting: false },
+            },
+          },
+        });
+        const builtPath = join(outDir, "sw.js");
+        writeFileSync(
+          builtPath,
+          readFileSync(builtPath, "utf8").replaceAll("__COFFER_PRECACHE__", () => manifest),
+        );
+      },
+    },
+  };
+}
+
+/**
+ * List the built files for precaching: Vite's hashed names need no revision, the others carry their content's hash.
+ *
+ * @param {string} outDir
+ * @returns {{ url: string, revision: string | null }[]}
+ */
+export function precacheManifest(outDir) {
+  const paths = readdirSync(outDir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .filter((path) => !/(\.map|[\\/]sw\.js)$/.test(path))
+    .sort();
+  return paths.map((path) => {
+    const url = relative(outDir, path).split(sep).join("/");
+    const isHashed = /^assets\/.*-[\w-]{8}\.\w+$/.test(url);
+    const revision = isHashed
+      ? null
+      : createHash("sha256").update(readFileSync(path)).digest("hex").slice(0, 16);
+    return { url, revision };
+  });
+}
+
+/**
+ * The demo's policy. Scripts and styles come from its own origin only; the wasm may be compiled; every sink that could turn
+ * text into script demands a trusted type. Connections go to any server over TLS, because a user may sync with any, and to
+ * loopback for trying things out.
+ */
+export const demoPolicy = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "style-src 'self'",
+  "img-src 'self' blob: data:",
+  "media-src 'self' blob:",
+  "font-src 'self'",
+  "connect-src 'self' https: wss: http://localhost:* ws://localhost:* http://127.0.0.1:* ws://127.0.0.1:*",
+  "worker-src 'self'",
+  "manifest-src 'self'",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "require-trusted-types-for 'script'",
+].join("; ");
+
+/**
+ * Put {@link demoPolicy} into the built page, unless the page brings a policy of its own. The development server needs
+ * inline scripts for its reloading, so it goes without.
+ *
+ * @returns {Plugin}
+ */
+export function contentSecurityPolicy() {
+  return {
+    name: "coffer:content-security-policy",
+    apply: "build",
+    transformIndexHtml: {
+      order: "post",
+      handler(html) {
+        if (/http-equiv=["']?Content-Security-Policy/i.test(html)) return [];
+        const attrs = { "http-equiv": "Content-Security-Policy", content: demoPolicy };
+        return [{ tag: "meta", attrs, injectTo: "head-prepend" }];
+      },
+    },
+  };
+}

@@ -1,0 +1,22 @@
+import { defineConfig } from "@playwright/test";
+import { chromiumLaunchOptions } from "./build/chromium.mjs";
+
+/**
+ * The stories in real browsers. `e2e` drives the demo and the server; `packages` installs the package as a stranger would.
+ * One worker and no retries: a story that passes at the second try has found something.
+ */
+export default defineConfig({
+  testDir: "e2e",
+  outputDir: "test-results",
+  workers: 1,
+  retries: 0,
+  fullyParallel: false,
+  forbidOnly: process.env.CI !== undefined,
+  timeout: 120_000,
+  reporter: "list",
+  use: { browserName: "chromium", headless: true, launchOptions: chromiumLaunchOptions() },
+  projects: [
+    { name: "e2e", testMatch: "**/*.@(spec|test).ts", testIgnore: "packages/**" },
+    { name: "packages", testDir: "e2e/packages", testMatch: "*.spec.ts" },
+  ],
+});

@@ -1,0 +1,57 @@
+/**
+ * The server's data directory.
+ *
+ * | file | what |
+ * |---|---|
+ * | `relay.db`, `relay.db-wal` | the logs |
+ * | `server-key` | 32 bytes, the Ed25519 seed that signs tree heads; readable by the owner only |
+ */
+import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import type { Crypto, SigningKeyPair } from "../../src/crypto/index.ts";
+import { CofferError } from "../../src/std/index.ts";
+
+const seedBytes = 32;
+
+/** Make the directory, readable by the owner only, where it is missing. */
+export function prepareDataDirectory(folder: string): { readonly databasePath: string; readonly keyPath: string } {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return { databasePath: join(folder, "relay.db"), keyPath: join(folder, "server-key") };
+}
+
+/**
+ * Read the server's signing key, or make it at the first start. A crash leaves a whole key or none.
+ *
+ * @throws `entry/corrupt` when the file is not a key: it is never replaced, since clients remember the old one
+ */
+export async function openServerKey(
+  crypto: Pick<Crypto, "importSigningPair" | "randomBytes">,
+  path: string,
+): Promise<SigningKeyPair> {
+  if (!existsSync(path)) writeNewFile(path, crypto.randomBytes(seedBytes), crypto.randomBytes(4));
+  const seed = readFileSync(path);
+  const pair = seed.length === seedBytes ? await crypto.importSigningPair(new Uint8Array(seed)) : undefined;
+  seed.fill(0);
+  if (pair === undefined) throw new CofferError("entry/corrupt", { message: `${path} is not a server key.` });
+  return pair;
+}
+
+function writeNewFile(path: string, bytes: Uint8Array, suffix: Uint8Array): void {
+  const draft = `${path}.${Buffer.from(suffix).toString("hex")}`;
+  const file = openSync(draft, "wx", 0o600);
+  try {
+    writeSync(file, bytes);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+    bytes.fill(0);
+  }
+  try {
+    // A link fails where a rename would replace another process's key.
+    linkSync(draft, path);
+  } catch (cause) {
+    if (!existsSync(path)) throw cause;
+  } finally {
+    rmSync(draft);
+  }
+}

@@ -1,0 +1,125 @@
+import type { Verifier } from "../../src/crypto/index.ts";
+import { CofferError, copyBytes, equalBytes, type DbId, type Env, type TenantId } from "../../src/std/index.ts";
+import { byLogId, extendFrontier } from "./log-frontier.ts";
+import type {
+  AppendedCommit,
+  AppendRequest,
+  AppendResult,
+  LogRange,
+  LogState,
+  NewCommit,
+  RelayStorage,
+  StoredCommit,
+  TenantRecord,
+} from "./storage.ts";
+
+interface MemoryRow extends StoredCommit {
+  readonly bytes: Uint8Array;
+  readonly replicaId: Uint8Array;
+  readonly node: Uint8Array;
+}
+
+interface MemoryLog {
+  readonly dbId: DbId;
+  epoch: number;
+  sizeBytes: number;
+  frontier: readonly Uint8Array[];
+  readonly rows: MemoryRow[];
+  readonly seqByHash: Map<string, number>;
+}
+
+interface MemoryTenant {
+  readonly record: TenantRecord;
+  readonly logs: Map<DbId, MemoryLog>;
+}
+
+export interface MemoryStorageOptions {
+  readonly crypto: Pick<Verifier, "sha256">;
+  readonly env: Pick<Env, "nowMs">;
+}
+
+/** Create a relay storage that lives in memory: for tests and the simulator. */
+export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage {
+  const tenants = new Map<TenantId, MemoryTenant>();
+  let isClosed = false;
+
+  async function guarded<Result>(run: () => Result): Promise<Result> {
+    if (isClosed) throw new CofferError("store/closed", { message: "The server is shutting down." });
+    return run();
+  }
+
+  function createTenant(record: TenantRecord, commits: readonly NewCommit[]): boolean {
+    const { tenantId, directoryDbId, publication } = record;
+    if (tenants.has(tenantId)) return false;
+    tenants.set(tenantId, { record: { tenantId, directoryDbId, publication: copyBytes(publication) }, logs: new Map() });
+    append({ tenantId, dbId: directoryDbId, replicaId: new Uint8Array(16), commits, directorySize: 0 });
+    return true;
+  }
+
+  function append(request: AppendRequest): AppendResult {
+    const tenant = tenants.get(request.tenantId);
+    if (tenant === undefined) throw new CofferError("store/failed", { message: "There is no such tenant." });
+    const directory = tenant.logs.get(tenant.record.directoryDbId);
+    if ((directory?.rows.length ?? 0) !== request.directorySize) return { kind: "stale" };
+    const log = tenant.logs.get(request.dbId) ?? createLog(request.dbId, options.env);
+    tenant.logs.set(request.dbId, log);
+    return { kind: "appended", results: request.commits.map((commit) => appendCommit(log, commit, request.replicaId)) };
+  }
+
+  function appendCommit(log: MemoryLog, commit: NewCommit, replicaId: Uint8Array): AppendedCommit {
+    const known = log.rows[log.seqByHash.get(commit.commitHash) ?? -1];
+    if (known !== undefined) {
+      return { status: equalBytes(known.bytes, commit.bytes) ? "present" : "conflict", seq: known.seq };
+    }
+    const seq = log.rows.length;
+    const { frontier, node } = extendFrontier(options.crypto, { size: seq, frontier: log.frontier }, commit.commitHash);
+    log.rows.push({ seq, commitHash: commit.commitHash, bytes: copyBytes(commit.bytes), replicaId: copyBytes(replicaId), node });
+    log.seqByHash.set(commit.commitHash, seq);
+    log.frontier = frontier;
+    log.sizeBytes += commit.bytes.length;
+    return { status: "stored", seq };
+  }
+
+  function startNewEpochs(): void {
+    const epoch = Math.floor(options.env.nowMs() / 1000);
+    for (const { logs } of tenants.values()) {
+      for (const log of logs.values()) log.epoch = Math.max(log.epoch + 1, epoch);
+    }
+  }
+
+  return {
+    readTenant: (tenantId) => guarded(() => tenants.get(tenantId)?.record),
+    createTenant: (record, commits) => guarded(() => createTenant(record, commits)),
+    tenantCount: () => guarded(() => tenants.size),
+    readLog: (tenantId, dbId) => guarded(() => toLogState(tenants.get(tenantId)?.logs.get(dbId))),
+    listLogs: (tenantId) =>
+      guarded(() => [...(tenants.get(tenantId)?.logs.values() ?? [])].flatMap((log) => toLogState(log) ?? []).sort(byLogId)),
+    append: (request) => guarded(() => append(request)),
+    readCommits: (tenantId, dbId, range) => guarded(() => readRange(tenants.get(tenantId)?.logs.get(dbId), range)),
+    readNodes: (tenantId, dbId, seqs) =>
+      guarded(() => seqs.flatMap((seq) => tenants.get(tenantId)?.logs.get(dbId)?.rows[seq]?.node ?? [])),
+    startNewEpochs: () => guarded(startNewEpochs),
+    close: () => guarded(() => void (isClosed = true)),
+  };
+}
+
+function createLog(dbId: DbId, env: Pick<Env, "nowMs">): MemoryLog {
+  const epoch = Math.floor(env.nowMs() / 1000);
+  return { dbId, epoch, sizeBytes: 0, frontier: [], rows: [], seqByHash: new Map() };
+}
+
+function toLogState(log: MemoryLog | undefined): LogState | undefined {
+  return log && { dbId: log.dbId, epoch: log.epoch, size: log.rows.length, sizeBytes: log.sizeBytes };
+}
+
+function readRange(log: MemoryLog | undefined, range: LogRange): readonly StoredCommit[] {
+  const found: StoredCommit[] = [];
+  let sizeBytes = 0;
+  for (const row of log?.rows.slice(range.fromSeq, range.fromSeq + range.maxCount) ?? []) {
+    const isOwn = range.withoutReplica !== undefined && equalBytes(row.replicaId, range.withoutReplica);
+    sizeBytes += isOwn ? 0 : row.bytes.length;
+    if (found.length > 0 && sizeBytes > range.maxBytes) break;
+    found.push({ seq: row.seq, commitHash: row.commitHash, bytes: isOwn ? undefined : row.bytes });
+  }
+  return found;
+}

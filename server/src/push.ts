@@ -1,0 +1,240 @@
+import {
+  createAuthorGraph,
+  foldCommit,
+  judgeAuthor,
+  type AuthorGraph,
+  type DirectoryState,
+} from "../../src/directory/index.ts";
+import { parseCommit, verifyCommit, type Commit } from "../../src/entry/index.ts";
+import {
+  bytesToId,
+  isCofferError,
+  type AuthorKey,
+  type CofferErrorCode,
+  type CommitHash,
+  type DbId,
+  type TenantId,
+} from "../../src/std/index.ts";
+import type { PushResult } from "../../src/sync/index.ts";
+import { openRecords, type Directories, type RelayCrypto, type TenantDirectory } from "./directories.ts";
+import type { AppendedCommit, NewCommit, RelayStorage } from "./storage.ts";
+import { syncLimits } from "../../src/sync/index.ts";
+
+export interface PushParts {
+  readonly crypto: RelayCrypto;
+  readonly storage: RelayStorage;
+  readonly directories: Directories;
+  /** bytes of commits that one tenant may store */
+  readonly tenantBytes: number;
+}
+
+export interface PushRequest {
+  readonly tenantId: TenantId;
+  readonly dbId: DbId;
+  readonly replicaId: Uint8Array;
+  readonly commits: readonly Uint8Array[];
+}
+
+/** What is said of one commit; `undefined` while nothing speaks against storing it. */
+type Refusal = { readonly status: "retry" | "refused"; readonly code: CofferErrorCode } | undefined;
+
+const maxAttempts = 16;
+const nameless = bytesToId("CommitHash", new Uint8Array(32));
+
+/**
+ * Judge commits, cheapest check first, and store those that hold. Any member may bring the commits of another one.
+ *
+ * | what is wrong | answer |
+ * |---|---|
+ * | cannot be read | refused, `protocol/malformed`; its hash is given as zeros |
+ * | signature or hash | refused, `entry/forged` |
+ * | of another tenant or database | refused, `access/denied` |
+ * | entries are missing | refused, `entry/corrupt` |
+ * | author unknown, or not in the cut | refused, `access/denied`, `access/revoked` |
+ * | directory commit not by the admin, or a second successor | refused, `access/not-admin`, `access/denied` |
+ * | names a directory head that is not here | retry, `directory/behind` |
+ * | no room | retry, `store/quota` |
+ * | the same hash is stored with other bytes | refused, `entry/corrupt` |
+ *
+ * @returns one result for each commit, in order; `accepted` ones are on disk
+ */
+export async function pushCommits(parts: PushParts, request: PushRequest): Promise<readonly PushResult[]> {
+  const checked = await Promise.all(request.commits.map((bytes) => checkCommit(parts.crypto, request, bytes)));
+  const commits = checked.flatMap(({ commit, refusal }) => (refusal === undefined && commit !== undefined ? [commit] : []));
+  const stored = commits.length === 0 ? new Map<CommitHash, Stored>() : await judgeAndStore(parts, request, commits);
+  return checked.map(({ commit, refusal }): PushResult => {
+    const commitHash = commit?.commitHash ?? nameless;
+    const outcome = refusal ?? stored.get(commitHash) ?? { status: "retry", code: "store/failed" };
+    if (outcome.status === "accepted") return { commitHash, status: "accepted", seq: outcome.seq, code: undefined };
+    return { commitHash, status: outcome.status, seq: 0, code: outcome.code };
+  });
+}
+
+interface CheckedCommit {
+  readonly commit: Commit | undefined;
+  readonly refusal: Refusal;
+}
+
+/** Everything that needs no directory. */
+async function checkCommit(crypto: RelayCrypto, request: PushRequest, bytes: Uint8Array): Promise<CheckedCommit> {
+  const verdict = await verifyCommit(crypto, bytes);
+  if (verdict.kind === "forged") {
+    if (verdict.reason !== "signature" && verdict.reason !== "hash") {
+      return { commit: undefined, refusal: refused(verdict.reason === "version" ? "protocol/version" : "protocol/malformed") };
+    }
+    const parsed = parseCommit(crypto, bytes);
+    return { commit: parsed.kind === "verified" ? parsed.commit : undefined, refusal: refused("entry/forged") };
+  }
+  const { commit } = verdict;
+  const isHere = commit.header.tenantId === request.tenantId && commit.header.dbId === request.dbId;
+  if (!isHere) return { commit, refusal: refused("access/denied") };
+  // A commit's hash covers what is missing too: the first one to bring it could withhold its entries for ever.
+  const isWhole = commit.entries.every(({ ciphertext }) => ciphertext !== undefined);
+  return { commit, refusal: isWhole ? undefined : refused("entry/corrupt") };
+}
+
+type Stored = NonNullable<Refusal> | { readonly status: "accepted"; readonly seq: number };
+
+/** Judge with the directory as it is, store, and begin again when the directory changed in between. */
+async function judgeAndStore(
+  parts: PushParts,
+  request: PushRequest,
+  commits: readonly Commit[],
+): Promise<ReadonlyMap<CommitHash, Stored>> {
+  const stored = new Map<CommitHash, Stored>();
+  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    stored.clear();
+    const directory = await parts.directories.read(request.tenantId);
+    if (directory === undefined) return stored;
+    const isDirectory = request.dbId === directory.state.dbId;
+    const judged = isDirectory
+      ? await judgeDirectoryCommits(parts.crypto, directory, commits)
+      : await judgeMemberCommits(parts, directory.state, commits);
+    for (const [index, commit] of commits.entries()) {
+      const refusal = judged[index];
+      if (refusal !== undefined) stored.set(commit.commitHash, refusal);
+    }
+    const accepted = commits.filter((_, index) => judged[index] === undefined);
+    if (accepted.length === 0) return stored;
+    const appended = await append(parts, request, { directorySize: directory.size, commits: accepted });
+    if (appended === "stale") continue;
+    for (const [index, { commitHash }] of accepted.entries()) stored.set(commitHash, outcomeOf(appended[index]));
+    return stored;
+  }
+  for (const { commitHash } of commits) stored.set(commitHash, { status: "retry", code: "directory/behind" });
+  return stored;
+}
+
+function outcomeOf(appended: AppendedCommit | Refusal): Stored {
+  if (appended === undefined) return { status: "retry", code: "store/failed" };
+  if ("code" in appended) return appended;
+  return appended.status === "conflict" ? { status: "refused", code: "entry/corrupt" } : { status: "accepted", seq: appended.seq };
+}
+
+/** Append what was judged; a full disk or quota is an answer for each commit, since pulling still works. */
+async function append(
+  parts: PushParts,
+  request: PushRequest,
+  judged: { readonly directorySize: number; readonly commits: readonly Commit[] },
+): Promise<readonly (AppendedCommit | Refusal)[] | "stale"> {
+  const { storage, tenantBytes } = parts;
+  const { tenantId, dbId, replicaId } = request;
+  const commits = judged.commits.map(toNewCommit);
+  const noRoom = commits.map(() => ({ status: "retry", code: "store/quota" }) as const);
+  const usage = await storage.tenantUsage(tenantId);
+  const addedBytes = commits.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  if (usage.sizeBytes + addedBytes > tenantBytes) return noRoom;
+  const isNewLog = usage.logCount >= syncLimits.databasesPerTenant && (await storage.readLog(tenantId, dbId)) === undefined;
+  if (isNewLog) return noRoom;
+  try {
+    const result = await storage.append({ tenantId, dbId, replicaId, commits, directorySize: judged.directorySize });
+    return result.kind === "stale" ? "stale" : result.results;
+  } catch (cause) {
+    if (isCofferError(cause) && cause.code === "store/quota") return noRoom;
+    throw cause;
+  }
+}
+
+/** A verified commit as storage takes it. */
+export function toNewCommit({ commitHash, header, bytes }: Commit): NewCommit {
+  return { commitHash, createdAtMs: header.createdAtMs, bytes };
+}
+
+/** Fold directory commits on top of what is stored; each may stand on the one before it. */
+async function judgeDirectoryCommits(
+  crypto: RelayCrypto,
+  directory: TenantDirectory,
+  commits: readonly Commit[],
+): Promise<readonly Refusal[]> {
+  let { state } = directory;
+  const refusals: Refusal[] = [];
+  for (const commit of commits) {
+    const verdict = foldCommit(state, commit, await openRecords(crypto, commit, directory.findKey));
+    if (verdict.kind === "applied") ({ state } = verdict);
+    refusals.push(directoryRefusal(verdict));
+  }
+  return refusals;
+}
+
+function directoryRefusal(verdict: ReturnType<typeof foldCommit>): Refusal {
+  if (verdict.kind === "waiting") return { status: "retry", code: "directory/behind" };
+  // A known one goes on to storage, which compares its bytes.
+  if (verdict.kind !== "rejected") return undefined;
+  if (verdict.reason === "not-admin") return refused("access/not-admin");
+  return refused(verdict.reason === "malformed" ? "entry/corrupt" : "access/denied");
+}
+
+async function judgeMemberCommits(
+  parts: PushParts,
+  state: DirectoryState,
+  commits: readonly Commit[],
+): Promise<readonly Refusal[]> {
+  const graphs = new Map<AuthorKey, AuthorGraph>();
+  const refusals: Refusal[] = [];
+  for (const { header, commitHash } of commits) {
+    const known = graphs.get(header.author);
+    const graph = known ?? (await graphOf(parts, state, { author: header.author, dbId: header.dbId, commits }));
+    graphs.set(header.author, graph);
+    refusals.push(authorRefusal(judgeAuthor(state, header, commitHash, graph)));
+  }
+  return refusals;
+}
+
+function authorRefusal(verdict: ReturnType<typeof judgeAuthor>): Refusal {
+  if (verdict.kind === "accepted") return undefined;
+  if (verdict.kind === "waiting") return { status: "retry", code: "directory/behind" };
+  if (verdict.reason === "revoked") return refused("access/revoked");
+  return refused(verdict.reason === "not-admin" ? "access/not-admin" : "access/denied");
+}
+
+/**
+ * The commits of one author in one database. Only the cut of a revoked author asks for them, so that for everyone else the
+ * graph stays empty. The commits of the request are in it too: the past of a cut may arrive with its heads.
+ */
+async function graphOf(
+  { storage, crypto }: PushParts,
+  state: DirectoryState,
+  asked: { readonly author: AuthorKey; readonly dbId: DbId; readonly commits: readonly Commit[] },
+): Promise<AuthorGraph> {
+  const graph = createAuthorGraph();
+  if (state.usersByKey.get(asked.author)?.revoked === undefined) return graph;
+  const add = ({ commitHash, header }: Commit): void => {
+    if (header.author === asked.author) graph.add(commitHash, header.predecessors);
+  };
+  const { tenantId } = state;
+  for (let fromSeq = 0; ; ) {
+    const rows = await storage.readCommits(tenantId, asked.dbId, { fromSeq, maxCount: 1024, maxBytes: 4 * 1024 * 1024 });
+    for (const { bytes } of rows) {
+      const verdict = bytes && parseCommit(crypto, bytes);
+      if (verdict?.kind === "verified") add(verdict.commit);
+    }
+    if (rows.length === 0) break;
+    fromSeq += rows.length;
+  }
+  asked.commits.forEach(add);
+  return graph;
+}
+
+function refused(code: CofferErrorCode): Refusal {
+  return { status: "refused", code };
+}

@@ -1,0 +1,120 @@
+/** The whole contract over WebCrypto, the same in page, worker, Node and tests. */
+import { assert, createSystemEnv, parseBase64url, type Env } from "../std/index.ts";
+import { toBufferSource } from "./buffer-source.ts";
+import type { Crypto, EncryptionKeyPair, Key, SigningKeyPair } from "./crypto.ts";
+import { createHpke } from "./hpke.ts";
+import { importOkpPrivateKey, okpKeyBytes } from "./okp.ts";
+import { createKdfParameters, deriveFromPassword } from "./password.ts";
+import { createWebVerifier } from "./verifier.ts";
+
+const nonceBytes = 12;
+const tagBytes = 16;
+const cipherKeyBytes = 32;
+const maxDerivedBytes = 255 * 32;
+
+/**
+ * Create the contract over WebCrypto.
+ *
+ * @param env where random bytes come from, so that a simulator can put them under its seed
+ */
+export function createWebCrypto(env: Pick<Env, "randomBytes"> = createSystemEnv()): Crypto {
+  const verifier = createWebVerifier(env);
+  return {
+    ...verifier,
+    ...createHpke(verifier),
+    importDerivationKey,
+    derive,
+    importCipherKey,
+    encrypt,
+    decrypt,
+    createSigningPair: () => createPair(env, importSigningPair),
+    importSigningPair,
+    createEncryptionPair: () => createPair(env, importEncryptionPair),
+    importEncryptionPair,
+    deriveFromPassword,
+    createKdfParameters: () => createKdfParameters(verifier),
+  };
+}
+
+async function importDerivationKey(secret: Uint8Array): Promise<Key> {
+  assert(secret.length === cipherKeyBytes, "crypto: a derivation key has 32 bytes");
+  return crypto.subtle.importKey("raw", toBufferSource(secret), "HKDF", false, ["deriveBits"]);
+}
+
+async function derive(key: Key, salt: Uint8Array, info: Uint8Array, sizeBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  assert(sizeBytes > 0 && sizeBytes <= maxDerivedBytes, "crypto: HKDF gives 1 to 8160 bytes");
+  const algorithm = { name: "HKDF", hash: "SHA-256", salt: toBufferSource(salt), info: toBufferSource(info) };
+  return new Uint8Array(await crypto.subtle.deriveBits(algorithm, key, sizeBytes * 8));
+}
+
+async function importCipherKey(secret: Uint8Array): Promise<Key> {
+  assert(secret.length === cipherKeyBytes, "crypto: an AES-256 key has 32 bytes");
+  return crypto.subtle.importKey("raw", toBufferSource(secret), "AES-GCM", false, ["encrypt", "decrypt"]);
+}
+
+async function encrypt(
+  key: Key,
+  nonce: Uint8Array,
+  plaintext: Uint8Array,
+  additionalData: Uint8Array,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await crypto.subtle.encrypt(gcm(nonce, additionalData), key, toBufferSource(plaintext)));
+}
+
+async function decrypt(
+  key: Key,
+  nonce: Uint8Array,
+  ciphertext: Uint8Array,
+  additionalData: Uint8Array,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const algorithm = gcm(nonce, additionalData);
+  if (ciphertext.length < tagBytes) return undefined;
+  try {
+    return new Uint8Array(await crypto.subtle.decrypt(algorithm, key, toBufferSource(ciphertext)));
+  } catch {
+    return undefined;
+  }
+}
+
+function gcm(nonce: Uint8Array, additionalData: Uint8Array): AesGcmParams {
+  assert(nonce.length === nonceBytes, "crypto: a GCM nonce has 96 bits");
+  return { name: "AES-GCM", iv: toBufferSource(nonce), additionalData: toBufferSource(additionalData) };
+}
+
+async function createPair<Pair extends object>(
+  env: Pick<Env, "randomBytes">,
+  importPair: (secret: Uint8Array) => Promise<Pair | undefined>,
+): Promise<Pair & { readonly secret: Uint8Array<ArrayBuffer> }> {
+  const secret = env.randomBytes(okpKeyBytes);
+  const pair = await importPair(secret);
+  assert(pair !== undefined, "crypto: the platform knows Ed25519 and X25519");
+  return { ...pair, secret };
+}
+
+async function importSigningPair(secret: Uint8Array): Promise<SigningKeyPair | undefined> {
+  if (secret.length !== okpKeyBytes) return undefined;
+  try {
+    // Only an extractable key tells its public half; that copy is dropped here.
+    const readable = await importOkpPrivateKey("Ed25519", secret, { extractable: true });
+    const { x } = await crypto.subtle.exportKey("jwk", readable);
+    const publicKey = parseBase64url(x ?? "");
+    if (publicKey?.length !== okpKeyBytes) return undefined;
+    return { publicKey, privateKey: await importOkpPrivateKey("Ed25519", secret, { extractable: false }) };
+  } catch {
+    return undefined;
+  }
+}
+
+async function importEncryptionPair(secret: Uint8Array): Promise<EncryptionKeyPair | undefined> {
+  if (secret.length !== okpKeyBytes) return undefined;
+  try {
+    const privateKey = await importOkpPrivateKey("X25519", secret, { extractable: false });
+    const basePoint = new Uint8Array(okpKeyBytes);
+    basePoint[0] = 9;
+    const base = await crypto.subtle.importKey("raw", basePoint, { name: "X25519" }, false, []);
+    const bits = await crypto.subtle.deriveBits({ name: "X25519", public: base }, privateKey, okpKeyBytes * 8);
+    return { publicKey: new Uint8Array(bits), privateKey };
+  } catch {
+    return undefined;
+  }
+}

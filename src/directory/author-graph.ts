@@ -1,0 +1,78 @@
+/**
+ * An author's commits of one database as a graph, and what a cut covers of it.
+ *
+ * ```
+ * root ◄─ c1 ◄─ c2 ◄─ c3            heads of a cut: [c2]
+ *                └──── c4           covered: c2, c1, root; not covered: c3, c4
+ * ```
+ *
+ * Hashes bind predecessors, so the past of a commit never changes once it is known, whatever order commits arrive in. The
+ * past of one cut is kept and grows as missing commits arrive: asking for n commits costs one walk in all, not n.
+ */
+import type { CommitHash } from "../std/index.ts";
+import type { AuthorGraph } from "./directory.ts";
+
+interface Coverage {
+  readonly heads: readonly CommitHash[];
+  /** the heads and their past, as far as it is known */
+  readonly covered: Set<CommitHash>;
+  /** covered commits whose own predecessors are not known yet */
+  readonly missing: Set<CommitHash>;
+}
+
+/** Create an empty graph. */
+export function createAuthorGraph(): AuthorGraph {
+  const predecessorsByCommit = new Map<CommitHash, readonly CommitHash[]>();
+  const followed = new Set<CommitHash>();
+  const heads = new Set<CommitHash>();
+  let coverage: Coverage | undefined;
+
+  function extend(target: Coverage, from: readonly CommitHash[]): void {
+    const open = [...from];
+    for (let commit = open.pop(); commit !== undefined; commit = open.pop()) {
+      target.covered.add(commit);
+      const predecessors = predecessorsByCommit.get(commit);
+      if (predecessors === undefined) {
+        target.missing.add(commit);
+        continue;
+      }
+      target.missing.delete(commit);
+      for (const predecessor of predecessors) if (!target.covered.has(predecessor)) open.push(predecessor);
+    }
+  }
+
+  function coverageOf(asked: readonly CommitHash[]): Coverage {
+    if (coverage !== undefined && sameHeads(coverage.heads, asked)) return coverage;
+    coverage = { heads: asked, covered: new Set(), missing: new Set() };
+    extend(coverage, asked);
+    return coverage;
+  }
+
+  return {
+    add(commitHash, predecessors) {
+      if (predecessorsByCommit.has(commitHash)) return;
+      predecessorsByCommit.set(commitHash, predecessors);
+      for (const predecessor of predecessors) {
+        followed.add(predecessor);
+        heads.delete(predecessor);
+      }
+      if (!followed.has(commitHash)) heads.add(commitHash);
+      if (coverage?.missing.has(commitHash)) extend(coverage, [commitHash]);
+    },
+    has: (commitHash) => predecessorsByCommit.has(commitHash),
+    isCovered(commitHash, asked) {
+      const known = coverageOf(asked);
+      if (known.covered.has(commitHash)) return true;
+      return known.missing.size === 0 ? false : undefined;
+    },
+    heads: () => [...heads].sort(compareText),
+  };
+}
+
+function sameHeads(a: readonly CommitHash[], b: readonly CommitHash[]): boolean {
+  return a === b || (a.length === b.length && a.every((head, index) => head === b[index]));
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,289 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createWebVerifier } from "../crypto/index.ts";
+import type { Commit, CommitHeader } from "../entry/index.ts";
+import { bytesToId, utf8ToBytes, type AuthorKey, type CommitHash, type DbId, type TenantId } from "../std/index.ts";
+import {
+  createAuthorGraph,
+  createDirectory,
+  foldCommit,
+  isMember,
+  judgeAuthor,
+  type AuthorVerdict,
+  type DirectoryRecord,
+  type DirectoryState,
+} from "./index.ts";
+
+const crypto = createWebVerifier();
+const bytesOf = (text: string): Uint8Array => crypto.sha256(utf8ToBytes(text));
+const userOf = (name: string): AuthorKey => bytesToId("AuthorKey", bytesOf(`user ${name}`));
+const hashOf = (name: string): CommitHash => bytesToId("CommitHash", bytesOf(`commit ${name}`));
+const dbOf = (name: string): DbId => bytesToId("DbId", bytesOf(`db ${name}`).subarray(0, 16));
+const tenantId: TenantId = bytesToId("TenantId", bytesOf("tenant"));
+const admin = userOf("admin");
+const empty = createDirectory(crypto, tenantId, admin);
+const contacts = dbOf("contacts");
+
+function commitOf(name: string, header: Partial<CommitHeader>, entryTypes: readonly string[] = ["directory_record"]): Commit {
+  const zero = new Uint8Array(32);
+  const entries = entryTypes.map((entryType) => ({
+    entryHash: bytesToId("EntryHash", bytesOf(name)),
+    header: { entryType, docId: "", dependencies: [], keyIndex: 0, docCounter: 0, ciphertextSizeBytes: 0, ciphertextHash: zero },
+  })) as unknown as Commit["entries"];
+  return {
+    commitHash: hashOf(name),
+    header: {
+      suite: 1,
+      tenantId,
+      dbId: contacts,
+      author: admin,
+      writerNonce: zero.subarray(16),
+      writerSeq: 1,
+      predecessors: [],
+      directoryHead: undefined,
+      seen: { logKeyId: zero.subarray(24), epoch: 0, size: 0, rootPrefix: zero.subarray(16) },
+      createdAtMs: 0,
+      salt: zero,
+      keys: [],
+      entryHashes: [],
+      ...header,
+    },
+    entries,
+    signature: new Uint8Array(64),
+    bytes: new Uint8Array(0),
+  };
+}
+
+const after = (previous: string | undefined): Partial<CommitHeader> => ({
+  dbId: empty.dbId,
+  predecessors: previous === undefined ? [] : [hashOf(previous)],
+  directoryHead: previous === undefined ? undefined : hashOf(previous),
+});
+const lineCommit = (name: string, previous: string | undefined, header: Partial<CommitHeader> = {}): Commit =>
+  commitOf(name, { ...after(previous), ...header });
+
+const grant = (name: string): DirectoryRecord => ({
+  kind: "grantaccess",
+  userKey: userOf(name),
+  encryptionKey: bytesOf(`encryption ${name}`),
+  nameHash: bytesOf(`name ${name}`),
+});
+const card = (name: string, userName = name): DirectoryRecord => ({ kind: "membercard", userKey: userOf(name), userName });
+const revoke = (name: string, cuts: Record<string, readonly string[]> = {}): DirectoryRecord => ({
+  kind: "revokeaccess",
+  userKey: userOf(name),
+  cuts: Object.entries(cuts).map(([db, heads]) => ({ dbId: dbOf(db), heads: heads.map(hashOf) })),
+});
+
+/** Fold records, one commit each, named c0, c1 … */
+function stateOf(...records: readonly DirectoryRecord[]): DirectoryState {
+  return records.reduce((state, record, index) => {
+    const verdict = foldCommit(state, lineCommit(`c${index}`, index === 0 ? undefined : `c${index - 1}`), [record]);
+    expect(verdict.kind).toBe("applied");
+    return verdict.kind === "applied" ? verdict.state : state;
+  }, empty);
+}
+
+describe("the line", () => {
+  test("grows by commits that name the head, and knows them again", () => {
+    const one = stateOf(grant("ada"));
+    expect([one.head, one.indexByCommit.get(hashOf("c0")), isMember(one, userOf("ada"))]).toEqual([hashOf("c0"), 0, true]);
+    expect(foldCommit(one, lineCommit("c0", undefined), [grant("ada")])).toEqual({ kind: "known" });
+    expect([empty.head, empty.usersByKey.size, empty.indexByCommit.size]).toEqual([undefined, 0, 0]);
+  });
+
+  test("holds back what follows something unknown", () => {
+    expect(foldCommit(empty, lineCommit("c1", "c0"), [])).toEqual({ kind: "waiting" });
+  });
+
+  test("rejects a second successor of any commit, and a second beginning, as forks", () => {
+    const state = stateOf(grant("ada"), grant("bob"));
+    const fork = { kind: "rejected", reason: "fork" };
+    expect(foldCommit(state, lineCommit("x", "c0"), [])).toEqual(fork);
+    expect(foldCommit(state, lineCommit("x", undefined), [])).toEqual(fork);
+    expect(foldCommit(state, lineCommit("y", "x"), [])).toEqual({ kind: "waiting" });
+  });
+
+  test.each([
+    ["wrong-database", { dbId: contacts }],
+    ["wrong-database", { tenantId: bytesToId("TenantId", bytesOf("other")) }],
+    ["not-admin", { author: userOf("ada") }],
+    ["malformed", { predecessors: [] }],
+    ["malformed", { directoryHead: undefined }],
+    ["malformed", { directoryHead: hashOf("unknown") }],
+    ["malformed", { predecessors: [hashOf("c0"), hashOf("c1")] }],
+  ] as const)("rejects as %s: %o", (reason, header) => {
+    const state = stateOf(grant("ada"));
+    expect(foldCommit(state, lineCommit("c1", "c0", header), [grant("eve")])).toEqual({ kind: "rejected", reason });
+  });
+
+  test("holds directory records only; entries that were not transferred have no type", () => {
+    const state = stateOf(grant("ada"));
+    const mixed = commitOf("c1", after("c0"), ["directory_record", "doc_change"]);
+    expect(foldCommit(state, mixed, [])).toEqual({ kind: "rejected", reason: "malformed" });
+    const bare = { ...mixed, entries: mixed.entries.map(({ entryHash }) => ({ entryHash })) };
+    expect(foldCommit(state, bare, []).kind).toBe("applied");
+  });
+
+  test("gives the same state for any order of arrival once waiting commits are tried again", () => {
+    const names = ["ada", "bob", "eve"];
+    const record = fc.constantFrom(...names).chain((name) =>
+      fc.constantFrom(grant(name), revoke(name, { contacts: ["a1"] }), revoke(name), card(name, `${name}!`)),
+    );
+    const line = fc.array(fc.array(record, { maxLength: 1 }), { minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(line, fc.infiniteStream(fc.nat({ max: 1 << 20 })), (rows, stream) => {
+        const arrivals = rows.map((records, index) => ({
+          commit: lineCommit(`c${index}`, index === 0 ? undefined : `c${index - 1}`),
+          records,
+        }));
+        const foldAll = (order: typeof arrivals): DirectoryState => {
+          let state = empty;
+          let open = order;
+          while (open.length > 0) {
+            open = open.filter(({ commit, records }) => {
+              const verdict = foldCommit(state, commit, records);
+              if (verdict.kind === "applied") state = verdict.state;
+              return verdict.kind === "waiting";
+            });
+          }
+          return state;
+        };
+        const shuffled = arrivals
+          .map((arrival) => ({ arrival, key: stream.next().value as number }))
+          .sort((a, b) => a.key - b.key)
+          .map(({ arrival }) => arrival);
+        expect(foldAll(shuffled)).toEqual(foldAll(arrivals));
+      }),
+    );
+  });
+});
+
+describe("records in the fold", () => {
+  test("a card names a granted user and nobody else", () => {
+    const state = stateOf(card("ada", "early"), grant("ada"), card("ada", "Ada"), card("bob"));
+    expect(state.usersByKey.get(userOf("ada"))?.userName).toBe("Ada");
+    expect(state.usersByKey.has(userOf("bob"))).toBe(false);
+  });
+
+  test("a second grant replaces keys and keeps name and place", () => {
+    const renewed: DirectoryRecord = { ...grant("ada"), encryptionKey: bytesOf("new") } as DirectoryRecord;
+    const user = stateOf(grant("ada"), card("ada", "Ada"), renewed).usersByKey.get(userOf("ada"));
+    expect(user).toMatchObject({ grantedAt: 0, userName: "Ada", encryptionKey: bytesOf("new") });
+  });
+
+  test("a revoked key is never granted again, the admin key never at all", () => {
+    const state = stateOf(grant("ada"), revoke("ada", { contacts: ["a1"] }), grant("ada"), grant("admin"), revoke("bob"));
+    expect(isMember(state, userOf("ada"))).toBe(false);
+    expect(state.usersByKey.get(userOf("ada"))?.revoked).toEqual({ at: 1, cuts: new Map([[contacts, [hashOf("a1")]]]) });
+    expect([state.usersByKey.has(admin), state.usersByKey.has(userOf("bob"))]).toEqual([false, false]);
+    expect(state.head).toBe(hashOf("c4"));
+  });
+
+  test("a second revocation replaces the cut", () => {
+    const state = stateOf(grant("ada"), revoke("ada"), revoke("ada", { contacts: ["a2"] }));
+    expect(state.usersByKey.get(userOf("ada"))?.revoked).toEqual({ at: 2, cuts: new Map([[contacts, [hashOf("a2")]]]) });
+  });
+
+  test("member cards that could not be opened change nothing but names", () => {
+    const server = stateOf(grant("ada"));
+    const member = foldCommit(empty, commitOf("c0", after(undefined), ["directory_record", "directory_record"]), [grant("ada"), card("ada")]);
+    if (member.kind !== "applied") throw new Error(member.kind);
+    const nameless = new Map([...member.state.usersByKey].map(([key, user]) => [key, { ...user, userName: undefined }]));
+    expect({ ...member.state, usersByKey: nameless }).toEqual(server);
+  });
+});
+
+describe("judging authors", () => {
+  const accepted = { kind: "accepted" };
+  const waiting = { kind: "waiting" };
+  const rejected = (reason: string): object => ({ kind: "rejected", reason });
+  const judge = (state: DirectoryState, header: Partial<CommitHeader>, name = "a1"): AuthorVerdict =>
+    judgeAuthor(state, commitOf(name, header).header, hashOf(name), createAuthorGraph());
+  const byAda = (head: string | undefined, dbId = contacts): Partial<CommitHeader> => ({
+    author: userOf("ada"),
+    dbId,
+    directoryHead: head === undefined ? undefined : hashOf(head),
+  });
+
+  test("the admin writes the directory and nothing else; members never write it", () => {
+    const state = stateOf(grant("ada"));
+    expect(judge(state, { dbId: empty.dbId })).toEqual(accepted);
+    expect(judge(state, { dbId: contacts, directoryHead: hashOf("c0") })).toEqual(rejected("unknown-author"));
+    expect(judge(state, byAda("c0", empty.dbId))).toEqual(rejected("not-admin"));
+  });
+
+  test("a member is granted at the commit's own directory head", () => {
+    const state = stateOf(card("nobody"), grant("ada"), grant("bob"));
+    expect(judge(state, byAda("c0"))).toEqual(rejected("unknown-author"));
+    expect(judge(state, byAda("c1"))).toEqual(accepted);
+    expect(judge(state, byAda("c2"))).toEqual(accepted);
+    expect(judge(state, byAda("c3"))).toEqual(waiting);
+    expect(judge(state, byAda(undefined))).toEqual(rejected("unknown-author"));
+    expect(judge(state, { ...byAda("c1"), author: userOf("eve") })).toEqual(rejected("unknown-author"));
+    expect(judge(state, { ...byAda("c9"), author: userOf("eve") })).toEqual(waiting);
+    expect(judge(state, { ...byAda("c1"), tenantId: bytesToId("TenantId", bytesOf("x")) })).toEqual(rejected("unknown-author"));
+  });
+
+  test("outside the cut no directory head helps, known or not; other databases are cut too", () => {
+    const state = stateOf(grant("ada"), revoke("ada", { contacts: ["a1"] }));
+    const graph = createAuthorGraph();
+    graph.add(hashOf("a1"), []);
+    const judgeIn = (name: string, head: string, db = contacts): AuthorVerdict =>
+      judgeAuthor(state, commitOf(name, byAda(head, db)).header, hashOf(name), db === contacts ? graph : createAuthorGraph());
+    expect(judgeIn("a1", "c0")).toEqual(accepted);
+    expect(judgeIn("a2", "c0")).toEqual(rejected("revoked"));
+    expect(judgeIn("a2", "unknown")).toEqual(rejected("revoked"));
+    expect(judgeIn("b1", "c0", dbOf("other"))).toEqual(rejected("revoked"));
+  });
+
+  test("a cut gives the same verdicts whatever order commits and directory arrive in", () => {
+    const cases = fc.record({
+      follows: fc.array(fc.array(fc.nat({ max: 99 }), { maxLength: 2 }), { minLength: 1, maxLength: 12 }),
+      cut: fc.array(fc.nat({ max: 99 }), { maxLength: 2 }),
+      keys: fc.array(fc.nat({ max: 1 << 20 }), { minLength: 16, maxLength: 16 }),
+    });
+    fc.assert(
+      fc.property(cases, ({ follows, cut, keys }) => {
+        const size = follows.length;
+        const before = follows.map((picks, i) => (i === 0 ? [] : [...new Set(picks.map((pick) => pick % i))]));
+        const heads = [...new Set(cut.map((pick) => pick % size))];
+        const past = new Set<number>();
+        const walk = (at: number): void => {
+          past.add(at);
+          before[at]!.forEach(walk);
+        };
+        heads.forEach(walk);
+
+        const line = [grant("ada"), grant("bob"), revoke("ada", { contacts: heads.map((i) => `a${i}`) })];
+        const events = [...line.map((_, i) => ({ line: i })), ...before.map((_, i) => ({ own: i }))]
+          .map((event, i) => ({ event, key: keys[i % keys.length]! + i / 100 }))
+          .sort((a, b) => a.key - b.key);
+        let state = empty;
+        const graph = createAuthorGraph();
+        const arrived = new Set<number>();
+        const verdicts = new Map<number, AuthorVerdict>();
+        const heard: number[] = [];
+        for (const { event } of events) {
+          if ("own" in event) {
+            arrived.add(event.own);
+            graph.add(hashOf(`a${event.own}`), before[event.own]!.map((i) => hashOf(`a${i}`)));
+          } else heard.push(event.line);
+          for (let pass = 0; pass < line.length; pass++) {
+            for (const i of heard) {
+              const verdict = foldCommit(state, lineCommit(`c${i}`, i === 0 ? undefined : `c${i - 1}`), [line[i]!]);
+              if (verdict.kind === "applied") state = verdict.state;
+            }
+          }
+          for (const i of arrived) {
+            const verdict = judgeAuthor(state, commitOf(`a${i}`, byAda("c0")).header, hashOf(`a${i}`), graph);
+            verdicts.set(i, verdict);
+            if (state.head === hashOf("c2") && !past.has(i)) expect(verdict.kind).not.toBe("accepted");
+          }
+        }
+        const wanted = before.map((_, i) => (past.has(i) ? accepted : rejected("revoked")));
+        expect(before.map((_, i) => verdicts.get(i))).toEqual(wanted);
+      }),
+    );
+  });
+});

@@ -1,0 +1,150 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { bytesToHex, bytesToId, isCofferError, parseHex, parseId, type CofferErrorCode } from "../std/index.ts";
+import type { DirectoryRecord } from "./directory.ts";
+import { encodeRecord, parseRecord, recordLimits } from "./records.ts";
+import vectors from "./records.vectors.json";
+
+const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
+const userKey = bytes32.map((bytes) => bytesToId("AuthorKey", bytes));
+const cut = fc.record({
+  dbId: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => bytesToId("DbId", bytes)),
+  heads: fc.array(
+    bytes32.map((bytes) => bytesToId("CommitHash", bytes)),
+    { maxLength: 4 },
+  ),
+});
+const records: fc.Arbitrary<DirectoryRecord> = fc.oneof(
+  fc.record({
+    kind: fc.constant("grantaccess" as const),
+    userKey,
+    encryptionKey: bytes32,
+    nameHash: bytes32,
+  }),
+  fc.record({
+    kind: fc.constant("revokeaccess" as const),
+    userKey,
+    cuts: fc.uniqueArray(cut, { selector: ({ dbId }) => dbId, maxLength: 5 }),
+  }),
+  fc.record({
+    kind: fc.constant("membercard" as const),
+    userKey,
+    userName: fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 }),
+  }),
+);
+
+function fromJson(value: (typeof vectors.records)[number]["record"]): DirectoryRecord {
+  const key = parseId("AuthorKey", value.userKey)!;
+  switch (value.kind) {
+    case "grantaccess":
+      return {
+        kind: "grantaccess",
+        userKey: key,
+        encryptionKey: parseHex(value.encryptionKey!)!,
+        nameHash: parseHex(value.nameHash!)!,
+      };
+    case "revokeaccess":
+      return {
+        kind: "revokeaccess",
+        userKey: key,
+        cuts: value.cuts!.map(({ dbId, heads }) => ({
+          dbId: parseId("DbId", dbId)!,
+          heads: heads.map((head) => parseId("CommitHash", head)!),
+        })),
+      };
+    default:
+      return { kind: "membercard", userKey: key, userName: value.userName! };
+  }
+}
+
+function codeOf(run: () => unknown): CofferErrorCode | undefined {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    return isCofferError(error) ? error.code : undefined;
+  }
+}
+
+describe("record vectors", () => {
+  test.each(vectors.records)("$name", ({ hex, record }) => {
+    expect(bytesToHex(encodeRecord(fromJson(record)))).toBe(hex);
+    expect(parseRecord(parseHex(hex)!)).toEqual(fromJson(record));
+  });
+
+  test.each(vectors.failures)("refused: $name", ({ hex }) => {
+    expect(parseHex(hex)).toBeDefined();
+    expect(parseRecord(parseHex(hex)!)).toBeUndefined();
+  });
+});
+
+describe("records", () => {
+  test("come back as they were, in canonical order", () => {
+    fc.assert(
+      fc.property(records, (record) => {
+        const bytes = encodeRecord(record);
+        const parsed = parseRecord(bytes)!;
+        expect(encodeRecord(parsed)).toEqual(bytes);
+        if (record.kind !== "revokeaccess") expect(parsed).toEqual(record);
+        else {
+          const rows = record.cuts.filter(({ heads }) => heads.length > 0);
+          const wanted = new Map(rows.map(({ dbId, heads }) => [dbId, new Set(heads)]));
+          const cuts = (parsed as typeof record).cuts;
+          expect(new Map(cuts.map(({ dbId, heads }) => [dbId, new Set(heads)]))).toEqual(wanted);
+        }
+      }),
+    );
+  });
+
+  test("give a verdict for any bytes, and only for what they would have written", () => {
+    const spoiled = fc
+      .tuple(records.map(encodeRecord), fc.nat(), fc.nat({ max: 255 }))
+      .map(([bytes, at, value]) => bytes.with(at % bytes.length, value));
+    fc.assert(
+      fc.property(fc.oneof(fc.uint8Array({ maxLength: 300 }), spoiled), (bytes) => {
+        const record = parseRecord(bytes);
+        if (record !== undefined) expect(encodeRecord(record)).toEqual(new Uint8Array(bytes));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test("truncated at any byte or longer by one are refused", () => {
+    fc.assert(
+      fc.property(records, (record) => {
+        const bytes = encodeRecord(record);
+        for (let end = 0; end < bytes.length; end++) expect(parseRecord(bytes.subarray(0, end))).toBeUndefined();
+        expect(parseRecord(new Uint8Array([...bytes, 0]))).toBeUndefined();
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test("that break a limit are not written", () => {
+    const key = bytesToId("AuthorKey", new Uint8Array(32));
+    const id = (kind: "DbId" | "CommitHash", index: number): never => {
+      const bytes = new Uint8Array(kind === "DbId" ? 16 : 32);
+      new DataView(bytes.buffer).setUint32(0, index);
+      return bytesToId(kind, bytes) as never;
+    };
+    const heads = (count: number): never[] => Array.from({ length: count }, (_, i) => id("CommitHash", i));
+    const revoke = (cuts: { dbId: never; heads: never[] }[]): (() => unknown) =>
+      () => encodeRecord({ kind: "revokeaccess", userKey: key, cuts });
+    expect(codeOf(revoke([{ dbId: id("DbId", 1), heads: heads(recordLimits.headsPerCut) }]))).toBeUndefined();
+    expect(codeOf(revoke([{ dbId: id("DbId", 1), heads: heads(recordLimits.headsPerCut + 1) }]))).toBe("input/too-large");
+    const many = Array.from({ length: recordLimits.cuts + 1 }, (_, i) => ({ dbId: id("DbId", i), heads: heads(1) }));
+    expect(codeOf(revoke(many))).toBe("input/too-large");
+    expect(codeOf(revoke(many.slice(0, 9000)))).toBe("input/too-large");
+    expect(codeOf(revoke([{ dbId: id("DbId", 1), heads: heads(1) }, { dbId: id("DbId", 1), heads: heads(2) }]))).toBe("input/invalid");
+    const card = (userName: string) => () => encodeRecord({ kind: "membercard", userKey: key, userName });
+    expect(codeOf(card(""))).toBe("input/invalid");
+    expect(codeOf(card("ø".repeat(128)))).toBeUndefined();
+    expect(codeOf(card("ø".repeat(129)))).toBe("input/invalid");
+    const short = new Uint8Array(31);
+    const whole = new Uint8Array(32);
+    const grant = (encryptionKey: Uint8Array, nameHash: Uint8Array) => () =>
+      encodeRecord({ kind: "grantaccess", userKey: key, encryptionKey, nameHash });
+    expect(codeOf(grant(short, whole))).toBe("input/invalid");
+    expect(codeOf(grant(whole, short))).toBe("input/invalid");
+  });
+});

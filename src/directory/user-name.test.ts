@@ -1,0 +1,28 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { createWebVerifier } from "../crypto/index.ts";
+import { bytesToHex } from "../std/index.ts";
+import { hashUserName } from "./user-name.ts";
+
+const crypto = createWebVerifier();
+const namesKey = new Uint8Array(32).fill(7);
+const hash = (name: string, key = namesKey): string => bytesToHex(hashUserName(crypto, key, name));
+
+test("a name's hash is the same in any case and Unicode form, and another under another key", () => {
+  expect(hash("CN=Ada/O=Acme")).toBe(hash("cn=ada/o=acme"));
+  expect(hash("Ame\u0301lie")).toBe(hash("AM\u00c9LIE"));
+  expect(hash("Straße")).toBe(hash("STRASSE"));
+  expect(hash("ΟΔΥΣΣΕΥΣ")).toBe(hash("οδυσσευς"));
+  expect(hash("ﬁnn")).toBe(hash("Finn"));
+  expect(hash("ada")).not.toBe(hash("adb"));
+  expect(hash("ada")).not.toBe(hash("ada", new Uint8Array(32)));
+  expect(hash("ada")).toBe("HASH");
+});
+
+test("folding twice changes nothing", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "grapheme" }), (name) => {
+      expect(hash(name.toUpperCase())).toBe(hash(name));
+    }),
+  );
+});

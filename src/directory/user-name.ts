@@ -1,0 +1,25 @@
+import { utf8ToBytes } from "../std/index.ts";
+import type { Verifier } from "../crypto/index.ts";
+
+const userDomain = utf8ToBytes("coffer/user/v1\0");
+
+/**
+ * Hash a user's name under the tenant's names key, so that a server can compare names and read none: 32 bytes.
+ *
+ * Names are compared without case and in one Unicode form: HMAC(names key, "coffer/user/v1\0" ‖ folded name).
+ */
+export function hashUserName(
+  crypto: Pick<Verifier, "hmacSha256">,
+  namesKey: Uint8Array,
+  userName: string,
+): Uint8Array<ArrayBuffer> {
+  return crypto.hmacSha256(namesKey, userDomain, utf8ToBytes(foldUserName(userName)));
+}
+
+/*
+ * JavaScript has no full case folding. Upper case first brings "ß" and "ss", "ς" and "σ" together, which lower case alone
+ * keeps apart; NFKC before and after, because changing case can leave the normal form.
+ */
+function foldUserName(userName: string): string {
+  return userName.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC");
+}

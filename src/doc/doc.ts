@@ -1,0 +1,74 @@
+/**
+ * Documents from changes: the only room that touches Automerge.
+ *
+ * Guarantees
+ * - A1 Automerge is loaded on first need, never before (`loadAutomerge`), and every handle is freed
+ * - A2 a change is applied only after its chunk was checked: uncompressed, one chunk, hash, limits of size, depth and string length
+ * - A3 nothing here throws for a bad change: it is a verdict, and the others of its batch are applied
+ */
+import type { DocValue, DraftOperation, DraftValue } from "../draft/index.ts";
+
+/** A change as Automerge wrote it, with what its header says. Hashes and actors are lower-case hex, Automerge's own form. */
+export interface DocChange {
+  /** one uncompressed change chunk */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly hash: string;
+  readonly actor: string;
+  readonly seq: number;
+  readonly deps: readonly string[];
+}
+
+export type ChangeVerdict =
+  | { readonly kind: "change"; readonly change: DocChange }
+  | { readonly kind: "bad"; readonly reason: "malformed" | "compressed" | "limit" };
+
+export const changeLimits = { bytes: 256 * 1024, depth: 64, stringBytes: 256 * 1024, operations: 20_000 } as const;
+
+export interface ApplyResult {
+  readonly applied: readonly DocChange[];
+  /** their dependencies are not all here */
+  readonly waiting: readonly DocChange[];
+  readonly rejected: readonly { readonly change: DocChange; readonly reason: "conflicting-seq" | "not-applicable" | "limit" }[];
+}
+
+export interface ReplayResult {
+  /** new changes since before, in order; usually one, none when the edit changed nothing */
+  readonly changes: readonly DocChange[];
+  /** heads of the document now */
+  readonly heads: readonly string[];
+  /** heads of the branch the draft was recorded on, with the draft: the base of the next draft of the same page */
+  readonly draftHeads: readonly string[];
+}
+
+/** An Automerge document in wasm memory. Single use: closed once, then every call is a bug. */
+export interface OpenDoc {
+  readonly heads: readonly string[];
+  /** frozen plain data at the current heads */
+  readonly value: { readonly [key: string]: DocValue };
+  applyChanges(changes: readonly DocChange[]): ApplyResult;
+  /** Run a recorded draft at `baseHeads` under `actor`. @throws input/invalid when an operation does not fit the document */
+  replay(draft: { operations: readonly DraftOperation[]; baseHeads: readonly string[]; actor: string; timeMs: number }): ReplayResult;
+  /** An empty change on the current heads: a deletion, an undeletion, a join. */
+  emptyChange(options: { actor: string; timeMs: number }): DocChange;
+  hasHeads(heads: readonly string[]): boolean;
+  save(): Uint8Array<ArrayBuffer>;
+  close(): void;
+}
+
+/** The loaded library. */
+export interface DocEngine {
+  /** An empty document without an actor's change. */
+  createDoc(): OpenDoc;
+  /** The first change of a document from a plain value, with its plain reading. */
+  encodeInitial(options: { value: DraftValue; actor: string; timeMs: number }): { change: DocChange; value: { readonly [key: string]: DocValue } };
+  /** Judge untrusted bytes as one change chunk. */
+  parseChange(bytes: Uint8Array): ChangeVerdict;
+}
+
+/*
+ * Exports of index.ts:
+ *   loadAutomerge(wasm: string | (() => Promise<Uint8Array>)): Promise<DocEngine>   once per thread; later calls give the same
+ *   (wasm: the URL as a string for `initializeWasm`, or bytes in Node tests), the types above
+ *   summarizeValue(value): DocValue object for the catalog: the whole value when it is small (≤ 4 KiB of text and 256 nodes),
+ *   otherwise strings cut at 256 units, lists at 16, depth at 4; { value, isWhole }
+ */

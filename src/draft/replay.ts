@@ -1,0 +1,172 @@
+/** The worker's half: runs recorded operations on a document that comes as an argument. */
+import { CofferError } from "../std/index.ts";
+import type { DraftOperation, DraftValue, Path } from "./draft.ts";
+
+type Step = string | number;
+
+/** An Automerge document open for a change, as its wasm handle offers it, with the boxes of the values plain data lacks. */
+export interface ReplayTarget {
+  readonly doc: {
+    getWithType(object: string, step: Step): readonly [string, unknown] | null;
+    length(object: string): number;
+    put(object: string, step: Step, value: unknown, datatype: string): void;
+    putObject(object: string, step: Step, text: string): string;
+    initRootFromHydrate(value: unknown): void;
+    putObjectFromHydrate(object: string, step: Step, value: unknown): string;
+    delete(object: string, step: Step): void;
+    splice(object: string, index: number, remove: number, text: string): void;
+    spliceFromHydrate(object: string, index: number, remove: number, values: readonly unknown[]): void;
+    updateText(object: string, text: string): void;
+    increment(object: string, step: Step, by: number): void;
+    mark(object: string, range: object, name: string, value: unknown): void;
+    unmark(object: string, range: object, name: string): void;
+  };
+  counter(start: number): unknown;
+  atomic(text: string): unknown;
+}
+
+const root = "_root";
+
+/**
+ * Run recorded operations, in order. The caller opens, commits or rolls back the change around it.
+ *
+ * @throws `input/invalid` with `path` when an operation does not fit the document
+ */
+export function replayDraft(target: ReplayTarget, operations: readonly DraftOperation[]): void {
+  for (const operation of operations) replayOne(target, operation);
+}
+
+/** Fill an empty document with its first value. The caller opens and commits the change around it. */
+export function replayInitial(target: ReplayTarget, value: DraftValue): void {
+  target.doc.initRootFromHydrate(hydrate(target, value));
+  mendInside(target, root, value);
+}
+
+function replayOne(target: ReplayTarget, operation: DraftOperation): void {
+  const { doc } = target;
+  const { path } = operation;
+  switch (operation.op) {
+    case "set": {
+      const { owner, step } = ownerAt(target, path);
+      return setValue(target, owner, step, operation.value);
+    }
+    case "delete": {
+      const { owner, step } = ownerAt(target, path);
+      return doc.delete(owner, step);
+    }
+    case "splice": {
+      const list = objectAt(target, path, ["list"]);
+      const { index, remove, values } = operation;
+      if (index + remove > doc.length(list)) misfit(path);
+      doc.spliceFromHydrate(list, index, remove, values.map((value) => hydrate(target, value)));
+      values.forEach((value, offset) => mendLarge(target, list, index + offset, value));
+      return;
+    }
+    case "spliceText": {
+      const text = objectAt(target, path, ["text"]);
+      if (operation.index + operation.remove > doc.length(text)) misfit(path);
+      return doc.splice(text, operation.index, operation.remove, operation.insert);
+    }
+    case "updateText":
+      return doc.updateText(objectAt(target, path, ["text"]), operation.value);
+    case "increment": {
+      const { owner, step, type } = ownerAt(target, path);
+      if (type !== "counter") misfit(path);
+      return doc.increment(owner, step, operation.by);
+    }
+    case "mark":
+      return doc.mark(objectAt(target, path, ["text"]), operation.range, operation.name, operation.value);
+    case "unmark":
+      return doc.unmark(objectAt(target, path, ["text"]), operation.range, operation.name);
+  }
+}
+
+function misfit(path: Path): never {
+  const pointer = path.map((step) => `/${step}`).join("");
+  throw new CofferError("input/invalid", { path: pointer, message: `${pointer}: this edit does not fit the document.` });
+}
+
+/** The object at a path, when it is of one of these types. */
+function objectAt(target: ReplayTarget, path: Path, types: readonly string[]): string {
+  let object = root;
+  let type = "map";
+  for (const step of path) {
+    const found = lookUp(target, object, type, step);
+    if (found === null || typeof found[1] !== "string" || !["map", "list", "text"].includes(found[0])) misfit(path);
+    type = found[0];
+    object = found[1];
+  }
+  if (!types.includes(type)) misfit(path);
+  return object;
+}
+
+/** The container of a path's last step, and what is there now. */
+function ownerAt(target: ReplayTarget, path: Path): { owner: string; step: Step; type: string | undefined } {
+  const step = path.at(-1);
+  if (step === undefined) misfit(path);
+  const owner = objectAt(target, path.slice(0, -1), typeof step === "number" ? ["list"] : ["map"]);
+  const found = target.doc.getWithType(owner, step);
+  if (typeof step === "number" && found === null) misfit(path);
+  return { owner, step, type: found?.[0] };
+}
+
+function lookUp(target: ReplayTarget, object: string, type: string, step: Step): readonly [string, unknown] | null {
+  if (type !== (typeof step === "number" ? "list" : "map")) return null;
+  return target.doc.getWithType(object, step);
+}
+
+function setValue(target: ReplayTarget, owner: string, step: Step, value: DraftValue): void {
+  const { doc } = target;
+  if (value === null) return doc.put(owner, step, null, "null");
+  if (typeof value === "boolean") return doc.put(owner, step, value, "boolean");
+  if (typeof value === "number") return doc.put(owner, step, value, Number.isSafeInteger(value) ? "int" : "f64");
+  if (typeof value === "string") return void doc.putObject(owner, step, value);
+  if (value instanceof Date) return doc.put(owner, step, value.getTime(), "timestamp");
+  if (value instanceof Uint8Array) return doc.put(owner, step, value, "bytes");
+  if (value instanceof Map) {
+    const [tag, content] = tagged(value);
+    return doc.put(owner, step, content, tag === "counter" ? "counter" : "str");
+  }
+  const object = doc.putObjectFromHydrate(owner, step, hydrate(target, value));
+  mendInside(target, object, value);
+}
+
+function tagged(value: ReadonlyMap<string, number | string>): [string, number | string] {
+  for (const entry of value) return entry;
+  return ["atomic", ""];
+}
+
+/** A recorded value in the form that Automerge takes whole trees in. */
+function hydrate(target: ReplayTarget, value: DraftValue): unknown {
+  if (value instanceof Map) {
+    const [tag, content] = tagged(value);
+    return tag === "counter" ? target.counter(Number(content)) : target.atomic(String(content));
+  }
+  if (value instanceof Date || value instanceof Uint8Array || typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((element) => hydrate(target, element));
+  return Object.fromEntries(Object.entries(value).map(([key, element]) => [key, hydrate(target, element)]));
+}
+
+/** Whole trees keep whole numbers as 64-bit integers: larger ones are put again as floating point. */
+function mendLarge(target: ReplayTarget, owner: string, step: Step, value: DraftValue): void {
+  if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    target.doc.put(owner, step, value, "f64");
+  } else if (holdsLarge(value)) {
+    const found = target.doc.getWithType(owner, step);
+    if (found !== null && typeof found[1] === "string") mendInside(target, found[1], value);
+  }
+}
+
+function mendInside(target: ReplayTarget, object: string, value: DraftValue): void {
+  if (Array.isArray(value)) value.forEach((element, index) => mendLarge(target, object, index, element));
+  else if (isTree(value)) for (const [key, element] of Object.entries(value)) mendLarge(target, object, key, element);
+}
+
+function holdsLarge(value: DraftValue): boolean {
+  if (typeof value === "number") return Number.isInteger(value) && !Number.isSafeInteger(value);
+  return isTree(value) && Object.values(value).some(holdsLarge);
+}
+
+function isTree(value: DraftValue): value is { readonly [key: string]: DraftValue } {
+  return typeof value === "object" && value !== null && !(value instanceof Date || value instanceof Uint8Array || value instanceof Map);
+}

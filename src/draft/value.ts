@@ -1,0 +1,168 @@
+/** Checks and copies values on their way into a document. */
+import { CofferError } from "../std/index.ts";
+import { draftLimits, type DocValue, type DraftValue, type Path } from "./draft.ts";
+import type { Atomic as AtomicType, Counter as CounterType } from "./types.ts";
+
+class CounterBox extends Number {}
+class AtomicBox extends String {}
+
+/** Make a counter to put into a document; `start` is a whole number. */
+export function Counter(start = 0): CounterType {
+  return new CounterBox(start) as unknown as CounterType;
+}
+
+/** Make a string to put into a document that is replaced as a whole instead of merging by characters. */
+export function Atomic<Text extends string>(text: Text): AtomicType<Text> {
+  return new AtomicBox(text) as unknown as AtomicType<Text>;
+}
+
+/** What one draft may still write; counted down while it is recorded. */
+export interface DraftRoom {
+  operations: number;
+  bytes: number;
+}
+
+/** The whole allowance of one draft. */
+export function createRoom(): DraftRoom {
+  return { operations: draftLimits.operations, bytes: draftLimits.bytes };
+}
+
+/** Refuse what cannot be recorded; `path` is shown as a JSON pointer. */
+export function refuse(path: Path, message: string): never {
+  const pointer = printPath(path);
+  throw new CofferError("input/invalid", { path: pointer, message: `${pointer || "/"}: ${message}` });
+}
+
+/** Take room for one operation or one nested value of `sizeBytes`. @throws `input/too-large` when there is none left */
+export function takeRoom(room: DraftRoom, path: Path, sizeBytes: number): void {
+  room.operations -= 1;
+  room.bytes -= sizeBytes;
+  const limit = room.operations < 0 ? "operations" : room.bytes < 0 ? "bytes" : path.length > draftLimits.depth ? "depth" : undefined;
+  if (limit === undefined) return;
+  const pointer = printPath(path);
+  throw new CofferError("input/too-large", {
+    path: pointer,
+    limit,
+    message: `${pointer || "/"}: one edit may hold at most ${draftLimits[limit]} ${limit}. Split it.`,
+  });
+}
+
+/** Bytes of a string in UTF-8, at most three for a unit. */
+export function textBytes(text: string): number {
+  let sizeBytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    // each half of a surrogate pair stands for two of its four bytes
+    if (unit > 127) sizeBytes += unit < 0x800 || (unit & 0xf800) === 0xd800 ? 1 : 2;
+  }
+  return sizeBytes;
+}
+
+/**
+ * Copy the value of a new document as it is recorded.
+ *
+ * @throws `input/invalid` with `path` for what cannot be stored, `input/too-large` with `path` over the limits of a draft
+ */
+export function encodeInitialValue(value: unknown): DraftValue {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) refuse([], "a document is an object with fields");
+  const encoded = encodeValue(createRoom(), value, []);
+  if (!isPlainMap(encoded)) refuse([], "a document is an object with fields");
+  return encoded;
+}
+
+/** Copy a value as it is recorded; later changes to the original do not count. */
+export function encodeValue(room: DraftRoom, value: unknown, path: Path, above: readonly object[] = []): DraftValue {
+  takeRoom(room, path, typeof value === "string" ? textBytes(value) : 8);
+  if (value === null || typeof value === "boolean") return value;
+  if (typeof value === "number") return value + 0; // -0 is 0 in a document
+  if (typeof value === "string") return value.toWellFormed();
+  if (typeof value !== "object") {
+    const hint = value === undefined ? "; use null, or delete the field" : "";
+    refuse(path, `${typeof value} cannot be stored${hint}`);
+  }
+  if (value instanceof CounterBox) return new Map([["counter", checkInteger(Number(value), path)]]);
+  if (value instanceof AtomicBox) {
+    const text = String(value).toWellFormed();
+    takeRoom(room, path, textBytes(text));
+    return new Map([["atomic", text]]);
+  }
+  if (value instanceof Date) {
+    if (Number.isNaN(value.getTime())) refuse(path, "this date is not valid");
+    return new Date(value);
+  }
+  if (value instanceof Uint8Array) {
+    room.bytes -= value.length;
+    takeRoom(room, path, 0);
+    return new Uint8Array(value);
+  }
+  return encodeContainer(room, value, path, above);
+}
+
+function encodeContainer(room: DraftRoom, value: object, path: Path, above: readonly object[]): DraftValue {
+  if (isDraft(value)) {
+    refuse(path, "an object of the document cannot be put in a second place; assign a copy made by current()");
+  }
+  if (above.includes(value)) refuse(path, "the value contains itself");
+  const inside = [...above, value];
+  if (Array.isArray(value)) {
+    if (value.length > room.operations) takeRoom({ operations: 0, bytes: 0 }, path, 0);
+    return Array.from(value, (element, index) => encodeValue(room, element, [...path, index], inside));
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+    refuse(path, `only plain objects can be stored, not a ${value.constructor?.name ?? "class"}`);
+  }
+  if (Object.getOwnPropertySymbols(value).length > 0) refuse(path, "symbols cannot be stored");
+  const copy: Record<string, DraftValue> = Object.create(null);
+  for (const [key, element] of Object.entries(value)) {
+    const name = key.toWellFormed();
+    room.bytes -= textBytes(name);
+    copy[name] = encodeValue(room, element, [...path, name], inside);
+  }
+  return { ...copy };
+}
+
+/** Check a whole number that survives every platform. */
+export function checkInteger(value: unknown, path: Path): number {
+  if (!Number.isSafeInteger(value)) refuse(path, "counters hold whole numbers up to 2^53");
+  return Number(value) + 0;
+}
+
+/** The plain reading of a recorded value: a frozen copy. */
+export function decodeValue(value: DraftValue): DocValue {
+  if (value instanceof Map) return value.values().next().value ?? null;
+  if (Array.isArray(value)) return Object.freeze(value.map(decodeValue));
+  if (!isPlainMap(value)) return value as DocValue;
+  return freezeMap(Object.entries(value).map(([key, element]) => [key, decodeValue(element)]));
+}
+
+/** Build a frozen object of the entries, keys in order; any key is an own property. */
+export function freezeMap<Value>(entries: [string, Value][]): { readonly [key: string]: Value } {
+  return Object.freeze(Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+/** Tell whether a value is a list or a map, not a leaf. */
+export function isContainer(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !(value instanceof Date || value instanceof Uint8Array || value instanceof Map);
+}
+
+/** Tell whether a recorded or plain value is a map of fields. */
+export function isPlainMap<Value>(value: Value): value is Value & { readonly [key: string]: DraftValue } {
+  return isContainer(value) && !Array.isArray(value);
+}
+
+function printPath(path: Path): string {
+  return path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
+const drafts = new WeakSet<object>();
+
+/** Note that an object is a draft, so that it is refused as a value. */
+export function markDraft(draft: object): void {
+  drafts.add(draft);
+}
+
+/** Tell whether an object is a draft, of this edit or of another. */
+export function isDraft(value: unknown): boolean {
+  return typeof value === "object" && value !== null && drafts.has(value);
+}

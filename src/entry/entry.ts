@@ -1,0 +1,173 @@
+/**
+ * The sealed unit, as types. Byte tables are in `codec.ts`.
+ *
+ * An entry is one sealed Automerge change, snapshot, deletion, attachment chunk or directory record. A commit is what one
+ * action wrote: 1…256 entries in order under one Ed25519 signature; it is the unit of durability, signing and transfer.
+ */
+import type { AuthorKey, CommitHash, DbId, DocId, EntryHash, KeyId, TenantId } from "../std/index.ts";
+import type { Key } from "../crypto/index.ts";
+
+export const entryTypes = ["doc_create", "doc_change", "doc_snapshot", "doc_delete", "attachment_chunk", "directory_record"] as const;
+export type EntryType = (typeof entryTypes)[number];
+
+/** Limits that every writer keeps and every reader checks before it decrypts. */
+export const entryLimits = {
+  entriesPerCommit: 256,
+  /** what a writer aims at */
+  commitTargetBytes: 256 * 1024,
+  /** the whole encoded commit, signature included */
+  commitBytes: 1024 * 1024,
+  /** header of the commit, entry hashes not counted */
+  commitHeaderBytes: 16 * 1024,
+  dependencies: 64,
+  predecessors: 64,
+  keysPerCommit: 16,
+  /** plaintext of one change */
+  changeBytes: 256 * 1024,
+  /** plaintext of one snapshot or attachment chunk */
+  blobBytes: 512 * 1024,
+} as const;
+
+/** A content key as the worker holds it: named, versioned, not readable. */
+export interface ContentKey {
+  readonly keyId: KeyId;
+  readonly epoch: number;
+  /** first 8 bytes of SHA-256("coffer/key/v1\0" ‖ key bytes) */
+  readonly fingerprint: Uint8Array;
+  /** HKDF key, not extractable */
+  readonly key: Key;
+}
+
+/** What names a content key without holding it. */
+export interface KeyName {
+  readonly keyId: KeyId;
+  readonly epoch: number;
+  readonly fingerprint: Uint8Array;
+}
+
+/** A key as a commit names it: with the commitment (32 bytes) that is compared before anything is decrypted. */
+export interface CommittedKey extends KeyName {
+  readonly commitment: Uint8Array;
+}
+
+/** The last verified tree head the author had seen of this database; all zero when none. */
+export interface SeenHead {
+  /** 8 bytes of the server's key */
+  readonly logKeyId: Uint8Array;
+  readonly epoch: number;
+  readonly size: number;
+  /** first 16 bytes of the root */
+  readonly rootPrefix: Uint8Array;
+}
+
+export interface EntryHeader {
+  readonly docId: DocId;
+  readonly entryType: EntryType;
+  /** sorted, unique */
+  readonly dependencies: readonly EntryHash[];
+  /** index into the commit's `keys` */
+  readonly keyIndex: number;
+  /** only in `doc_create`: what the document id was made from, with author and writerNonce; otherwise 0 */
+  readonly docCounter: number;
+  readonly ciphertextSizeBytes: number;
+  /** 32 bytes */
+  readonly ciphertextHash: Uint8Array;
+}
+
+/** One entry of a verified commit. A purged or not transferred entry has its hash only, or header without ciphertext. */
+export interface CommitEntry {
+  readonly entryHash: EntryHash;
+  readonly header?: EntryHeader;
+  readonly ciphertext?: Uint8Array;
+}
+
+export interface CommitHeader {
+  readonly suite: number;
+  readonly tenantId: TenantId;
+  readonly dbId: DbId;
+  readonly author: AuthorKey;
+  /** 16 bytes, fresh per worker and opening */
+  readonly writerNonce: Uint8Array;
+  /** from 1, per database and writer nonce */
+  readonly writerSeq: number;
+  /** sorted, unique; exactly one after a writer's first commit */
+  readonly predecessors: readonly CommitHash[];
+  /** the newest directory commit the author knew; `undefined` only in the first directory commit of a tenant */
+  readonly directoryHead: CommitHash | undefined;
+  readonly seen: SeenHead;
+  /** for display only */
+  readonly createdAtMs: number;
+  /** 32 bytes */
+  readonly salt: Uint8Array;
+  readonly keys: readonly CommittedKey[];
+  readonly entryHashes: readonly EntryHash[];
+}
+
+/** A commit whose structure, hashes and signature hold. Nothing is said about the author's rights. */
+export interface Commit {
+  readonly commitHash: CommitHash;
+  readonly header: CommitHeader;
+  readonly entries: readonly CommitEntry[];
+  /** 64 bytes */
+  readonly signature: Uint8Array;
+  /** the wire form that was judged */
+  readonly bytes: Uint8Array;
+}
+
+export type CommitVerdict =
+  | { readonly kind: "verified"; readonly commit: Commit }
+  | { readonly kind: "forged"; readonly reason: "signature" | "hash" | "malformed" | "limit" | "version" };
+
+export type OpenVerdict =
+  | { readonly kind: "opened"; readonly plaintext: Uint8Array }
+  | { readonly kind: "no-key"; readonly key: KeyName }
+  /** the entry's ciphertext is not here: purged or not transferred */
+  | { readonly kind: "absent" }
+  | { readonly kind: "forged"; readonly reason: "commitment" | "ciphertext" | "padding" };
+
+/** What a writer hands in for one entry. */
+export interface EntryDraft {
+  readonly entryType: EntryType;
+  readonly docId: DocId;
+  /** entries in the store, or an earlier entry of the same commit by index */
+  readonly dependencies: readonly (EntryHash | { readonly index: number })[];
+  readonly key: ContentKey;
+  readonly docCounter?: number;
+  readonly plaintext: Uint8Array;
+}
+
+/** What a writer hands in for a commit; salt and signature are made by `sealCommit`. */
+export interface CommitDraft {
+  readonly tenantId: TenantId;
+  readonly dbId: DbId;
+  readonly author: AuthorKey;
+  readonly signingKey: Key;
+  readonly writerNonce: Uint8Array;
+  readonly writerSeq: number;
+  readonly predecessors: readonly CommitHash[];
+  readonly directoryHead: CommitHash | undefined;
+  readonly seen?: SeenHead;
+  readonly createdAtMs: number;
+  readonly entries: readonly EntryDraft[];
+}
+
+/*
+ * The room's functions (codec.ts, seal.ts, open.ts, ids.ts), exported by index.ts:
+ *
+ *   sealCommit(crypto: Crypto, draft: CommitDraft): Promise<Commit>
+ *     throws `input/too-large` before signing when any limit would be broken
+ *   verifyCommit(crypto: Crypto, bytes: Uint8Array): Promise<CommitVerdict>
+ *     structure, limits, hashes recomputed, one signature; never throws. An entry with ciphertext has its ciphertext hash and
+ *     entry hash recomputed; docId of a doc_create is checked against author, nonce, counter, key.
+ *   parseCommit(crypto: Crypto, bytes: Uint8Array): CommitVerdict       (all of verifyCommit but the signature; synchronous)
+ *   openEntry(crypto: Crypto, commit: Commit, entryIndex: number, findKey: (name: KeyName) => ContentKey | undefined): Promise<OpenVerdict>
+ *   openEntries(crypto, commit, findKey): Promise<readonly OpenVerdict[]>   (derives each key once per commit)
+ *   deriveDocId(crypto, { tenantId, dbId, keyId, author, writerNonce, docCounter }): DocId
+ *   deriveActorId(crypto, { author, writerNonce, docId }): string          (Automerge actor, 32 hex digits)
+ *   isActorOf(actorHex, expectedHex): boolean                             (that value, or Automerge's isolated form of it)
+ *   entryIdOf(crypto, header: EntryHeader, entryHash): EntryId
+ *   keyFingerprint(crypto, secret: Uint8Array): Uint8Array
+ *   createContentKey(crypto, { keyId, epoch, secret }): Promise<ContentKey>
+ *   deriveNameId(crypto, namesKey: Uint8Array, kind: "db" | "key", name: string): DbId | KeyId  (HMAC, cut to 16 bytes; name NFKC)
+ *   directoryDbId(crypto, tenantId): DbId                                 (SHA-256("coffer/directory/v1\0" ‖ tenantId), cut)
+ */

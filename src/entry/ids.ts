@@ -1,0 +1,128 @@
+/**
+ * What identifies things, as hashes. Every preimage begins with its domain and a zero byte, and all other fields but the
+ * last have fixed sizes.
+ *
+ * | id | kept | of | domain | fields |
+ * |---|---|---|---|---|
+ * | document | 16 bytes | SHA-256 | coffer/doc/v1 | tenantId(32), dbId(16), keyId(16), author(32), writerNonce(16), u64 counter |
+ * | Automerge actor | 16 bytes | SHA-256 | coffer/actor/v1 | author(32), writerNonce(16), docId(16) |
+ * | database, key | 16 bytes | HMAC-SHA-256, names key | coffer/name/v1 | u8 kind (1 database, 2 key), name (NFKC, UTF-8) |
+ * | directory's database | 16 bytes | SHA-256 | coffer/directory/v1 | tenantId(32) |
+ * | key fingerprint | 8 bytes | SHA-256 | coffer/key/v1 | key bytes(32) |
+ * | dependencies' fingerprint | 4 bytes | SHA-256 | coffer/deps/v1 | entry hashes(32 each), sorted |
+ */
+import {
+  bytesToHex,
+  bytesToId,
+  ByteWriter,
+  concatBytes,
+  idToBytes,
+  utf8ToBytes,
+  type AuthorKey,
+  type DbId,
+  type DocId,
+  type EntryHash,
+  type EntryId,
+  type KeyId,
+  type TenantId,
+} from "../std/index.ts";
+import type { Crypto, Verifier } from "../crypto/index.ts";
+import type { ContentKey, EntryHeader } from "./entry.ts";
+
+const docDomain = utf8ToBytes("coffer/doc/v1\0");
+const actorDomain = utf8ToBytes("coffer/actor/v1\0");
+const nameDomain = utf8ToBytes("coffer/name/v1\0");
+const directoryDomain = utf8ToBytes("coffer/directory/v1\0");
+const keyDomain = utf8ToBytes("coffer/key/v1\0");
+const dependenciesDomain = utf8ToBytes("coffer/deps/v1\0");
+
+/** What a document's id is made from: who created it, where, under which key, and which one of theirs it is. */
+export interface DocOrigin {
+  readonly tenantId: TenantId;
+  readonly dbId: DbId;
+  readonly keyId: KeyId;
+  readonly author: AuthorKey;
+  /** 16 bytes */
+  readonly writerNonce: Uint8Array;
+  readonly docCounter: number;
+}
+
+/** Derive a document's id. Its key is part of it, so a document can never slide to a weaker key. */
+export function deriveDocId(crypto: Pick<Verifier, "sha256">, origin: DocOrigin): DocId {
+  const derived = createDocIdDerivation(crypto, origin)(idToBytes(origin.keyId), origin.docCounter);
+  return bytesToId("DocId", derived);
+}
+
+/** Prepare to derive the ids of many documents of one writer: 16 bytes for a key id and counter. */
+export function createDocIdDerivation(
+  crypto: Pick<Verifier, "sha256">,
+  writer: Omit<DocOrigin, "keyId" | "docCounter">,
+): (keyId: Uint8Array, docCounter: number) => Uint8Array {
+  const start = concatBytes(docDomain, idToBytes(writer.tenantId), idToBytes(writer.dbId));
+  const middle = concatBytes(idToBytes(writer.author), writer.writerNonce);
+  return (keyId, docCounter) => {
+    const preimage = new ByteWriter(144).fixed(start).fixed(keyId, 16).fixed(middle, 48).u64(docCounter);
+    return crypto.sha256(preimage.toBytes()).subarray(0, 16);
+  };
+}
+
+/** Derive the Automerge actor that a writer uses in one document: 32 hex digits. */
+export function deriveActorId(
+  crypto: Pick<Verifier, "sha256">,
+  writer: { readonly author: AuthorKey; readonly writerNonce: Uint8Array; readonly docId: DocId },
+): string {
+  const digest = crypto.sha256(actorDomain, idToBytes(writer.author), writer.writerNonce, idToBytes(writer.docId));
+  return bytesToHex(digest.subarray(0, 16));
+}
+
+/*
+ * Automerge's isolated form of an actor, which `changeAt` behind one's own last change yields: a magic number, the level of
+ * concurrency (from 1, shortest LEB128), the actor.
+ */
+const isolatedPrefix = /^13b22309(?:[89a-f][0-9a-f]){0,4}(?!00)[0-7][0-9a-f]$/;
+
+/** Tell whether an actor is the expected one, or Automerge's isolated form of it. */
+export function isActorOf(actorHex: string, expectedHex: string): boolean {
+  if (actorHex === expectedHex) return true;
+  if (!actorHex.endsWith(expectedHex)) return false;
+  return isolatedPrefix.test(actorHex.slice(0, actorHex.length - expectedHex.length));
+}
+
+/** Write an entry's id: `<docId>_d_<dependencies' fingerprint, 8 hex digits>_<entryHash>`. */
+export function entryIdOf(crypto: Pick<Verifier, "sha256">, header: EntryHeader, entryHash: EntryHash): EntryId {
+  const fingerprint = crypto.sha256(dependenciesDomain, ...header.dependencies.map(idToBytes)).subarray(0, 4);
+  return `${header.docId}_d_${bytesToHex(fingerprint)}_${entryHash}` as EntryId;
+}
+
+/** Name a key by its bytes: 8 bytes. */
+export function keyFingerprint(crypto: Pick<Verifier, "sha256">, secret: Uint8Array): Uint8Array<ArrayBuffer> {
+  return crypto.sha256(keyDomain, secret).slice(0, 8);
+}
+
+/** Make a content key that can be used and not read from 32 secret bytes, which the caller then forgets. */
+export async function createContentKey(
+  crypto: Pick<Crypto, "sha256" | "importDerivationKey">,
+  named: { readonly keyId: KeyId; readonly epoch: number; readonly secret: Uint8Array },
+): Promise<ContentKey> {
+  const { keyId, epoch, secret } = named;
+  return { keyId, epoch, fingerprint: keyFingerprint(crypto, secret), key: await crypto.importDerivationKey(secret) };
+}
+
+/** Derive the opaque id that a name has on the wire; two devices that use one name offline meet in it. */
+export function deriveNameId(crypto: Pick<Verifier, "hmacSha256">, namesKey: Uint8Array, kind: "db", name: string): DbId;
+export function deriveNameId(crypto: Pick<Verifier, "hmacSha256">, namesKey: Uint8Array, kind: "key", name: string): KeyId;
+export function deriveNameId(
+  crypto: Pick<Verifier, "hmacSha256">,
+  namesKey: Uint8Array,
+  kind: "db" | "key",
+  name: string,
+): DbId | KeyId {
+  const kindByte = new Uint8Array([kind === "db" ? 1 : 2]);
+  const mac = crypto.hmacSha256(namesKey, nameDomain, kindByte, utf8ToBytes(name.normalize("NFKC")));
+  return bytesToId(kind === "db" ? "DbId" : "KeyId", mac.subarray(0, 16));
+}
+
+/** The id of the database that holds a tenant's directory. */
+export function directoryDbId(crypto: Pick<Verifier, "sha256">, tenantId: TenantId): DbId {
+  return bytesToId("DbId", crypto.sha256(directoryDomain, idToBytes(tenantId)).subarray(0, 16));
+}

@@ -1,0 +1,47 @@
+/**
+ * entry: the sealed unit. Commits as canonical bytes, their ids and hashes; seal, verify, open.
+ *
+ * Guarantees
+ * - E1 every byte of a commit is bound by its signature: what verifies is what the author sealed
+ * - E2 one commit, one form for each choice of which entries are present; the commit hash is the same for all of them
+ * - E3 an entry opens only in its own commit, at its own place, under the key its header names: moved, relabelled or
+ *      re-signed ciphertext does not open
+ * - E4 judging untrusted bytes never throws and takes time and memory in proportion to them, at most 1 MiB
+ * - E5 a writer never signs what a reader would refuse for its size
+ * - E6 `verifyCommit` and `parseCommit` reach no code that decrypts
+ *
+ * It knows no rights, no directory and no documents: whether an author may write is judged above it.
+ */
+export {
+  entryLimits,
+  entryTypes,
+  type Commit,
+  type CommitDraft,
+  type CommitEntry,
+  type CommitHeader,
+  type CommitVerdict,
+  type CommittedKey,
+  type ContentKey,
+  type EntryDraft,
+  type EntryHeader,
+  type EntryType,
+  type KeyName,
+  type OpenVerdict,
+  type SeenHead,
+} from "./entry.ts";
+export { commitSuite, commitVersion, encodeCommit } from "./codec.ts";
+export {
+  createContentKey,
+  deriveActorId,
+  deriveDocId,
+  deriveNameId,
+  directoryDbId,
+  entryIdOf,
+  isActorOf,
+  keyFingerprint,
+  type DocOrigin,
+} from "./ids.ts";
+export { openEntries, openEntry, type FindKey } from "./open.ts";
+export { maxPlaintextBytes, sealedSizeBytes } from "./padding.ts";
+export { sealCommit } from "./seal.ts";
+export { parseCommit, verifyCommit } from "./verify.ts";

@@ -1,0 +1,62 @@
+/**
+ * Padding that hides a plaintext's size: `varint size ‖ plaintext ‖ zero bytes`, as long as PADMÉ says.
+ *
+ * A length of about 2^e keeps only the highest log2(e) + 1 bits of its size, so at most 12 % is added and all sizes of a
+ * magnitude fall into a few classes.
+ *
+ * @see Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", 2019, §4
+ */
+import { ByteReader, ByteWriter } from "../std/index.ts";
+import { entryLimits, type EntryType } from "./entry.ts";
+
+/** Size of the GCM tag that ends a ciphertext. */
+export const tagBytes = 16;
+
+/** The size after padding of a plaintext of `sizeBytes` (below 2^30). */
+export function paddedSizeBytes(sizeBytes: number): number {
+  return padme(varintBytes(sizeBytes) + sizeBytes);
+}
+
+/** Pad a plaintext. */
+export function pad(plaintext: Uint8Array): Uint8Array<ArrayBuffer> {
+  const sizeBytes = paddedSizeBytes(plaintext.length);
+  const prefix = new ByteWriter(8).varint(plaintext.length).toBytes();
+  const padded = new Uint8Array(sizeBytes);
+  padded.set(prefix);
+  padded.set(plaintext, prefix.length);
+  return padded;
+}
+
+/** The plaintext as a view, or `undefined` for anything that {@link pad} would not have written. */
+export function unpad(padded: Uint8Array): Uint8Array | undefined {
+  const reader = new ByteReader(padded);
+  const plaintext = reader.sized(padded.length);
+  if (reader.error !== undefined || paddedSizeBytes(plaintext.length) !== padded.length) return undefined;
+  const zeros = reader.fixed(reader.remaining);
+  return zeros.every((byte) => byte === 0) ? plaintext : undefined;
+}
+
+function padme(sizeBytes: number): number {
+  if (sizeBytes < 2) return sizeBytes;
+  const exponent = 31 - Math.clz32(sizeBytes);
+  const keptBits = 32 - Math.clz32(exponent);
+  const mask = (1 << Math.max(0, exponent - keptBits)) - 1;
+  return (sizeBytes + mask) & ~mask;
+}
+
+function varintBytes(value: number): number {
+  let count = 1;
+  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) count++;
+  return count;
+}
+
+/** The longest plaintext of an entry: snapshots and chunks are blobs, everything else is a change. */
+export function maxPlaintextBytes(entryType: EntryType): number {
+  const isBlob = entryType === "doc_snapshot" || entryType === "attachment_chunk";
+  return isBlob ? entryLimits.blobBytes : entryLimits.changeBytes;
+}
+
+/** The ciphertext's size for a plaintext's: padded, with its tag. */
+export function sealedSizeBytes(plaintextBytes: number): number {
+  return paddedSizeBytes(plaintextBytes) + tagBytes;
+}

@@ -1,0 +1,131 @@
+/** Untrusted definitions to typed ones. Any value gives a verdict, in time bounded by the limits; nothing is kept of the input. */
+import { arity, expressionLimits as limits, type Expression, type Literal, type Operator, type SortKey } from "./expression.ts";
+
+/** A query as plain data. */
+export interface Definition {
+  readonly filter: Expression | undefined;
+  readonly sort: readonly SortKey[];
+  readonly limit: number | undefined;
+  readonly offset: number;
+}
+
+/** What the judgement of an untrusted definition gives. `at` names the place, such as `filter.args.0.op`. */
+export type DefinitionVerdict =
+  | { readonly kind: "definition"; readonly definition: Definition }
+  | { readonly kind: "malformed"; readonly at: string };
+
+/** What the judgement of an untrusted expression gives. */
+export type ExpressionVerdict =
+  | { readonly kind: "expression"; readonly expression: Expression }
+  | { readonly kind: "malformed"; readonly at: string };
+
+/** Judge an untrusted query definition. Unknown keys, operators over their arity and anything past the limits are malformed. */
+export function parseDefinition(input: unknown): DefinitionVerdict {
+  return judge(() => ({ kind: "definition", definition: readDefinition(input) }));
+}
+
+/** Judge an untrusted expression. */
+export function parseExpression(input: unknown): ExpressionVerdict {
+  return judge(() => ({ kind: "expression", expression: readExpression(input, "", { depth: 0, nodes: { left: limits.nodes } }) }));
+}
+
+/** Thrown inside this file only: where reading stopped. */
+class Malformed extends Error {
+  readonly at: string;
+  constructor(at: string) {
+    super(at);
+    this.at = at;
+  }
+}
+
+function judge<T>(read: () => T): T | { kind: "malformed"; at: string } {
+  try {
+    return read();
+  } catch (cause) {
+    return { kind: "malformed", at: cause instanceof Malformed ? cause.at : "" };
+  }
+}
+
+function readDefinition(input: unknown): Definition {
+  const { filter, sort, limit, offset } = readRecord(input, "", ["filter", "sort", "limit", "offset"]);
+  return {
+    filter: filter === undefined ? undefined : readExpression(filter, "filter", { depth: 0, nodes: { left: limits.nodes } }),
+    sort: sort === undefined ? [] : readList(sort, "sort", [0, limits.sortKeys]).map((key, index) => readSortKey(key, `sort.${index}`)),
+    limit: limit === undefined ? undefined : readCount(limit, "limit"),
+    offset: offset === undefined ? 0 : readCount(offset, "offset"),
+  };
+}
+
+function readSortKey(input: unknown, at: string): SortKey {
+  const { field, order } = readRecord(input, at, ["field", "order"]);
+  const path = typeof field === "string" ? readText(field, `${at}.field`, limits.keyLength) : readPathSteps(field, `${at}.field`);
+  if (order !== undefined && order !== "asc" && order !== "desc") throw new Malformed(`${at}.order`);
+  return order === undefined ? { field: path } : { field: path, order };
+}
+
+interface Budget {
+  readonly depth: number;
+  readonly nodes: { left: number };
+}
+
+function readExpression(input: unknown, at: string, budget: Budget): Expression {
+  if (budget.depth > limits.depth || budget.nodes.left <= 0) throw new Malformed(at);
+  budget.nodes.left -= 1;
+  const { op, value, path, args, values } = readRecord(input, at, ["op", "value", "path", "args", "values"]);
+  if (op === "value") return { op, value: readLiteral(value, join(at, "value")) };
+  if (op === "field") return { op, path: readPathSteps(path, join(at, "path")) };
+  const below = { depth: budget.depth + 1, nodes: budget.nodes };
+  if (op === "in") {
+    const [of] = readList(args, join(at, "args"), [1, 1]);
+    const list = readList(values, join(at, "values"), [0, limits.literals]);
+    return {
+      op,
+      args: [readExpression(of, join(at, "args.0"), below)],
+      values: list.map((literal, index) => readLiteral(literal, join(at, `values.${index}`))),
+    };
+  }
+  if (!isOperator(op)) throw new Malformed(join(at, "op"));
+  const list = readList(args, join(at, "args"), arity[op]);
+  return { op, args: list.map((arg, index) => readExpression(arg, join(at, `args.${index}`), below)) };
+}
+
+const join = (at: string, key: string): string => (at === "" ? key : `${at}.${key}`);
+
+const isOperator = (op: unknown): op is Operator => typeof op === "string" && Object.hasOwn(arity, op);
+
+function readRecord<K extends string>(input: unknown, at: string, known: readonly K[]): { readonly [key in K]?: unknown } {
+  if (typeof input !== "object" || input === null || Array.isArray(input)) throw new Malformed(at);
+  const found: { [key in K]?: unknown } = {};
+  for (const key of Object.keys(input)) {
+    const name = known.find((one) => one === key);
+    if (name === undefined) throw new Malformed(at);
+    found[name] = (input as { readonly [key in K]?: unknown })[name];
+  }
+  return found;
+}
+
+function readList(input: unknown, at: string, [fewest, most]: readonly [number, number]): readonly unknown[] {
+  if (!Array.isArray(input) || input.length < fewest || input.length > most) throw new Malformed(at);
+  return Array.from(input as readonly unknown[]);
+}
+
+function readPathSteps(input: unknown, at: string): readonly string[] {
+  return readList(input, at, [1, limits.pathSteps]).map((step) => readText(step, at, limits.keyLength));
+}
+
+function readText(input: unknown, at: string, longest: number): string {
+  if (typeof input !== "string" || input.length > longest) throw new Malformed(at);
+  return input;
+}
+
+function readLiteral(input: unknown, at: string): Literal {
+  if (input === null || typeof input === "boolean" || typeof input === "number") return input;
+  if (typeof input === "string") return readText(input, at, limits.textLength);
+  if (input instanceof Date) return new Date(input.getTime());
+  throw new Malformed(at);
+}
+
+function readCount(input: unknown, at: string): number {
+  if (typeof input !== "number" || !Number.isSafeInteger(input) || input < 0) throw new Malformed(at);
+  return input;
+}

@@ -1,0 +1,93 @@
+/**
+ * The world outside, as an argument: clock, chance, timers, locks, channels and connectivity.
+ *
+ * Guarantees: nothing else in the library reads a clock, draws random bytes, waits, locks or talks to another thread,
+ * so that a simulator can put all of it under one seed.
+ */
+
+/** Release what was taken; calling it again does nothing. */
+export type Release = () => void;
+
+/** A broadcast between the threads of one origin. It carries structured-cloneable data and never loops back. */
+export interface Channel {
+  post(message: unknown): void;
+  onMessage(listener: (message: unknown) => void): Release;
+  close(): void;
+}
+
+export interface Env {
+  /** Wall clock in milliseconds since 1970; for display and expiry only, it may jump. */
+  nowMs(): number;
+  /** A clock that only moves forward, in milliseconds. */
+  monotonicMs(): number;
+  /** Fresh cryptographic random bytes. */
+  randomBytes(sizeBytes: number): Uint8Array<ArrayBuffer>;
+  /** A number in [0, 1) for jitter; never for secrets. */
+  randomFraction(): number;
+  setTimer(afterMs: number, run: () => void): Release;
+  /** Hold a named exclusive lock of the origin while `run` lasts; `undefined` when `ifAvailable` and it is taken. */
+  withLock<T>(name: string, options: { ifAvailable?: boolean; signal?: AbortSignal }, run: () => Promise<T>): Promise<T | undefined>;
+  openChannel(name: string): Channel;
+  isOnline(): boolean;
+  onOnlineChange(listener: (online: boolean) => void): Release;
+}
+
+interface Globals {
+  navigator?: { onLine?: boolean; locks?: LockManagerLike };
+  addEventListener?: (type: string, listener: () => void) => void;
+  removeEventListener?: (type: string, listener: () => void) => void;
+}
+interface LockManagerLike {
+  request<T>(name: string, options: { ifAvailable?: boolean; signal?: AbortSignal }, run: (lock: unknown) => Promise<T>): Promise<T>;
+}
+
+/** The real world of a browser thread or a Node process. */
+export function createSystemEnv(): Env {
+  const world = globalThis as Globals;
+  return {
+    nowMs: () => Date.now(),
+    monotonicMs: () => performance.now(),
+    randomBytes: (sizeBytes) => crypto.getRandomValues(new Uint8Array(sizeBytes)),
+    randomFraction: () => Math.random(),
+    setTimer(afterMs, run) {
+      const timer = setTimeout(run, afterMs);
+      return () => clearTimeout(timer);
+    },
+    withLock: (name, options, run) => withSystemLock(world.navigator?.locks, name, options, run),
+    openChannel: openBroadcast,
+    isOnline: () => world.navigator?.onLine ?? true,
+    onOnlineChange(listener) {
+      const online = (): void => listener(true);
+      const offline = (): void => listener(false);
+      world.addEventListener?.("online", online);
+      world.addEventListener?.("offline", offline);
+      return () => {
+        world.removeEventListener?.("online", online);
+        world.removeEventListener?.("offline", offline);
+      };
+    },
+  };
+}
+
+async function withSystemLock<T>(
+  locks: LockManagerLike | undefined,
+  name: string,
+  options: { ifAvailable?: boolean; signal?: AbortSignal },
+  run: () => Promise<T>,
+): Promise<T | undefined> {
+  if (locks === undefined) return run();
+  return locks.request<T | undefined>(name, options, async (lock) => (lock === null ? undefined : run()));
+}
+
+function openBroadcast(name: string): Channel {
+  const channel = new BroadcastChannel(name);
+  return {
+    post: (message) => channel.postMessage(message),
+    onMessage(listener) {
+      const heard = (event: { data: unknown }): void => listener(event.data);
+      channel.addEventListener("message", heard as EventListener);
+      return () => channel.removeEventListener("message", heard as EventListener);
+    },
+    close: () => channel.close(),
+  };
+}

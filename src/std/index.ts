@@ -1,0 +1,49 @@
+/**
+ * std: what every room stands on. Bytes, base64url, the canonical encoding, opaque ids, assertions, errors and `Env`.
+ *
+ * Guarantees
+ * - imports nothing; every other room may import it
+ * - reading untrusted bytes or text never throws
+ * - `env.ts` is the only place that touches clock, chance, timers, locks and channels
+ *
+ * It holds no policy: formats and limits live with the rooms that own them.
+ */
+export { assert, AssertionError, unreachable } from "./assert.ts";
+export { bytesToBase64url, parseBase64url } from "./base64url.ts";
+export {
+  bytesToHex,
+  bytesToUtf8,
+  compareBytes,
+  concatBytes,
+  copyBytes,
+  equalBytes,
+  equalBytesConstantTime,
+  parseHex,
+  utf8ToBytes,
+} from "./bytes.ts";
+export { ByteReader, ByteWriter } from "./codec.ts";
+export { createSystemEnv, type Channel, type Env, type Release } from "./env.ts";
+export {
+  CofferError,
+  errorCodes,
+  isCofferError,
+  isErrorCode,
+  toCofferError,
+  type CofferErrorCode,
+  type ErrorDetails,
+} from "./error.ts";
+export {
+  bytesToId,
+  idSizes,
+  idToBytes,
+  parseId,
+  type AuthorKey,
+  type CommitHash,
+  type DbId,
+  type DocId,
+  type EntryHash,
+  type EntryId,
+  type KeyId,
+  type TenantId,
+} from "./ids.ts";
+export { deserializeThrown, installErrorTransfer, serializeThrown } from "./wire.ts";

@@ -1,0 +1,45 @@
+/**
+ * Errors across threads: both ends of a Comlink connection install this handler, since Comlink alone carries only
+ * name, message and stack. The handler map comes as an argument, so that this room imports nothing.
+ */
+import { CofferError, isCofferError, isErrorCode, type ErrorDetails } from "./error.ts";
+
+interface ThrownBox {
+  value: unknown;
+}
+interface SerializedThrow {
+  isCoffer: boolean;
+  code?: string;
+  message: string;
+  details?: ErrorDetails;
+}
+interface HandlerLike {
+  canHandle: (value: unknown) => boolean;
+  serialize: (value: never) => [unknown, Transferable[]];
+  deserialize: (value: never) => unknown;
+}
+
+/** Install the `throw` handler that keeps `code` and `details`; anything else arrives as `worker/failed`. */
+export function installErrorTransfer(transferHandlers: Map<string, HandlerLike>): void {
+  const original = transferHandlers.get("throw");
+  if (original === undefined) return;
+  transferHandlers.set("throw", {
+    canHandle: original.canHandle,
+    serialize: ((box: ThrownBox): [SerializedThrow, Transferable[]] => [serializeThrown(box.value), []]) as never,
+    deserialize: ((thrown: SerializedThrow): never => {
+      throw deserializeThrown(thrown);
+    }) as never,
+  });
+}
+
+/** Write an error as plain data for another thread. Unknown errors keep their name only: their text may hold content. */
+export function serializeThrown(value: unknown): SerializedThrow {
+  if (isCofferError(value)) return { isCoffer: true, code: value.code, message: value.message, details: value.details };
+  return { isCoffer: false, message: value instanceof Error ? value.name : typeof value };
+}
+
+/** Read an error that another thread wrote. */
+export function deserializeThrown(thrown: SerializedThrow): CofferError {
+  if (thrown.isCoffer && isErrorCode(thrown.code)) return new CofferError(thrown.code, { ...thrown.details, message: thrown.message });
+  return new CofferError("worker/failed", { reason: thrown.message });
+}

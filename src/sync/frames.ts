@@ -1,0 +1,356 @@
+/**
+ * Frames as bytes. A frame is `u8 type | varint length | body`, body at most {@link syncLimits.frameBytes}.
+ *
+ * | type | name | body |
+ * |---|---|---|
+ * | 1 | hello | varint version, replicaId(16) |
+ * | 2 | auth | token(32) |
+ * | 3 | pull | u8 flags (1 = allDatabases, 2 = full), varint maxBytes, varint count, count × cursor |
+ * | 4 | commits | dbId(16), varint epoch, varint fromSeq, varint count ≥ 1, count × item |
+ * | 5 | push | dbId(16), varint count ≥ 1, count × sized commit |
+ * | 6 | ack | dbId(16), varint count ≥ 1, count × result |
+ * | 7 | head | dbId(16), varint epoch, varint size, root(32), varint timeMs, signature(64) |
+ * | 8 | tenant-head | varint databaseCount, digest(32), varint timeMs, signature(64) |
+ * | 9 | error | text code, varint retryAfterMs |
+ * | 10 | end | u8 more (0 or 1) |
+ *
+ * | part | bytes |
+ * |---|---|
+ * | cursor | dbId(16), varint epoch, varint seq; no database twice |
+ * | item | u8 0, leaf(32) or u8 1, sized commit |
+ * | result | commitHash(32), u8 0, varint seq (accepted) or u8 1 (retry) or 2 (refused), text code |
+ *
+ * A frame of an unknown type is skipped, whatever its body, within the same size limit. A known type with a body that is not
+ * exactly its table's is malformed, and so is everything after it: a byte stream that lost its place cannot be trusted again.
+ */
+import {
+  assert,
+  bytesToId,
+  ByteReader,
+  ByteWriter,
+  concatBytes,
+  idToBytes,
+  isErrorCode,
+  type CofferErrorCode,
+  type DbId,
+} from "../std/index.ts";
+import { entryLimits } from "../entry/index.ts";
+import { syncLimits, type Frame, type LogCursor, type PushResult, type SignedHead } from "./messages.ts";
+
+const frameTypes = {
+  hello: 1,
+  auth: 2,
+  pull: 3,
+  commits: 4,
+  push: 5,
+  ack: 6,
+  head: 7,
+  "tenant-head": 8,
+  error: 9,
+  end: 10,
+} as const;
+
+const statusNames = ["accepted", "retry", "refused"] as const;
+const codeBytes = 64;
+/** u8 type and a varint length of at most 4 bytes. */
+const prefixBytes = 5;
+
+type FrameOf<Type extends Frame["type"]> = Extract<Frame, { type: Type }>;
+type Items = FrameOf<"commits">["items"];
+
+/**
+ * Write frames one after another.
+ *
+ * The caller keeps the limits: sizes of ids and keys, {@link syncLimits.frameBytes} for each body.
+ */
+export function encodeFrames(frames: readonly Frame[]): Uint8Array<ArrayBuffer> {
+  return concatBytes(...frames.map(encodeFrame));
+}
+
+/** Write one frame. */
+export function encodeFrame(frame: Frame): Uint8Array<ArrayBuffer> {
+  const body = new ByteWriter();
+  writeBody(body, frame);
+  assert(body.length <= syncLimits.frameBytes, "frames: a sender keeps the size limit");
+  return new ByteWriter(body.length + prefixBytes).u8(frameTypes[frame.type]).sized(body.toBytes()).toBytes();
+}
+
+function writeBody(writer: ByteWriter, frame: Frame): void {
+  switch (frame.type) {
+    case "hello":
+      writer.varint(frame.version).fixed(frame.replicaId, 16);
+      return;
+    case "auth":
+      writer.fixed(frame.token, 32);
+      return;
+    case "pull":
+      writePull(writer, frame);
+      return;
+    case "commits":
+      writeCommits(writer, frame);
+      return;
+    case "push":
+      writer.fixed(idToBytes(frame.dbId)).varint(notEmpty(frame.commits).length);
+      for (const commit of frame.commits) writer.sized(commit);
+      return;
+    case "ack":
+      writer.fixed(idToBytes(frame.dbId)).varint(notEmpty(frame.results).length);
+      for (const result of frame.results) writeResult(writer, result);
+      return;
+    case "head":
+      writer.fixed(idToBytes(frame.dbId)).varint(frame.epoch).varint(frame.size).fixed(frame.root, 32);
+      writer.varint(frame.timeMs).fixed(frame.signature, 64);
+      return;
+    case "tenant-head":
+      writer.varint(frame.databaseCount).fixed(frame.digest, 32).varint(frame.timeMs).fixed(frame.signature, 64);
+      return;
+    case "error":
+      writer.text(frame.code).varint(frame.retryAfterMs);
+      return;
+    case "end":
+      writer.u8(frame.more ? 1 : 0);
+  }
+}
+
+function notEmpty<T>(list: readonly T[]): readonly T[] {
+  assert(list.length > 0 && list.length <= syncLimits.commitsPerFrame, "frames: 1 to 4096 in a frame");
+  return list;
+}
+
+function writePull(writer: ByteWriter, frame: FrameOf<"pull">): void {
+  assert(frame.cursors.length <= syncLimits.databasesPerTenant, "frames: a tenant's databases are bounded");
+  writer.u8((frame.allDatabases ? 1 : 0) + (frame.full ? 2 : 0)).varint(frame.maxBytes).varint(frame.cursors.length);
+  for (const { dbId, epoch, seq } of frame.cursors) writer.fixed(idToBytes(dbId)).varint(epoch).varint(seq);
+}
+
+function writeCommits(writer: ByteWriter, frame: FrameOf<"commits">): void {
+  writer.fixed(idToBytes(frame.dbId)).varint(frame.epoch).varint(frame.fromSeq).varint(notEmpty(frame.items).length);
+  for (const item of frame.items) {
+    if ("leaf" in item) writer.u8(0).fixed(idToBytes(item.leaf));
+    else writer.u8(1).sized(item.commit);
+  }
+}
+
+function writeResult(writer: ByteWriter, result: PushResult): void {
+  writer.fixed(idToBytes(result.commitHash)).u8(statusNames.indexOf(result.status));
+  if (result.status === "accepted") {
+    writer.varint(result.seq);
+    return;
+  }
+  assert(result.code !== undefined, "frames: what is not accepted has a code");
+  writer.text(result.code);
+}
+
+/** What the reader has next: a frame, the end of what arrived so far, or bytes that end the conversation. */
+export type FrameVerdict =
+  | { readonly kind: "frame"; readonly frame: Frame; /** of the whole frame on the wire */ readonly sizeBytes: number }
+  | { readonly kind: "needs-more" }
+  | { readonly kind: "malformed"; readonly reason: string };
+
+/** Cuts a byte stream into frames. */
+export interface FrameReader {
+  /** Hand in what arrived. The reader keeps a copy of what it still needs: at most one frame beside this chunk. */
+  push(chunk: Uint8Array): void;
+  /** Take the next frame. After `malformed` it stays `malformed`. */
+  next(): FrameVerdict;
+  /** Whether the bytes so far end exactly at a frame's end. */
+  isAtBoundary(): boolean;
+}
+
+/**
+ * Create a reader for frames that arrive in chunks of any size.
+ *
+ * Never throws. A frame's byte fields are views of memory that belongs to that frame alone. The caller drains `next()` after each
+ * `push()`, which bounds the memory to one frame and one chunk.
+ */
+export function createFrameReader(): FrameReader {
+  let buffer: Uint8Array = new Uint8Array(0);
+  let malformed: FrameVerdict | undefined;
+  let skipBytes = 0;
+
+  const take = (): FrameVerdict => {
+    for (;;) {
+      if (malformed !== undefined) return malformed;
+      const prefix = readPrefix(buffer);
+      if (prefix === "needs-more") return { kind: "needs-more" };
+      if (prefix === "malformed") return (malformed = { kind: "malformed", reason: "length" });
+      const sizeBytes = prefix.offset + prefix.length;
+      if (!isKnownType(prefix.type)) {
+        skipBytes = Math.max(0, sizeBytes - buffer.length);
+        buffer = buffer.subarray(Math.min(sizeBytes, buffer.length));
+        continue;
+      }
+      if (buffer.length < sizeBytes) return { kind: "needs-more" };
+      const frame = parseBody(prefix.type, buffer.slice(prefix.offset, sizeBytes));
+      buffer = buffer.subarray(sizeBytes);
+      if (typeof frame === "string") return (malformed = { kind: "malformed", reason: frame });
+      return { kind: "frame", frame, sizeBytes };
+    }
+  };
+  return {
+    push(chunk) {
+      if (malformed !== undefined) return;
+      const skipped = Math.min(skipBytes, chunk.length);
+      skipBytes -= skipped;
+      buffer = concatBytes(buffer, chunk.subarray(skipped));
+    },
+    next: take,
+    isAtBoundary: () => malformed === undefined && buffer.length === 0 && skipBytes === 0,
+  };
+}
+
+/**
+ * Read bytes that must be whole frames, such as one WebSocket message or a request's body. Never throws.
+ *
+ * @returns `undefined` when anything in them is malformed or the last frame is cut
+ */
+export function decodeFrames(bytes: Uint8Array): readonly Frame[] | undefined {
+  const reader = createFrameReader();
+  reader.push(bytes);
+  const frames: Frame[] = [];
+  for (;;) {
+    const verdict = reader.next();
+    if (verdict.kind === "frame") frames.push(verdict.frame);
+    else return verdict.kind === "needs-more" && reader.isAtBoundary() ? frames : undefined;
+  }
+}
+
+interface Prefix {
+  readonly type: number;
+  readonly length: number;
+  readonly offset: number;
+}
+
+function readPrefix(bytes: Uint8Array): Prefix | "needs-more" | "malformed" {
+  let length = 0;
+  for (let offset = 1; offset < prefixBytes; offset++) {
+    const byte = bytes[offset];
+    if (byte === undefined) return "needs-more";
+    length += (byte & 127) * 128 ** (offset - 1);
+    if (byte >= 128) continue;
+    const isShortest = byte !== 0 || offset === 1;
+    return isShortest && length <= syncLimits.frameBytes ? { type: bytes[0] ?? 0, length, offset: offset + 1 } : "malformed";
+  }
+  return "malformed";
+}
+
+type KnownType = (typeof frameTypes)[keyof typeof frameTypes];
+
+function isKnownType(type: number): type is KnownType {
+  return type >= frameTypes.hello && type <= frameTypes.end;
+}
+
+function parseBody(type: KnownType, body: Uint8Array): Frame | string {
+  const reader = new ByteReader(body);
+  const frame = readBody(type, reader);
+  return reader.finish() ? frame : (reader.error ?? "malformed");
+}
+
+function readBody(type: KnownType, reader: ByteReader): Frame {
+  switch (type) {
+    case frameTypes.hello:
+      return { type: "hello", version: reader.varint(), replicaId: reader.fixed(16) };
+    case frameTypes.auth:
+      return { type: "auth", token: reader.fixed(32) };
+    case frameTypes.pull:
+      return readPull(reader);
+    case frameTypes.commits:
+      return readCommits(reader);
+    case frameTypes.push: {
+      const dbId = readDbId(reader);
+      return { type: "push", dbId, commits: readList(reader, () => readCommit(reader)) };
+    }
+    case frameTypes.ack: {
+      const dbId = readDbId(reader);
+      return { type: "ack", dbId, results: readList(reader, () => readResult(reader)) };
+    }
+    case frameTypes.head:
+      return { type: "head", ...readHead(reader) };
+    case frameTypes["tenant-head"]: {
+      const databaseCount = reader.varint(syncLimits.databasesPerTenant);
+      return { type: "tenant-head", databaseCount, digest: reader.fixed(32), timeMs: reader.varint(), signature: reader.fixed(64) };
+    }
+    case frameTypes.error:
+      return { type: "error", code: readCode(reader), retryAfterMs: reader.varint() };
+    case frameTypes.end: {
+      const more = reader.u8();
+      if (more > 1) reader.fail("flag");
+      return { type: "end", more: more === 1 };
+    }
+  }
+}
+
+/** Ids are made also from bytes that are not there, so that reading goes on to its verdict. */
+function readId<Kind extends "DbId" | "CommitHash">(reader: ByteReader, kind: Kind, sizeBytes: number) {
+  const bytes = reader.fixed(sizeBytes);
+  return bytesToId(kind, reader.error === undefined ? bytes : new Uint8Array(sizeBytes));
+}
+
+function readDbId(reader: ByteReader): DbId {
+  return readId(reader, "DbId", 16);
+}
+
+/** Reads 1 to 4096 items, and no more after the first error, so that a large count costs nothing. */
+function readList<T>(reader: ByteReader, readItem: () => T): readonly T[] {
+  const count = reader.varint(syncLimits.commitsPerFrame);
+  if (count === 0) reader.fail("empty");
+  const items: T[] = [];
+  while (items.length < count && reader.error === undefined) items.push(readItem());
+  return items;
+}
+
+function readCommit(reader: ByteReader): Uint8Array {
+  return reader.sized(entryLimits.commitBytes);
+}
+
+function readPull(reader: ByteReader): Frame {
+  const flags = reader.u8();
+  if (flags > 3) reader.fail("flag");
+  const maxBytes = reader.varint();
+  const count = reader.varint(syncLimits.databasesPerTenant);
+  const cursors: LogCursor[] = [];
+  const seen = new Set<DbId>();
+  while (cursors.length < count && reader.error === undefined) {
+    const cursor = { dbId: readDbId(reader), epoch: reader.varint(), seq: reader.varint() };
+    if (seen.has(cursor.dbId)) reader.fail("database twice");
+    seen.add(cursor.dbId);
+    cursors.push(cursor);
+  }
+  return { type: "pull", allDatabases: (flags & 1) !== 0, full: (flags & 2) !== 0, cursors, maxBytes };
+}
+
+function readCommits(reader: ByteReader): Frame {
+  const dbId = readDbId(reader);
+  const epoch = reader.varint();
+  const fromSeq = reader.varint();
+  return { type: "commits", dbId, epoch, fromSeq, items: readList(reader, () => readItem(reader)) };
+}
+
+function readItem(reader: ByteReader): Items[number] {
+  const kind = reader.u8();
+  if (kind === 0) return { leaf: readId(reader, "CommitHash", 32) };
+  if (kind !== 1) reader.fail("item");
+  return { commit: readCommit(reader) };
+}
+
+function readResult(reader: ByteReader): PushResult {
+  const commitHash = readId(reader, "CommitHash", 32);
+  const status = statusNames[reader.u8()];
+  if (status === undefined) reader.fail("status");
+  if (status === "accepted") return { commitHash, status, seq: reader.varint(), code: undefined };
+  return { commitHash, status: status ?? "refused", seq: 0, code: readCode(reader) };
+}
+
+function readCode(reader: ByteReader): CofferErrorCode {
+  const code = reader.text(codeBytes);
+  if (isErrorCode(code)) return code;
+  reader.fail("code");
+  return "protocol/malformed";
+}
+
+function readHead(reader: ByteReader): SignedHead {
+  const dbId = readDbId(reader);
+  const epoch = reader.varint();
+  const size = reader.varint();
+  return { dbId, epoch, size, root: reader.fixed(32), timeMs: reader.varint(), signature: reader.fixed(64) };
+}

@@ -1,0 +1,75 @@
+/**
+ * sync: moves sealed commits between the device log and a server: frames, proofs, engine, runner, transports.
+ *
+ * Guarantees
+ * - Y1 commits and the cursor that vouches for them are stored in one transaction, and only when a signed head proves them
+ * - Y2 a log that shrinks, forks or loses what it acknowledged is an alarm, with the evidence, and is not stored
+ * - Y3 a commit of this device leaves the outbox only when the server acknowledged it or refused it for good
+ * - Y4 untrusted bytes give a verdict: never a throw, never memory without bound, never an endless conversation
+ * - Y5 the engine decides without clock, chance or I/O; the same events give the same effects
+ *
+ * It holds no content key, opens no entry and judges no rights: what it stores is unjudged.
+ */
+export {
+  protocolVersion,
+  syncLimits,
+  type Capabilities,
+  type Delegation,
+  type Frame,
+  type LogCursor,
+  type PushResult,
+  type RemoteState,
+  type SignedHead,
+  type SignedTenantHead,
+} from "./messages.ts";
+export {
+  createFrameReader,
+  decodeFrames,
+  encodeFrame,
+  encodeFrames,
+  type FrameReader,
+  type FrameVerdict,
+} from "./frames.ts";
+export {
+  appendLeaves,
+  checkHead,
+  digestHeads,
+  emptyFrontier,
+  hashLeaf,
+  hashNode,
+  headPreimage,
+  rootOf,
+  signHead,
+  signTenantHead,
+  tenantHeadPreimage,
+  verifyHead,
+  verifyTenantHead,
+  type Frontier,
+  type HeadClaim,
+  type HeadVerdict,
+  type TenantHeadClaim,
+} from "./merkle.ts";
+export {
+  delegationBytes,
+  encodeDelegation,
+  parseDelegation,
+  signDelegation,
+  verifyDelegation,
+  type DelegationVerdict,
+} from "./delegation.ts";
+export {
+  parsePublication,
+  signPublication,
+  verifyPublication,
+  type Publication,
+  type SignedPublication,
+} from "./publication.ts";
+export { authenticate, authPreimage, type AuthClaim, type SessionToken, type Signer } from "./auth.ts";
+export type {
+  ExchangeRequest,
+  HttpTransport,
+  LiveConnection,
+  LiveListener,
+  LiveTransport,
+  Transport,
+} from "./transport.ts";

@@ -1,0 +1,161 @@
+/**
+ * What the parts of an open tenant share: keys while unlocked, ledger, directory, catalogs, writers, and the one queue in which all of
+ * them take turns.
+ */
+import { CofferError, type AuthorKey, type CommitHash, type DbId, type Env, type KeyId, type TenantId } from "../std/index.ts";
+import type { Crypto } from "../crypto/index.ts";
+import { createDirectory, type DirectoryState } from "../directory/index.ts";
+import type { DocEngine } from "../doc/index.ts";
+import { deriveNameId, directoryDbId, type ContentKey, type KeyName } from "../entry/index.ts";
+import type { Genesis, KeyBag, UnlockedIdentity } from "../keys/index.ts";
+import type { Storage, Store } from "../store/index.ts";
+import { Catalog } from "./catalog.ts";
+import type { JudgeState, JudgeTools } from "./judge.ts";
+import { knownCommitOf, Ledger } from "./ledger.ts";
+import { Serial } from "./serial.ts";
+import { Writer, type WrittenCommit } from "./writer.ts";
+
+/** What a worker gives to every tenant it opens. */
+export interface TenantWorld {
+  readonly env: Env;
+  readonly crypto: Crypto;
+  readonly storage: Storage;
+  readonly loadEngine: () => Promise<DocEngine>;
+}
+
+/** The keys of an unlocked tenant. Gone when it is locked. */
+export interface Unlocked {
+  readonly identity: UnlockedIdentity;
+  readonly bag: KeyBag;
+  readonly tenantName: string;
+}
+
+/** The names of the keys every tenant has. */
+export const keyNames = { content: "default", directory: "$publicinfos" } as const;
+
+export class TenantCore implements JudgeState {
+  readonly world: TenantWorld;
+  readonly store: Store;
+  readonly genesis: Genesis;
+  readonly serial = new Serial();
+  readonly directoryDbId: DbId;
+  ledger = new Ledger();
+  directory: DirectoryState;
+  unlocked: Unlocked | undefined;
+  /** from a join response: the directory commit that registered this user, until the directory itself is here */
+  joinedAt: CommitHash | undefined;
+  /** commits whose changes Automerge refused: they are quarantined when they are judged again */
+  readonly banned = new Set<CommitHash>();
+  readonly #catalogs = new Map<DbId, Catalog>();
+  readonly #writers = new Map<string, Writer>();
+
+  constructor(world: TenantWorld, store: Store, genesis: Genesis) {
+    this.world = world;
+    this.store = store;
+    this.genesis = genesis;
+    this.directoryDbId = directoryDbId(world.crypto, genesis.tenantId);
+    this.directory = createDirectory(genesis.tenantId, genesis.adminSigningKey);
+  }
+
+  get tenantId(): TenantId {
+    return this.genesis.tenantId;
+  }
+
+  /** The keys, while unlocked. @throws `access/locked` */
+  get keys(): Unlocked {
+    if (this.unlocked === undefined) throw new CofferError("access/locked");
+    return this.unlocked;
+  }
+
+  get tools(): JudgeTools {
+    const { crypto, env, loadEngine } = this.world;
+    const { tenantId, directoryDbId: databaseId } = this;
+    return {
+      crypto,
+      tenantId,
+      directoryDbId: databaseId,
+      findKey: (name) => this.findKey(name),
+      loadEngine,
+      nowMs: () => env.nowMs(),
+    };
+  }
+
+  findKey(name: KeyName): ContentKey | undefined {
+    return this.unlocked?.bag.find(name);
+  }
+
+  /** The key that writers use under a name. @throws `key/missing`, `access/locked` */
+  currentKey(name: string): ContentKey {
+    return this.currentKeyOf(this.keyIdOf(name));
+  }
+
+  /** The key that writers use for a key id. @throws `key/missing`, `access/locked` */
+  currentKeyOf(keyId: KeyId): ContentKey {
+    const key = this.keys.bag.current(keyId);
+    if (key === undefined) throw new CofferError("key/missing", { keyId });
+    return key;
+  }
+
+  keyIdOf(name: string): KeyId {
+    return deriveNameId(this.world.crypto, this.keys.bag.namesKey, "key", name);
+  }
+
+  dbIdOf(name: string): DbId {
+    return deriveNameId(this.world.crypto, this.keys.bag.namesKey, "db", name);
+  }
+
+  catalog(dbId: DbId): Catalog {
+    let catalog = this.#catalogs.get(dbId);
+    if (catalog === undefined) {
+      catalog = new Catalog();
+      this.#catalogs.set(dbId, catalog);
+    }
+    return catalog;
+  }
+
+  catalogs(): ReadonlyMap<DbId, Catalog> {
+    return this.#catalogs;
+  }
+
+  /** Forget everything derived: it is judged again from the log. */
+  resetDerived(): void {
+    this.ledger = new Ledger();
+    this.directory = createDirectory(this.genesis.tenantId, this.genesis.adminSigningKey);
+    this.#catalogs.clear();
+  }
+
+  writer(dbId: DbId, identity: UnlockedIdentity): Writer {
+    const author: AuthorKey = identity.publicIdentity.signingKey;
+    const name = `${dbId}|${author}`;
+    let writer = this.#writers.get(name);
+    if (writer === undefined) {
+      const { crypto, env } = this.world;
+      writer = new Writer({
+        crypto,
+        store: this.store,
+        tenantId: this.tenantId,
+        dbId,
+        author,
+        signingKey: identity.signing.privateKey,
+        nowMs: () => env.nowMs(),
+        knownHeads: () => this.ledger.graph(dbId, author).heads(),
+        directoryHead: () => this.directory.head ?? this.joinedAt,
+      });
+      this.#writers.set(name, writer);
+    }
+    return writer;
+  }
+
+  /** Drop the writers: their keys are gone, or what they know is. */
+  dropWriters(): void {
+    this.#writers.clear();
+  }
+
+  /** Enter a commit written here into the ledger: it is accepted by construction. */
+  enterOwn(written: WrittenCommit): void {
+    const { commit, position } = written;
+    if (this.ledger.find(commit.commitHash) !== undefined) return;
+    this.ledger.add(knownCommitOf(commit.header, commit.commitHash, position));
+    this.ledger.judge(commit.commitHash, { verdict: "accepted", pending: [], reason: "", atMs: this.world.env.nowMs() });
+  }
+}

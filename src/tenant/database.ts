@@ -1,0 +1,273 @@
+/**
+ * One open database of an unlocked tenant: creates, changes and deletes documents, takes in what the judge accepted.
+ *
+ * Every call runs in the tenant's queue, so that no two of them touch one document at a time.
+ */
+import { assert, CofferError, type DbId, type DocId } from "../std/index.ts";
+import { summarizeValue, type DocChange, type OpenDoc, type ReplayResult } from "../doc/index.ts";
+import type { DraftValue } from "../draft/index.ts";
+import { deriveActorId, deriveDocId, entryLimits, sealedSizeBytes, type EntryDraft, type EntryType } from "../entry/index.ts";
+import type { DocSnapshot, DraftMessage } from "../../worker/api.ts";
+import { findChange, type Catalog, type CatalogDoc, type DocumentEntryType } from "./catalog.ts";
+import { keyNames, type TenantCore } from "./core.ts";
+import { Documents } from "./documents.ts";
+import type { AcceptedChange } from "./judge.ts";
+import type { Writer, WrittenCommit } from "./writer.ts";
+
+/** A document that changed, with its changes when they came from elsewhere. */
+export type ChangeListener = (docIds: readonly DocId[]) => void;
+
+interface Encoded {
+  readonly docId: DocId;
+  readonly draft: EntryDraft;
+  readonly change: DocChange;
+  readonly value: CatalogDoc["summary"];
+}
+
+export class DatabaseSession {
+  readonly dbId: DbId;
+  readonly #core: TenantCore;
+  readonly #onChange: ChangeListener;
+  #documents: Documents;
+
+  constructor(core: TenantCore, dbId: DbId, onChange: ChangeListener) {
+    this.#core = core;
+    this.dbId = dbId;
+    this.#onChange = onChange;
+    this.#documents = this.#createDocuments();
+  }
+
+  get catalog(): Catalog {
+    return this.#core.catalog(this.dbId);
+  }
+
+  get #writer(): Writer {
+    return this.#core.writer(this.dbId, this.#core.keys.identity);
+  }
+
+  /** Ids of the documents that are not deleted. */
+  documentIds(): readonly DocId[] {
+    return [...this.catalog.values()].filter((doc) => !doc.isDeleted).map((doc) => doc.docId);
+  }
+
+  /** Create documents from plain values, packed into commits. Resolves when all are durable. */
+  async create(values: readonly DraftValue[]): Promise<readonly DocId[]> {
+    const engine = await this.#core.world.loadEngine();
+    const created: DocId[] = [];
+    let batch: Encoded[] = [];
+    let sizeBytes = 0;
+    const flush = async (): Promise<void> => {
+      if (batch.length === 0) return;
+      const written = await this.#writer.write(batch.map((encoded) => encoded.draft));
+      this.#core.enterOwn(written);
+      for (const [index, encoded] of batch.entries()) this.#enterCreated(written, index, encoded);
+      created.push(...batch.map((encoded) => encoded.docId));
+      this.#onChange(batch.map((encoded) => encoded.docId));
+      batch = [];
+      sizeBytes = 0;
+    };
+    for (const value of values) {
+      const encoded = this.#encode(engine, value);
+      const size = sealedSizeBytes(encoded.change.bytes.length);
+      if (batch.length >= entryLimits.entriesPerCommit || sizeBytes + size > entryLimits.commitTargetBytes) await flush();
+      batch.push(encoded);
+      sizeBytes += size;
+    }
+    await flush();
+    return created;
+  }
+
+  /** Run a page's draft on a document. `base` are the heads it was recorded upon. */
+  async change(docId: DocId, message: DraftMessage, base: readonly string[]): Promise<ReplayResult> {
+    this.#living(docId);
+    return this.#documents.pinned(docId, async (doc) => {
+      const replay = this.#undoing(docId, () =>
+        doc.replay({
+          operations: message.operations,
+          baseHeads: base,
+          actor: this.#actor(docId),
+          timeMs: this.#core.world.env.nowMs(),
+        }),
+      );
+      if (replay.changes.length === 0) return replay;
+      await this.#write(docId, replay.changes, { entryType: "doc_change", durability: message.durability });
+      this.#summarize(docId, doc);
+      this.#onChange([docId]);
+      return replay;
+    });
+  }
+
+  /** Delete or bring back a document, by an empty change on its heads. */
+  async setDeleted(docId: DocId, isDeleted: boolean): Promise<void> {
+    const entry = this.catalog.get(docId);
+    if (entry === undefined) throw new CofferError("doc/missing", { docId });
+    if (entry.isDeleted === isDeleted) return;
+    await this.#documents.pinned(docId, async (doc) => {
+      const change = this.#undoing(docId, () =>
+        doc.emptyChange({ actor: this.#actor(docId), timeMs: this.#core.world.env.nowMs() }),
+      );
+      await this.#write(docId, [change], { entryType: isDeleted ? "doc_delete" : "doc_change", durability: "relaxed" });
+      this.#onChange([docId]);
+    });
+  }
+
+  /** What the page shows of a document. */
+  async snapshot(docId: DocId): Promise<DocSnapshot> {
+    const entry = this.catalog.get(docId);
+    if (entry === undefined) return { value: undefined, heads: [], status: "failed", lastChange: undefined };
+    const doc = await this.#documents.load(docId);
+    return {
+      value: doc.value,
+      heads: doc.heads,
+      status: entry.isDeleted ? "deleted" : "ready",
+      lastChange: { author: entry.changedBy, atMs: entry.changedAtMs },
+    };
+  }
+
+  /** Take in what the judge accepted. @returns changes that Automerge would not take: their commits must be judged again without them */
+  async absorb(accepted: readonly AcceptedChange[]): Promise<readonly AcceptedChange[]> {
+    const byDoc = new Map<DocId, AcceptedChange[]>();
+    for (const change of accepted) {
+      const group = byDoc.get(change.entry.docId);
+      if (group === undefined) byDoc.set(change.entry.docId, [change]);
+      else group.push(change);
+    }
+    const refused: AcceptedChange[] = [];
+    for (const [docId, changes] of byDoc) refused.push(...(await this.#absorbDoc(docId, changes)));
+    this.#onChange([...byDoc.keys()]);
+    return refused;
+  }
+
+  /** Free all documents: they load again from the log when needed. */
+  reset(): void {
+    this.#documents.clear();
+    this.#documents = this.#createDocuments();
+  }
+
+  #createDocuments(): Documents {
+    const { crypto, loadEngine } = this.#core.world;
+    const findKey = this.#core.findKey.bind(this.#core);
+    return new Documents({ crypto, store: this.#core.store, catalog: this.catalog, findKey, loadEngine });
+  }
+
+  async #absorbDoc(docId: DocId, changes: readonly AcceptedChange[]): Promise<readonly AcceptedChange[]> {
+    const fresh = changes.map((accepted) => accepted.change);
+    const held = this.#documents.peek(docId);
+    if (held === undefined && this.catalog.get(docId)?.entries.length !== changes.length) {
+      try {
+        this.#summarize(docId, await this.#documents.load(docId));
+        return [];
+      } catch (error) {
+        if (error instanceof CofferError && error.code === "entry/corrupt") return changes;
+        throw error;
+      }
+    }
+    const doc = held ?? (await this.#core.world.loadEngine()).createDoc();
+    const result = doc.applyChanges(fresh);
+    const taken = new Set(result.applied.map((change) => change.hash));
+    if (taken.size === fresh.length) this.#summarize(docId, doc);
+    if (held === undefined) doc.close();
+    return changes.filter((accepted) => !taken.has(accepted.change.hash));
+  }
+
+  #encode(engine: Awaited<ReturnType<TenantCore["world"]["loadEngine"]>>, value: DraftValue): Encoded {
+    const { crypto, env } = this.#core.world;
+    const key = this.#core.currentKey(keyNames.content);
+    const writer = this.#writer;
+    const author = this.#core.keys.identity.publicIdentity.signingKey;
+    const docCounter = writer.nextDocCounter();
+    const origin = { tenantId: this.#core.tenantId, dbId: this.dbId, keyId: key.keyId, author, writerNonce: writer.nonce, docCounter };
+    const docId = deriveDocId(crypto, origin);
+    const encoded = engine.encodeInitial({ value, actor: this.#actor(docId), timeMs: env.nowMs() });
+    if (encoded.change.bytes.length > entryLimits.changeBytes) throw new CofferError("input/too-large");
+    const draft: EntryDraft = { entryType: "doc_create", docId, dependencies: [], key, docCounter, plaintext: encoded.change.bytes };
+    return { docId, draft, change: encoded.change, value: summarizeValue(encoded.value) };
+  }
+
+  #enterCreated(written: WrittenCommit, index: number, encoded: Encoded): void {
+    this.#accept(written, { index, docId: encoded.docId, change: encoded.change, entryType: "doc_create", keyId: encoded.draft.key.keyId });
+    if (encoded.value !== undefined) this.catalog.setSummary(encoded.docId, encoded.value);
+  }
+
+  #accept(
+    written: WrittenCommit,
+    entry: { index: number; docId: DocId; change: DocChange; entryType: DocumentEntryType; keyId: CatalogDoc["keyId"] },
+  ): void {
+    const entryHash = written.commit.entries[entry.index]?.entryHash;
+    assert(entryHash !== undefined, "a sealed commit has the entries it was given");
+    this.catalog.accept({
+      docId: entry.docId,
+      keyId: entry.keyId,
+      author: written.commit.header.author,
+      atMs: written.commit.header.createdAtMs,
+      entryType: entry.entryType,
+      position: written.position,
+      entryIndex: entry.index,
+      entryHash,
+      changeHash: entry.change.hash,
+      dependencyHashes: entry.change.deps,
+    });
+  }
+
+  async #write(
+    docId: DocId,
+    changes: readonly DocChange[],
+    options: { entryType: Extract<EntryType, "doc_change" | "doc_delete">; durability: "relaxed" | "strict" },
+  ): Promise<void> {
+    const entry = this.#entry(docId);
+    const { entryType } = options;
+    let written: WrittenCommit;
+    try {
+      const key = this.#core.currentKeyOf(entry.keyId);
+      const drafts = changes.map((change, index): EntryDraft => {
+        if (change.bytes.length > entryLimits.changeBytes) throw new CofferError("input/too-large", { docId });
+        const dependencies = change.deps.map((hash) => dependencyOf(entry, changes.slice(0, index), hash));
+        return { entryType, docId, dependencies, key, plaintext: change.bytes };
+      });
+      written = await this.#writer.write(drafts, options.durability);
+    } catch (error) {
+      // Documents in memory may hold changes that are not in the log: they load again from it.
+      this.#documents.clear();
+      throw error;
+    }
+    this.#core.enterOwn(written);
+    for (const [index, change] of changes.entries()) this.#accept(written, { index, docId, change, entryType, keyId: entry.keyId });
+  }
+
+  /** Run a step on an open document; if it throws, the document is dropped, since it may be half changed. */
+  #undoing<T>(docId: DocId, step: () => T): T {
+    try {
+      return step();
+    } catch (error) {
+      this.#documents.drop(docId);
+      throw error;
+    }
+  }
+
+  #actor(docId: DocId): string {
+    const author = this.#core.keys.identity.publicIdentity.signingKey;
+    return deriveActorId(this.#core.world.crypto, { author, writerNonce: this.#writer.nonce, docId });
+  }
+
+  #summarize(docId: DocId, doc: OpenDoc): void {
+    this.catalog.setSummary(docId, summarizeValue(doc.value));
+  }
+
+  #entry(docId: DocId): CatalogDoc {
+    const entry = this.catalog.get(docId);
+    if (entry === undefined) throw new CofferError("doc/missing", { docId });
+    return entry;
+  }
+
+  #living(docId: DocId): void {
+    if (this.#entry(docId).isDeleted) throw new CofferError("doc/deleted", { docId });
+  }
+}
+
+function dependencyOf(entry: CatalogDoc, earlier: readonly DocChange[], hash: string): EntryDraft["dependencies"][number] {
+  const index = earlier.findIndex((change) => change.hash === hash);
+  if (index >= 0) return { index };
+  const found = entry.entries[findChange(entry, hash)];
+  assert(found !== undefined, "a change depends on accepted changes only");
+  return found.entryHash;
+}

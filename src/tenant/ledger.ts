@@ -1,0 +1,256 @@
+/**
+ * The ledger: every commit of the log that was judged, in the order of judging, with its verdict.
+ *
+ * It answers: is this commit known, what does an author's graph look like, what is still waiting, what was quarantined. It is derived
+ * from the log, kept in sealed pages, and rebuilt when lost.
+ *
+ * Page format (a page holds {@link ledgerPageSize} commits): varint count, then for each commit
+ *
+ * | field | size |
+ * |---|---|
+ * | commitHash | 32 |
+ * | position | varint |
+ * | dbId | 16 |
+ * | author | 32 |
+ * | writerNonce | 16 |
+ * | writerSeq | varint |
+ * | predecessors | varint count, 32 each |
+ * | verdict | u8: 0 accepted, 1 waiting, 2 quarantined |
+ * | pending entry indexes | varint count, varint each |
+ * | reason | text |
+ * | judgedAt | u64 |
+ */
+import {
+  ByteReader,
+  ByteWriter,
+  bytesToId,
+  bytesToHex,
+  idToBytes,
+  parseHex,
+  type AuthorKey,
+  type CommitHash,
+  type DbId,
+} from "../std/index.ts";
+import { createAuthorGraph, type AuthorGraph } from "../directory/index.ts";
+import { entryLimits, type CommitHeader } from "../entry/index.ts";
+
+export const ledgerPageSize = 512;
+
+export interface KnownCommit {
+  readonly commitHash: CommitHash;
+  readonly position: number;
+  readonly dbId: DbId;
+  readonly author: AuthorKey;
+  /** 32 hex digits */
+  readonly writerNonce: string;
+  readonly writerSeq: number;
+  readonly predecessors: readonly CommitHash[];
+  verdict: "accepted" | "waiting" | "quarantined";
+  /** entries still to be judged while waiting, or refused when the commit itself is accepted */
+  pending: readonly number[];
+  /** why it waits or was quarantined, one of a closed list of words; empty when accepted whole */
+  reason: string;
+  judgedAtMs: number;
+}
+
+const verdicts = ["accepted", "waiting", "quarantined"] as const;
+const emptyHashes: readonly CommitHash[] = [];
+
+/** Make a ledger row for a commit that was found at `position`. */
+export function knownCommitOf(header: CommitHeader, commitHash: CommitHash, position: number): KnownCommit {
+  return {
+    commitHash,
+    position,
+    dbId: header.dbId,
+    author: header.author,
+    writerNonce: bytesToHex(header.writerNonce),
+    writerSeq: header.writerSeq,
+    predecessors: header.predecessors,
+    verdict: "waiting",
+    pending: [],
+    reason: "",
+    judgedAtMs: 0,
+  };
+}
+
+export class Ledger {
+  readonly #rows: KnownCommit[] = [];
+  readonly #rowIndex = new Map<CommitHash, number>();
+  readonly #graphs = new Map<string, AuthorGraph>();
+  readonly #writers = new Map<string, CommitHash>();
+  readonly #dirtyPages = new Set<number>();
+  #waiting = new Set<CommitHash>();
+  #quarantined = new Set<CommitHash>();
+
+  get size(): number {
+    return this.#rows.length;
+  }
+
+  find(commitHash: CommitHash): KnownCommit | undefined {
+    const index = this.#rowIndex.get(commitHash);
+    return index === undefined ? undefined : this.#rows[index];
+  }
+
+  rows(): readonly KnownCommit[] {
+    return this.#rows;
+  }
+
+  add(row: KnownCommit): void {
+    const index = this.#rows.length;
+    this.#rows.push(row);
+    this.#rowIndex.set(row.commitHash, index);
+    this.#index(row);
+    this.#dirtyPages.add(Math.floor(index / ledgerPageSize));
+  }
+
+  /** Set a commit's verdict; the row must be known. */
+  judge(commitHash: CommitHash, verdict: { verdict: KnownCommit["verdict"]; pending: readonly number[]; reason: string; atMs: number }): void {
+    const index = this.#rowIndex.get(commitHash);
+    const row = index === undefined ? undefined : this.#rows[index];
+    if (row === undefined || index === undefined) return;
+    row.verdict = verdict.verdict;
+    row.pending = verdict.pending;
+    row.reason = verdict.reason;
+    row.judgedAtMs = verdict.atMs;
+    this.#index(row);
+    this.#dirtyPages.add(Math.floor(index / ledgerPageSize));
+  }
+
+  /** The commit graph of one author in one database: accepted commits only. */
+  graph(dbId: DbId, author: AuthorKey): AuthorGraph {
+    const name = `${dbId}|${author}`;
+    let graph = this.#graphs.get(name);
+    if (graph === undefined) {
+      graph = createAuthorGraph();
+      this.#graphs.set(name, graph);
+    }
+    return graph;
+  }
+
+  /** Databases in which an author has written. */
+  databasesOf(author: AuthorKey): readonly DbId[] {
+    const ids = new Set<DbId>();
+    for (const row of this.#rows) if (row.author === author) ids.add(row.dbId);
+    return [...ids];
+  }
+
+  /** Another accepted commit with the same author, database, nonce and sequence number: evidence of equivocation. */
+  twinOf(row: KnownCommit): CommitHash | undefined {
+    const other = this.#writers.get(writerName(row));
+    return other === row.commitHash ? undefined : other;
+  }
+
+  waiting(): readonly KnownCommit[] {
+    return this.#pick(this.#waiting);
+  }
+
+  quarantined(): readonly KnownCommit[] {
+    return this.#pick(this.#quarantined);
+  }
+
+  /** Pages changed since the last call of {@link markClean}. */
+  dirtyPages(): readonly number[] {
+    return [...this.#dirtyPages];
+  }
+
+  markClean(): void {
+    this.#dirtyPages.clear();
+  }
+
+  markAllDirty(): void {
+    for (let page = 0; page * ledgerPageSize < this.#rows.length; page++) this.#dirtyPages.add(page);
+  }
+
+  get pageCount(): number {
+    return Math.ceil(this.#rows.length / ledgerPageSize);
+  }
+
+  encodePage(page: number): Uint8Array<ArrayBuffer> {
+    const rows = this.#rows.slice(page * ledgerPageSize, (page + 1) * ledgerPageSize);
+    const writer = new ByteWriter(rows.length * 160 + 8).varint(rows.length);
+    for (const row of rows) encodeRow(writer, row);
+    return writer.toBytes();
+  }
+
+  /** Take the rows of a page, in page order; `false` when it is damaged (the ledger is then to be rebuilt). */
+  loadPage(bytes: Uint8Array): boolean {
+    const reader = new ByteReader(bytes);
+    const count = reader.varint(ledgerPageSize);
+    for (let i = 0; i < count && reader.error === undefined; i++) {
+      const row = readRow(reader);
+      if (row === undefined) return false;
+      this.#rowIndex.set(row.commitHash, this.#rows.length);
+      this.#rows.push(row);
+      this.#index(row);
+    }
+    return reader.finish();
+  }
+
+  #pick(hashes: ReadonlySet<CommitHash>): readonly KnownCommit[] {
+    const rows: KnownCommit[] = [];
+    for (const hash of hashes) {
+      const row = this.find(hash);
+      if (row !== undefined) rows.push(row);
+    }
+    return rows;
+  }
+
+  #index(row: KnownCommit): void {
+    this.#waiting.delete(row.commitHash);
+    this.#quarantined.delete(row.commitHash);
+    if (row.verdict === "waiting") this.#waiting.add(row.commitHash);
+    if (row.verdict === "quarantined" || (row.verdict === "accepted" && row.reason !== "")) this.#quarantined.add(row.commitHash);
+    if (row.verdict !== "accepted") return;
+    const graph = this.graph(row.dbId, row.author);
+    if (!graph.has(row.commitHash)) graph.add(row.commitHash, row.predecessors);
+    this.#writers.set(writerName(row), this.#writers.get(writerName(row)) ?? row.commitHash);
+  }
+}
+
+function writerName(row: KnownCommit): string {
+  return `${row.dbId}|${row.author}|${row.writerNonce}|${row.writerSeq}`;
+}
+
+function encodeRow(writer: ByteWriter, row: KnownCommit): void {
+  writer.fixed(idToBytes(row.commitHash)).varint(row.position).fixed(idToBytes(row.dbId)).fixed(idToBytes(row.author));
+  writer.fixed(parseHex(row.writerNonce) ?? new Uint8Array(16), 16).varint(row.writerSeq).varint(row.predecessors.length);
+  for (const hash of row.predecessors) writer.fixed(idToBytes(hash));
+  writer.u8(verdicts.indexOf(row.verdict)).varint(row.pending.length);
+  for (const index of row.pending) writer.varint(index);
+  writer.text(row.reason).u64(row.judgedAtMs);
+}
+
+function readRow(reader: ByteReader): KnownCommit | undefined {
+  const commitHash = reader.fixed(32);
+  const position = reader.varint();
+  const dbId = reader.fixed(16);
+  const author = reader.fixed(32);
+  const writerNonce = bytesToHex(reader.fixed(16));
+  const writerSeq = reader.varint();
+  const predecessorCount = reader.varint(entryLimits.predecessors);
+  const predecessors: CommitHash[] = [];
+  for (let i = 0; i < predecessorCount && reader.error === undefined; i++) {
+    const hash = reader.fixed(32);
+    if (hash.length === 32) predecessors.push(bytesToId("CommitHash", hash));
+  }
+  const verdict = verdicts[reader.u8()];
+  const pendingCount = reader.varint(entryLimits.entriesPerCommit);
+  const pending: number[] = [];
+  for (let i = 0; i < pendingCount && reader.error === undefined; i++) pending.push(reader.varint(entryLimits.entriesPerCommit));
+  const reason = reader.text(64);
+  const judgedAtMs = reader.u64();
+  if (reader.error !== undefined || verdict === undefined) return undefined;
+  return {
+    commitHash: bytesToId("CommitHash", commitHash),
+    position,
+    dbId: bytesToId("DbId", dbId),
+    author: bytesToId("AuthorKey", author),
+    writerNonce,
+    writerSeq,
+    predecessors: predecessors.length === 0 ? emptyHashes : predecessors,
+    verdict,
+    pending,
+    reason,
+    judgedAtMs,
+  };
+}

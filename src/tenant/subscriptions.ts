@@ -1,0 +1,147 @@
+/**
+ * What one page watches of one tenant: documents and live queries, by the numbers the page chose. Turns changes into events.
+ */
+import { CofferError, type Env, type DocId, type Release } from "../std/index.ts";
+import type { DocSnapshot, DraftMessage, QueryMessage, WorkerEvent } from "../../worker/api.ts";
+import type { DatabaseSession } from "./database.ts";
+import { LiveQuery } from "./live-query.ts";
+
+/** Queries are evaluated at most this often, and never for more than a quarter of the worker's time. */
+const queryPauseMs = 16;
+const busyShare = 4;
+
+interface WatchedDoc {
+  readonly session: DatabaseSession;
+  readonly docId: DocId;
+  ackDraft: number;
+  /** the heads after each of this page's drafts that a later one may stand on */
+  readonly headsByDraft: Map<number, readonly string[]>;
+}
+
+interface WatchedQuery {
+  readonly session: DatabaseSession;
+  readonly live: LiveQuery;
+}
+
+export class Subscriptions {
+  readonly #env: Env;
+  readonly #emit: (event: WorkerEvent) => void;
+  readonly #docs = new Map<number, WatchedDoc>();
+  readonly #queries = new Map<number, WatchedQuery>();
+  readonly #staleDatabases = new Set<DatabaseSession>();
+  #timer: Release | undefined;
+  /** the document subscription whose own call is running: it gets its answer, not an event */
+  #answering: number | undefined;
+  #pauseMs = queryPauseMs;
+  #locked = false;
+
+  constructor(env: Env, emit: (event: WorkerEvent) => void) {
+    this.#env = env;
+    this.#emit = emit;
+  }
+
+  async openDocument(subscription: number, session: DatabaseSession, docId: DocId): Promise<DocSnapshot> {
+    const snapshot = await session.snapshot(docId);
+    this.#docs.set(subscription, { session, docId, ackDraft: 0, headsByDraft: new Map() });
+    return snapshot;
+  }
+
+  closeDocument(subscription: number): void {
+    this.#docs.delete(subscription);
+  }
+
+  /** Run a draft and answer with what the page now shows; other watchers of the document get an event. */
+  async changeDocument(subscription: number, message: DraftMessage): Promise<{ heads: readonly string[]; snapshot: DocSnapshot }> {
+    const watched = this.#docs.get(subscription);
+    if (watched === undefined) throw new CofferError("doc/missing");
+    const base = message.afterDraft === 0 ? message.baseHeads : watched.headsByDraft.get(message.afterDraft);
+    // The draft it stands on failed: the page rolls back both.
+    if (base === undefined) throw new CofferError("aborted");
+    this.#answering = subscription;
+    const replay = await watched.session.change(watched.docId, message, base).finally(() => {
+      this.#answering = undefined;
+    });
+    watched.ackDraft = message.draft;
+    watched.headsByDraft.set(message.draft, replay.draftHeads);
+    for (const draft of watched.headsByDraft.keys()) if (draft < message.afterDraft) watched.headsByDraft.delete(draft);
+    const snapshot = await watched.session.snapshot(watched.docId);
+    return { heads: replay.draftHeads, snapshot };
+  }
+
+  openQuery(subscription: number, session: DatabaseSession, query: QueryMessage): void {
+    const watched = { session, live: new LiveQuery(query) };
+    this.#queries.set(subscription, watched);
+    this.#tell(subscription, watched);
+  }
+
+  updateQuery(subscription: number, query: QueryMessage): void {
+    const watched = this.#queries.get(subscription);
+    if (watched === undefined) return;
+    watched.live.update(query);
+    this.#tell(subscription, watched);
+  }
+
+  closeQuery(subscription: number): void {
+    this.#queries.delete(subscription);
+  }
+
+  /** Documents of a database changed: their watchers are told now, queries soon. */
+  async changed(session: DatabaseSession, docIds: readonly DocId[]): Promise<void> {
+    const ids = new Set(docIds);
+    for (const [subscription, watched] of this.#docs) {
+      if (watched.session !== session || !ids.has(watched.docId) || subscription === this.#answering) continue;
+      const snapshot = await session.snapshot(watched.docId);
+      this.#emit({ kind: "doc", subscription, snapshot, ackDraft: watched.ackDraft });
+    }
+    this.#staleDatabases.add(session);
+    this.#timer ??= this.#env.setTimer(this.#pauseMs, () => this.#evaluate());
+  }
+
+  /** Everything was dropped or locked: queries answer anew, documents say so. */
+  reset(locked: boolean): void {
+    this.#locked = locked;
+    for (const [subscription, watched] of this.#docs) {
+      watched.headsByDraft.clear();
+      if (!locked) continue;
+      const snapshot: DocSnapshot = { value: undefined, heads: [], status: "locked", lastChange: undefined };
+      this.#emit({ kind: "doc", subscription, snapshot, ackDraft: watched.ackDraft });
+    }
+    for (const [subscription, watched] of this.#queries) {
+      watched.live.reset();
+      if (locked) this.#emit({ kind: "query", subscription, total: 0, status: "locked", order: [], changed: [] });
+      else this.#tell(subscription, watched);
+    }
+  }
+
+  /** After unlocking: tell every watcher what is there now. */
+  async refresh(): Promise<void> {
+    this.#locked = false;
+    for (const [subscription, watched] of this.#docs) {
+      const snapshot = await watched.session.snapshot(watched.docId);
+      this.#emit({ kind: "doc", subscription, snapshot, ackDraft: watched.ackDraft });
+    }
+    for (const [subscription, watched] of this.#queries) this.#tell(subscription, watched);
+  }
+
+  close(): void {
+    this.#timer?.();
+    this.#docs.clear();
+    this.#queries.clear();
+  }
+
+  #evaluate(): void {
+    this.#timer = undefined;
+    const startMs = this.#env.monotonicMs();
+    for (const [subscription, watched] of this.#queries) {
+      if (this.#staleDatabases.has(watched.session)) this.#tell(subscription, watched);
+    }
+    this.#staleDatabases.clear();
+    this.#pauseMs = Math.max(queryPauseMs, (this.#env.monotonicMs() - startMs) * busyShare);
+  }
+
+  #tell(subscription: number, watched: WatchedQuery): void {
+    if (this.#locked) return;
+    const delta = watched.live.evaluate(watched.session.catalog);
+    this.#emit({ kind: "query", subscription, status: "ready", ...delta });
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * The demo's build and development server (`vite`), and the tests' projects (`vitest`).
+ * The package's own builds are in `build/library.mjs`.
+ */
+import { playwright } from "@vitest/browser-playwright";
+import { defineConfig } from "vitest/config";
+import { chromiumLaunchOptions } from "./build/chromium.mjs";
+import { fromRoot } from "./build/paths.mjs";
+import { automergeGlue, contentSecurityPolicy, demoServiceWorker } from "./build/plugins.mjs";
+
+/**
+ * The package's own names, for the demo, which is written as a stranger's application would be. The longer name comes first,
+ * because the first match counts. Where trusted types are required, `import url from "cofferdb/worker?worker&url"` gives the
+ * bundled worker's address for `openCoffer({ worker: url })`.
+ */
+const alias = [
+  { find: /^cofferdb\/worker(?=\?|$)/, replacement: fromRoot("worker", "worker.ts") },
+  { find: /^cofferdb\/service-worker$/, replacement: fromRoot("sw", "service-worker.ts") },
+  { find: /^cofferdb$/, replacement: fromRoot("src", "index.ts") },
+];
+const browserTests = "**/*.browser.test.ts";
+const notTests = ["**/node_modules/**", "**/dist/**"];
+
+export default defineConfig({
+  root: fromRoot("demo"),
+  base: "./",
+  resolve: { alias },
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  plugins: [
+    automergeGlue(),
+    contentSecurityPolicy(),
+    demoServiceWorker({ entry: fromRoot("demo", "sw.ts"), plugins: () => [automergeGlue()] }),
+  ],
+  worker: { format: "es", plugins: () => [automergeGlue()] },
+  // Automerge comes up inside the worker with an address of its wasm; pre-bundling would move its files away from it.
+  optimizeDeps: { exclude: ["@automerge/automerge"] },
+  server: { fs: { allow: [fromRoot()] } },
+  build: {
+    outDir: "dist",
+    emptyOutDir: false,
+    target: "es2022",
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  test: {
+    root: fromRoot(),
+    passWithNoTests: false,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "node",
+          environment: "node",
+          include: [
+            "src/**/*.test.ts",
+            "worker/**/*.test.ts",
+            "sw/**/*.test.ts",
+            "server/**/*.test.ts",
+            "demo/**/*.test.ts",
+          ],
+          exclude: [...notTests, browserTests, "src/sim/**/*.sim.test.ts"],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "sim",
+          environment: "node",
+          include: ["src/sim/**/*.sim.test.ts"],
+          exclude: notTests,
+          testTimeout: 300_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "browser",
+          include: [`src/${browserTests}`, `worker/${browserTests}`, `sw/${browserTests}`],
+          exclude: notTests,
+          testTimeout: 60_000,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({ launchOptions: chromiumLaunchOptions() }),
+            instances: [{ browser: "chromium" }],
+          },
+        },
+      },
+    ],
+  },
+});
