@@ -7,7 +7,7 @@
  *
  * Guarantees
  * - W1 a change reaches the writer's own page as an event before the promise of its call resolves: the worker posts what it has
- *   gathered before it replies
+ *   gathered before it replies, and a snapshot in a reply is no older than the events before it
  * - W2 every call settles: with its result, or with a `CofferError`
  * - W3 `subscription` numbers are chosen by the page, so that it can open the same ones again after a worker restart
  * - W4 drafts of one document are replayed in the order of their calls; one recorded upon a draft that failed fails too
@@ -26,6 +26,8 @@ import type {
   QuarantinedCommit,
   TenantStatus,
 } from "../src/page/types.ts";
+
+export type { AlarmEvent, DatabaseStatus, DocStatus, Identity, KnownTenant, LinkStatus, Member, QuarantinedCommit, TenantStatus };
 
 export interface WorkerOptions {
   readonly name: string;
@@ -97,6 +99,7 @@ export interface DraftMessage {
   readonly durability: "relaxed" | "strict";
 }
 
+/** As the application wrote it: the worker judges it by `parseDefinition`, and rejects with `input/invalid` and `at`. */
 export interface QueryMessage {
   readonly filter: Expression | undefined;
   readonly sort: readonly SortKey[];
@@ -151,6 +154,7 @@ export interface WorkerApi {
   sync(tenantId: string, url: string): Promise<void>;
 
   openDatabase(tenantId: string, name: string, subscription: number): Promise<DatabaseStatus>;
+  /** Closing what is not open, here and below, does nothing. */
   closeDatabase(subscription: number): Promise<void>;
   /** `database` is the subscription of an open database. One call is at most 256 values: the page cuts and reports progress. */
   createDocuments(database: number, values: readonly DraftValue[]): Promise<readonly string[]>;

@@ -30,6 +30,9 @@ const narrowed: Readonly<
   view: { values: ["std"], types: ["std"] },
 };
 
+/** The rooms that may know the types of the contract between page and worker. */
+const contractRooms: readonly string[] = ["page", "tenant"];
+
 /** The files directly under `src`, and the rooms they put together. */
 const topFiles: Readonly<Record<string, readonly string[]>> = {
   "src/index.ts": ["std", "draft", "expr", "page"],
@@ -117,13 +120,15 @@ export function checkRows(sources: readonly Source[]): Finding[] {
 
 function judgeImport(from: string, entry: Import): string | undefined {
   const { target } = entry;
+  if (isTestFile(target) && !/^(e2e|bench|build|scripts)\//.test(from))
+    return `only tests may import ${target}`;
   if (!/^(src|worker|sw|server|demo|e2e|bench|build|scripts)\//.test(target)) return undefined;
   const folder = target.split("/")[0];
   const fromFolder = from.split("/")[0] ?? "";
   if (fromFolder === "demo") return judgeDemo(target);
   if (fromFolder !== "src") return judgeRoot(fromFolder, entry);
   const room = roomOf(from);
-  if (folder === "worker" && target === "worker/api.ts" && room === "page" && entry.isType) return undefined;
+  if (target === "worker/api.ts" && contractRooms.includes(room ?? "") && entry.isType) return undefined;
   if (folder !== "src") return `a room may not import ${target}`;
   const allowed = topFiles[from];
   const targetRoom = roomOf(target);

@@ -77,9 +77,12 @@ export function walk(
   for (const [childKey, child] of childrenOf(node)) walk(child, visit, node, childKey);
 }
 
-/** Tests and shared contracts: free of gates, sizes and docstrings. */
+/** Tests, the contracts and fixtures they share, and the simulator: free of gates, sizes and docstrings. */
 export function isTestFile(path: string): boolean {
-  return /(\.(test|test-d|bench)\.tsx?|-contract\.ts)$/.test(path) || path.startsWith("src/sim/");
+  return (
+    /(\.(test|test-d|bench)\.tsx?|-(contract|fixtures)\.ts)$/.test(path) ||
+    /^(src\/sim|server\/test)\//.test(path)
+  );
 }
 
 /** Types only: nothing below such a node exists at run time. */

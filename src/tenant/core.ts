@@ -20,6 +20,8 @@ export interface TenantWorld {
   readonly env: Env;
   readonly crypto: Crypto;
   readonly storage: Storage;
+  /** separates several CofferDBs of one origin */
+  readonly scope: string;
   readonly loadEngine: () => Promise<DocEngine>;
 }
 
@@ -28,6 +30,8 @@ export interface Unlocked {
   readonly identity: UnlockedIdentity;
   readonly bag: KeyBag;
   readonly tenantName: string;
+  /** "" when the admin is someone else */
+  readonly adminName: string;
 }
 
 /** The names of the keys every tenant has. */
@@ -54,7 +58,7 @@ export class TenantCore implements JudgeState {
     this.store = store;
     this.genesis = genesis;
     this.directoryDbId = directoryDbId(world.crypto, genesis.tenantId);
-    this.directory = createDirectory(genesis.tenantId, genesis.adminSigningKey);
+    this.directory = createDirectory(world.crypto, genesis.tenantId, genesis.adminSigningKey);
   }
 
   get tenantId(): TenantId {
@@ -120,7 +124,7 @@ export class TenantCore implements JudgeState {
   /** Forget everything derived: it is judged again from the log. */
   resetDerived(): void {
     this.ledger = new Ledger();
-    this.directory = createDirectory(this.genesis.tenantId, this.genesis.adminSigningKey);
+    this.directory = createDirectory(this.world.crypto, this.genesis.tenantId, this.genesis.adminSigningKey);
     this.#catalogs.clear();
   }
 

@@ -21,6 +21,7 @@ import {
   deriveActorId,
   isActorOf,
   openEntries,
+  parseCommit,
   verifyCommit,
   type Commit,
   type CommitEntry,
@@ -108,13 +109,28 @@ function refuse(state: JudgeState, tools: JudgeTools, hash: CommitHash, reason: 
   return { ...nothing, quarantined: [{ commitHash: hash, reason }] };
 }
 
-async function judgeDirectoryCommit(state: JudgeState, tools: JudgeTools, commit: Commit): Promise<JudgeOutcome> {
+/** Fold a directory commit that was accepted before: the directory itself is not kept, its commits are. */
+export async function refold(state: JudgeState, tools: JudgeTools, record: LogRecord): Promise<void> {
+  const parsed = parseCommit(tools.crypto, record.bytes);
+  if (parsed.kind !== "verified" || parsed.commit.commitHash !== record.commitHash) return;
+  const verdict = foldCommit(state.directory, parsed.commit, (await openRecords(tools, parsed.commit)) ?? []);
+  if (verdict.kind === "applied") state.directory = verdict.state;
+}
+
+/** The records of a directory commit that this device can open; `undefined` when one of them is none. */
+async function openRecords(tools: JudgeTools, commit: Commit): Promise<readonly DirectoryRecord[] | undefined> {
   const records: DirectoryRecord[] = [];
   for (const opened of await openEntries(tools.crypto, commit, tools.findKey)) {
     const record = opened.kind === "opened" ? parseRecord(opened.plaintext) : undefined;
     if (record !== undefined) records.push(record);
-    else if (opened.kind !== "no-key") return refuse(state, tools, commit.commitHash, "malformed");
+    else if (opened.kind !== "no-key") return undefined;
   }
+  return records;
+}
+
+async function judgeDirectoryCommit(state: JudgeState, tools: JudgeTools, commit: Commit): Promise<JudgeOutcome> {
+  const records = await openRecords(tools, commit);
+  if (records === undefined) return refuse(state, tools, commit.commitHash, "malformed");
   const verdict = foldCommit(state.directory, commit, records);
   if (verdict.kind === "rejected") {
     const outcome = refuse(state, tools, commit.commitHash, verdict.reason);

@@ -8,21 +8,19 @@
  *      └──────────────── lock() ◄──────────────┘   keys, catalogs and documents dropped; sync of sealed commits goes on
  * ```
  */
-import { CofferError, type AuthorKey, type DbId, type DocId, type Release } from "../std/index.ts";
+import { bytesToId, CofferError, type AuthorKey, type DbId, type DocId } from "../std/index.ts";
 import { loadBag, openBagSecrets, openPrivate, unlockVault, type BagSecrets, type UnlockedIdentity } from "../keys/index.ts";
-import type { AlarmEvent, Identity, Member, QuarantinedCommit, TenantStatus } from "../page/types.ts";
-import type { SessionBox, TenantSnapshot, WorkerEvent } from "../../worker/api.ts";
+import type { AlarmEvent, SessionBox, TenantSnapshot, WorkerEvent } from "../../worker/api.ts";
 import { TenantCore, type TenantWorld } from "./core.ts";
 import { DatabaseSession } from "./database.ts";
 import type { Device, DeviceTenant } from "./device.ts";
+import { Follower } from "./follower.ts";
 import type { JudgeOutcome } from "./judge.ts";
 import { Links } from "./links.ts";
-import { Persistence } from "./persistence.ts";
-import { slotNames, tenantNamePurpose } from "./slots.ts";
+import { decodeTenantNames, slotNames, tenantNamesPurpose } from "./slots.ts";
+import { describeTenant } from "./snapshot.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { Tail } from "./tail.ts";
 
-const flushAfterMs = 400;
 const maxAlarms = 200;
 
 export interface SessionOptions {
@@ -40,10 +38,7 @@ export class TenantSession {
   readonly #options: SessionOptions;
   readonly #databases = new Map<DbId, DatabaseSession>();
   #alarms: AlarmEvent[] = [];
-  #tail: Tail | undefined;
-  #following: readonly Release[] = [];
-  #persistence: { pages: Persistence; isWriter: boolean; release: Release } | undefined;
-  #flushTimer: Release | undefined;
+  #follower: Follower | undefined;
   #told: Promise<void> | undefined;
 
   constructor(options: SessionOptions, core: TenantCore) {
@@ -64,14 +59,21 @@ export class TenantSession {
   /** Unlock with keys that a former worker of this page held. */
   async unlockWith(identity: UnlockedIdentity): Promise<void> {
     const { crypto } = this.core.world;
-    const [bag, name] = await Promise.all([this.#slot(slotNames.bag), this.#slot(slotNames.name)]);
+    const [bag, sealedNames] = await Promise.all([this.#slot(slotNames.bag), this.#slot(slotNames.names)]);
     const secrets = await openBagSecrets(crypto, identity, bag, { minVersion: 0 });
-    const tenantName = new TextDecoder().decode(await openPrivate(crypto, identity, tenantNamePurpose, name));
-    this.core.unlocked = { identity, bag: await loadBag(crypto, secrets), tenantName };
+    const names = decodeTenantNames(await openPrivate(crypto, identity, tenantNamesPurpose, sealedNames));
+    const joined = (await this.core.store.readSlot(slotNames.joined))?.value;
+    this.core.joinedAt = joined instanceof Uint8Array ? bytesToId("CommitHash", joined) : undefined;
+    this.core.unlocked = { identity, bag: await loadBag(crypto, secrets), ...names };
     wipe(secrets);
     await this.#follow();
     this.#options.emit({ kind: "tenant", tenantId: this.core.tenantId, snapshot: this.snapshot(), session: this.#box(identity) });
     await this.links.resume();
+  }
+
+  /** A vault of this device. @throws `input/unknown-id` */
+  readVault(key: AuthorKey): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#options.device.readVault(key);
   }
 
   /** Read the raw key bag for a moment, to wrap keys for someone. */
@@ -87,13 +89,13 @@ export class TenantSession {
   /** Drop keys and everything readable. Sealed commits still move. */
   async lock(): Promise<void> {
     if (this.core.unlocked === undefined) return;
-    await this.#unfollow();
+    await this.#follower?.close();
+    this.#follower = undefined;
     await this.core.serial.run(async () => {
       this.core.unlocked = undefined;
       this.core.dropWriters();
       this.core.resetDerived();
       for (const database of this.#databases.values()) database.reset();
-      this.#databases.clear();
     });
     this.subscriptions.reset(true);
     this.#options.emit({ kind: "tenant", tenantId: this.core.tenantId, snapshot: this.snapshot(), session: null });
@@ -114,12 +116,12 @@ export class TenantSession {
 
   /** Judge what the log holds now, to its end. */
   async catchUp(): Promise<void> {
-    await this.#tail?.run();
+    await this.#follower?.catchUp();
   }
 
   async close(): Promise<void> {
     await this.links.close();
-    await this.#unfollow();
+    await this.#follower?.close();
     this.core.unlocked = undefined;
     for (const database of this.#databases.values()) database.reset();
     this.subscriptions.close();
@@ -140,48 +142,7 @@ export class TenantSession {
   }
 
   snapshot(): TenantSnapshot {
-    const { unlocked } = this.core;
-    const identity = unlocked?.identity.publicIdentity;
-    const links = this.links.snapshot();
-    const status: TenantStatus = {
-      phase: unlocked === undefined ? "locked" : "open",
-      unjudgedCount: this.core.ledger.waiting().length,
-      quarantinedCount: this.core.ledger.quarantined().length,
-      pendingPushCount: links.reduce((sum, link) => sum + link.status.pendingPush, 0),
-    };
-    return {
-      id: this.core.tenantId,
-      name: unlocked?.tenantName,
-      self: identity === undefined ? undefined : { userName: identity.userName, key: identity.signingKey },
-      adminUser: unlocked === undefined ? undefined : this.#adminIdentity(),
-      status,
-      users: unlocked === undefined ? undefined : this.#members(),
-      alarms: this.#alarms,
-      quarantine: this.#quarantine(),
-      links,
-    };
-  }
-
-  #adminIdentity(): Identity | undefined {
-    const { adminKey } = this.row;
-    return adminKey === undefined ? undefined : { userName: "admin", key: adminKey };
-  }
-
-  #members(): readonly Member[] {
-    const self: AuthorKey | undefined = this.core.unlocked?.identity.publicIdentity.signingKey;
-    return [...this.core.directory.usersByKey.values()].map((user) => ({
-      key: user.userKey,
-      userName: user.userName,
-      isAdmin: false,
-      revoked: user.revoked !== undefined,
-      self: user.userKey === self,
-    }));
-  }
-
-  #quarantine(): readonly QuarantinedCommit[] {
-    return this.core.ledger
-      .quarantined()
-      .map((row) => ({ commitHash: row.commitHash, reason: row.reason, atMs: row.judgedAtMs }));
+    return describeTenant(this.core, { adminKey: this.row.adminKey, alarms: this.#alarms, links: this.links.snapshot() });
   }
 
   #box(identity: UnlockedIdentity): SessionBox {
@@ -206,85 +167,17 @@ export class TenantSession {
 
   #changed(database: DatabaseSession, docIds: readonly DocId[]): void {
     void this.subscriptions.changed(database, docIds);
-    this.#scheduleFlush();
+    this.#follower?.scheduleFlush();
   }
 
   async #follow(): Promise<void> {
-    const pages = await Persistence.open(this.core);
-    const judgedTo = await pages.load();
-    const tail = new Tail(
-      this.core,
-      {
-        absorb: (dbId, accepted) => this.#database(dbId).absorb(accepted),
-        onReset: () => this.#onReset(),
-        onOutcome: (outcome) => this.#onOutcome(outcome),
-        onProgress: () => this.#onProgress(),
-      },
-      judgedTo,
-    );
-    await this.#foldDirectory();
-    this.#tail = tail;
-    this.#becomeWriter(pages);
-    this.#following = [
-      this.core.store.onWrite((event) => {
-        if (event.lastPosition > tail.judgedTo) void tail.run();
-      }),
-    ];
-    void tail.run().then(() => this.subscriptions.refresh());
-  }
-
-  /** The directory is not kept in pages: it is folded again from its few commits. */
-  async #foldDirectory(): Promise<void> {
-    const positions = this.core.ledger
-      .rows()
-      .filter((row) => row.dbId === this.core.directoryDbId && row.verdict === "accepted")
-      .map((row) => row.position);
-    await refoldDirectory(this.core, positions);
-  }
-
-  async #unfollow(): Promise<void> {
-    for (const release of this.#following) release();
-    this.#following = [];
-    this.#flushTimer?.();
-    this.#flushTimer = undefined;
-    await this.#tail?.stop();
-    if (this.#persistence?.isWriter === true && this.core.unlocked !== undefined) await this.#flush();
-    this.#persistence?.release();
-    this.#persistence = undefined;
-    this.#tail = undefined;
-  }
-
-  /** Wait for the lock that makes this thread the one that writes pages, and hold it until locked or closed. */
-  #becomeWriter(pages: Persistence): void {
-    const ended = new AbortController();
-    const state = { pages, isWriter: false, release: () => ended.abort() };
-    this.#persistence = state;
-    const hold = async (): Promise<void> => {
-      if (ended.signal.aborted) return;
-      state.isWriter = true;
-      this.#scheduleFlush();
-      await new Promise<void>((resolve) => ended.signal.addEventListener("abort", () => resolve()));
-    };
-    const name = `coffer-pages/${this.core.tenantId}`;
-    void this.core.world.env.withLock(name, { signal: ended.signal }, hold).catch(() => undefined);
-  }
-
-  #scheduleFlush(): void {
-    if (this.#persistence?.isWriter !== true) return;
-    this.#flushTimer ??= this.core.world.env.setTimer(flushAfterMs, () => {
-      this.#flushTimer = undefined;
-      void this.#flush();
+    this.#follower = await Follower.open(this.core, {
+      absorb: (dbId, accepted) => this.#database(dbId).absorb(accepted),
+      onReset: () => this.#onReset(),
+      onOutcome: (outcome) => this.#onOutcome(outcome),
+      onProgress: () => this.touch(),
     });
-  }
-
-  async #flush(): Promise<void> {
-    const persistence = this.#persistence;
-    const judgedTo = this.#tail?.judgedTo;
-    if (persistence?.isWriter !== true || judgedTo === undefined) return;
-    // Pages are derived: a failed write costs a slower opening, and the next flush writes them all.
-    await this.core.serial
-      .run(() => persistence.pages.flush(judgedTo, false))
-      .catch(() => this.core.ledger.markAllDirty());
+    void this.#follower.catchUp().then(() => this.subscriptions.refresh());
   }
 
   #onReset(): void {
@@ -297,8 +190,10 @@ export class TenantSession {
     if (outcome.alarm !== undefined) this.alarm(outcome.alarm, "");
   }
 
-  #onProgress(): void {
-    this.#scheduleFlush();
-    this.touch();
-  }
+}
+
+function wipe(secrets: BagSecrets): void {
+  secrets.namesKey.fill(0);
+  secrets.deviceSecret.fill(0);
+  for (const key of secrets.keys) key.secret.fill(0);
 }

@@ -2,7 +2,7 @@
  * What one page watches of one tenant: documents and live queries, by the numbers the page chose. Turns changes into events.
  */
 import { CofferError, type Env, type DocId, type Release } from "../std/index.ts";
-import type { DocSnapshot, DraftMessage, QueryMessage, WorkerEvent } from "../../worker/api.ts";
+import type { DatabaseStatus, DocSnapshot, DraftMessage, QueryMessage, WorkerEvent } from "../../worker/api.ts";
 import type { DatabaseSession } from "./database.ts";
 import { LiveQuery } from "./live-query.ts";
 
@@ -28,6 +28,7 @@ export class Subscriptions {
   readonly #emit: (event: WorkerEvent) => void;
   readonly #docs = new Map<number, WatchedDoc>();
   readonly #queries = new Map<number, WatchedQuery>();
+  readonly #databases = new Map<number, DatabaseSession>();
   readonly #staleDatabases = new Set<DatabaseSession>();
   #timer: Release | undefined;
   /** the document subscription whose own call is running: it gets its answer, not an event */
@@ -38,6 +39,15 @@ export class Subscriptions {
   constructor(env: Env, emit: (event: WorkerEvent) => void) {
     this.#env = env;
     this.#emit = emit;
+  }
+
+  openDatabase(subscription: number, session: DatabaseSession): DatabaseStatus {
+    this.#databases.set(subscription, session);
+    return this.#statusOf(session);
+  }
+
+  closeDatabase(subscription: number): void {
+    this.#databases.delete(subscription);
   }
 
   async openDocument(subscription: number, session: DatabaseSession, docId: DocId): Promise<DocSnapshot> {
@@ -106,6 +116,7 @@ export class Subscriptions {
       const snapshot: DocSnapshot = { value: undefined, heads: [], status: "locked", lastChange: undefined };
       this.#emit({ kind: "doc", subscription, snapshot, ackDraft: watched.ackDraft });
     }
+    this.#tellDatabases(() => true);
     for (const [subscription, watched] of this.#queries) {
       watched.live.reset();
       if (locked) this.#emit({ kind: "query", subscription, total: 0, status: "locked", order: [], changed: [] });
@@ -120,6 +131,7 @@ export class Subscriptions {
       const snapshot = await watched.session.snapshot(watched.docId);
       this.#emit({ kind: "doc", subscription, snapshot, ackDraft: watched.ackDraft });
     }
+    this.#tellDatabases(() => true);
     for (const [subscription, watched] of this.#queries) this.#tell(subscription, watched);
   }
 
@@ -127,6 +139,7 @@ export class Subscriptions {
     this.#timer?.();
     this.#docs.clear();
     this.#queries.clear();
+    this.#databases.clear();
   }
 
   #evaluate(): void {
@@ -135,8 +148,21 @@ export class Subscriptions {
     for (const [subscription, watched] of this.#queries) {
       if (this.#staleDatabases.has(watched.session)) this.#tell(subscription, watched);
     }
+    this.#tellDatabases((session) => this.#staleDatabases.has(session));
     this.#staleDatabases.clear();
     this.#pauseMs = Math.max(queryPauseMs, (this.#env.monotonicMs() - startMs) * busyShare);
+  }
+
+  #statusOf(session: DatabaseSession): DatabaseStatus {
+    return this.#locked
+      ? { phase: "locked", documentCount: 0 }
+      : { phase: "ready", documentCount: session.catalog.livingCount };
+  }
+
+  #tellDatabases(isMeant: (session: DatabaseSession) => boolean): void {
+    for (const [subscription, session] of this.#databases) {
+      if (isMeant(session)) this.#emit({ kind: "database", subscription, status: this.#statusOf(session) });
+    }
   }
 
   #tell(subscription: number, watched: WatchedQuery): void {

@@ -1,0 +1,59 @@
+/**
+ * The sync-only key of this device: it can prove to a server that it moves commits for a user, and nothing else. Its private key cannot
+ * be exported; it rests in the tenant's store, where the service worker finds it while everything else is locked.
+ */
+import { bytesToId, type AuthorKey } from "../std/index.ts";
+import { parseDelegation, signDelegation, type Signer } from "../sync/index.ts";
+import type { Store } from "../store/index.ts";
+import type { TenantCore } from "./core.ts";
+import { slotNames } from "./slots.ts";
+
+const validForMs = 90 * 24 * 60 * 60 * 1000;
+const renewBeforeMs = 60 * 24 * 60 * 60 * 1000;
+
+/** The device's signer, as it stands in the store; `undefined` before the first unlocking. */
+export async function readDeviceSigner(store: Store): Promise<Signer | undefined> {
+  const [privateKey, publicKey, delegation] = await Promise.all([
+    store.readSlot(slotNames.deviceKey),
+    store.readSlot(slotNames.devicePublic),
+    store.readSlot(slotNames.deviceDelegation),
+  ]);
+  if (!(publicKey?.value instanceof Uint8Array) || !(delegation?.value instanceof Uint8Array)) return undefined;
+  if (privateKey === undefined || privateKey.value instanceof Uint8Array) return undefined;
+  return { key: bytesToId("AuthorKey", publicKey.value), privateKey: privateKey.value, delegation: delegation.value };
+}
+
+/** Make the device's key, or renew its certificate, with the user's signature. The tenant must be unlocked. */
+export async function ensureDeviceSigner(core: TenantCore): Promise<void> {
+  const known = await readDeviceSigner(core.store);
+  const userKey = core.keys.identity.publicIdentity.signingKey;
+  const { env } = core.world;
+  const delegation = known?.delegation === undefined ? undefined : parseDelegation(known.delegation);
+  const isFresh = delegation?.userKey === userKey && delegation.expiresAtMs - env.nowMs() > renewBeforeMs;
+  if (isFresh) return;
+  const deviceKey = known?.key ?? (await createDeviceKey(core));
+  await writeDelegation(core, { deviceKey, userKey, expiresAtMs: env.nowMs() + validForMs });
+}
+
+async function createDeviceKey(core: TenantCore): Promise<AuthorKey> {
+  const created = await core.world.crypto.createSealedSigningPair();
+  const slots = [
+    { name: slotNames.deviceKey, value: created.privateKey, expectedVersion: 0 },
+    { name: slotNames.devicePublic, value: created.publicKey, expectedVersion: 0 },
+  ];
+  const result = await core.store.write({ slots, durability: "strict" });
+  // On a conflict another tab was first: its key is this device's.
+  const stored = result.kind === "stored" ? undefined : await core.store.readSlot(slotNames.devicePublic);
+  return bytesToId("AuthorKey", stored?.value instanceof Uint8Array ? stored.value : created.publicKey);
+}
+
+async function writeDelegation(
+  core: TenantCore,
+  certified: { deviceKey: AuthorKey; userKey: AuthorKey; expiresAtMs: number },
+): Promise<void> {
+  const { crypto } = core.world;
+  const { privateKey } = core.keys.identity.signing;
+  const delegation = await signDelegation(crypto, privateKey, { ...certified, tenantId: core.tenantId, scope: "sync" });
+  await core.store.write({ slots: [{ name: slotNames.deviceDelegation, value: delegation }], durability: "strict" });
+}
+

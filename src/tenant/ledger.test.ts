@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+import { bytesToId, type AuthorKey, type CommitHash, type DbId } from "../std/index.ts";
+import { Ledger, ledgerPageSize, type KnownCommit } from "./ledger.ts";
+
+const author: AuthorKey = bytesToId("AuthorKey", new Uint8Array(32).fill(1));
+const dbId: DbId = bytesToId("DbId", new Uint8Array(16).fill(2));
+
+function hashOf(n: number): CommitHash {
+  const bytes = new Uint8Array(32);
+  new DataView(bytes.buffer).setUint32(0, n);
+  return bytesToId("CommitHash", bytes);
+}
+
+function row(n: number, predecessors: readonly number[] = []): KnownCommit {
+  return {
+    commitHash: hashOf(n),
+    position: n,
+    dbId,
+    author,
+    writerNonce: "00".repeat(16),
+    writerSeq: n,
+    predecessors: predecessors.map(hashOf),
+    verdict: "waiting",
+    pending: [],
+    reason: "",
+    judgedAtMs: 0,
+  };
+}
+
+const accepted = { verdict: "accepted", pending: [], reason: "", atMs: 5 } as const;
+
+describe("ledger", () => {
+  it("lists what waits and what was quarantined, also single entries of accepted commits", () => {
+    const ledger = new Ledger();
+    for (const n of [1, 2, 3]) ledger.add(row(n));
+    expect(ledger.waiting().map((known) => known.position)).toEqual([1, 2, 3]);
+    ledger.judge(hashOf(1), accepted);
+    ledger.judge(hashOf(2), { verdict: "quarantined", pending: [], reason: "actor", atMs: 5 });
+    ledger.judge(hashOf(3), { ...accepted, reason: "limit" });
+    expect(ledger.waiting()).toEqual([]);
+    expect(ledger.quarantined().map((known) => known.reason)).toEqual(["actor", "limit"]);
+  });
+
+  it("keeps each author's graph of accepted commits only", () => {
+    const ledger = new Ledger();
+    ledger.add(row(1));
+    ledger.add(row(2, [1]));
+    ledger.add(row(3, [1]));
+    ledger.judge(hashOf(1), accepted);
+    ledger.judge(hashOf(2), accepted);
+    expect(ledger.graph(dbId, author).heads()).toEqual([hashOf(2)]);
+    expect(ledger.graph(dbId, author).has(hashOf(3))).toBe(false);
+  });
+
+  it("finds the twin of a commit that uses a sequence number again", () => {
+    const ledger = new Ledger();
+    ledger.add(row(1));
+    ledger.judge(hashOf(1), accepted);
+    const twin = { ...row(2), writerSeq: 1 };
+    ledger.add(twin);
+    expect(ledger.twinOf(twin)).toBe(hashOf(1));
+    expect(ledger.twinOf(row(1))).toBeUndefined();
+  });
+
+  it("comes back from its pages, whatever their number", () => {
+    const ledger = new Ledger();
+    for (let n = 1; n <= ledgerPageSize + 3; n++) {
+      ledger.add(row(n, n === 1 ? [] : [n - 1]));
+      if (n % 5 !== 0) ledger.judge(hashOf(n), accepted);
+    }
+    const copy = new Ledger();
+    for (let page = 0; page < ledger.pageCount; page++) expect(copy.loadPage(ledger.encodePage(page))).toBe(true);
+    expect(copy.rows()).toEqual(ledger.rows());
+    expect(copy.waiting()).toEqual(ledger.waiting());
+    expect(copy.graph(dbId, author).heads()).toEqual(ledger.graph(dbId, author).heads());
+  });
+
+  it("refuses a damaged page", () => {
+    const ledger = new Ledger();
+    ledger.add(row(1));
+    const page = ledger.encodePage(0);
+    for (let end = 0; end < page.length; end++) expect(new Ledger().loadPage(page.slice(0, end))).toBe(false);
+  });
+});

@@ -1,0 +1,53 @@
+/** What the page is told of a tenant, from what is known now. Locked, it says ids and states only. */
+import type { AuthorKey } from "../std/index.ts";
+import type { AlarmEvent, Identity, Member, QuarantinedCommit, TenantSnapshot, TenantStatus } from "../../worker/api.ts";
+import type { TenantCore } from "./core.ts";
+
+/** Describe a tenant for the page. */
+export function describeTenant(
+  core: TenantCore,
+  rest: { adminKey: AuthorKey | undefined; alarms: readonly AlarmEvent[]; links: TenantSnapshot["links"] },
+): TenantSnapshot {
+  const { unlocked } = core;
+  const identity = unlocked?.identity.publicIdentity;
+  const status: TenantStatus = {
+    phase: unlocked === undefined ? "locked" : "open",
+    unjudgedCount: core.ledger.waiting().length,
+    quarantinedCount: core.ledger.quarantined().length,
+    pendingPushCount: rest.links.reduce((sum, link) => sum + link.status.pendingPush, 0),
+  };
+  return {
+    id: core.tenantId,
+    name: unlocked?.tenantName,
+    self: identity === undefined ? undefined : { userName: identity.userName, key: identity.signingKey },
+    adminUser: adminIdentity(core, rest.adminKey),
+    status,
+    users: unlocked === undefined ? undefined : members(core),
+    alarms: rest.alarms,
+    quarantine: quarantine(core),
+    links: rest.links,
+  };
+}
+
+function adminIdentity(core: TenantCore, adminKey: AuthorKey | undefined): Identity | undefined {
+  return core.unlocked === undefined || adminKey === undefined
+    ? undefined
+    : { userName: core.unlocked.adminName, key: adminKey };
+}
+
+function members(core: TenantCore): readonly Member[] {
+  const self = core.unlocked?.identity.publicIdentity.signingKey;
+  return [...core.directory.usersByKey.values()].map((user) => ({
+    key: user.userKey,
+    userName: user.userName,
+    isAdmin: user.userKey === core.genesis.adminSigningKey,
+    revoked: user.revoked !== undefined,
+    self: user.userKey === self,
+  }));
+}
+
+function quarantine(core: TenantCore): readonly QuarantinedCommit[] {
+  return core.ledger
+    .quarantined()
+    .map((row) => ({ commitHash: row.commitHash, reason: row.reason, atMs: row.judgedAtMs }));
+}

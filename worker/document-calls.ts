@@ -1,0 +1,121 @@
+/** The calls about databases, documents and queries, and about the links that carry them. */
+import { CofferError } from "../src/std/index.ts";
+import type { DatabaseStatus } from "../src/page/types.ts";
+import type { AdminProof, DocSnapshot, DraftMessage, QueryMessage, WorkerApi } from "./api.ts";
+import { requireAuthorKey, requireDocId, type WorkerHost } from "./host.ts";
+
+type LinkCalls = Pick<WorkerApi, "publish" | "connect" | "disconnect" | "sync">;
+
+type DocumentCalls = Pick<
+  WorkerApi,
+  | "openDatabase"
+  | "closeDatabase"
+  | "createDocuments"
+  | "documentIds"
+  | "openDocument"
+  | "closeDocument"
+  | "changeDocument"
+  | "deleteDocument"
+  | "undeleteDocument"
+  | "openQuery"
+  | "updateQuery"
+  | "closeQuery"
+>;
+
+/** Answer the calls about links. */
+export function linkCalls(host: WorkerHost): LinkCalls {
+  return {
+    async publish(tenantId: string, url: string, proof: AdminProof): Promise<void> {
+      const session = host.tenant(tenantId);
+      await session.links.publish(url, session, { ...proof, adminKey: requireAuthorKey(proof.adminKey) });
+    },
+
+    async connect(tenantId: string, url: string): Promise<void> {
+      await host.tenant(tenantId).links.connect(url);
+    },
+
+    async disconnect(tenantId: string, url: string): Promise<void> {
+      await host.tenant(tenantId).links.disconnect(url);
+    },
+
+    async sync(tenantId: string, url: string): Promise<void> {
+      const session = host.tenant(tenantId);
+      await session.links.sync(url);
+      await session.catchUp();
+    },
+  };
+}
+
+/** Answer the calls about databases, documents and queries. */
+export function documentCalls(host: WorkerHost): DocumentCalls {
+  return {
+    async openDatabase(tenantId: string, name: string, subscription: number): Promise<DatabaseStatus> {
+      const session = host.tenant(tenantId);
+      const database = await session.exclusive(async () => session.database(name));
+      host.databases.set(subscription, { session, database });
+      return session.subscriptions.openDatabase(subscription, database);
+    },
+
+    async closeDatabase(subscription: number): Promise<void> {
+      host.databases.get(subscription)?.session.subscriptions.closeDatabase(subscription);
+      host.databases.delete(subscription);
+    },
+
+    async createDocuments(subscription: number, values: Parameters<WorkerApi["createDocuments"]>[1]): Promise<readonly string[]> {
+      const { session, database } = host.database(subscription);
+      return session.exclusive(() => database.create(values));
+    },
+
+    async documentIds(subscription: number): Promise<readonly string[]> {
+      const { session, database } = host.database(subscription);
+      return session.exclusive(async () => database.documentIds());
+    },
+
+    async openDocument(database: number, docId: string, subscription: number): Promise<DocSnapshot> {
+      const open = host.database(database);
+      const id = requireDocId(docId);
+      host.watched.set(subscription, open.session);
+      return open.session.exclusive(() => open.session.subscriptions.openDocument(subscription, open.database, id));
+    },
+
+    async closeDocument(subscription: number): Promise<void> {
+      host.watched.get(subscription)?.subscriptions.closeDocument(subscription);
+      host.watched.delete(subscription);
+    },
+
+    async changeDocument(subscription: number, message: DraftMessage): Promise<{ heads: readonly string[]; snapshot: DocSnapshot }> {
+      const session = host.watched.get(subscription);
+      if (session === undefined) throw new CofferError("doc/missing");
+      return session.exclusive(() => session.subscriptions.changeDocument(subscription, message));
+    },
+
+    async deleteDocument(subscription: number, docId: string): Promise<void> {
+      await setDeleted(host, subscription, docId, true);
+    },
+
+    async undeleteDocument(subscription: number, docId: string): Promise<void> {
+      await setDeleted(host, subscription, docId, false);
+    },
+
+    async openQuery(database: number, query: QueryMessage, subscription: number): Promise<void> {
+      const open = host.database(database);
+      host.watched.set(subscription, open.session);
+      open.session.subscriptions.openQuery(subscription, open.database, query);
+    },
+
+    async updateQuery(subscription: number, query: QueryMessage): Promise<void> {
+      host.watched.get(subscription)?.subscriptions.updateQuery(subscription, query);
+    },
+
+    async closeQuery(subscription: number): Promise<void> {
+      host.watched.get(subscription)?.subscriptions.closeQuery(subscription);
+      host.watched.delete(subscription);
+    },
+  };
+}
+
+async function setDeleted(host: WorkerHost, subscription: number, docId: string, isDeleted: boolean): Promise<void> {
+  const { session, database } = host.database(subscription);
+  const id = requireDocId(docId);
+  await session.exclusive(() => database.setDeleted(id, isDeleted));
+}

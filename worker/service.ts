@@ -1,0 +1,19 @@
+/** The page-worker contract, answered. */
+import type { WorkerApi } from "./api.ts";
+import { documentCalls, linkCalls } from "./document-calls.ts";
+import { WorkerHost, type WorldMaker } from "./host.ts";
+import { peopleCalls } from "./people-calls.ts";
+import { tenantCalls } from "./tenant-calls.ts";
+
+/** Make the object that a page calls. */
+export function createService(makeWorld: WorldMaker): WorkerApi {
+  const host = new WorkerHost(makeWorld);
+  return {
+    start: (options, listener) => host.start(options, listener),
+    ping: () => Promise.resolve(),
+    ...tenantCalls(host),
+    ...peopleCalls(host),
+    ...linkCalls(host),
+    ...documentCalls(host),
+  };
+}

@@ -1,0 +1,46 @@
+/**
+ * The dedicated worker: owns store, keys and merging. A composition root: it makes the world and answers the page.
+ *
+ * It takes messages from its first line on; Automerge's wasm comes up when a document needs it, never before.
+ */
+import automergeWasmUrl from "@automerge/automerge/automerge.wasm?url";
+import { expose, transferHandlers } from "comlink";
+import { createWebCrypto } from "../src/crypto/index.ts";
+import { loadAutomerge } from "../src/doc/index.ts";
+import { createSystemEnv, installErrorTransfer } from "../src/std/index.ts";
+import { createDexieStorage } from "../src/store/index.ts";
+import type { EventMessage, WorkerApi, WorkerEvent, WorkerOptions } from "./api.ts";
+import { createService } from "./service.ts";
+
+declare const self: DedicatedWorkerGlobalScope;
+
+const env = createSystemEnv();
+const crypto = createWebCrypto(env);
+
+const service = createService((options) => ({
+  env,
+  crypto,
+  storage: createDexieStorage(env),
+  scope: options.name,
+  loadEngine: () => loadAutomerge(options.wasmUrl ?? automergeWasmUrl),
+}));
+
+function postEvents(events: readonly WorkerEvent[]): void {
+  self.postMessage({ events } satisfies EventMessage);
+}
+
+/** Held until this worker dies: the page waits for the lock and so sees the death at once. */
+function holdLifeLock(name: string): void {
+  env.withLock(name, {}, () => new Promise<never>(() => undefined)).catch(() => undefined);
+}
+
+const api: Omit<WorkerApi, "start"> & { start(options: WorkerOptions): Promise<void> } = {
+  ...service,
+  start(options) {
+    holdLifeLock(options.lifeLock);
+    return service.start(options, postEvents);
+  },
+};
+
+installErrorTransfer(transferHandlers as never);
+expose(api);
