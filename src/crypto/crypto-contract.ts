@@ -44,7 +44,9 @@ export function describeCrypto(name: string, create: (env: Pick<Env, "randomByte
       it.each(vectors.hmacSha256)("HMAC: $source", (vector) => {
         const bytes = hex(vector.message);
         expect(bytesToHex(crypto.hmacSha256(hex(vector.key), bytes))).toBe(vector.mac);
-        expect(bytesToHex(crypto.hmacSha256(hex(vector.key), bytes.subarray(0, 3), bytes.subarray(3)))).toBe(vector.mac);
+        expect(bytesToHex(crypto.hmacSha256(hex(vector.key), bytes.subarray(0, 3), bytes.subarray(3)))).toBe(
+          vector.mac,
+        );
       });
     });
 
@@ -101,7 +103,9 @@ function describeSymmetric(crypto: Crypto): void {
         expect(await crypto.decrypt(key, nonce, flipped, additionalData)).toBeUndefined();
       }
       for (const size of [0, 1, 15, 16, ciphertext.length - 1]) {
-        expect(await crypto.decrypt(key, nonce, ciphertext.subarray(0, size), additionalData)).toBeUndefined();
+        expect(
+          await crypto.decrypt(key, nonce, ciphertext.subarray(0, size), additionalData),
+        ).toBeUndefined();
       }
       expect(await crypto.decrypt(key, nonce, ciphertext, additionalData.subarray(1))).toBeUndefined();
       expect(await crypto.decrypt(key, new Uint8Array(12), ciphertext, additionalData)).toBeUndefined();
@@ -136,7 +140,9 @@ function describeSignatures(
       const pair = await create(fixedChance(hex("07".repeat(32)))).createSigningPair();
       expect(pair.secret).toEqual(hex("07".repeat(32)));
       expect((await crypto.importSigningPair(pair.secret))?.publicKey).toEqual(pair.publicKey);
-      expect((await crypto.createSigningPair()).secret).not.toEqual((await crypto.createSigningPair()).secret);
+      expect((await crypto.createSigningPair()).secret).not.toEqual(
+        (await crypto.createSigningPair()).secret,
+      );
     });
     it("makes sealed pairs that sign and cannot be read", async () => {
       const pair = await crypto.createSealedSigningPair();
@@ -192,7 +198,11 @@ function describeHpke(
         additionalData: hex(vector.additionalData),
         ...(vector.psk === undefined ? {} : { psk: hex(vector.psk), pskId: hex(vector.pskId) }),
       };
-      const sealed = await create(fixedChance(hex(vector.ikmE))).sealTo(pair.publicKey, hex(vector.plaintext), bound);
+      const sealed = await create(fixedChance(hex(vector.ikmE))).sealTo(
+        pair.publicKey,
+        hex(vector.plaintext),
+        bound,
+      );
       expect(bytesToHex(sealed.subarray(0, 32))).toBe(vector.enc);
       expect(bytesToHex(sealed)).toBe(vector.sealed);
       expect(await crypto.openSealed(pair, sealed, bound)).toEqual(hex(vector.plaintext));
@@ -231,7 +241,9 @@ function describeHpke(
     });
     it("never seals twice alike", async () => {
       const { publicKey } = await crypto.createEncryptionPair();
-      expect(await crypto.sealTo(publicKey, message, context)).not.toEqual(await crypto.sealTo(publicKey, message, context));
+      expect(await crypto.sealTo(publicKey, message, context)).not.toEqual(
+        await crypto.sealTo(publicKey, message, context),
+      );
     });
   });
 }
@@ -264,7 +276,9 @@ function describePasswords(crypto: Crypto): void {
       ["a long salt", { ...cheap, salt: new Uint8Array(65) }],
       ["another algorithm", { ...cheap, algorithm: "none" } as unknown as KdfParameters],
     ])("refuses parameters: %s", async (_, parameters) => {
-      await expect(crypto.deriveFromPassword("x", parameters)).rejects.toMatchObject({ code: "key/parameters" });
+      await expect(crypto.deriveFromPassword("x", parameters)).rejects.toMatchObject({
+        code: "key/parameters",
+      });
     });
     it("bounds passwords at 1 KiB, before and after normalising", async () => {
       const tooLarge = { code: "input/too-large" };

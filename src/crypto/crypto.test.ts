@@ -26,7 +26,13 @@ function expand(key: Uint8Array, info: Uint8Array, sizeBytes: number): Uint8Arra
 /** HPKE's key schedule and single-shot seal as RFC 9180 §5.1 writes it, from the KEM's shared secret on. */
 function sealTwin(
   sharedSecret: Uint8Array,
-  message: { info: Uint8Array; additionalData: Uint8Array; plaintext: Uint8Array; psk?: Uint8Array; pskId?: Uint8Array },
+  message: {
+    info: Uint8Array;
+    additionalData: Uint8Array;
+    plaintext: Uint8Array;
+    psk?: Uint8Array;
+    pskId?: Uint8Array;
+  },
   aead: { id: number; keyBytes: 16 | 32 },
 ): Uint8Array {
   const suiteId = concatBytes(utf8ToBytes("HPKE"), new Uint8Array([0, 0x20, 0, 1, 0, aead.id]));
@@ -56,7 +62,11 @@ describe("twins", () => {
   const crypto = createWebCrypto();
 
   it("HKDF's twin gives RFC 5869 §A.1, and HKDF gives what the twin gives", async () => {
-    const derived = expand(extract(hex("000102030405060708090a0b0c"), hex("0b".repeat(22))), hex("f0f1f2f3f4f5f6f7f8f9"), 42);
+    const derived = expand(
+      extract(hex("000102030405060708090a0b0c"), hex("0b".repeat(22))),
+      hex("f0f1f2f3f4f5f6f7f8f9"),
+      42,
+    );
     expect(bytesToHex(derived)).toBe(
       "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865",
     );
@@ -69,7 +79,9 @@ describe("twins", () => {
         fc.integer({ min: 1, max: 200 }),
         async (secret, salt, info, sizeBytes) => {
           const key = await crypto.importDerivationKey(secret);
-          expect(await crypto.derive(key, salt, info, sizeBytes)).toEqual(expand(extract(salt, secret), info, sizeBytes));
+          expect(await crypto.derive(key, salt, info, sizeBytes)).toEqual(
+            expand(extract(salt, secret), info, sizeBytes),
+          );
         },
       ),
       { numRuns: 50 },
@@ -130,7 +142,9 @@ describe("twins", () => {
   it("SHA-256 and HMAC are node's for any split into parts", () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 5 }), (parts) => {
-        const expected = createHash("sha256").update(concatBytes(...parts)).digest("hex");
+        const expected = createHash("sha256")
+          .update(concatBytes(...parts))
+          .digest("hex");
         expect(bytesToHex(crypto.sha256(...parts))).toBe(expected);
       }),
     );

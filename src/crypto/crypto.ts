@@ -1,9 +1,11 @@
 /**
- * The Crypto contract: the few primitives everything else is built from. One suite of tests runs over every form.
+ * The Crypto contract: the few primitives everything else is built from. One suite of tests runs over every
+ * form.
  *
  * Guarantees
  * - private and symmetric keys are opaque `CryptoKey`s, not extractable unless a function's name says so
- * - functions that judge (`verify`, `decrypt`, `openSealed`) give a boolean or `undefined`, never throw, whatever the bytes
+ * - functions that judge (`verify`, `decrypt`, `openSealed`) give a boolean or `undefined`, never throw,
+ *   whatever the bytes
  * - no function signs, encrypts or derives without a domain: callers pass full, prefixed preimages
  *
  * | primitive | standard |
@@ -22,7 +24,13 @@ export type Key = CryptoKey;
 
 /** How a password becomes a key. Stored beside what it protects and authenticated with it. */
 export type KdfParameters =
-  | { readonly algorithm: "argon2id"; readonly memoryKiB: number; readonly passes: number; readonly lanes: number; readonly salt: Uint8Array }
+  | {
+      readonly algorithm: "argon2id";
+      readonly memoryKiB: number;
+      readonly passes: number;
+      readonly lanes: number;
+      readonly salt: Uint8Array;
+    }
   | { readonly algorithm: "pbkdf2-sha256"; readonly iterations: number; readonly salt: Uint8Array };
 
 export interface SigningKeyPair {
@@ -51,9 +59,19 @@ export interface Crypto {
   /** Make a non-extractable AES-256-GCM key from 32 bytes. */
   importCipherKey(secret: Uint8Array): Promise<Key>;
   /** ciphertext ‖ tag(16). The caller never uses one nonce twice under one key. */
-  encrypt(key: Key, nonce: Uint8Array, plaintext: Uint8Array, additionalData: Uint8Array): Promise<Uint8Array<ArrayBuffer>>;
+  encrypt(
+    key: Key,
+    nonce: Uint8Array,
+    plaintext: Uint8Array,
+    additionalData: Uint8Array,
+  ): Promise<Uint8Array<ArrayBuffer>>;
   /** The plaintext, or `undefined` when the tag does not match. */
-  decrypt(key: Key, nonce: Uint8Array, ciphertext: Uint8Array, additionalData: Uint8Array): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  decrypt(
+    key: Key,
+    nonce: Uint8Array,
+    ciphertext: Uint8Array,
+    additionalData: Uint8Array,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined>;
 
   /** A new Ed25519 pair; `secret` is the 32-byte seed, to be wrapped and forgotten by the caller. */
   createSigningPair(): Promise<SigningKeyPair & { readonly secret: Uint8Array<ArrayBuffer> }>;
@@ -68,20 +86,30 @@ export interface Crypto {
   /** A new X25519 pair; `secret` is the 32-byte scalar, to be wrapped and forgotten by the caller. */
   createEncryptionPair(): Promise<EncryptionKeyPair & { readonly secret: Uint8Array<ArrayBuffer> }>;
   importEncryptionPair(secret: Uint8Array): Promise<EncryptionKeyPair | undefined>;
-  /** HPKE single-shot: enc(32) ‖ ciphertext ‖ tag(16). With `psk` (≥ 32 bytes) the psk mode with id `pskId`. */
-  sealTo(publicKey: Uint8Array, plaintext: Uint8Array, context: HpkeContext): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * HPKE single-shot: enc(32) ‖ ciphertext ‖ tag(16). With `psk` (≥ 32 bytes) the psk mode with id `pskId`.
+   */
+  sealTo(
+    publicKey: Uint8Array,
+    plaintext: Uint8Array,
+    context: HpkeContext,
+  ): Promise<Uint8Array<ArrayBuffer>>;
   /** Open what {@link sealTo} made, or `undefined`. */
-  openSealed(pair: EncryptionKeyPair, sealed: Uint8Array, context: HpkeContext): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  openSealed(
+    pair: EncryptionKeyPair,
+    sealed: Uint8Array,
+    context: HpkeContext,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined>;
 
-  /** 32 bytes from a password (NFKC, UTF-8). @throws `key/parameters` outside floor and ceiling, before any work */
+  /** 32 bytes from a password. @throws `key/parameters` outside {@link kdfLimits}, before any work */
   deriveFromPassword(password: string, parameters: KdfParameters): Promise<Uint8Array<ArrayBuffer>>;
   /** The parameters for a new password, with a fresh 16-byte salt: Argon2id 64 MiB, 3 passes, 1 lane. */
   createKdfParameters(): KdfParameters;
 }
 
 /**
- * What judging and relaying need: no decryption, no HPKE, no passwords. The service worker and the server hold this form
- * only, and its file imports nothing of the rest.
+ * What judging and relaying need: no decryption, no HPKE, no passwords. The service worker and the server
+ * hold this form only, and its file imports nothing of the rest.
  */
 export type Verifier = Pick<
   Crypto,

@@ -1,5 +1,6 @@
 /**
- * HPKE single-shot messages: enc(32) ‖ ciphertext ‖ tag(16), in base mode, or in psk mode when a psk is given.
+ * HPKE single-shot messages: enc(32) ‖ ciphertext ‖ tag(16), in base mode, or in psk mode when a psk is
+ * given.
  *
  * @see RFC 9180 §6.1
  */
@@ -13,8 +14,8 @@ const tagBytes = 16;
 const pskFloorBytes = 32;
 
 /**
- * Create the HPKE functions of the contract. The ephemeral key is RFC 9180's DeriveKeyPair over 32 bytes of the given
- * chance.
+ * Create the HPKE functions of the contract. The ephemeral key is RFC 9180's DeriveKeyPair over 32 bytes of
+ * the given chance.
  */
 export function createHpke(chance: Pick<Crypto, "randomBytes">): Pick<Crypto, "sealTo" | "openSealed"> {
   const suite = new CipherSuite({
@@ -32,10 +33,18 @@ export function createHpke(chance: Pick<Crypto, "randomBytes">): Pick<Crypto, "s
     try {
       const recipientPublicKey = await suite.kem.deserializePublicKey(toBufferSource(publicKey));
       const params = { ...toParams(context), recipientPublicKey, ekm: ephemeral };
-      const { enc, ct } = await suite.seal(params, toBufferSource(plaintext), toBufferSource(context.additionalData));
+      const { enc, ct } = await suite.seal(
+        params,
+        toBufferSource(plaintext),
+        toBufferSource(context.additionalData),
+      );
       return concatBytes(new Uint8Array(enc), new Uint8Array(ct));
     } catch (cause) {
-      throw new CofferError("input/invalid", { message: "This is not a usable X25519 public key." }, { cause });
+      throw new CofferError(
+        "input/invalid",
+        { message: "This is not a usable X25519 public key." },
+        { cause },
+      );
     } finally {
       ephemeral.fill(0);
     }
@@ -63,7 +72,10 @@ export function createHpke(chance: Pick<Crypto, "randomBytes">): Pick<Crypto, "s
   return { sealTo, openSealed };
 }
 
-function toParams(context: HpkeContext): { info: Uint8Array<ArrayBuffer>; psk?: { id: Uint8Array<ArrayBuffer>; key: Uint8Array<ArrayBuffer> } } {
+function toParams(context: HpkeContext): {
+  info: Uint8Array<ArrayBuffer>;
+  psk?: { id: Uint8Array<ArrayBuffer>; key: Uint8Array<ArrayBuffer> };
+} {
   const info = toBufferSource(context.info);
   if (context.psk === undefined) {
     assert(context.pskId === undefined, "hpke: a psk id comes with its psk");

@@ -1,6 +1,6 @@
 /**
- * Keys from passwords. Parameters come from stored or received data, so they are judged before any work is done: too weak
- * ones would be a downgrade, too strong ones a bomb.
+ * Keys from passwords. Parameters come from stored or received data, so they are judged before any work is
+ * done: too weak ones would be a downgrade, too strong ones a bomb.
  */
 import { CofferError, utf8ToBytes } from "../std/index.ts";
 import { toBufferSource } from "./buffer-source.ts";
@@ -14,8 +14,8 @@ const derivedKeyBytes = 32;
 /**
  * Derive 32 bytes from a password, normalised (NFKC) so that every keyboard spells it the same.
  *
- * @throws `key/parameters` outside {@link kdfLimits}, before any work; `input/too-large` over {@link maxPasswordBytes};
- *   `input/invalid` when it is empty
+ * @throws `key/parameters` outside {@link kdfLimits}, before any work; `input/too-large` over
+ *   {@link maxPasswordBytes}; `input/invalid` when it is empty
  */
 export async function deriveFromPassword(
   password: string,
@@ -63,9 +63,11 @@ function isWithin(value: number, [floor, ceiling]: readonly [number, number]): b
 
 function passwordToBytes(password: string): Uint8Array<ArrayBuffer> {
   // Normalising can lengthen text eighteenfold, so the raw text is bounded too.
-  if (password.length > maxPasswordBytes) throw new CofferError("input/too-large", { maxBytes: maxPasswordBytes });
+  if (password.length > maxPasswordBytes)
+    throw new CofferError("input/too-large", { maxBytes: maxPasswordBytes });
   const bytes = utf8ToBytes(password.normalize("NFKC"));
-  if (bytes.length > maxPasswordBytes) throw new CofferError("input/too-large", { maxBytes: maxPasswordBytes });
+  if (bytes.length > maxPasswordBytes)
+    throw new CofferError("input/too-large", { maxBytes: maxPasswordBytes });
   if (bytes.length === 0) throw new CofferError("input/invalid", { message: "The password is empty." });
   return bytes;
 }
@@ -77,6 +79,10 @@ async function derivePbkdf2(
   const key = await crypto.subtle.importKey("raw", secret, "PBKDF2", false, ["deriveBits"]);
   const { iterations } = parameters;
   const salt = toBufferSource(parameters.salt);
-  const bits = await crypto.subtle.deriveBits({ name: "PBKDF2", hash: "SHA-256", salt, iterations }, key, derivedKeyBytes * 8);
+  const bits = await crypto.subtle.deriveBits(
+    { name: "PBKDF2", hash: "SHA-256", salt, iterations },
+    key,
+    derivedKeyBytes * 8,
+  );
   return new Uint8Array(bits);
 }

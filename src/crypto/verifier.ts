@@ -1,6 +1,6 @@
 /**
- * The half of the contract that judges and relays: hashes, signatures, chance. No decryption, HPKE or password code is
- * reachable from here.
+ * The half of the contract that judges and relays: hashes, signatures, chance. No decryption, HPKE or
+ * password code is reachable from here.
  */
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
@@ -14,8 +14,8 @@ const publicKeyBytes = 32;
 /**
  * Create the verifying half of the contract over WebCrypto.
  *
- * @param env where random bytes come from; sealed key pairs are drawn by the platform itself, so that their seed never
- *   exists in this program's memory
+ * @param env where random bytes come from; sealed key pairs are drawn by the platform itself, so that their
+ *   seed never exists in this program's memory
  */
 export function createWebVerifier(env: Pick<Env, "randomBytes"> = createSystemEnv()): Verifier {
   return {
@@ -57,7 +57,9 @@ async function verify(publicKey: Uint8Array, signature: Uint8Array, message: Uin
   if (publicKey.length !== publicKeyBytes || signature.length !== signatureBytes) return false;
   if (isSmallOrder(publicKey)) return false;
   try {
-    const key = await crypto.subtle.importKey("raw", toBufferSource(publicKey), { name: "Ed25519" }, false, ["verify"]);
+    const key = await crypto.subtle.importKey("raw", toBufferSource(publicKey), { name: "Ed25519" }, false, [
+      "verify",
+    ]);
     return await crypto.subtle.verify(
       { name: "Ed25519" },
       key,
@@ -71,8 +73,9 @@ async function verify(publicKey: Uint8Array, signature: Uint8Array, message: Uin
 }
 
 /*
- * The y-coordinates of the points of order 1, 2, 4 and 8, with the non-canonical spellings of 0 and 1. Under such a key
- * signatures exist that hold for messages nobody signed, and platforms differ in whether they refuse them.
+ * The y-coordinates of the points of order 1, 2, 4 and 8, with the non-canonical spellings of 0 and 1. Under
+ * such a key signatures exist that hold for messages nobody signed, and platforms differ in whether they
+ * refuse them.
  */
 const smallOrderPoints = [
   "0000000000000000000000000000000000000000000000000000000000000000",

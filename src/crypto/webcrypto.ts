@@ -41,7 +41,12 @@ async function importDerivationKey(secret: Uint8Array): Promise<Key> {
   return crypto.subtle.importKey("raw", toBufferSource(secret), "HKDF", false, ["deriveBits"]);
 }
 
-async function derive(key: Key, salt: Uint8Array, info: Uint8Array, sizeBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+async function derive(
+  key: Key,
+  salt: Uint8Array,
+  info: Uint8Array,
+  sizeBytes: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   assert(sizeBytes > 0 && sizeBytes <= maxDerivedBytes, "crypto: HKDF gives 1 to 8160 bytes");
   const algorithm = { name: "HKDF", hash: "SHA-256", salt: toBufferSource(salt), info: toBufferSource(info) };
   return new Uint8Array(await crypto.subtle.deriveBits(algorithm, key, sizeBytes * 8));
@@ -58,7 +63,9 @@ async function encrypt(
   plaintext: Uint8Array,
   additionalData: Uint8Array,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  return new Uint8Array(await crypto.subtle.encrypt(gcm(nonce, additionalData), key, toBufferSource(plaintext)));
+  return new Uint8Array(
+    await crypto.subtle.encrypt(gcm(nonce, additionalData), key, toBufferSource(plaintext)),
+  );
 }
 
 async function decrypt(
@@ -112,7 +119,11 @@ async function importEncryptionPair(secret: Uint8Array): Promise<EncryptionKeyPa
     const basePoint = new Uint8Array(okpKeyBytes);
     basePoint[0] = 9;
     const base = await crypto.subtle.importKey("raw", basePoint, { name: "X25519" }, false, []);
-    const bits = await crypto.subtle.deriveBits({ name: "X25519", public: base }, privateKey, okpKeyBytes * 8);
+    const bits = await crypto.subtle.deriveBits(
+      { name: "X25519", public: base },
+      privateKey,
+      okpKeyBytes * 8,
+    );
     return { publicKey: new Uint8Array(bits), privateKey };
   } catch {
     return undefined;

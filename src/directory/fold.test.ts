@@ -2,7 +2,14 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createWebVerifier } from "../crypto/index.ts";
 import type { Commit, CommitHeader } from "../entry/index.ts";
-import { bytesToId, utf8ToBytes, type AuthorKey, type CommitHash, type DbId, type TenantId } from "../std/index.ts";
+import {
+  bytesToId,
+  utf8ToBytes,
+  type AuthorKey,
+  type CommitHash,
+  type DbId,
+  type TenantId,
+} from "../std/index.ts";
 import {
   createAuthorGraph,
   createDirectory,
@@ -24,11 +31,23 @@ const admin = userOf("admin");
 const empty = createDirectory(crypto, tenantId, admin);
 const contacts = dbOf("contacts");
 
-function commitOf(name: string, header: Partial<CommitHeader>, entryTypes: readonly string[] = ["directory_record"]): Commit {
+function commitOf(
+  name: string,
+  header: Partial<CommitHeader>,
+  entryTypes: readonly string[] = ["directory_record"],
+): Commit {
   const zero = new Uint8Array(32);
   const entries = entryTypes.map((entryType) => ({
     entryHash: bytesToId("EntryHash", bytesOf(name)),
-    header: { entryType, docId: "", dependencies: [], keyIndex: 0, docCounter: 0, ciphertextSizeBytes: 0, ciphertextHash: zero },
+    header: {
+      entryType,
+      docId: "",
+      dependencies: [],
+      keyIndex: 0,
+      docCounter: 0,
+      ciphertextSizeBytes: 0,
+      ciphertextHash: zero,
+    },
   })) as unknown as Commit["entries"];
   return {
     commitHash: hashOf(name),
@@ -68,7 +87,11 @@ const grant = (name: string): DirectoryRecord => ({
   encryptionKey: bytesOf(`encryption ${name}`),
   nameHash: bytesOf(`name ${name}`),
 });
-const card = (name: string, userName = name): DirectoryRecord => ({ kind: "membercard", userKey: userOf(name), userName });
+const card = (name: string, userName = name): DirectoryRecord => ({
+  kind: "membercard",
+  userKey: userOf(name),
+  userName,
+});
 const revoke = (name: string, cuts: Record<string, readonly string[]> = {}): DirectoryRecord => ({
   kind: "revokeaccess",
   userKey: userOf(name),
@@ -78,7 +101,9 @@ const revoke = (name: string, cuts: Record<string, readonly string[]> = {}): Dir
 /** Fold records, one commit each, named c0, c1 … */
 function stateOf(...records: readonly DirectoryRecord[]): DirectoryState {
   return records.reduce((state, record, index) => {
-    const verdict = foldCommit(state, lineCommit(`c${index}`, index === 0 ? undefined : `c${index - 1}`), [record]);
+    const verdict = foldCommit(state, lineCommit(`c${index}`, index === 0 ? undefined : `c${index - 1}`), [
+      record,
+    ]);
     expect(verdict.kind).toBe("applied");
     return verdict.kind === "applied" ? verdict.state : state;
   }, empty);
@@ -87,7 +112,11 @@ function stateOf(...records: readonly DirectoryRecord[]): DirectoryState {
 describe("the line", () => {
   test("grows by commits that name the head, and knows them again", () => {
     const one = stateOf(grant("ada"));
-    expect([one.head, one.indexByCommit.get(hashOf("c0")), isMember(one, userOf("ada"))]).toEqual([hashOf("c0"), 0, true]);
+    expect([one.head, one.indexByCommit.get(hashOf("c0")), isMember(one, userOf("ada"))]).toEqual([
+      hashOf("c0"),
+      0,
+      true,
+    ]);
     expect(foldCommit(one, lineCommit("c0", undefined), [grant("ada")])).toEqual({ kind: "known" });
     expect([empty.head, empty.usersByKey.size, empty.indexByCommit.size]).toEqual([undefined, 0, 0]);
   });
@@ -114,7 +143,10 @@ describe("the line", () => {
     ["malformed", { predecessors: [hashOf("c0"), hashOf("c1")] }],
   ] as const)("rejects as %s: %o", (reason, header) => {
     const state = stateOf(grant("ada"));
-    expect(foldCommit(state, lineCommit("c1", "c0", header), [grant("eve")])).toEqual({ kind: "rejected", reason });
+    expect(foldCommit(state, lineCommit("c1", "c0", header), [grant("eve")])).toEqual({
+      kind: "rejected",
+      reason,
+    });
   });
 
   test("holds directory records only; entries that were not transferred have no type", () => {
@@ -127,9 +159,16 @@ describe("the line", () => {
 
   test("gives the same state for any order of arrival once waiting commits are tried again", () => {
     const names = ["ada", "bob", "eve"];
-    const record = fc.constantFrom(...names).chain((name) =>
-      fc.constantFrom(grant(name), revoke(name, { contacts: ["a1"] }), revoke(name), card(name, `${name}!`)),
-    );
+    const record = fc
+      .constantFrom(...names)
+      .chain((name) =>
+        fc.constantFrom(
+          grant(name),
+          revoke(name, { contacts: ["a1"] }),
+          revoke(name),
+          card(name, `${name}!`),
+        ),
+      );
     const line = fc.array(fc.array(record, { maxLength: 1 }), { minLength: 1, maxLength: 12 });
     fc.assert(
       fc.property(line, fc.infiniteStream(fc.nat({ max: 1 << 20 })), (rows, stream) => {
@@ -173,23 +212,41 @@ describe("records in the fold", () => {
   });
 
   test("a revoked key is never granted again, the admin key never at all", () => {
-    const state = stateOf(grant("ada"), revoke("ada", { contacts: ["a1"] }), grant("ada"), grant("admin"), revoke("bob"));
+    const state = stateOf(
+      grant("ada"),
+      revoke("ada", { contacts: ["a1"] }),
+      grant("ada"),
+      grant("admin"),
+      revoke("bob"),
+    );
     expect(isMember(state, userOf("ada"))).toBe(false);
-    expect(state.usersByKey.get(userOf("ada"))?.revoked).toEqual({ at: 1, cuts: new Map([[contacts, [hashOf("a1")]]]) });
+    expect(state.usersByKey.get(userOf("ada"))?.revoked).toEqual({
+      at: 1,
+      cuts: new Map([[contacts, [hashOf("a1")]]]),
+    });
     expect([state.usersByKey.has(admin), state.usersByKey.has(userOf("bob"))]).toEqual([false, false]);
     expect(state.head).toBe(hashOf("c4"));
   });
 
   test("a second revocation replaces the cut", () => {
     const state = stateOf(grant("ada"), revoke("ada"), revoke("ada", { contacts: ["a2"] }));
-    expect(state.usersByKey.get(userOf("ada"))?.revoked).toEqual({ at: 2, cuts: new Map([[contacts, [hashOf("a2")]]]) });
+    expect(state.usersByKey.get(userOf("ada"))?.revoked).toEqual({
+      at: 2,
+      cuts: new Map([[contacts, [hashOf("a2")]]]),
+    });
   });
 
   test("member cards that could not be opened change nothing but names", () => {
     const server = stateOf(grant("ada"));
-    const member = foldCommit(empty, commitOf("c0", after(undefined), ["directory_record", "directory_record"]), [grant("ada"), card("ada")]);
+    const member = foldCommit(
+      empty,
+      commitOf("c0", after(undefined), ["directory_record", "directory_record"]),
+      [grant("ada"), card("ada")],
+    );
     if (member.kind !== "applied") throw new Error(member.kind);
-    const nameless = new Map([...member.state.usersByKey].map(([key, user]) => [key, { ...user, userName: undefined }]));
+    const nameless = new Map(
+      [...member.state.usersByKey].map(([key, user]) => [key, { ...user, userName: undefined }]),
+    );
     expect({ ...member.state, usersByKey: nameless }).toEqual(server);
   });
 });
@@ -222,7 +279,9 @@ describe("judging authors", () => {
     expect(judge(state, byAda(undefined))).toEqual(rejected("unknown-author"));
     expect(judge(state, { ...byAda("c1"), author: userOf("eve") })).toEqual(rejected("unknown-author"));
     expect(judge(state, { ...byAda("c9"), author: userOf("eve") })).toEqual(waiting);
-    expect(judge(state, { ...byAda("c1"), tenantId: bytesToId("TenantId", bytesOf("x")) })).toEqual(rejected("unknown-author"));
+    expect(judge(state, { ...byAda("c1"), tenantId: bytesToId("TenantId", bytesOf("x")) })).toEqual(
+      rejected("unknown-author"),
+    );
   });
 
   test("outside the cut no directory head helps, known or not; other databases are cut too", () => {
@@ -230,7 +289,12 @@ describe("judging authors", () => {
     const graph = createAuthorGraph();
     graph.add(hashOf("a1"), []);
     const judgeIn = (name: string, head: string, db = contacts): AuthorVerdict =>
-      judgeAuthor(state, commitOf(name, byAda(head, db)).header, hashOf(name), db === contacts ? graph : createAuthorGraph());
+      judgeAuthor(
+        state,
+        commitOf(name, byAda(head, db)).header,
+        hashOf(name),
+        db === contacts ? graph : createAuthorGraph(),
+      );
     expect(judgeIn("a1", "c0")).toEqual(accepted);
     expect(judgeIn("a2", "c0")).toEqual(rejected("revoked"));
     expect(judgeIn("a2", "unknown")).toEqual(rejected("revoked"));
@@ -246,7 +310,9 @@ describe("judging authors", () => {
     fc.assert(
       fc.property(cases, ({ follows, cut, keys }) => {
         const size = follows.length;
-        const before = follows.map((picks, i) => (i === 0 ? [] : [...new Set(picks.map((pick) => pick % i))]));
+        const before = follows.map((picks, i) =>
+          i === 0 ? [] : [...new Set(picks.map((pick) => pick % i))],
+        );
         const heads = [...new Set(cut.map((pick) => pick % size))];
         const past = new Set<number>();
         const walk = (at: number): void => {
@@ -267,11 +333,16 @@ describe("judging authors", () => {
         for (const { event } of events) {
           if ("own" in event) {
             arrived.add(event.own);
-            graph.add(hashOf(`a${event.own}`), before[event.own]!.map((i) => hashOf(`a${i}`)));
+            graph.add(
+              hashOf(`a${event.own}`),
+              before[event.own]!.map((i) => hashOf(`a${i}`)),
+            );
           } else heard.push(event.line);
           for (let pass = 0; pass < line.length; pass++) {
             for (const i of heard) {
-              const verdict = foldCommit(state, lineCommit(`c${i}`, i === 0 ? undefined : `c${i - 1}`), [line[i]!]);
+              const verdict = foldCommit(state, lineCommit(`c${i}`, i === 0 ? undefined : `c${i - 1}`), [
+                line[i]!,
+              ]);
               if (verdict.kind === "applied") state = verdict.state;
             }
           }

@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bytesToHex, bytesToId, isCofferError, parseHex, parseId, type CofferErrorCode } from "../std/index.ts";
+import {
+  bytesToHex,
+  bytesToId,
+  isCofferError,
+  parseHex,
+  parseId,
+  type CofferErrorCode,
+} from "../std/index.ts";
 import type { DirectoryRecord } from "./directory.ts";
 import { encodeRecord, parseRecord, recordLimits } from "./records.ts";
 import vectors from "./records.vectors.json";
@@ -113,7 +120,8 @@ describe("records", () => {
     fc.assert(
       fc.property(records, (record) => {
         const bytes = encodeRecord(record);
-        for (let end = 0; end < bytes.length; end++) expect(parseRecord(bytes.subarray(0, end))).toBeUndefined();
+        for (let end = 0; end < bytes.length; end++)
+          expect(parseRecord(bytes.subarray(0, end))).toBeUndefined();
         expect(parseRecord(new Uint8Array([...bytes, 0]))).toBeUndefined();
       }),
       { numRuns: 20 },
@@ -128,14 +136,28 @@ describe("records", () => {
       return bytesToId(kind, bytes) as never;
     };
     const heads = (count: number): never[] => Array.from({ length: count }, (_, i) => id("CommitHash", i));
-    const revoke = (cuts: { dbId: never; heads: never[] }[]): (() => unknown) =>
-      () => encodeRecord({ kind: "revokeaccess", userKey: key, cuts });
+    const revoke =
+      (cuts: { dbId: never; heads: never[] }[]): (() => unknown) =>
+      () =>
+        encodeRecord({ kind: "revokeaccess", userKey: key, cuts });
     expect(codeOf(revoke([{ dbId: id("DbId", 1), heads: heads(recordLimits.headsPerCut) }]))).toBeUndefined();
-    expect(codeOf(revoke([{ dbId: id("DbId", 1), heads: heads(recordLimits.headsPerCut + 1) }]))).toBe("input/too-large");
-    const many = Array.from({ length: recordLimits.cuts + 1 }, (_, i) => ({ dbId: id("DbId", i), heads: heads(1) }));
+    expect(codeOf(revoke([{ dbId: id("DbId", 1), heads: heads(recordLimits.headsPerCut + 1) }]))).toBe(
+      "input/too-large",
+    );
+    const many = Array.from({ length: recordLimits.cuts + 1 }, (_, i) => ({
+      dbId: id("DbId", i),
+      heads: heads(1),
+    }));
     expect(codeOf(revoke(many))).toBe("input/too-large");
     expect(codeOf(revoke(many.slice(0, 9000)))).toBe("input/too-large");
-    expect(codeOf(revoke([{ dbId: id("DbId", 1), heads: heads(1) }, { dbId: id("DbId", 1), heads: heads(2) }]))).toBe("input/invalid");
+    expect(
+      codeOf(
+        revoke([
+          { dbId: id("DbId", 1), heads: heads(1) },
+          { dbId: id("DbId", 1), heads: heads(2) },
+        ]),
+      ),
+    ).toBe("input/invalid");
     const card = (userName: string) => () => encodeRecord({ kind: "membercard", userKey: key, userName });
     expect(codeOf(card(""))).toBe("input/invalid");
     expect(codeOf(card("ø".repeat(128)))).toBeUndefined();

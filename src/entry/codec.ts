@@ -1,6 +1,7 @@
 /**
- * The bytes of commits and entries, in the canonical encoding of `std`. Whatever is not written exactly so is refused:
- * other orders, duplicates, unused keys, unknown types, suites and versions, longer spellings, trailing bytes.
+ * The bytes of commits and entries, in the canonical encoding of `std`. Whatever is not written exactly so is
+ * refused: other orders, duplicates, unused keys, unknown types, suites and versions, longer spellings,
+ * trailing bytes.
  *
  * Commit on the wire, at most 1 MiB
  *
@@ -24,12 +25,13 @@
  * | seen | u8 0 for none, or u8 1, logKeyId 8, varint epoch, varint size, rootPrefix 16 |
  * | createdAt | varint, milliseconds since 1970, at most 8.64e15 |
  * | salt | 32 |
- * | keys | u8 count 1…16; each keyId 16, u32 epoch, fingerprint 8, commitment 32; ascending by the first three |
+ * | keys | u8 count 1…16; each keyId 16, u32 epoch, fingerprint 8, commitment 32; ascending |
  *
- * Signed bytes: `coffer/commit/v1\0` ‖ core ‖ u16 entryCount ‖ every entry hash. Their SHA-256 is the commit hash.
+ * Signed bytes: `coffer/commit/v1\0` ‖ core ‖ u16 entryCount ‖ every entry hash. Their SHA-256 is the commit
+ * hash.
  *
- * Entry on the wire: what can be recomputed does not travel, so a created document costs about 25 bytes over its padded
- * plaintext
+ * Entry on the wire: what can be recomputed does not travel, so a created document costs about 25 bytes over
+ * its padded plaintext
  *
  * | field | bytes |
  * |---|---|
@@ -38,19 +40,19 @@
  * | entryType | u8, 1 + its place in `entryTypes` |
  * | docId | 16; not in doc_create (derived) nor in directory_record (all zero) |
  * | outer dependencies | u8 count, 32 each, ascending: entries of other commits |
- * | inner dependencies | u8 count, u8 index each, ascending: earlier entries of this commit; at most 64 with the outer ones |
+ * | inner dependencies | u8 count, u8 index each, ascending: earlier entries of this commit; ≤ 64 in all |
  * | keyIndex | u8, into `keys` |
  * | docCounter | varint; doc_create only |
  * | ciphertextSize | varint, tag included |
  * | ciphertext | `ciphertextSize` bytes; or its SHA-256, 32 bytes, when presence is 2 |
  *
- * Entry preimage: all of it bound, and to the commit's context. Its SHA-256 is the entry hash; with the last field all zero
- * it is the additional data of the encryption
+ * Entry preimage: all of it bound, and to the commit's context. Its SHA-256 is the entry hash; with the last
+ * field all zero it is the additional data of the encryption
  *
  * | field | bytes |
  * |---|---|
  * | domain | `coffer/entry/v1\0` |
- * | context | 32: SHA-256 of `coffer/ctx/v1\0`, u8 suite, tenantId, dbId, author, writerNonce, u64 writerSeq, salt |
+ * | context | 32: SHA-256 of `coffer/ctx/v1\0`, suite … writerNonce as in the core, u64 writerSeq, salt |
  * | index | u16 |
  * | entryType, docId | u8, 16 |
  * | keyId, epoch, fingerprint | 16, u32, 8 |
@@ -60,7 +62,7 @@
  */
 import {
   bytesToId,
-  ByteReader,
+  type ByteReader,
   ByteWriter,
   compareBytes,
   concatBytes,
@@ -150,7 +152,7 @@ export function encodeCore(core: CommitCore): Uint8Array<ArrayBuffer> {
   return writer.toBytes();
 }
 
-/** Read the core of a commit header; what is wrong is noted in the reader, and then the value means nothing. */
+/** Read the core of a commit header; with an error noted in the reader the value means nothing. */
 export function readCore(reader: ByteReader): CommitCore {
   const suite = reader.u8();
   if (suite !== commitSuite) reader.fail("version");
@@ -208,7 +210,11 @@ export function contextOf(crypto: Pick<Verifier, "sha256">, core: CommitCore): U
 }
 
 /** Encode an entry preimage with its ciphertext hash all zero: the additional data of the encryption. */
-export function additionalDataOf(context: Uint8Array, entryIndex: number, fields: EntryFields): Uint8Array<ArrayBuffer> {
+export function additionalDataOf(
+  context: Uint8Array,
+  entryIndex: number,
+  fields: EntryFields,
+): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter(144 + fields.dependencies.length * 32)
     .fixed(entryDomain)
     .fixed(context, 32)
@@ -235,10 +241,12 @@ export function hashEntry(
 }
 
 /**
- * Encode a commit with as much of each entry as is given: an entry without ciphertext keeps its header, one without header
- * its hash. Its hash and signature stay what they were, so it still verifies.
+ * Encode a commit with as much of each entry as is given: an entry without ciphertext keeps its header, one
+ * without header its hash. Its hash and signature stay what they were, so it still verifies.
  */
-export function encodeCommit(commit: Pick<Commit, "header" | "entries" | "signature">): Uint8Array<ArrayBuffer> {
+export function encodeCommit(
+  commit: Pick<Commit, "header" | "entries" | "signature">,
+): Uint8Array<ArrayBuffer> {
   return concatBytes(encodeUnsigned(encodeCore(commit.header), commit.entries), commit.signature);
 }
 
@@ -261,7 +269,11 @@ export function encodeUnsigned(core: Uint8Array, entries: readonly CommitEntry[]
   return writer.toBytes();
 }
 
-function writeEntryHeader(writer: ByteWriter, header: EntryHeader, indexByHash: ReadonlyMap<string, number>): void {
+function writeEntryHeader(
+  writer: ByteWriter,
+  header: EntryHeader,
+  indexByHash: ReadonlyMap<string, number>,
+): void {
   writer.u8(entryTypes.indexOf(header.entryType) + 1);
   if (!isDocIdImplied(header.entryType)) writer.fixed(idToBytes(header.docId));
   const outer = header.dependencies.filter((dependency) => !indexByHash.has(dependency));
@@ -317,7 +329,12 @@ function readKeys(reader: ByteReader): readonly CommittedKey[] {
   const keys: CommittedKey[] = [];
   for (let i = 0; i < count; i++) {
     const keyId = bytesToId("KeyId", takeFixed(reader, 16));
-    const key = { keyId, epoch: reader.u32(), fingerprint: takeFixed(reader, 8), commitment: takeFixed(reader, 32) };
+    const key = {
+      keyId,
+      epoch: reader.u32(),
+      fingerprint: takeFixed(reader, 8),
+      commitment: takeFixed(reader, 32),
+    };
     const before = keys.at(-1);
     if (before !== undefined && compareKeyNames(before, key) >= 0) reader.fail("order");
     keys.push(key);

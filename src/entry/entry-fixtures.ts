@@ -1,7 +1,7 @@
-/** What this room's tests are made of: fixed people, keys and chance, and a plain second encoder. For tests only. */
+/** What this room's tests are made of: fixed people, keys and chance, and a plain second encoder. */
 import fc from "fast-check";
 import { createWebCrypto, type Crypto } from "../crypto/index.ts";
-import { bytesToId, ByteWriter, idToBytes, utf8ToBytes, type EntryHash } from "../std/index.ts";
+import { bytesToId, ByteWriter, utf8ToBytes, type EntryHash } from "../std/index.ts";
 import {
   createContentKey,
   deriveDocId,
@@ -45,8 +45,16 @@ export async function createFixture(seed = "fixture") {
     writerNonce: bytesOf(0x33, 16),
   };
   const keys: readonly [ContentKey, ContentKey] = [
-    await createContentKey(crypto, { keyId: bytesToId("KeyId", bytesOf(0x44, 16)), epoch: 1, secret: bytesOf(1, 32) }),
-    await createContentKey(crypto, { keyId: bytesToId("KeyId", bytesOf(0x55, 16)), epoch: 2, secret: bytesOf(2, 32) }),
+    await createContentKey(crypto, {
+      keyId: bytesToId("KeyId", bytesOf(0x44, 16)),
+      epoch: 1,
+      secret: bytesOf(1, 32),
+    }),
+    await createContentKey(crypto, {
+      keyId: bytesToId("KeyId", bytesOf(0x55, 16)),
+      epoch: 2,
+      secret: bytesOf(2, 32),
+    }),
   ];
   const draftOf = (entries: readonly EntryDraft[], more: Partial<CommitDraft> = {}): CommitDraft => ({
     ...place,
@@ -66,7 +74,11 @@ export async function createFixture(seed = "fixture") {
     key,
     plaintext,
   });
-  const changeDoc = (plaintext: Uint8Array, dependencies: EntryDraft["dependencies"] = [], key = keys[0]): EntryDraft => ({
+  const changeDoc = (
+    plaintext: Uint8Array,
+    dependencies: EntryDraft["dependencies"] = [],
+    key = keys[0],
+  ): EntryDraft => ({
     entryType: "doc_change",
     docId: bytesToId("DocId", bytesOf(0x77, 16)),
     dependencies,
@@ -154,12 +166,23 @@ export function wireCommit(more: Partial<WireParts> = {}): Uint8Array {
     ...more,
   };
   const writer = new ByteWriter().u8(parts.version).u8(parts.suite);
-  writer.fixed(bytesOf(1, 32)).fixed(bytesOf(2, 16)).fixed(bytesOf(3, 32)).fixed(bytesOf(4, 16)).varint(parts.writerSeq);
+  writer
+    .fixed(bytesOf(1, 32))
+    .fixed(bytesOf(2, 16))
+    .fixed(bytesOf(3, 32))
+    .fixed(bytesOf(4, 16))
+    .varint(parts.writerSeq);
   writer.u8(parts.predecessors.length);
   for (const predecessor of parts.predecessors) writer.fixed(predecessor);
-  writer.u8(parts.directoryFlag).u8(parts.seenFlag).fixed(parts.seen).varint(parts.createdAtMs).fixed(bytesOf(5, 32));
+  writer
+    .u8(parts.directoryFlag)
+    .u8(parts.seenFlag)
+    .fixed(parts.seen)
+    .varint(parts.createdAtMs)
+    .fixed(bytesOf(5, 32));
   writer.u8(parts.keys.length);
-  for (const key of parts.keys) writer.fixed(key.keyId).u32(key.epoch).fixed(key.fingerprint).fixed(key.commitment);
+  for (const key of parts.keys)
+    writer.fixed(key.keyId).u32(key.epoch).fixed(key.fingerprint).fixed(key.commitment);
   writer.u16(parts.entryCount);
   for (const entry of parts.entries) writer.fixed(entry);
   return writer.fixed(parts.tail).toBytes();
@@ -168,7 +191,14 @@ export function wireCommit(more: Partial<WireParts> = {}): Uint8Array {
 /** Any list of 1 to 12 entries that a writer could hand in. */
 export function entryDrafts(fixture: Fixture): fc.Arbitrary<readonly EntryDraft[]> {
   const one = fc.record({
-    kind: fc.constantFrom("doc_create", "doc_change", "doc_snapshot", "doc_delete", "attachment_chunk", "directory_record"),
+    kind: fc.constantFrom(
+      "doc_create",
+      "doc_change",
+      "doc_snapshot",
+      "doc_delete",
+      "attachment_chunk",
+      "directory_record",
+    ),
     plaintext: fc.uint8Array({ maxLength: 400 }),
     outer: fc.array(fc.integer({ min: 0, max: 255 }).map(hashOf), { maxLength: 4 }),
     inner: fc.array(fc.nat(), { maxLength: 3 }),
@@ -184,12 +214,4 @@ export function entryDrafts(fixture: Fixture): fc.Arbitrary<readonly EntryDraft[
       return { entryType: kind, docId: given, dependencies, key, plaintext };
     }),
   );
-}
-
-/** The bytes that an author signs, written a second time from what the table says. */
-export function signedBytesTwin(commit: { bytes: Uint8Array; header: { entryHashes: readonly EntryHash[] } }, coreBytes: number): Uint8Array {
-  const writer = new ByteWriter().fixed(utf8ToBytes("coffer/commit/v1\0")).fixed(commit.bytes.subarray(1, 1 + coreBytes));
-  writer.u16(commit.header.entryHashes.length);
-  for (const entryHash of commit.header.entryHashes) writer.fixed(idToBytes(entryHash));
-  return writer.toBytes();
 }

@@ -1,13 +1,21 @@
 /**
  * The sealed unit, as types. Byte tables are in `codec.ts`.
  *
- * An entry is one sealed Automerge change, snapshot, deletion, attachment chunk or directory record. A commit is what one
- * action wrote: 1…256 entries in order under one Ed25519 signature; it is the unit of durability, signing and transfer.
+ * An entry is one sealed Automerge change, snapshot, deletion, attachment chunk or directory record. A commit
+ * is what one action wrote: 1…256 entries in order under one Ed25519 signature; it is the unit of durability,
+ * signing and transfer.
  */
 import type { AuthorKey, CommitHash, DbId, DocId, EntryHash, KeyId, TenantId } from "../std/index.ts";
 import type { Key } from "../crypto/index.ts";
 
-export const entryTypes = ["doc_create", "doc_change", "doc_snapshot", "doc_delete", "attachment_chunk", "directory_record"] as const;
+export const entryTypes = [
+  "doc_create",
+  "doc_change",
+  "doc_snapshot",
+  "doc_delete",
+  "attachment_chunk",
+  "directory_record",
+] as const;
 export type EntryType = (typeof entryTypes)[number];
 
 /** Limits that every writer keeps and every reader checks before it decrypts. */
@@ -45,7 +53,7 @@ export interface KeyName {
   readonly fingerprint: Uint8Array;
 }
 
-/** A key as a commit names it: with the commitment (32 bytes) that is compared before anything is decrypted. */
+/** A key as a commit names it: with its commitment (32 bytes), compared before anything is decrypted. */
 export interface CommittedKey extends KeyName {
   readonly commitment: Uint8Array;
 }
@@ -74,7 +82,10 @@ export interface EntryHeader {
   readonly ciphertextHash: Uint8Array;
 }
 
-/** One entry of a verified commit. A purged or not transferred entry has its hash only, or header without ciphertext. */
+/**
+ * One entry of a verified commit. A purged or not transferred entry has its hash only, or header without
+ * ciphertext.
+ */
 export interface CommitEntry {
   readonly entryHash: EntryHash;
   readonly header?: EntryHeader;
@@ -92,7 +103,7 @@ export interface CommitHeader {
   readonly writerSeq: number;
   /** sorted, unique; exactly one after a writer's first commit */
   readonly predecessors: readonly CommitHash[];
-  /** the newest directory commit the author knew; `undefined` only in the first directory commit of a tenant */
+  /** the newest directory commit the author knew; `undefined` only in a tenant's first directory commit */
   readonly directoryHead: CommitHash | undefined;
   readonly seen: SeenHead;
   /** for display only */
@@ -114,6 +125,10 @@ export interface Commit {
   readonly bytes: Uint8Array;
 }
 
+/**
+ * What judging a commit's bytes says. `hash`: it is not the commit that the caller expected; `version`: its
+ * version or suite is not one of ours.
+ */
 export type CommitVerdict =
   | { readonly kind: "verified"; readonly commit: Commit }
   | { readonly kind: "forged"; readonly reason: "signature" | "hash" | "malformed" | "limit" | "version" };
@@ -150,24 +165,3 @@ export interface CommitDraft {
   readonly createdAtMs: number;
   readonly entries: readonly EntryDraft[];
 }
-
-/*
- * The room's functions (codec.ts, seal.ts, open.ts, ids.ts), exported by index.ts:
- *
- *   sealCommit(crypto: Crypto, draft: CommitDraft): Promise<Commit>
- *     throws `input/too-large` before signing when any limit would be broken
- *   verifyCommit(crypto: Crypto, bytes: Uint8Array): Promise<CommitVerdict>
- *     structure, limits, hashes recomputed, one signature; never throws. An entry with ciphertext has its ciphertext hash and
- *     entry hash recomputed; docId of a doc_create is checked against author, nonce, counter, key.
- *   parseCommit(crypto: Crypto, bytes: Uint8Array): CommitVerdict       (all of verifyCommit but the signature; synchronous)
- *   openEntry(crypto: Crypto, commit: Commit, entryIndex: number, findKey: (name: KeyName) => ContentKey | undefined): Promise<OpenVerdict>
- *   openEntries(crypto, commit, findKey): Promise<readonly OpenVerdict[]>   (derives each key once per commit)
- *   deriveDocId(crypto, { tenantId, dbId, keyId, author, writerNonce, docCounter }): DocId
- *   deriveActorId(crypto, { author, writerNonce, docId }): string          (Automerge actor, 32 hex digits)
- *   isActorOf(actorHex, expectedHex): boolean                             (that value, or Automerge's isolated form of it)
- *   entryIdOf(crypto, header: EntryHeader, entryHash): EntryId
- *   keyFingerprint(crypto, secret: Uint8Array): Uint8Array
- *   createContentKey(crypto, { keyId, epoch, secret }): Promise<ContentKey>
- *   deriveNameId(crypto, namesKey: Uint8Array, kind: "db" | "key", name: string): DbId | KeyId  (HMAC, cut to 16 bytes; name NFKC)
- *   directoryDbId(crypto, tenantId): DbId                                 (SHA-256("coffer/directory/v1\0" ‖ tenantId), cut)
- */

@@ -1,13 +1,13 @@
 /**
- * What identifies things, as hashes. Every preimage begins with its domain and a zero byte, and all other fields but the
- * last have fixed sizes.
+ * What identifies things, as hashes. Every preimage begins with its domain and a zero byte, and all other
+ * fields but the last have fixed sizes.
  *
  * | id | kept | of | domain | fields |
  * |---|---|---|---|---|
- * | document | 16 bytes | SHA-256 | coffer/doc/v1 | tenantId(32), dbId(16), keyId(16), author(32), writerNonce(16), u64 counter |
- * | Automerge actor | 16 bytes | SHA-256 | coffer/actor/v1 | author(32), writerNonce(16), docId(16) |
- * | database, key | 16 bytes | HMAC-SHA-256, names key | coffer/name/v1 | u8 kind (1 database, 2 key), name (NFKC, UTF-8) |
- * | directory's database | 16 bytes | SHA-256 | coffer/directory/v1 | tenantId(32) |
+ * | document | 16 bytes | SHA-256 | coffer/doc/v1 | tenantId, dbId, keyId, author, writerNonce, u64 counter |
+ * | Automerge actor | 16 bytes | SHA-256 | coffer/actor/v1 | author, writerNonce, docId |
+ * | database, key | 16 bytes | HMAC, names key | coffer/name/v1 | u8 kind (1 database, 2 key), name (NFKC) |
+ * | directory's database | 16 bytes | SHA-256 | coffer/directory/v1 | tenantId |
  * | key fingerprint | 8 bytes | SHA-256 | coffer/key/v1 | key bytes(32) |
  * | dependencies' fingerprint | 4 bytes | SHA-256 | coffer/deps/v1 | entry hashes(32 each), sorted |
  */
@@ -36,7 +36,7 @@ const directoryDomain = utf8ToBytes("coffer/directory/v1\0");
 const keyDomain = utf8ToBytes("coffer/key/v1\0");
 const dependenciesDomain = utf8ToBytes("coffer/deps/v1\0");
 
-/** What a document's id is made from: who created it, where, under which key, and which one of theirs it is. */
+/** What a document's id is made from: who created it, where, under which key, and as which of theirs. */
 export interface DocOrigin {
   readonly tenantId: TenantId;
   readonly dbId: DbId;
@@ -71,13 +71,18 @@ export function deriveActorId(
   crypto: Pick<Verifier, "sha256">,
   writer: { readonly author: AuthorKey; readonly writerNonce: Uint8Array; readonly docId: DocId },
 ): string {
-  const digest = crypto.sha256(actorDomain, idToBytes(writer.author), writer.writerNonce, idToBytes(writer.docId));
+  const digest = crypto.sha256(
+    actorDomain,
+    idToBytes(writer.author),
+    writer.writerNonce,
+    idToBytes(writer.docId),
+  );
   return bytesToHex(digest.subarray(0, 16));
 }
 
 /*
- * Automerge's isolated form of an actor, which `changeAt` behind one's own last change yields: a magic number, the level of
- * concurrency (from 1, shortest LEB128), the actor.
+ * Automerge's isolated form of an actor, which `changeAt` behind one's own last change yields: a magic
+ * number, the level of concurrency (from 1, shortest LEB128), the actor.
  */
 const isolatedPrefix = /^13b22309(?:[89a-f][0-9a-f]){0,4}(?!00)[0-7][0-9a-f]$/;
 
@@ -89,13 +94,20 @@ export function isActorOf(actorHex: string, expectedHex: string): boolean {
 }
 
 /** Write an entry's id: `<docId>_d_<dependencies' fingerprint, 8 hex digits>_<entryHash>`. */
-export function entryIdOf(crypto: Pick<Verifier, "sha256">, header: EntryHeader, entryHash: EntryHash): EntryId {
+export function entryIdOf(
+  crypto: Pick<Verifier, "sha256">,
+  header: EntryHeader,
+  entryHash: EntryHash,
+): EntryId {
   const fingerprint = crypto.sha256(dependenciesDomain, ...header.dependencies.map(idToBytes)).subarray(0, 4);
   return `${header.docId}_d_${bytesToHex(fingerprint)}_${entryHash}` as EntryId;
 }
 
 /** Name a key by its bytes: 8 bytes. */
-export function keyFingerprint(crypto: Pick<Verifier, "sha256">, secret: Uint8Array): Uint8Array<ArrayBuffer> {
+export function keyFingerprint(
+  crypto: Pick<Verifier, "sha256">,
+  secret: Uint8Array,
+): Uint8Array<ArrayBuffer> {
   return crypto.sha256(keyDomain, secret).slice(0, 8);
 }
 
@@ -105,12 +117,27 @@ export async function createContentKey(
   named: { readonly keyId: KeyId; readonly epoch: number; readonly secret: Uint8Array },
 ): Promise<ContentKey> {
   const { keyId, epoch, secret } = named;
-  return { keyId, epoch, fingerprint: keyFingerprint(crypto, secret), key: await crypto.importDerivationKey(secret) };
+  return {
+    keyId,
+    epoch,
+    fingerprint: keyFingerprint(crypto, secret),
+    key: await crypto.importDerivationKey(secret),
+  };
 }
 
 /** Derive the opaque id that a name has on the wire; two devices that use one name offline meet in it. */
-export function deriveNameId(crypto: Pick<Verifier, "hmacSha256">, namesKey: Uint8Array, kind: "db", name: string): DbId;
-export function deriveNameId(crypto: Pick<Verifier, "hmacSha256">, namesKey: Uint8Array, kind: "key", name: string): KeyId;
+export function deriveNameId(
+  crypto: Pick<Verifier, "hmacSha256">,
+  namesKey: Uint8Array,
+  kind: "db",
+  name: string,
+): DbId;
+export function deriveNameId(
+  crypto: Pick<Verifier, "hmacSha256">,
+  namesKey: Uint8Array,
+  kind: "key",
+  name: string,
+): KeyId;
 export function deriveNameId(
   crypto: Pick<Verifier, "hmacSha256">,
   namesKey: Uint8Array,

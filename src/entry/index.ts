@@ -3,9 +3,10 @@
  *
  * Guarantees
  * - E1 every byte of a commit is bound by its signature: what verifies is what the author sealed
- * - E2 one commit, one form for each choice of which entries are present; the commit hash is the same for all of them
- * - E3 an entry opens only in its own commit, at its own place, under the key its header names: moved, relabelled or
- *      re-signed ciphertext does not open
+ * - E2 one commit, one form for each choice of which entries are present; the commit hash is the same for all
+ *      of them
+ * - E3 an entry opens only in its own commit, at its own place, under the key its header names: moved,
+ *      relabelled or re-signed ciphertext does not open
  * - E4 judging untrusted bytes never throws and takes time and memory in proportion to them, at most 1 MiB
  * - E5 a writer never signs what a reader would refuse for its size
  * - E6 `verifyCommit` and `parseCommit` reach no code that decrypts
@@ -29,7 +30,7 @@ export {
   type OpenVerdict,
   type SeenHead,
 } from "./entry.ts";
-export { commitSuite, commitVersion, encodeCommit } from "./codec.ts";
+export { commitSuite, commitVersion, encodeCommit, noSeenHead } from "./codec.ts";
 export {
   createContentKey,
   deriveActorId,

@@ -11,11 +11,16 @@ type Opening = Pick<Crypto, "sha256" | "derive" | "importCipherKey" | "decrypt">
 export type FindKey = (name: KeyName) => ContentKey | undefined;
 
 /**
- * Open all entries of a verified commit, in order. Each key is derived once; no key is ever tried, only looked up.
+ * Open all entries of a verified commit, in order. Each key is derived once; no key is ever tried, only
+ * looked up.
  *
  * Plaintexts are views of memory of their own. Damaged or foreign bytes give a verdict, never an error.
  */
-export async function openEntries(crypto: Opening, commit: Commit, findKey: FindKey): Promise<readonly OpenVerdict[]> {
+export async function openEntries(
+  crypto: Opening,
+  commit: Commit,
+  findKey: FindKey,
+): Promise<readonly OpenVerdict[]> {
   return openSome(crypto, commit, { findKey, indexes: [...commit.entries.keys()] });
 }
 

@@ -1,10 +1,10 @@
 /**
  * Padding that hides a plaintext's size: `varint size ‖ plaintext ‖ zero bytes`, as long as PADMÉ says.
  *
- * A length of about 2^e keeps only the highest log2(e) + 1 bits of its size, so at most 12 % is added and all sizes of a
- * magnitude fall into a few classes.
+ * A length of about 2^e keeps only the highest log2(e) + 1 bits of its size, so at most 12 % is added and all
+ * sizes of a magnitude fall into a few classes.
  *
- * @see Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", 2019, §4
+ * @see Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", §4
  */
 import { ByteReader, ByteWriter } from "../std/index.ts";
 import { entryLimits, type EntryType } from "./entry.ts";

@@ -42,8 +42,8 @@ import { deriveSealingKey, nonceOf, type SealingKey } from "./sealing-key.ts";
 /**
  * Seal a draft: encrypt each entry under a salt drawn for this call, then sign them all at once.
  *
- * Predecessors and dependencies may come in any order. Sealing the same draft again makes another commit; whoever retries
- * sends the first one's bytes.
+ * Predecessors and dependencies may come in any order. Sealing the same draft again makes another commit;
+ * whoever retries sends the first one's bytes.
  *
  * @throws `input/too-large` before anything is signed when a limit would be broken
  */
@@ -87,8 +87,12 @@ export async function sealCommit(crypto: Crypto, draft: CommitDraft): Promise<Co
 function checkDraft(draft: CommitDraft): void {
   const { entries, predecessors, writerSeq, createdAtMs } = draft;
   assert(entries.length > 0, "entry: a commit has an entry");
+  assert(Number.isSafeInteger(writerSeq) && writerSeq >= 1, "entry: writers count from 1");
   assert(writerSeq === 1 || predecessors.length === 1, "entry: one predecessor after the first commit");
-  assert(Number.isInteger(createdAtMs) && createdAtMs >= 0 && createdAtMs <= maxCreatedAtMs, "entry: createdAt is a date");
+  assert(
+    Number.isInteger(createdAtMs) && createdAtMs >= 0 && createdAtMs <= maxCreatedAtMs,
+    "entry: createdAt is a date",
+  );
   checkCount("entries", entries.length, entryLimits.entriesPerCommit);
   checkCount("predecessors", predecessors.length, entryLimits.predecessors);
   let sizeBytes = 0;
@@ -175,7 +179,12 @@ async function sealEntries(
 ): Promise<readonly SealedEntry[]> {
   const { draft, core, keys } = parts;
   const context = contextOf(crypto, core);
-  const commit: SealingCommit = { context, keys, deriveDocId: createDocIdDerivation(crypto, core), sealed: [] };
+  const commit: SealingCommit = {
+    context,
+    keys,
+    deriveDocId: createDocIdDerivation(crypto, core),
+    sealed: [],
+  };
   for (const entry of draft.entries) commit.sealed.push(sealEntry(crypto, commit, entry));
   return Promise.all(commit.sealed);
 }
@@ -190,7 +199,8 @@ async function sealEntry(crypto: Crypto, commit: SealingCommit, draft: EntryDraf
   checkDocId(draft, docId, () => commit.deriveDocId(key.keyId, docCounter));
   const plaintext = pad(draft.plaintext);
   const ciphertextSizeBytes = plaintext.length + tagBytes;
-  const dependencies = draft.dependencies.length === 0 ? [] : await resolveDependencies(draft, index, commit.sealed);
+  const dependencies =
+    draft.dependencies.length === 0 ? [] : await resolveDependencies(draft, index, commit.sealed);
   const additionalData = additionalDataOf(commit.context, index, {
     entryType,
     docId,

@@ -2,9 +2,9 @@
  * The key that seals one commit's entries under one content key.
  *
  * `HKDF-SHA-256(content key, salt of the commit, info)` → AES-256-GCM key(32) ‖ commitment(32), where info is
- * `coffer/seal/v1`, keyId(16) and u32 epoch, each length-prefixed. The commitment stands in the commit header: GCM alone
- * would let one ciphertext open to two plaintexts under two keys. The nonce is the entry index, 96-bit big-endian; the salt
- * is fresh for every seal, so no key ever sees a nonce twice.
+ * `coffer/seal/v1`, keyId(16) and u32 epoch, each length-prefixed. The commitment stands in the commit
+ * header: GCM alone would let one ciphertext open to two plaintexts under two keys. The nonce is the entry
+ * index, 96-bit big-endian; the salt is fresh for every seal, so no key ever sees a nonce twice.
  */
 import { ByteWriter, idToBytes } from "../std/index.ts";
 import type { Crypto, Key } from "../crypto/index.ts";
@@ -24,7 +24,11 @@ export async function deriveSealingKey(
   salt: Uint8Array,
 ): Promise<SealingKey> {
   const epoch = new ByteWriter(4).u32(content.epoch).toBytes();
-  const info = new ByteWriter(64).text("coffer/seal/v1").sized(idToBytes(content.keyId)).sized(epoch).toBytes();
+  const info = new ByteWriter(64)
+    .text("coffer/seal/v1")
+    .sized(idToBytes(content.keyId))
+    .sized(epoch)
+    .toBytes();
   const derived = await crypto.derive(content.key, salt, info, 64);
   const cipherKey = await crypto.importCipherKey(derived.subarray(0, 32));
   const commitment = derived.slice(32);

@@ -1,7 +1,9 @@
 /**
- * Judging a commit's bytes: structure, limits, hashes, signature. Nothing here decrypts, so relays can import it.
+ * Judging a commit's bytes: structure, limits, hashes, signature. Nothing here decrypts, so relays can import
+ * it.
  *
- * What can be recomputed does not travel, so nearly every change of a byte shows as a signature that does not hold.
+ * What can be recomputed does not travel, so nearly every change of a byte shows as a signature that does not
+ * hold.
  */
 import {
   bytesToId,
@@ -47,7 +49,8 @@ type Hashing = Pick<Verifier, "sha256">;
  *
  * The commit's byte fields are views of `bytes`.
  *
- * @param expectedHash when the caller knows which commit it must be; another one is `forged` with reason "hash"
+ * @param expectedHash when the caller knows which commit it must be; another one is `forged` with reason
+ *   "hash"
  */
 export function parseCommit(crypto: Hashing, bytes: Uint8Array, expectedHash?: CommitHash): CommitVerdict {
   const read = readCommit(crypto, bytes, expectedHash);
@@ -55,8 +58,8 @@ export function parseCommit(crypto: Hashing, bytes: Uint8Array, expectedHash?: C
 }
 
 /**
- * Judge a commit completely: as {@link parseCommit}, and its author's signature. Never throws. Whether the author may
- * write here is not asked.
+ * Judge a commit completely: as {@link parseCommit}, and its author's signature. Never throws. Whether the
+ * author may write here is not asked.
  */
 export async function verifyCommit(
   crypto: Pick<Verifier, "sha256" | "verify">,
@@ -88,7 +91,11 @@ function readCommit(
   const commitHash = bytesToId("CommitHash", crypto.sha256(signedBytes));
   if (expectedHash !== undefined && commitHash !== expectedHash) return { kind: "forged", reason: "hash" };
   const header = { ...core, entryHashes: list.entries.map(({ entryHash }) => entryHash) };
-  return { kind: "read", commit: { commitHash, header, entries: list.entries, signature, bytes }, signedBytes };
+  return {
+    kind: "read",
+    commit: { commitHash, header, entries: list.entries, signature, bytes },
+    signedBytes,
+  };
 }
 
 function forgedOf(reader: ByteReader): Forged {
@@ -100,13 +107,15 @@ function forgedOf(reader: ByteReader): Forged {
 interface EntryList {
   readonly entries: CommitEntry[];
   readonly hashes: Uint8Array[];
+  /** all that were given as entries of other commits */
+  readonly outerDependencies: EntryHash[];
 }
 
 function readEntries(crypto: Hashing, reader: ByteReader, core: CommitCore): EntryList {
   const count = reader.u16();
   if (count === 0) reader.fail("no entry");
   if (count > entryLimits.entriesPerCommit) reader.fail("limit");
-  const list: EntryList = { entries: [], hashes: [] };
+  const list: EntryList = { entries: [], hashes: [], outerDependencies: [] };
   const place: EntryPlace = {
     context: contextOf(crypto, core),
     keys: core.keys.map((key) => ({ keyId: idToBytes(key.keyId), name: encodeKeyName(key) })),
@@ -123,24 +132,26 @@ function readEntries(crypto: Hashing, reader: ByteReader, core: CommitCore): Ent
     list.entries.push(entry);
     list.hashes.push(hash);
   }
-  checkList(reader, core, list.entries);
+  checkList(reader, core, list);
   return list;
 }
 
-/** What only the whole list can tell: entries are distinct, keys are used, and no outer dependency is an entry of ours. */
-function checkList(reader: ByteReader, core: CommitCore, entries: readonly CommitEntry[]): void {
-  const indexByHash = new Map(entries.map(({ entryHash }, index) => [entryHash, index]));
-  if (indexByHash.size !== entries.length) reader.fail("entry twice");
+/**
+ * What only the whole list can tell: entries are distinct, keys are used, and no outer dependency is an entry
+ * of ours.
+ */
+function checkList(reader: ByteReader, core: CommitCore, list: EntryList): void {
+  const ours = new Set(list.entries.map(({ entryHash }) => entryHash));
+  if (ours.size !== list.entries.length) reader.fail("entry twice");
+  if (list.outerDependencies.some((dependency) => ours.has(dependency)))
+    reader.fail("outer dependency is inner");
   const unusedKeys = new Set(core.keys.keys());
-  let isComplete = true;
-  for (const [index, { header }] of entries.entries()) {
-    if (header === undefined) isComplete = false;
-    else unusedKeys.delete(header.keyIndex);
-    for (const dependency of header?.dependencies ?? []) {
-      if ((indexByHash.get(dependency) ?? -1) >= index) reader.fail("dependency on a later entry");
-    }
+  for (const { header } of list.entries) {
+    // An entry without header may use any of them.
+    if (header === undefined) return;
+    unusedKeys.delete(header.keyIndex);
   }
-  if (isComplete && unusedKeys.size > 0) reader.fail("unused key");
+  if (unusedKeys.size > 0) reader.fail("unused key");
 }
 
 interface ReadEntry {
@@ -212,10 +223,12 @@ interface Dependency {
 
 function readDependencies(reader: ByteReader, before: EntryList): readonly Dependency[] {
   const outerCount = readCount(reader, entryLimits.dependencies);
-  const dependencies: Dependency[] = readAscending(reader, outerCount).map((bytes) => ({
-    id: bytesToId("EntryHash", bytes),
-    bytes,
-  }));
+  const dependencies: Dependency[] = [];
+  for (const bytes of readAscending(reader, outerCount)) {
+    const id = bytesToId("EntryHash", bytes);
+    before.outerDependencies.push(id);
+    dependencies.push({ id, bytes });
+  }
   const innerCount = readCount(reader, entryLimits.dependencies - dependencies.length);
   let last = -1;
   for (let i = 0; i < innerCount; i++) {

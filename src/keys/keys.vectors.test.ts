@@ -1,0 +1,156 @@
+/**
+ * The frozen formats of this room: everything follows from a seed, so that bytes can be compared, with the real password
+ * function at its floor. What is frozen must be made again alike and must open; each failure must fail with its code.
+ */
+import { expect, test } from "vitest";
+import { bytesToHex, bytesToId, isCofferError, parseHex, parseId } from "../std/index.ts";
+import {
+  createGenesis,
+  createIdentity,
+  createSharePassword,
+  createVault,
+  encodeJoinRequest,
+  encodeJoinResponse,
+  loadBag,
+  openBagSecrets,
+  openJoinResponse,
+  openPrivate,
+  parseGenesis,
+  parseJoinRequest,
+  readVault,
+  safetyNumber,
+  sealBag,
+  sealPrivate,
+  unlockVault,
+} from "./index.ts";
+import vectors from "./keys.vectors.json";
+import { createSeededCrypto } from "./seeded-crypto.ts";
+
+const { input, made, failures } = vectors;
+
+async function make(): Promise<typeof made> {
+  const crypto = createSeededCrypto(input.seed, "real");
+  const { password, nowMs, tenantName } = input;
+  const admin = await createVault(crypto, {
+    secrets: await createIdentity(crypto, input.adminName),
+    password,
+    nowMs,
+  });
+  const guest = await createVault(crypto, {
+    secrets: await createIdentity(crypto, input.guestName),
+    password,
+    nowMs,
+  });
+  const namesKey = crypto.randomBytes(32);
+  const deviceSecret = crypto.randomBytes(32);
+  const keys = [2, 1].map((epoch) => ({
+    keyId: bytesToId("KeyId", new Uint8Array(16).fill(7)),
+    epoch,
+    secret: crypto.randomBytes(32),
+  }));
+  const genesis = createGenesis(crypto, { admin: admin.identity.publicIdentity, namesKey, tenantName });
+  const bag = await sealBag(crypto, admin.identity, { version: 3, namesKey, deviceSecret, keys });
+  const alias = await sealPrivate(crypto, admin.identity, "alias", new TextEncoder().encode(tenantName));
+  const requestUri = await encodeJoinRequest(crypto, guest.identity, nowMs);
+  const request = await parseJoinRequest(crypto, requestUri);
+  const sharePassword = createSharePassword(crypto);
+  const directoryHead = bytesToId("CommitHash", new Uint8Array(32).fill(8));
+  const { serverUrl, expiresAtMs } = input;
+  const responseUri = await encodeJoinResponse(crypto, {
+    request,
+    admin: admin.identity,
+    genesis,
+    tenantName,
+    serverUrl,
+    namesKey,
+    keys,
+    directoryHead,
+    sharePassword,
+    expiresAtMs,
+  });
+  const adminKey = admin.identity.publicIdentity.signingKey;
+  const memberKey = guest.identity.publicIdentity.signingKey;
+  return {
+    adminVault: bytesToHex(admin.vault),
+    guestVault: bytesToHex(guest.vault),
+    adminKey,
+    memberKey,
+    bag: bytesToHex(bag),
+    alias: bytesToHex(alias),
+    genesis: bytesToHex(genesis.bytes),
+    tenantId: genesis.tenantId,
+    requestUri,
+    requestHash: bytesToHex(request.requestHash),
+    sharePassword,
+    responseUri,
+    safetyNumber: safetyNumber(crypto, { tenantId: genesis.tenantId, adminKey, memberKey }),
+  };
+}
+
+const bytesOf = (hex: string): Uint8Array<ArrayBuffer> => parseHex(hex)!;
+
+test("what is made today is what was frozen, byte for byte", async () => {
+  expect(await make()).toEqual(made);
+});
+
+test("what was frozen opens", async () => {
+  const crypto = createSeededCrypto("another seed", "real");
+  const admin = await unlockVault(crypto, bytesOf(made.adminVault), input.password);
+  const guest = await unlockVault(crypto, bytesOf(made.guestVault), input.password);
+  expect(admin.publicIdentity).toMatchObject({ userName: input.adminName, signingKey: made.adminKey });
+  expect(readVault(bytesOf(made.guestVault))).toMatchObject({
+    signingKey: made.memberKey,
+    createdAtMs: input.nowMs,
+  });
+  const secrets = await openBagSecrets(crypto, admin, bytesOf(made.bag), { minVersion: 3 });
+  const bag = await loadBag(crypto, secrets);
+  expect(bag.list().map(({ epoch }) => epoch)).toEqual([1, 2]);
+  expect(new TextDecoder().decode(await openPrivate(crypto, admin, "alias", bytesOf(made.alias)))).toBe(
+    input.tenantName,
+  );
+  const request = await parseJoinRequest(crypto, made.requestUri);
+  expect(bytesToHex(request.requestHash)).toBe(made.requestHash);
+  const { sharePassword } = made;
+  const response = await openJoinResponse(crypto, made.responseUri, {
+    identity: guest,
+    sharePassword,
+    nowMs: input.nowMs,
+  });
+  expect(response).toEqual({
+    genesis: parseGenesis(crypto, bytesOf(made.genesis)),
+    tenantName: input.tenantName,
+    serverUrl: input.serverUrl,
+    namesKey: secrets.namesKey,
+    keys: secrets.keys,
+    directoryHead: bytesToId("CommitHash", new Uint8Array(32).fill(8)),
+    expiresAtMs: input.expiresAtMs,
+  });
+  expect(response.genesis.tenantId).toBe(parseId("TenantId", made.tenantId));
+});
+
+test.each(failures)("refused: $name", async ({ of, value, code, detail }) => {
+  const crypto = createSeededCrypto("failures", "real");
+  const openers: Record<string, () => Promise<unknown>> = {
+    vault: () => unlockVault(crypto, bytesOf(value), input.password),
+    "vault with another password": () => unlockVault(crypto, bytesOf(value), `${input.password}!`),
+    bag: async () => {
+      const admin = await unlockVault(crypto, bytesOf(made.adminVault), input.password);
+      return openBagSecrets(crypto, admin, bytesOf(value), { minVersion: 4 });
+    },
+    request: () => parseJoinRequest(crypto, value),
+    response: async () => {
+      const identity = await unlockVault(crypto, bytesOf(made.guestVault), input.password);
+      return openJoinResponse(crypto, value, {
+        identity,
+        sharePassword: "lusab-babad-gutih-tugad",
+        nowMs: input.nowMs,
+      });
+    },
+  };
+  const error: unknown = await openers[of]?.().catch((caught: unknown) => caught);
+  if (!isCofferError(error)) throw new Error("no typed error", { cause: error });
+  expect([
+    error.code,
+    error.details["reason"] ?? error.details["detail"] ?? error.details["field"] ?? null,
+  ]).toEqual([code, detail]);
+});
