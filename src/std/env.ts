@@ -84,9 +84,9 @@ function openBroadcast(name: string): Channel {
   return {
     post: (message) => channel.postMessage(message),
     onMessage(listener) {
-      const heard = (event: { data: unknown }): void => listener(event.data);
-      channel.addEventListener("message", heard as EventListener);
-      return () => channel.removeEventListener("message", heard as EventListener);
+      const heard = (event: Event): void => listener((event as MessageEvent<unknown>).data);
+      channel.addEventListener("message", heard);
+      return () => channel.removeEventListener("message", heard);
     },
     close: () => channel.close(),
   };

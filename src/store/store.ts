@@ -6,10 +6,16 @@
  *      tab, the service worker
  * - S2 a batch (commits and slots) is stored whole or not at all; a promise resolves when it is durable
  * - S3 a slot is written by compare-and-swap: a batch whose expected version is stale writes nothing and says so
- * - S4 bytes come back as they went in; what was read is checked and damage is `entry/corrupt`, never other bytes
+ * - S4 bytes come back as they went in; the form of each row read is checked: a damaged record or slot never hides the others
+ *      (it is skipped and told to `onDamage`), and a damaged slot asked for by name is `entry/corrupt`
  * - S5 no promise stays unsettled: quota, aborts and lost connections reject with a `store/…` code, and a lost connection is
  *      dropped, reopened and the operation repeated with identical bytes
- * - S6 `logEpoch` changes only when the log was emptied or lost
+ * - S6 `logEpoch` changes only when the log was emptied or lost; an open store whose database was deleted by others goes on
+ *      with an empty log under a new epoch
+ *
+ * The bytes of a batch stay unchanged until its promise settles; the caller sees to it.
+ * A write whose outcome nobody can know rejects with `store/failed` and the detail `outcome: "unknown"`; everything else that
+ * rejects has written nothing.
  *
  * It does not judge, decrypt or deduplicate: the same commit twice is two records, and readers know.
  */
@@ -58,27 +64,46 @@ export type BatchResult =
   | { readonly kind: "stored"; readonly positions: readonly number[] }
   | { readonly kind: "conflict"; readonly slotName: string };
 
+export interface WriteEvent {
+  readonly lastPosition: number;
+  readonly slotNames: readonly string[];
+  /** written through this very store, and told before its promise resolves */
+  readonly local: boolean;
+}
+
+/** A stored row that is not of the form that was written. */
+export type Damage =
+  | { readonly kind: "record"; readonly position: number }
+  | { readonly kind: "slot"; readonly slotName: string };
+
 export interface Store {
   readonly name: string;
-  /** 16 random bytes as hex, minted when the log was empty */
+  /** 16 random bytes as hex, minted when the log was empty; read it again after every call that it vouches for */
   readonly logEpoch: string;
+  /** Store a batch that names each slot at most once; records get ascending positions in the order given. */
   write(batch: Batch): Promise<BatchResult>;
-  /** Records with position > `after`, in order, until `maxCount` or `maxBytes` (at least one when there is one). */
+  /** Sound records with position > `after`, in order, until `maxCount` or `maxBytes` (at least one when there is one). */
   readLog(range: { after: number; maxCount: number; maxBytes: number }): Promise<readonly LogRecord[]>;
   /** The records at these positions, in the order asked; a position that is not there is left out. */
   readRecords(positions: readonly number[]): Promise<readonly LogRecord[]>;
   /** The highest position ever given, 0 when none. */
   lastPosition(): Promise<number>;
+  /** @throws `entry/corrupt` when the slot is there and damaged; writing it without `expectedVersion` mends it */
   readSlot(name: string): Promise<Slot | undefined>;
   /** All slots whose name starts with `prefix`, by name. */
   readSlots(prefix: string): Promise<readonly Slot[]>;
-  /** Called after anyone of this origin wrote: records up to `lastPosition`, and the names of written slots. */
-  onWrite(listener: (event: { lastPosition: number; slotNames: readonly string[]; local: boolean }) => void): Release;
+  /**
+   * Called after anyone of this origin wrote: records up to at least `lastPosition`, and the names of written slots. A write of
+   * another handle, tab or thread (`local: false`) is a hint that can be late or lost.
+   */
+  onWrite(listener: (event: WriteEvent) => void): Release;
+  /** Called each time a read skips a damaged row. */
+  onDamage(listener: (damage: Damage) => void): Release;
   /** Storage in use and allowed, when the platform tells. */
   usage(): Promise<{ usageBytes: number; quotaBytes: number } | undefined>;
   /** Close; later calls reject with `store/closed`. */
   close(): void;
-  /** Close and delete everything. */
+  /** Close and delete everything; stores of the same name that others hold open go on empty (S6). */
   destroy(): Promise<void>;
 }
 
@@ -87,7 +112,3 @@ export interface Storage {
   openStore(name: string): Promise<Store>;
   listStores(): Promise<readonly string[]>;
 }
-
-/*
- * The room's exports (index.ts): the types above, createMemoryStorage(env: Env): Storage, createDexieStorage(env: Env): Storage.
- */
