@@ -9,6 +9,7 @@ import { createWebCrypto } from "../src/crypto/index.ts";
 import { loadAutomerge } from "../src/doc/index.ts";
 import { createSystemEnv, installErrorTransfer } from "../src/std/index.ts";
 import { createDexieStorage } from "../src/store/index.ts";
+import { createHttpTransport, createWebSocketTransport } from "../src/sync/index.ts";
 import type { EventMessage, WorkerApi, WorkerEvent, WorkerOptions } from "./api.ts";
 import { createService } from "./service.ts";
 
@@ -22,6 +23,7 @@ const service = createService((options) => ({
   crypto,
   storage: createDexieStorage(env),
   scope: options.name,
+  openTransport: (url) => ({ http: createHttpTransport(env, url), live: createWebSocketTransport(env, url) }),
   loadEngine: () => loadAutomerge(options.wasmUrl ?? automergeWasmUrl),
 }));
 

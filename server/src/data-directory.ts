@@ -3,7 +3,7 @@
  *
  * | file | what |
  * |---|---|
- * | `relay.db`, `relay.db-wal` | the logs |
+ * | `relay.db`, `relay.db-wal` | the logs, sealed, and the keys of access-control records; readable by the owner only |
  * | `server-key` | 32 bytes, the Ed25519 seed that signs tree heads; readable by the owner only |
  */
 import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
@@ -13,10 +13,13 @@ import { CofferError } from "../../src/std/index.ts";
 
 const seedBytes = 32;
 
-/** Make the directory, readable by the owner only, where it is missing. */
+/** Make the directory and the database's file, readable by the owner only, where they are missing. */
 export function prepareDataDirectory(folder: string): { readonly databasePath: string; readonly keyPath: string } {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return { databasePath: join(folder, "relay.db"), keyPath: join(folder, "server-key") };
+  const databasePath = join(folder, "relay.db");
+  // SQLite gives the files beside it the same mode.
+  closeSync(openSync(databasePath, "a", 0o600));
+  return { databasePath, keyPath: join(folder, "server-key") };
 }
 
 /**

@@ -64,6 +64,6 @@ export function errorResponse(cause: unknown, options: { status?: number; header
 const jsonHeaders = { "Content-Type": "application/json", "Cache-Control": "no-store" };
 
 /** Answer with JSON that no cache keeps. */
-export function jsonResponse(value: unknown, headers: Record<string, string> = {}): Response {
-  return new Response(JSON.stringify(value), { headers: { ...jsonHeaders, ...headers } });
+export function jsonResponse(value: unknown, headers: Record<string, string> = {}, status = 200): Response {
+  return new Response(JSON.stringify(value), { status, headers: { ...jsonHeaders, ...headers } });
 }

@@ -1,3 +1,5 @@
+import { isCofferError } from "../../src/std/index.ts";
+
 /** Plain data of a log line: never a token, a key, a signature or content. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -22,4 +24,12 @@ export function createJsonLogger(write: (line: string) => void, nowMs: () => num
 /** Shorten an id for a log line: enough to tell two apart, not enough to use. */
 export function shortId(id: string): string {
   return id.slice(0, 8);
+}
+
+/** What of a failure may be logged: its code and where it was thrown, never its data. */
+export function describeFailure(cause: unknown): LogFields {
+  if (isCofferError(cause)) return { ...describeFailure(cause.cause), code: cause.code };
+  if (!(cause instanceof Error)) return {};
+  const [, place] = (cause.stack ?? "").split("\n").map((line) => line.trim());
+  return { reason: cause.name, message: cause.message.slice(0, 200), place };
 }

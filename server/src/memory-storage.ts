@@ -11,6 +11,7 @@ import type {
   RelayStorage,
   StoredCommit,
   TenantRecord,
+  TenantUsage,
 } from "./storage.ts";
 
 interface MemoryRow extends StoredCommit {
@@ -91,6 +92,7 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
     readTenant: (tenantId) => guarded(() => tenants.get(tenantId)?.record),
     createTenant: (record, commits) => guarded(() => createTenant(record, commits)),
     tenantCount: () => guarded(() => tenants.size),
+    tenantUsage: (tenantId) => guarded(() => usageOf(tenants.get(tenantId)?.logs)),
     readLog: (tenantId, dbId) => guarded(() => toLogState(tenants.get(tenantId)?.logs.get(dbId))),
     listLogs: (tenantId) =>
       guarded(() => [...(tenants.get(tenantId)?.logs.values() ?? [])].flatMap((log) => toLogState(log) ?? []).sort(byLogId)),
@@ -106,6 +108,12 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
 function createLog(dbId: DbId, env: Pick<Env, "nowMs">): MemoryLog {
   const epoch = Math.floor(env.nowMs() / 1000);
   return { dbId, epoch, sizeBytes: 0, frontier: [], rows: [], seqByHash: new Map() };
+}
+
+function usageOf(logs: ReadonlyMap<DbId, MemoryLog> | undefined): TenantUsage {
+  let sizeBytes = 0;
+  for (const log of logs?.values() ?? []) sizeBytes += log.sizeBytes;
+  return { logCount: logs?.size ?? 0, sizeBytes };
 }
 
 function toLogState(log: MemoryLog | undefined): LogState | undefined {

@@ -57,10 +57,16 @@ export function withCors(
   };
 }
 
-/** Headers of every answer of the protocol: it is data, and never a page. */
-export const dataHeaders: Readonly<Record<string, string>> = {
+const dataHeaders = {
   "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
   "X-Content-Type-Options": "nosniff",
   "Referrer-Policy": "no-referrer",
   "Cross-Origin-Resource-Policy": "same-origin",
 };
+
+/** Put the headers on an answer of the protocol that keep it data: never a page, never guessed at. */
+export function withDataHeaders(response: Response): Response {
+  const headers = new Headers(response.headers);
+  for (const [name, value] of Object.entries(dataHeaders)) headers.set(name, value);
+  return new Response(response.body, { status: response.status, headers });
+}

@@ -15,15 +15,16 @@ import {
   type DbId,
   type TenantId,
 } from "../../src/std/index.ts";
-import type { PushResult } from "../../src/sync/index.ts";
+import { syncLimits, type PushResult } from "../../src/sync/index.ts";
+import type { AuthorCommits } from "./author-commits.ts";
 import { openRecords, type Directories, type RelayCrypto, type TenantDirectory } from "./directories.ts";
 import type { AppendedCommit, NewCommit, RelayStorage } from "./storage.ts";
-import { syncLimits } from "../../src/sync/index.ts";
 
 export interface PushParts {
   readonly crypto: RelayCrypto;
   readonly storage: RelayStorage;
   readonly directories: Directories;
+  readonly authorCommits: AuthorCommits;
   /** bytes of commits that one tenant may store */
   readonly tenantBytes: number;
 }
@@ -212,26 +213,17 @@ function authorRefusal(verdict: ReturnType<typeof judgeAuthor>): Refusal {
  * graph stays empty. The commits of the request are in it too: the past of a cut may arrive with its heads.
  */
 async function graphOf(
-  { storage, crypto }: PushParts,
+  parts: PushParts,
   state: DirectoryState,
   asked: { readonly author: AuthorKey; readonly dbId: DbId; readonly commits: readonly Commit[] },
 ): Promise<AuthorGraph> {
+  const { author, dbId, commits } = asked;
   const graph = createAuthorGraph();
-  if (state.usersByKey.get(asked.author)?.revoked === undefined) return graph;
-  const add = ({ commitHash, header }: Commit): void => {
-    if (header.author === asked.author) graph.add(commitHash, header.predecessors);
-  };
-  const { tenantId } = state;
-  for (let fromSeq = 0; ; ) {
-    const rows = await storage.readCommits(tenantId, asked.dbId, { fromSeq, maxCount: 1024, maxBytes: 4 * 1024 * 1024 });
-    for (const { bytes } of rows) {
-      const verdict = bytes && parseCommit(crypto, bytes);
-      if (verdict?.kind === "verified") add(verdict.commit);
-    }
-    if (rows.length === 0) break;
-    fromSeq += rows.length;
+  if (state.usersByKey.get(author)?.revoked === undefined) return graph;
+  for (const [commitHash, predecessors] of await parts.authorCommits.read(state.tenantId, dbId, author)) {
+    graph.add(commitHash, predecessors);
   }
-  asked.commits.forEach(add);
+  for (const { commitHash, header } of commits) if (header.author === author) graph.add(commitHash, header.predecessors);
   return graph;
 }
 

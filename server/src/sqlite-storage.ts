@@ -5,14 +5,13 @@ import {
   CofferError,
   equalBytes,
   idToBytes,
-  type CommitHash,
   type DbId,
   type Env,
   type TenantId,
 } from "../../src/std/index.ts";
 import { createGroupCommit, type GroupCommit } from "./group-commit.ts";
 import { byLogId, extendFrontier } from "./log-frontier.ts";
-import { bytesAt, inTransaction, numberAt, openDatabase, rowsPerLog, toStoreError } from "./sqlite-schema.ts";
+import { bytesAt, closeDatabase, inTransaction, numberAt, openDatabase, rowsPerLog, toStoreError } from "./sqlite-schema.ts";
 import {
   frontierRows,
   type AppendedCommit,
@@ -24,6 +23,7 @@ import {
   type RelayStorage,
   type StoredCommit,
   type TenantRecord,
+  type TenantUsage,
 } from "./storage.ts";
 
 const groupDelayMs = 2;
@@ -47,6 +47,7 @@ export function openSqliteStorage(path: string, options: SqliteStorageOptions): 
     readTenant: (tenantId) => guarded(() => storage.readTenant(tenantId)?.record),
     createTenant: (record, commits) => storage.createTenant(record, commits),
     tenantCount: () => guarded(() => storage.tenantCount()),
+    tenantUsage: (tenantId) => guarded(() => storage.tenantUsage(tenantId)),
     readLog: (tenantId, dbId) => guarded(() => toLogState(dbId, storage.readTail(tenantId, dbId))),
     listLogs: (tenantId) => guarded(() => storage.listLogs(tenantId)),
     append: (request) => storage.append(request),
@@ -89,17 +90,17 @@ class SqliteStorage {
     this.#appends = createGroupCommit(options.env, group, (requests) => this.#appendAll(requests));
   }
 
-  async guarded<Result>(read: () => Result): Promise<Result> {
+  async guarded<Result>(run: () => Result | Promise<Result>): Promise<Result> {
     if (!this.#db.open) throw new CofferError("store/closed", { message: "The server is shutting down." });
     try {
-      return read();
+      return await run();
     } catch (cause) {
       throw toStoreError(cause);
     }
   }
 
   readTenant(tenantId: TenantId): TenantRow | undefined {
-    const row = this.#statements.readTenant.get(idToBytes(tenantId));
+    const row = this.#statements.readTenant.get([idToBytes(tenantId)]);
     if (row === undefined) return undefined;
     const directoryDbId = bytesToId("DbId", bytesAt(row, "directory"));
     return { id: numberAt(row, "id"), record: { tenantId, directoryDbId, publication: bytesAt(row, "publication") } };
@@ -107,6 +108,11 @@ class SqliteStorage {
 
   tenantCount(): number {
     return numberAt(this.#statements.countTenants.get(), "count");
+  }
+
+  tenantUsage(tenantId: TenantId): TenantUsage {
+    const row = this.#statements.usage.get([idToBytes(tenantId)]);
+    return { logCount: numberAt(row, "count"), sizeBytes: numberAt(row, "size_bytes") };
   }
 
   async createTenant(record: TenantRecord, commits: readonly NewCommit[]): Promise<boolean> {
@@ -207,7 +213,7 @@ class SqliteStorage {
   }
 
   listLogs(tenantId: TenantId): readonly LogState[] {
-    const rows = this.#statements.listLogs.all(idToBytes(tenantId));
+    const rows = this.#statements.listLogs.all([idToBytes(tenantId)]);
     return rows
       .map((row) => ({
         dbId: bytesToId("DbId", bytesAt(row, "db")),
@@ -257,7 +263,7 @@ class SqliteStorage {
 
   close(): void {
     this.#appends.flush();
-    this.#db.close();
+    closeDatabase(this.#db);
   }
 }
 
@@ -265,12 +271,17 @@ function toLogState(dbId: DbId, tail: LogTail | undefined): LogState | undefined
   return tail && { dbId, epoch: tail.epoch, size: tail.size, sizeBytes: tail.sizeBytes };
 }
 
+/** A single blob is passed in an array: alone, the driver takes it for named parameters, and ends the process. */
 function prepareStatements(db: Database.Database) {
   const logColumns = "logs.id, logs.db, logs.epoch, logs.size, logs.size_bytes";
   const tenantLogs = `SELECT ${logColumns} FROM logs JOIN tenants ON logs.tenant = tenants.id WHERE tenants.tenant = ?`;
   return {
     readTenant: db.prepare("SELECT id, directory, publication FROM tenants WHERE tenant = ?"),
     countTenants: db.prepare("SELECT count(*) AS count FROM tenants"),
+    usage: db.prepare(
+      `SELECT count(*) AS count, ifnull(sum(logs.size_bytes), 0) AS size_bytes
+       FROM logs JOIN tenants ON logs.tenant = tenants.id WHERE tenants.tenant = ?`,
+    ),
     addTenant: db.prepare("INSERT INTO tenants (tenant, directory, publication) VALUES (?, ?, ?)"),
     findLog: db.prepare(`${tenantLogs} AND logs.db = ?`),
     listLogs: db.prepare(tenantLogs),

@@ -35,6 +35,11 @@ export interface LogState {
   readonly sizeBytes: number;
 }
 
+export interface TenantUsage {
+  readonly logCount: number;
+  readonly sizeBytes: number;
+}
+
 /** A verified commit on its way into a log. */
 export interface NewCommit {
   readonly commitHash: CommitHash;
@@ -83,6 +88,8 @@ export interface RelayStorage {
   /** Store a tenant with its first directory commits, whole or not at all; `false` when there is one with this id. */
   createTenant(record: TenantRecord, commits: readonly NewCommit[]): Promise<boolean>;
   tenantCount(): Promise<number>;
+  /** How many logs a tenant has, and the bytes of all commits in them. */
+  tenantUsage(tenantId: TenantId): Promise<TenantUsage>;
   /** A log's state; `undefined` when nothing was ever appended. */
   readLog(tenantId: TenantId, dbId: DbId): Promise<LogState | undefined>;
   /** All logs of a tenant, sorted by the text of their ids. */

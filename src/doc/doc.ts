@@ -22,9 +22,14 @@ export type ChangeVerdict =
   | { readonly kind: "change"; readonly change: DocChange }
   | { readonly kind: "bad"; readonly reason: "malformed" | "compressed" | "limit" };
 
+/**
+ * Bounds of one change. `operations` counts neither characters, which are bounded by the bytes they take, nor deletions, of which
+ * there are at most `stringBytes`.
+ */
 export const changeLimits = { bytes: 256 * 1024, depth: 64, stringBytes: 256 * 1024, operations: 20_000 } as const;
 
 export interface ApplyResult {
+  /** with those that were here already */
   readonly applied: readonly DocChange[];
   /** their dependencies are not all here */
   readonly waiting: readonly DocChange[];
@@ -64,11 +69,3 @@ export interface DocEngine {
   /** Judge untrusted bytes as one change chunk. */
   parseChange(bytes: Uint8Array): ChangeVerdict;
 }
-
-/*
- * Exports of index.ts:
- *   loadAutomerge(wasm: string | (() => Promise<Uint8Array>)): Promise<DocEngine>   once per thread; later calls give the same
- *   (wasm: the URL as a string for `initializeWasm`, or bytes in Node tests), the types above
- *   summarizeValue(value): DocValue object for the catalog: the whole value when it is small (≤ 4 KiB of text and 256 nodes),
- *   otherwise strings cut at 256 units, lists at 16, depth at 4; { value, isWhole }
- */

@@ -3,13 +3,14 @@ import { CofferError } from "../std/index.ts";
 import type { DraftOperation, DraftValue, Path } from "./draft.ts";
 
 type Step = string | number;
+type ScalarType = "null" | "boolean" | "int" | "f64" | "timestamp" | "bytes" | "counter" | "str";
 
 /** An Automerge document open for a change, as its wasm handle offers it, with the boxes of the values plain data lacks. */
 export interface ReplayTarget {
   readonly doc: {
     getWithType(object: string, step: Step): readonly [string, unknown] | null;
     length(object: string): number;
-    put(object: string, step: Step, value: unknown, datatype: string): void;
+    put(object: string, step: Step, value: unknown, datatype: ScalarType): void;
     putObject(object: string, step: Step, text: string): string;
     initRootFromHydrate(value: unknown): void;
     putObjectFromHydrate(object: string, step: Step, value: unknown): string;
@@ -58,7 +59,9 @@ function replayOne(target: ReplayTarget, operation: DraftOperation): void {
       const list = objectAt(target, path, ["list"]);
       const { index, remove, values } = operation;
       if (index + remove > doc.length(list)) misfit(path);
-      doc.spliceFromHydrate(list, index, remove, values.map((value) => hydrate(target, value)));
+      // one by one: deleting by a splice leaves the list's index wrong in a document that is isolated at older heads
+      for (let i = 0; i < remove; i++) doc.delete(list, index);
+      doc.spliceFromHydrate(list, index, 0, values.map((value) => hydrate(target, value)));
       values.forEach((value, offset) => mendLarge(target, list, index + offset, value));
       return;
     }

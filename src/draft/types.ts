@@ -1,17 +1,6 @@
 /** How a document's type reads in an edit function and in a reading. */
 
-declare const counterMark: unique symbol;
-declare const atomicMark: unique symbol;
-
-/**
- * A number that merges by adding: concurrent increments all count. Made by `Counter(start)`, changed by `increment`.
- *
- * In drafts and readings it is a number; a plain number cannot be assigned to it, since that would replace the counter.
- */
-export type Counter = number & { readonly [counterMark]: true };
-
-/** A string that is replaced as a whole, never merged by characters. Made by `Atomic(text)`; it reads as a string. */
-export type Atomic<Text extends string = string> = Text & { readonly [atomicMark]: Text };
+import type { Atomic, Counter } from "./value.ts";
 
 type Leaf = null | undefined | boolean | number | string | Date | Uint8Array;
 
@@ -29,7 +18,7 @@ export type DocData<T> = unknown extends T
   ? T
   : T extends Counter
     ? number
-    : T extends { readonly [atomicMark]: infer Text }
+    : T extends Atomic<infer Text>
       ? Text
       : T extends Leaf
         ? T

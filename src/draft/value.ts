@@ -1,19 +1,31 @@
 /** Checks and copies values on their way into a document. */
 import { CofferError } from "../std/index.ts";
 import { draftLimits, type DocValue, type DraftValue, type Path } from "./draft.ts";
-import type { Atomic as AtomicType, Counter as CounterType } from "./types.ts";
+
+declare const counterMark: unique symbol;
+declare const atomicMark: unique symbol;
+
+/**
+ * A number that merges by adding: concurrent increments all count. Made by `Counter(start)`, changed by `increment`.
+ *
+ * In drafts and readings it is a number; a plain number cannot be assigned to it, since that would replace the counter.
+ */
+export type Counter = number & { readonly [counterMark]: true };
+
+/** A string that is replaced as a whole, never merged by characters. Made by `Atomic(text)`; it reads as a string. */
+export type Atomic<Text extends string = string> = Text & { readonly [atomicMark]: Text };
 
 class CounterBox extends Number {}
 class AtomicBox extends String {}
 
 /** Make a counter to put into a document; `start` is a whole number. */
-export function Counter(start = 0): CounterType {
-  return new CounterBox(start) as unknown as CounterType;
+export function Counter(start = 0): Counter {
+  return new CounterBox(start) as unknown as Counter;
 }
 
 /** Make a string to put into a document that is replaced as a whole instead of merging by characters. */
-export function Atomic<Text extends string>(text: Text): AtomicType<Text> {
-  return new AtomicBox(text) as unknown as AtomicType<Text>;
+export function Atomic<Text extends string>(text: Text): Atomic<Text> {
+  return new AtomicBox(text) as unknown as Atomic<Text>;
 }
 
 /** What one draft may still write; counted down while it is recorded. */
@@ -147,7 +159,7 @@ export function isContainer(value: unknown): value is object {
 }
 
 /** Tell whether a recorded or plain value is a map of fields. */
-export function isPlainMap<Value>(value: Value): value is Value & { readonly [key: string]: DraftValue } {
+export function isPlainMap(value: unknown): value is { readonly [key: string]: unknown } {
   return isContainer(value) && !Array.isArray(value);
 }
 

@@ -164,25 +164,41 @@ export interface FrameReader {
  * `push()`, which bounds the memory to one frame and one chunk.
  */
 export function createFrameReader(): FrameReader {
-  let buffer: Uint8Array = new Uint8Array(0);
-  let malformed: FrameVerdict | undefined;
+  // What arrived and is not taken yet is bytes.subarray(start, end); the array doubles, so that tiny chunks cost no more.
+  let bytes = new Uint8Array(0);
+  let start = 0;
+  let end = 0;
   let skipBytes = 0;
+  let malformed: FrameVerdict | undefined;
 
+  const append = (chunk: Uint8Array): void => {
+    if (end + chunk.length > bytes.length) {
+      const sizeBytes = end - start + chunk.length;
+      const roomy = new Uint8Array(Math.max(sizeBytes, (end - start) * 2));
+      roomy.set(bytes.subarray(start, end));
+      end -= start;
+      start = 0;
+      bytes = roomy;
+    }
+    bytes.set(chunk, end);
+    end += chunk.length;
+  };
   const take = (): FrameVerdict => {
     for (;;) {
       if (malformed !== undefined) return malformed;
-      const prefix = readPrefix(buffer);
+      const prefix = readPrefix(bytes.subarray(start, end));
       if (prefix === "needs-more") return { kind: "needs-more" };
       if (prefix === "malformed") return (malformed = { kind: "malformed", reason: "length" });
       const sizeBytes = prefix.offset + prefix.length;
+      const at = start;
       if (!isKnownType(prefix.type)) {
-        skipBytes = Math.max(0, sizeBytes - buffer.length);
-        buffer = buffer.subarray(Math.min(sizeBytes, buffer.length));
+        start = Math.min(end, at + sizeBytes);
+        skipBytes = at + sizeBytes - start;
         continue;
       }
-      if (buffer.length < sizeBytes) return { kind: "needs-more" };
-      const frame = parseBody(prefix.type, buffer.slice(prefix.offset, sizeBytes));
-      buffer = buffer.subarray(sizeBytes);
+      if (end - at < sizeBytes) return { kind: "needs-more" };
+      start += sizeBytes;
+      const frame = parseBody(prefix.type, bytes.slice(at + prefix.offset, start));
       if (typeof frame === "string") return (malformed = { kind: "malformed", reason: frame });
       return { kind: "frame", frame, sizeBytes };
     }
@@ -192,10 +208,10 @@ export function createFrameReader(): FrameReader {
       if (malformed !== undefined) return;
       const skipped = Math.min(skipBytes, chunk.length);
       skipBytes -= skipped;
-      buffer = concatBytes(buffer, chunk.subarray(skipped));
+      append(chunk.subarray(skipped));
     },
     next: take,
-    isAtBoundary: () => malformed === undefined && buffer.length === 0 && skipBytes === 0,
+    isAtBoundary: () => malformed === undefined && start === end && skipBytes === 0,
   };
 }
 

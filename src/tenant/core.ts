@@ -9,6 +9,7 @@ import type { DocEngine } from "../doc/index.ts";
 import { deriveNameId, directoryDbId, type ContentKey, type KeyName } from "../entry/index.ts";
 import type { Genesis, KeyBag, UnlockedIdentity } from "../keys/index.ts";
 import type { Storage, Store } from "../store/index.ts";
+import type { Transport } from "../sync/index.ts";
 import { Catalog } from "./catalog.ts";
 import type { JudgeState, JudgeTools } from "./judge.ts";
 import { knownCommitOf, Ledger } from "./ledger.ts";
@@ -22,6 +23,8 @@ export interface TenantWorld {
   readonly storage: Storage;
   /** separates several CofferDBs of one origin */
   readonly scope: string;
+  /** how a server is reached. @throws `input/invalid` for an address that is none */
+  readonly openTransport: (url: string) => Transport;
   readonly loadEngine: () => Promise<DocEngine>;
 }
 

@@ -3,25 +3,11 @@
  * be exported; it rests in the tenant's store, where the service worker finds it while everything else is locked.
  */
 import { bytesToId, type AuthorKey } from "../std/index.ts";
-import { parseDelegation, signDelegation, type Signer } from "../sync/index.ts";
-import type { Store } from "../store/index.ts";
+import { linkSlots, parseDelegation, readDeviceSigner, signDelegation } from "../sync/index.ts";
 import type { TenantCore } from "./core.ts";
-import { slotNames } from "./slots.ts";
 
 const validForMs = 90 * 24 * 60 * 60 * 1000;
 const renewBeforeMs = 60 * 24 * 60 * 60 * 1000;
-
-/** The device's signer, as it stands in the store; `undefined` before the first unlocking. */
-export async function readDeviceSigner(store: Store): Promise<Signer | undefined> {
-  const [privateKey, publicKey, delegation] = await Promise.all([
-    store.readSlot(slotNames.deviceKey),
-    store.readSlot(slotNames.devicePublic),
-    store.readSlot(slotNames.deviceDelegation),
-  ]);
-  if (!(publicKey?.value instanceof Uint8Array) || !(delegation?.value instanceof Uint8Array)) return undefined;
-  if (privateKey === undefined || privateKey.value instanceof Uint8Array) return undefined;
-  return { key: bytesToId("AuthorKey", publicKey.value), privateKey: privateKey.value, delegation: delegation.value };
-}
 
 /** Make the device's key, or renew its certificate, with the user's signature. The tenant must be unlocked. */
 export async function ensureDeviceSigner(core: TenantCore): Promise<void> {
@@ -38,12 +24,12 @@ export async function ensureDeviceSigner(core: TenantCore): Promise<void> {
 async function createDeviceKey(core: TenantCore): Promise<AuthorKey> {
   const created = await core.world.crypto.createSealedSigningPair();
   const slots = [
-    { name: slotNames.deviceKey, value: created.privateKey, expectedVersion: 0 },
-    { name: slotNames.devicePublic, value: created.publicKey, expectedVersion: 0 },
+    { name: linkSlots.deviceKey, value: created.privateKey, expectedVersion: 0 },
+    { name: linkSlots.devicePublic, value: created.publicKey, expectedVersion: 0 },
   ];
   const result = await core.store.write({ slots, durability: "strict" });
   // On a conflict another tab was first: its key is this device's.
-  const stored = result.kind === "stored" ? undefined : await core.store.readSlot(slotNames.devicePublic);
+  const stored = result.kind === "stored" ? undefined : await core.store.readSlot(linkSlots.devicePublic);
   return bytesToId("AuthorKey", stored?.value instanceof Uint8Array ? stored.value : created.publicKey);
 }
 
@@ -54,6 +40,6 @@ async function writeDelegation(
   const { crypto } = core.world;
   const { privateKey } = core.keys.identity.signing;
   const delegation = await signDelegation(crypto, privateKey, { ...certified, tenantId: core.tenantId, scope: "sync" });
-  await core.store.write({ slots: [{ name: slotNames.deviceDelegation, value: delegation }], durability: "strict" });
+  await core.store.write({ slots: [{ name: linkSlots.deviceDelegation, value: delegation }], durability: "strict" });
 }
 

@@ -27,15 +27,11 @@ import {
   type PublicIdentity,
   type UnlockedIdentity,
 } from "../keys/index.ts";
+import { tenantStoreName } from "../sync/index.ts";
 import { writeDirectory } from "./admin.ts";
 import { keyNames, TenantCore, type TenantWorld } from "./core.ts";
 import type { Device, DeviceTenant } from "./device.ts";
 import { encodeTenantNames, slotNames, tenantNamesPurpose, type TenantNames } from "./slots.ts";
-
-/** The store of a tenant in a scope, by its id. */
-export function storeNameOf(scope: string, tenantId: string): string {
-  return `${scope}/tenant/${tenantId}`;
-}
 
 /** The store of what a device holds in a scope. */
 export function deviceStoreName(scope: string): string {
@@ -118,13 +114,13 @@ export async function createPendingIdentity(
 export async function openCore(world: TenantWorld, row: DeviceTenant): Promise<TenantCore> {
   const genesis = parseGenesis(world.crypto, row.genesis);
   if (genesis?.tenantId !== row.tenantId) throw new CofferError("entry/corrupt", { what: "genesis" });
-  return new TenantCore(world, await world.storage.openStore(storeNameOf(world.scope, row.tenantId)), genesis);
+  return new TenantCore(world, await world.storage.openStore(tenantStoreName(world.scope, row.tenantId)), genesis);
 }
 
 /** Remove a tenant from this device: its store, its vaults, its row. */
 export async function removeTenant(world: TenantWorld, device: Device, tenantId: TenantId): Promise<void> {
   const row = await device.readTenant(tenantId);
-  const store = await world.storage.openStore(storeNameOf(world.scope, tenantId));
+  const store = await world.storage.openStore(tenantStoreName(world.scope, tenantId));
   await store.destroy();
   await device.removeTenant(row);
 }
@@ -151,7 +147,7 @@ async function writeTenantStore(
   tenant: { genesis: Genesis; identity: UnlockedIdentity; secrets: BagSecrets; names: TenantNames },
 ): Promise<TenantCore> {
   const { genesis, identity, secrets, names } = tenant;
-  const store = await world.storage.openStore(storeNameOf(world.scope, genesis.tenantId));
+  const store = await world.storage.openStore(tenantStoreName(world.scope, genesis.tenantId));
   const sealedNames = await sealPrivate(world.crypto, identity, tenantNamesPurpose, encodeTenantNames(names));
   const bag = await sealBag(world.crypto, identity, secrets);
   const result = await store.write({

@@ -27,7 +27,6 @@ export {
   joinTenant,
   openCore,
   removeTenant,
-  storeNameOf,
   type FoundingOptions,
 } from "./founding.ts";
 export { TenantSession, type SessionOptions } from "./session.ts";

@@ -1,16 +1,115 @@
-/** Links of a tenant to its servers. */
-import type { TenantCore } from "./core.ts";
+/**
+ * The links of a tenant to its servers: kept up while this worker lives, locked or not.
+ *
+ * The addresses rest in the tenant's store, so that a reload, a restart and the service worker find them. What a runner brings is in the
+ * log, unjudged, until the tenant is unlocked and its tail has judged it.
+ */
+import { CofferError } from "../std/index.ts";
+import { readDeviceSigner, readLinks, startRunner, writeLinks, type Runner, type SyncAlarm, type Transport } from "../sync/index.ts";
 import type { AlarmEvent, TenantSnapshot } from "../../worker/api.ts";
-import type { AdminPassword } from "./admin.ts";
+import { createPublication, type AdminPassword } from "./admin.ts";
+import type { TenantCore } from "./core.ts";
+import { ensureDeviceSigner } from "./device-key.ts";
 import type { TenantSession } from "./session.ts";
-export interface LinkHooks { onStatus(): void; onAlarm(kind: AlarmEvent["kind"], detail: string): void }
+
+/** What a link tells its tenant. */
+export interface LinkHooks {
+  onStatus(): void;
+  onAlarm(kind: AlarmEvent["kind"], detail: string): void;
+}
+
+interface Link {
+  readonly transport: Transport;
+  readonly runner: Runner;
+}
+
+/** Starts, resumes and ends the links of one tenant. */
 export class Links {
-  constructor(core: TenantCore, hooks: LinkHooks) { void core; void hooks; }
-  async resume(): Promise<void> {}
-  async connect(url: string): Promise<void> { void url; }
-  async disconnect(url: string): Promise<void> { void url; }
-  async sync(url: string): Promise<void> { void url; }
-  async publish(url: string, session: TenantSession, proof: AdminPassword): Promise<void> { void url; void session; void proof; }
-  snapshot(): TenantSnapshot["links"] { return []; }
-  async close(): Promise<void> {}
+  readonly #core: TenantCore;
+  readonly #hooks: LinkHooks;
+  readonly #links = new Map<string, Link>();
+  #closed = false;
+
+  constructor(core: TenantCore, hooks: LinkHooks) {
+    this.#core = core;
+    this.#hooks = hooks;
+  }
+
+  /** Take up the links that are kept in the store. They need the device's certificate, which the first unlocking makes. */
+  async resume(): Promise<void> {
+    const urls = await readLinks(this.#core.store);
+    if (urls.length === 0) return;
+    if (this.#core.unlocked !== undefined) await ensureDeviceSigner(this.#core);
+    for (const url of urls) await this.#start(url);
+  }
+
+  /** Connect to a server and stay connected. @throws `input/invalid` for an address that is none, `access/locked` */
+  async connect(url: string): Promise<void> {
+    const transport = this.#core.world.openTransport(url);
+    if (this.#core.unlocked === undefined) throw new CofferError("access/locked");
+    await ensureDeviceSigner(this.#core);
+    const urls = await readLinks(this.#core.store);
+    if (!urls.includes(url)) await writeLinks(this.#core.store, [...urls, url]);
+    await this.#start(url, transport);
+  }
+
+  /** End a link for good. */
+  async disconnect(url: string): Promise<void> {
+    await writeLinks(
+      this.#core.store,
+      (await readLinks(this.#core.store)).filter((kept) => kept !== url),
+    );
+    const link = this.#links.get(url);
+    this.#links.delete(url);
+    await link?.runner.stop();
+    this.#hooks.onStatus();
+  }
+
+  /** Run one full cycle now. @throws the code that stopped it, `input/unknown-id` when there is no such link */
+  async sync(url: string): Promise<void> {
+    const link = this.#links.get(url);
+    if (link === undefined) throw new CofferError("input/unknown-id", { what: "link" });
+    await link.runner.sync();
+  }
+
+  /** Publish the tenant to a server, with the admin's signature. */
+  async publish(url: string, session: TenantSession, proof: AdminPassword): Promise<void> {
+    const { http } = this.#core.world.openTransport(url);
+    await http.publish(await createPublication(session, http.origin, proof));
+  }
+
+  snapshot(): TenantSnapshot["links"] {
+    return [...this.#links].map(([url, { runner }]) => ({ url, status: runner.status }));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const links = [...this.#links.values()];
+    this.#links.clear();
+    await Promise.all(links.map(({ runner }) => runner.stop()));
+  }
+
+  async #start(url: string, opened?: Transport): Promise<void> {
+    const signer = await readDeviceSigner(this.#core.store);
+    if (signer === undefined || this.#closed || this.#links.has(url)) return;
+    const { crypto, env } = this.#core.world;
+    const transport = opened ?? this.#core.world.openTransport(url);
+    const runner = startRunner({
+      env,
+      crypto,
+      store: this.#core.store,
+      transport,
+      tenantId: this.#core.tenantId,
+      signer,
+      onStatus: () => this.#hooks.onStatus(),
+      onAlarm: (alarm) => this.#hooks.onAlarm(alarm.kind, describe(alarm)),
+      onRefused: (refusal) => this.#hooks.onAlarm("quarantined", `${refusal.commitHash}: ${refusal.code ?? "refused"}`),
+    });
+    this.#links.set(url, { transport, runner });
+    this.#hooks.onStatus();
+  }
+}
+
+function describe(alarm: SyncAlarm): string {
+  return [alarm.dbId ?? "", ...alarm.commitHashes.slice(0, 4)].join(" ").trim();
 }

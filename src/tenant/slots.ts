@@ -6,8 +6,7 @@
  * | `bag` | the key bag, sealed under the user's vault |
  * | `names` | display name of the tenant and name of the admin, sealed under the user's vault |
  * | `joined` | the directory commit that registered this user, 32 bytes (absent for the founder) |
- * | `links` | URLs of servers, JSON: the service worker reads it while everything is locked |
- * | `device/key`, `device/public`, `device/delegation` | the sync-only device key: not extractable, its public key, its certificate |
+ * | `links`, `device/…` | servers and the device's sync-only key, see sync/link-slots.ts |
  * | `derived/…` | ledger and catalogs, see persistence.ts |
  */
 import { ByteReader, ByteWriter, CofferError } from "../std/index.ts";
@@ -16,10 +15,6 @@ export const slotNames = {
   bag: "bag",
   names: "names",
   joined: "joined",
-  links: "links",
-  deviceKey: "device/key",
-  devicePublic: "device/public",
-  deviceDelegation: "device/delegation",
 } as const;
 
 /** The purpose under which {@link TenantNames} are sealed. */

@@ -1,0 +1,98 @@
+import type { DbId, TenantId } from "../../src/std/index.ts";
+import { encodeFrame, protocolVersion, type Frame } from "../../src/sync/index.ts";
+import { CofferError } from "../../src/std/index.ts";
+import type { Authenticator } from "./auth.ts";
+import type { Directories } from "./directories.ts";
+import { answerPull, type PullParts } from "./pull.ts";
+import { pushCommits, type PushParts } from "./push.ts";
+import type { Session } from "./sessions.ts";
+
+type FrameOf<Type extends Frame["type"]> = Extract<Frame, { type: Type }>;
+
+/** What a push gave: the answer, and the word to those who follow the log, to be given once the answer is on its way. */
+export interface PushOutcome {
+  readonly ack: FrameOf<"ack">;
+  announce(): void;
+}
+
+export interface ExchangeParts extends PushParts, PullParts {
+  readonly storage: PushParts["storage"];
+  readonly directories: Directories;
+  readonly authenticator: Authenticator;
+  /** a log has grown */
+  readonly changed: (tenantId: TenantId, dbId: DbId) => void;
+}
+
+/** Store the commits of one PUSH frame. */
+export async function push(
+  parts: ExchangeParts,
+  { tenantId }: Session,
+  replicaId: Uint8Array,
+  { dbId, commits }: FrameOf<"push">,
+): Promise<PushOutcome> {
+  const results = await pushCommits(parts, { tenantId, dbId, replicaId, commits });
+  const hasGrown = results.some(({ status }) => status === "accepted");
+  return {
+    ack: { type: "ack", dbId, results },
+    announce: () => hasGrown && parts.changed(tenantId, dbId),
+  };
+}
+
+/**
+ * Work on the frames of one HTTP request: HELLO, any number of PUSH, at most one PULL. Pushes come first, those of the
+ * directory before all, so that the pull's heads cover them.
+ *
+ * @returns the answer as chunks of whole frames: an ACK for each push in the order of the request, then the pull's, or END
+ * @throws `protocol/malformed`, `protocol/version`, `access/…`
+ */
+export async function exchange(
+  parts: ExchangeParts,
+  session: Session,
+  frames: readonly Frame[],
+): Promise<AsyncGenerator<Uint8Array<ArrayBuffer>>> {
+  const { hello, pushes, pull } = sortFrames(frames);
+  const directory = await parts.directories.read(session.tenantId);
+  if (directory === undefined) throw new CofferError("access/unauthenticated");
+  const directoryDbId = directory.state.dbId;
+  const acks = new Map<FrameOf<"push">, FrameOf<"ack">>();
+  const isDirectory = (frame: FrameOf<"push">): boolean => frame.dbId === directoryDbId;
+  for (const frame of [...pushes.filter(isDirectory), ...pushes.filter((frame) => !isDirectory(frame))]) {
+    await parts.authenticator.authorize(session);
+    const { ack, announce } = await push(parts, session, hello.replicaId, frame);
+    acks.set(frame, ack);
+    announce();
+  }
+  const authorize = (): Promise<void> => parts.authenticator.authorize(session);
+  await authorize();
+  return answer();
+
+  async function* answer(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    for (const frame of pushes) {
+      const ack = acks.get(frame);
+      if (ack !== undefined) yield encodeFrame(ack);
+    }
+    if (pull === undefined) return yield encodeFrame({ type: "end", more: false });
+    const request = { tenantId: session.tenantId, directoryDbId, replicaId: hello.replicaId, pull, authorize };
+    yield* answerPull(parts, request, { cursorsByLog: new Map(), isComplete: false });
+  }
+}
+
+interface SortedFrames {
+  readonly hello: FrameOf<"hello">;
+  readonly pushes: readonly FrameOf<"push">[];
+  readonly pull: FrameOf<"pull"> | undefined;
+}
+
+function sortFrames([hello, ...frames]: readonly Frame[]): SortedFrames {
+  if (hello?.type !== "hello") throw new CofferError("protocol/malformed");
+  if (hello.version !== protocolVersion) throw new CofferError("protocol/version");
+  const pushes: FrameOf<"push">[] = [];
+  let pull: FrameOf<"pull"> | undefined;
+  for (const frame of frames) {
+    if (frame.type === "push") pushes.push(frame);
+    else if (frame.type === "pull" && pull === undefined) pull = frame;
+    // The token came in the request's header; a frame with it says nothing more.
+    else if (frame.type !== "auth") throw new CofferError("protocol/malformed");
+  }
+  return { hello, pushes, pull };
+}

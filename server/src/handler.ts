@@ -1,0 +1,148 @@
+/**
+ * The relay: one `(Request) => Promise<Response>` and live sessions, over a storage. It knows no Node and no sockets, so
+ * that it runs in a simulator as it does on a server.
+ *
+ * | route | body | answer |
+ * |---|---|---|
+ * | GET /sync/capabilities | | JSON |
+ * | GET /sync/health | | JSON `{ ok: true }` |
+ * | POST /v1/auth/challenge, /v1/auth/token | JSON | JSON |
+ * | POST /v1/tenants | publication | 201, or 200 when it was there |
+ * | POST /v1/t/{tenant}/sync | frames | frames, streamed |
+ * | GET /v1/t/{tenant}/live | | {@link Relay.openLive}; without a WebSocket 426 |
+ *
+ * Failures are JSON `{ code, message }` with the status of `error-status.ts`. Whatever the bytes, a request gets an answer.
+ */
+import type { SigningKeyPair } from "../../src/crypto/index.ts";
+import { CofferError, isCofferError, parseId, type Env } from "../../src/std/index.ts";
+import { createAuthenticator } from "./auth.ts";
+import { createAuthorCommits } from "./author-commits.ts";
+import { createDirectories, type RelayCrypto } from "./directories.ts";
+import { errorResponse, statusByCode } from "./error-status.ts";
+import { push, type ExchangeParts } from "./exchange.ts";
+import { createHeads } from "./heads.ts";
+import { LiveSessions, type LiveConnection, type LiveSession } from "./live.ts";
+import { describeFailure, silentLogger, type Logger } from "./logger.ts";
+import { createRateLimiter, type Rate, type RateLimiter } from "./rate-limit.ts";
+import { hasType } from "./request-body.ts";
+import { createRoutes } from "./routes.ts";
+import type { Session } from "./sessions.ts";
+import type { RelayStorage } from "./storage.ts";
+
+/** What a relay grants; every field has a default. */
+export interface RelayLimits {
+  /** bytes of commits of one tenant; beyond it pushes are `store/quota` */
+  readonly tenantBytes: number;
+  readonly maxTenants: number;
+  /** requests without a session, by the caller's address */
+  readonly anonymous: Rate;
+  /** requests and live frames of one user */
+  readonly member: Rate;
+}
+
+export interface RelayOptions {
+  readonly crypto: RelayCrypto;
+  readonly env: Pick<Env, "nowMs" | "monotonicMs" | "setTimer">;
+  readonly storage: RelayStorage;
+  /** signs tree heads; clients know the server by it */
+  readonly signing: SigningKeyPair;
+  /**
+   * The origins that this server is reached at, the public one first. An answer to a challenge is good for one of these
+   * only, so that another server cannot pass it on; the Host header is never trusted to name one.
+   */
+  readonly origins: readonly [string, ...string[]];
+  readonly limits?: Partial<RelayLimits>;
+  readonly logger?: Logger;
+}
+
+export interface Relay {
+  /** @param peer names the caller for rate limits, such as its address */
+  fetch(request: Request, peer?: string): Promise<Response>;
+  /** Begin a live session on a connection that is open. @throws `input/unknown-id` when the path's tenant is no id */
+  openLive(tenant: string, connection: LiveConnection): LiveSession;
+  liveCount(): number;
+  /** End live sessions; the storage stays open. */
+  close(): void;
+}
+
+const defaultLimits: RelayLimits = {
+  tenantBytes: 16 * 1024 ** 3,
+  maxTenants: 100_000,
+  anonymous: { perMinute: 600, burst: 300 },
+  member: { perMinute: 6000, burst: 2000 },
+};
+
+/** Create a relay over a storage. */
+export function createRelay(options: RelayOptions): Relay {
+  const { crypto, env, storage, signing, origins } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const logger = options.logger ?? silentLogger;
+  const directories = createDirectories(crypto, storage);
+  const authenticator = createAuthenticator({ crypto, env, directories, serverKey: signing.publicKey });
+  const members = createRateLimiter(env, limits.member);
+  const parts: ExchangeParts = {
+    crypto,
+    storage,
+    directories,
+    authenticator,
+    authorCommits: createAuthorCommits(crypto, storage),
+    heads: createHeads({ crypto, env, storage, signing }),
+    tenantBytes: limits.tenantBytes,
+    changed: (tenantId, dbId) => live.changed(tenantId, dbId),
+  };
+  const charge = ({ tenantId, userKey }: Session): void => takeOne(members, `${tenantId}/${userKey}`);
+  const live = new LiveSessions({
+    ...parts,
+    env,
+    push: (session, replicaId, frame) => push(parts, session, replicaId, frame),
+    charge,
+  });
+  const findRoute = createRoutes({
+    ...parts,
+    env,
+    origins,
+    logger,
+    charge,
+    maxTenants: limits.maxTenants,
+    serverKey: signing.publicKey,
+  });
+  const anonymous = createRateLimiter(env, limits.anonymous);
+
+  async function answer(request: Request, peer: string): Promise<Response> {
+    const route = findRoute(new URL(request.url).pathname);
+    if (route === undefined) return errorResponse(new CofferError("input/unknown-id", { message: "There is nothing here." }));
+    if (request.method !== route.method) {
+      const error = new CofferError("input/invalid", { message: "This method is not allowed here." });
+      return errorResponse(error, { status: 405, headers: { Allow: route.method } });
+    }
+    if (route.type !== undefined && !hasType(request, route.type)) {
+      return errorResponse(new CofferError("input/invalid", { message: `The body must be ${route.type}.` }), { status: 415 });
+    }
+    if (!route.hasSession) takeOne(anonymous, peer);
+    return route.handle(request);
+  }
+
+  return {
+    async fetch(request, peer = "") {
+      try {
+        return await answer(request, peer);
+      } catch (cause) {
+        const isExpected = isCofferError(cause) && statusByCode[cause.code] < 500;
+        if (!isExpected) logger.warn("request.failed", describeFailure(cause));
+        return errorResponse(cause);
+      }
+    },
+    openLive(tenant, connection) {
+      const tenantId = parseId("TenantId", tenant);
+      if (tenantId === undefined) throw new CofferError("input/unknown-id");
+      return live.open(tenantId, connection);
+    },
+    liveCount: () => live.count,
+    close: () => live.closeAll(),
+  };
+}
+
+function takeOne(limiter: RateLimiter, name: string): void {
+  const waitMs = limiter.take(name);
+  if (waitMs > 0) throw new CofferError("net/rate-limited", { retryAfterMs: waitMs });
+}

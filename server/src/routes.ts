@@ -1,0 +1,150 @@
+import {
+  bytesToBase64url,
+  CofferError,
+  parseBase64url,
+  parseId,
+  type Env,
+  type TenantId,
+} from "../../src/std/index.ts";
+import { decodeFrames, protocolVersion, syncLimits, type Capabilities } from "../../src/sync/index.ts";
+import { jsonResponse } from "./error-status.ts";
+import { exchange, type ExchangeParts } from "./exchange.ts";
+import { shortId, type Logger } from "./logger.ts";
+import { publishTenant } from "./publish.ts";
+import { readBody, readJson } from "./request-body.ts";
+import type { Session } from "./sessions.ts";
+
+/** One thing a request can ask for. */
+export interface Route {
+  readonly method: "GET" | "POST";
+  /** the one type that a body may have */
+  readonly type?: "application/json" | "application/octet-stream";
+  /** whether it checks a session by itself; the others are limited by the caller's address */
+  readonly hasSession: boolean;
+  readonly handle: (request: Request) => Promise<Response>;
+}
+
+export interface RouteParts extends ExchangeParts {
+  readonly env: Pick<Env, "nowMs">;
+  readonly origins: readonly [string, ...string[]];
+  readonly logger: Logger;
+  readonly charge: (session: Session) => void;
+  readonly maxTenants: number;
+  readonly serverKey: Uint8Array;
+}
+
+const maxJsonBytes = 16 * 1024;
+
+/** Create the table of routes. @returns finds the route of a path; ids in it are parsed, never used as text */
+export function createRoutes(parts: RouteParts): (pathname: string) => Route | undefined {
+  const fixed = fixedRoutes(parts);
+  return (pathname) => {
+    const known = fixed.get(pathname);
+    if (known !== undefined) return known;
+    const [root, version, kind, tenant, action, ...rest] = pathname.split("/");
+    if (root !== "" || version !== "v1" || kind !== "t" || rest.length > 0) return undefined;
+    const tenantId = parseId("TenantId", tenant);
+    if (tenantId === undefined) return undefined;
+    if (action === "live") return { method: "GET", hasSession: false, handle: async () => upgradeRequired() };
+    if (action !== "sync") return undefined;
+    const type = "application/octet-stream";
+    return { method: "POST", type, hasSession: true, handle: (request) => sync(parts, tenantId, request) };
+  };
+}
+
+function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
+  const { authenticator, storage } = parts;
+  const capabilities = capabilitiesOf(parts.serverKey);
+  const postJson = { method: "POST", type: "application/json", hasSession: false } as const;
+  return new Map<string, Route>([
+    [
+      "/sync/capabilities",
+      { method: "GET", hasSession: false, handle: async () => jsonResponse(capabilities, { "Cache-Control": "no-cache" }) },
+    ],
+    [
+      "/sync/health",
+      { method: "GET", hasSession: false, handle: async () => jsonResponse({ ok: (await storage.tenantCount()) >= 0 }) },
+    ],
+    [
+      "/v1/auth/challenge",
+      {
+        ...postJson,
+        handle: async (request) => jsonResponse(authenticator.challenge(await readJson(request, maxJsonBytes))),
+      },
+    ],
+    [
+      "/v1/auth/token",
+      {
+        ...postJson,
+        handle: async (request) =>
+          jsonResponse(await authenticator.token(await readJson(request, maxJsonBytes), originOf(parts.origins, request))),
+      },
+    ],
+    [
+      "/v1/tenants",
+      {
+        method: "POST",
+        type: "application/octet-stream",
+        hasSession: false,
+        handle: (request) => publish(parts, request),
+      },
+    ],
+  ]);
+}
+
+function capabilitiesOf(serverKey: Uint8Array): Capabilities {
+  return {
+    protocolVersion,
+    capabilities: { log: true, heads: true, ws: true },
+    limits: { frameBytes: syncLimits.frameBytes, requestBytes: syncLimits.requestBytes },
+    serverKey: bytesToBase64url(serverKey),
+  };
+}
+
+/** An answer to a challenge names one origin: the one this request came to, when it is one of ours. */
+function originOf(origins: RouteParts["origins"], request: Request): string {
+  const { origin } = new URL(request.url);
+  return origins.includes(origin) ? origin : origins[0];
+}
+
+async function publish(parts: RouteParts, request: Request): Promise<Response> {
+  const body = await readBody(request, syncLimits.requestBytes);
+  const { tenantId, directoryDbId, isNew } = await publishTenant(parts, body);
+  parts.logger.info("tenant.published", { tenant: shortId(tenantId), isNew });
+  if (!isNew) parts.changed(tenantId, directoryDbId);
+  return jsonResponse({ tenant: tenantId }, {}, isNew ? 201 : 200);
+}
+
+async function sync(parts: RouteParts, tenantId: TenantId, request: Request): Promise<Response> {
+  const session = parts.authenticator.session(bearerOf(request));
+  if (session.tenantId !== tenantId) throw new CofferError("access/denied");
+  await parts.authenticator.authorize(session);
+  parts.charge(session);
+  const frames = decodeFrames(await readBody(request, syncLimits.requestBytes));
+  if (frames === undefined) throw new CofferError("protocol/malformed");
+  const body = streamOf(await exchange(parts, session, frames));
+  return new Response(body, { headers: { "Content-Type": "application/octet-stream", "Cache-Control": "no-store" } });
+}
+
+function bearerOf(request: Request): Uint8Array | undefined {
+  const [, token] = /^Bearer ([\w-]{43})$/i.exec(request.headers.get("Authorization") ?? "") ?? [];
+  return token === undefined ? undefined : parseBase64url(token);
+}
+
+function upgradeRequired(): never {
+  throw new CofferError("protocol/version", { message: "This address takes WebSocket connections." });
+}
+
+/** A body that makes its next chunk when the one before was taken. A failure in the middle breaks the body off. */
+function streamOf(chunks: AsyncGenerator<Uint8Array<ArrayBuffer>>): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await chunks.next();
+      if (done === true) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() {
+      await chunks.return(undefined);
+    },
+  });
+}

@@ -1,0 +1,186 @@
+/** The one suite of {@link RelayStorage}: every implementation runs it. */
+import { describe, expect, it } from "vitest";
+import { bytesToId, type CommitHash, type DbId, type TenantId } from "../../src/std/index.ts";
+import { appendLeaves, emptyFrontier } from "../../src/sync/index.ts";
+import { frontierRows, type AppendRequest, type NewCommit, type RelayStorage } from "../src/storage.ts";
+import { createDbId, createTestEnv, crypto, type TestEnv } from "./fixtures.ts";
+
+const replicaA = new Uint8Array(16).fill(1);
+const replicaB = new Uint8Array(16).fill(2);
+
+function createCommit(sizeBytes = 40, createdAtMs = 1_700_000_000_000): NewCommit {
+  return { commitHash: bytesToId("CommitHash", crypto.randomBytes(32)), createdAtMs, bytes: crypto.randomBytes(sizeBytes) };
+}
+
+interface Place {
+  readonly storage: RelayStorage;
+  readonly env: TestEnv;
+  readonly tenantId: TenantId;
+  readonly directoryDbId: DbId;
+  readonly dbId: DbId;
+  append(commits: readonly NewCommit[], more?: Partial<AppendRequest>): ReturnType<RelayStorage["append"]>;
+}
+
+/** Run the suite. `open` gives an empty storage each time; timers of `env` need not be turned for writes to finish. */
+export function describeStorage(name: string, open: (env: TestEnv) => RelayStorage): void {
+  async function createPlace(): Promise<Place> {
+    const env = createTestEnv();
+    const storage = open(env);
+    const tenantId = bytesToId("TenantId", crypto.randomBytes(32));
+    const directoryDbId = createDbId();
+    const dbId = createDbId();
+    await storage.createTenant({ tenantId, directoryDbId, publication: crypto.randomBytes(50) }, [createCommit()]);
+    return {
+      storage,
+      env,
+      tenantId,
+      directoryDbId,
+      dbId,
+      append: (commits, more = {}) =>
+        storage.append({ tenantId, dbId, replicaId: replicaA, commits, directorySize: 1, ...more }),
+    };
+  }
+
+  describe(name, () => {
+    it("keeps a tenant as it was published, and only the first one", async () => {
+      const { storage } = await createPlace();
+      const tenantId = bytesToId("TenantId", crypto.randomBytes(32));
+      const record = { tenantId, directoryDbId: createDbId(), publication: crypto.randomBytes(50) };
+      const commits = [createCommit(), createCommit()];
+      expect(await storage.readTenant(tenantId)).toBeUndefined();
+      expect(await storage.createTenant(record, commits)).toBe(true);
+      expect(await storage.createTenant({ ...record, publication: crypto.randomBytes(50) }, [])).toBe(false);
+      expect(await storage.readTenant(tenantId)).toEqual(record);
+      expect(await storage.readLog(tenantId, record.directoryDbId)).toMatchObject({ size: 2, sizeBytes: 80 });
+      expect(await storage.tenantCount()).toBe(2);
+    });
+
+    it("gives sequence numbers without gaps, in order (R2), and bytes as they went in (R5)", async () => {
+      const { storage, tenantId, dbId, append } = await createPlace();
+      const commits = [createCommit(), createCommit(5000), createCommit(1)];
+      expect(await append(commits.slice(0, 2))).toEqual({
+        kind: "appended",
+        results: [
+          { status: "stored", seq: 0 },
+          { status: "stored", seq: 1 },
+        ],
+      });
+      expect(await append(commits.slice(2))).toEqual({ kind: "appended", results: [{ status: "stored", seq: 2 }] });
+      const rows = await storage.readCommits(tenantId, dbId, { fromSeq: 0, maxCount: 10, maxBytes: 1e6 });
+      expect(rows.map(({ seq }) => seq)).toEqual([0, 1, 2]);
+      expect(rows.map(({ commitHash }) => commitHash)).toEqual(commits.map(({ commitHash }) => commitHash));
+      for (const [index, { bytes }] of rows.entries()) expect([...(bytes ?? [])]).toEqual([...(commits[index]?.bytes ?? [])]);
+      expect(await storage.readLog(tenantId, dbId)).toMatchObject({ size: 3, sizeBytes: 5041 });
+    });
+
+    it("keeps logs and tenants apart", async () => {
+      const { storage, tenantId, directoryDbId, dbId, append } = await createPlace();
+      const other = createDbId();
+      const commit = createCommit();
+      await append([commit]);
+      expect(await append([commit], { dbId: other })).toEqual({ kind: "appended", results: [{ status: "stored", seq: 0 }] });
+      expect((await storage.listLogs(tenantId)).map((log) => log.dbId)).toEqual([directoryDbId, dbId, other].sort());
+      expect(await storage.tenantUsage(tenantId)).toEqual({ logCount: 3, sizeBytes: 120 });
+      const stranger = bytesToId("TenantId", crypto.randomBytes(32));
+      expect(await storage.listLogs(stranger)).toEqual([]);
+      expect(await storage.tenantUsage(stranger)).toEqual({ logCount: 0, sizeBytes: 0 });
+      expect(await storage.readCommits(stranger, dbId, { fromSeq: 0, maxCount: 9, maxBytes: 9 })).toEqual([]);
+    });
+
+    it("stores a commit once and compares what is there (R3)", async () => {
+      const { storage, tenantId, dbId, append } = await createPlace();
+      const commit = createCommit();
+      const changed = { ...commit, bytes: commit.bytes.map((byte, index) => (index === 7 ? byte ^ 1 : byte)) };
+      await append([createCommit(), commit]);
+      expect(await append([commit, changed, createCommit(), commit])).toEqual({
+        kind: "appended",
+        results: [
+          { status: "present", seq: 1 },
+          { status: "conflict", seq: 1 },
+          { status: "stored", seq: 2 },
+          { status: "present", seq: 1 },
+        ],
+      });
+      expect(await storage.readLog(tenantId, dbId)).toMatchObject({ size: 3, sizeBytes: 120 });
+    });
+
+    it("stores nothing that was judged with another directory (R4)", async () => {
+      const { storage, tenantId, directoryDbId, dbId, append } = await createPlace();
+      expect(await append([createCommit()], { directorySize: 0 })).toEqual({ kind: "stale" });
+      expect(await storage.readLog(tenantId, dbId)).toBeUndefined();
+      const [first, second, third] = await Promise.all([
+        append([createCommit()], { dbId: directoryDbId }),
+        append([createCommit()], { dbId: directoryDbId }),
+        append([createCommit()]),
+      ]);
+      expect([first.kind, second.kind, third.kind]).toEqual(["appended", "stale", "stale"]);
+      expect(await storage.readLog(tenantId, directoryDbId)).toMatchObject({ size: 2 });
+    });
+
+    it("loses and doubles nothing under concurrent writers (R2)", async () => {
+      const { storage, tenantId, dbId, append } = await createPlace();
+      const commits = Array.from({ length: 400 }, () => createCommit());
+      const shared = commits.slice(0, 40);
+      const results = await Promise.all([
+        ...commits.map((commit) => append([commit])),
+        ...shared.map((commit) => append([commit], { replicaId: replicaB })),
+      ]);
+      const seqs = results.flatMap((result) => (result.kind === "appended" ? result.results.map(({ seq }) => seq) : []));
+      expect(new Set(seqs.slice(0, 400)).size).toBe(400);
+      const rows = await storage.readCommits(tenantId, dbId, { fromSeq: 0, maxCount: 1000, maxBytes: 1e9 });
+      expect(rows.map(({ seq }) => seq)).toEqual(Array.from({ length: 400 }, (_, seq) => seq));
+      expect(new Set(rows.map(({ commitHash }) => commitHash)).size).toBe(400);
+    });
+
+    it("keeps a Merkle node a row, from which the frontier of every size follows", async () => {
+      const { storage, tenantId, dbId, append } = await createPlace();
+      const commits = Array.from({ length: 37 }, () => createCommit());
+      await append(commits.slice(0, 20));
+      for (const commit of commits.slice(20)) await append([commit]);
+      let expected = emptyFrontier;
+      for (let size = 0; size <= commits.length; size++) {
+        const frontier = await storage.readNodes(tenantId, dbId, frontierRows(size));
+        expect(frontier.map((node) => [...node])).toEqual(expected.frontier.map((node) => [...node]));
+        const next: CommitHash | undefined = commits[size]?.commitHash;
+        if (next !== undefined) expected = appendLeaves(crypto, expected, [next]);
+      }
+    });
+
+    it("reads within a budget, at least one, and leaves out what the asker pushed", async () => {
+      const { storage, tenantId, dbId, append } = await createPlace();
+      await append([createCommit(100), createCommit(100)]);
+      await append([createCommit(100), createCommit(900)], { replicaId: replicaB });
+      const read = (fromSeq: number, maxBytes: number, withoutReplica?: Uint8Array) =>
+        storage.readCommits(tenantId, dbId, { fromSeq, maxCount: 10, maxBytes, withoutReplica });
+      expect(await read(0, 1)).toHaveLength(1);
+      expect(await read(0, 200)).toHaveLength(2);
+      expect(await read(3, 1)).toHaveLength(1);
+      expect(await read(4, 1000)).toEqual([]);
+      expect(await read(99, 1000)).toEqual([]);
+      expect(await storage.readCommits(tenantId, dbId, { fromSeq: 1, maxCount: 2, maxBytes: 1e6 })).toHaveLength(2);
+      const seen = await read(0, 100, replicaA);
+      expect(seen.map(({ bytes }) => bytes?.length)).toEqual([undefined, undefined, 100]);
+    });
+
+    it("begins new epochs with larger numbers, whatever the clock says", async () => {
+      const { storage, env, tenantId, dbId, append } = await createPlace();
+      await append([createCommit()]);
+      const before = (await storage.readLog(tenantId, dbId))?.epoch ?? 0;
+      expect(before).toBe(Math.floor(env.nowMs() / 1000));
+      await storage.startNewEpochs();
+      const after = await storage.readLog(tenantId, dbId);
+      expect(after?.epoch).toBeGreaterThan(before);
+      expect(after?.size).toBe(1);
+      expect((await append([createCommit()])).kind).toBe("appended");
+    });
+
+    it("refuses everything after closing (R6)", async () => {
+      const { storage, tenantId, append } = await createPlace();
+      const pending = append([createCommit()]);
+      await storage.close();
+      expect((await pending).kind).toBe("appended");
+      await expect(storage.readTenant(tenantId)).rejects.toMatchObject({ code: "store/closed" });
+      await expect(append([createCommit()])).rejects.toMatchObject({ code: "store/closed" });
+    });
+  });
+}

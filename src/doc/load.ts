@@ -1,0 +1,30 @@
+import { createWebVerifier } from "../crypto/index.ts";
+import type { DocEngine } from "./doc.ts";
+import { createDocEngine } from "./engine.ts";
+
+let loading: Promise<DocEngine> | undefined;
+
+/**
+ * Load Automerge, once for each thread; later calls give the same engine. A load that failed is tried again by the next call.
+ *
+ * @param wasm URL of `automerge.wasm`, or a function that gives its bytes
+ */
+export function loadAutomerge(wasm: string | (() => Promise<Uint8Array>)): Promise<DocEngine> {
+  loading ??= load(wasm).catch((cause: unknown) => {
+    loading = undefined;
+    throw cause;
+  });
+  return loading;
+}
+
+async function load(wasm: string | (() => Promise<Uint8Array>)): Promise<DocEngine> {
+  const automerge = await import("@automerge/automerge/slim");
+  await automerge.initializeWasm(typeof wasm === "string" ? wasm : await wasm());
+  const { sha256 } = createWebVerifier();
+  return createDocEngine({
+    empty: automerge.getBackend(automerge.init()),
+    counter: (start) => new automerge.Counter(start),
+    atomic: (text) => new automerge.ImmutableString(text),
+    sha256: (bytes) => sha256(bytes),
+  });
+}

@@ -1,0 +1,229 @@
+/**
+ * An open document: one wasm handle, exchanged whole.
+ *
+ * Every step runs on a clone (copy on write, about 0.1 ms whatever the size) that takes the handle's place only when all of it
+ * went well. A change that Automerge stumbles over breaks the handle it was applied to for good, and later honest changes with it;
+ * so no handle that has thrown is ever used again.
+ */
+import { replayDraft, type DocValue, type DraftOperation } from "../draft/index.ts";
+import { assert, CofferError, isCofferError } from "../std/index.ts";
+import { parseChange, readMadeObjects } from "./change-chunk.ts";
+import { changeLimits, type ApplyResult, type DocChange, type OpenDoc, type ReplayResult } from "./doc.ts";
+import { headsAfter, judgeSeq, sameHeads, sortByDeps, type History } from "./history.ts";
+import { freeHandle, replayTarget, toSeconds, type Handle, type Library } from "./library.ts";
+import { readPlain } from "./plain.ts";
+
+type PlainDoc = { readonly [key: string]: DocValue };
+type Rejected = ApplyResult["rejected"][number];
+
+interface State {
+  readonly library: Library;
+  handle: Handle;
+  heads: readonly string[];
+  value: PlainDoc;
+  readonly history: History;
+  isOpen: boolean;
+}
+
+/** Create an empty document. It is freed by `close`. */
+export function createOpenDoc(library: Library): OpenDoc {
+  const state: State = {
+    library,
+    handle: library.empty.clone(),
+    heads: [],
+    value: Object.freeze({}),
+    history: { hashes: new Set(), lastSeqs: new Map() },
+    isOpen: true,
+  };
+  const open = (): State => {
+    assert(state.isOpen, "doc: a closed document is not used");
+    return state;
+  };
+  return {
+    get heads() {
+      return open().heads;
+    },
+    get value() {
+      return open().value;
+    },
+    applyChanges: (changes) => applyChanges(open(), changes),
+    replay: (draft) => replay(open(), draft),
+    emptyChange(options) {
+      const [change] = writeChanges(open(), options.actor, (trial) => {
+        trial.emptyChange(undefined, toSeconds(options.timeMs));
+      });
+      assert(change !== undefined, "doc: an empty change is a change");
+      return change;
+    },
+    hasHeads: (heads) => heads.every((head) => open().history.hashes.has(head)),
+    save: () => new Uint8Array(open().handle.save()),
+    close() {
+      open().isOpen = false;
+      freeHandle(state.handle);
+    },
+  };
+}
+
+function applyChanges(state: State, changes: readonly DocChange[]): ApplyResult {
+  const applied = changes.filter(({ hash }) => state.history.hashes.has(hash));
+  const { ready, waiting } = sortByDeps(changes, state.history.hashes);
+  const rejected: Rejected[] = [];
+  const late: DocChange[] = [...waiting];
+  const batch = admit(state, ready, rejected, late);
+  applyBatch(state, batch, { applied, rejected, waiting: late });
+  return { applied, rejected, waiting: late };
+}
+
+/** Leave out what is known to be wrong before Automerge sees it. */
+function admit(state: State, ready: readonly DocChange[], rejected: Rejected[], waiting: DocChange[]): readonly DocChange[] {
+  const { hashes, lastSeqs } = state.history;
+  const refusedHashes = new Set<string>();
+  const seqs = new Map<string, number>();
+  const depths = new Map<string, number>([["_root", 0]]);
+  const batch: DocChange[] = [];
+  for (const change of ready) {
+    if (change.deps.some((dep) => refusedHashes.has(dep) && !hashes.has(dep))) {
+      waiting.push(change);
+      refusedHashes.add(change.hash);
+      continue;
+    }
+    const last = seqs.get(change.actor) ?? lastSeqs.get(change.actor) ?? 0;
+    const seq = judgeSeq(new Map([[change.actor, last]]), change);
+    const reason = seq === "next" ? judgeDepth(state.handle, depths, change) : seq;
+    if (reason === undefined) {
+      seqs.set(change.actor, change.seq);
+      batch.push(change);
+    } else {
+      rejected.push({ change, reason });
+      refusedHashes.add(change.hash);
+    }
+  }
+  return batch;
+}
+
+/** Follow the objects a change makes to the root: how deep an object is never changes, so all replicas judge alike. */
+function judgeDepth(handle: Handle, depths: Map<string, number>, change: DocChange): "limit" | "not-applicable" | undefined {
+  for (const { id, parent } of readMadeObjects(change.bytes)) {
+    let above = depths.get(parent);
+    if (above === undefined) {
+      try {
+        above = handle.objInfo(parent).path?.length;
+      } catch {
+        above = undefined;
+      }
+      if (above === undefined) return "not-applicable";
+      depths.set(parent, above);
+    }
+    if (above >= changeLimits.depth) return "limit";
+    depths.set(id, above + 1);
+  }
+  return undefined;
+}
+
+/** Apply all at once; when that fails, halves, down to the one that is to blame. */
+function applyBatch(state: State, batch: readonly DocChange[], result: { applied: DocChange[]; rejected: Rejected[]; waiting: DocChange[] }): void {
+  const { history } = state;
+  const ready: DocChange[] = [];
+  const hashes = new Set<string>();
+  for (const change of batch) {
+    if (change.deps.every((dep) => history.hashes.has(dep) || hashes.has(dep))) {
+      ready.push(change);
+      hashes.add(change.hash);
+    } else result.waiting.push(change);
+  }
+  if (ready.length === 0) return;
+  if (tryApply(state, ready)) {
+    result.applied.push(...ready);
+    return;
+  }
+  const [only] = ready;
+  if (ready.length === 1 && only !== undefined) {
+    result.rejected.push({ change: only, reason: "not-applicable" });
+    return;
+  }
+  const middle = Math.ceil(ready.length / 2);
+  applyBatch(state, ready.slice(0, middle), result);
+  applyBatch(state, ready.slice(middle), result);
+}
+
+function tryApply(state: State, changes: readonly DocChange[]): boolean {
+  const trial = state.handle.clone(state.handle.getActorId());
+  try {
+    trial.applyChanges(changes.map(({ bytes }) => bytes));
+    const value = readPlain(trial, state.value);
+    if (!sameHeads(trial.getHeads(), headsAfter(state.heads, changes))) throw new RangeError("heads");
+    take(state, trial, changes, value);
+    return true;
+  } catch {
+    freeHandle(trial);
+    return false;
+  }
+}
+
+function take(state: State, trial: Handle, changes: readonly DocChange[], value: PlainDoc): void {
+  freeHandle(state.handle);
+  state.handle = trial;
+  state.heads = headsAfter(state.heads, changes);
+  state.value = value;
+  for (const { hash, actor, seq } of changes) {
+    state.history.hashes.add(hash);
+    state.history.lastSeqs.set(actor, seq);
+  }
+}
+
+function replay(
+  state: State,
+  draft: { operations: readonly DraftOperation[]; baseHeads: readonly string[]; actor: string; timeMs: number },
+): ReplayResult {
+  const { baseHeads } = draft;
+  if (!baseHeads.every((head) => state.history.hashes.has(head))) {
+    throw new CofferError("input/invalid", { message: "This edit was made on a version that is not in the document." });
+  }
+  const write = (trial: Handle): void => {
+    replayDraft(replayTarget(state.library, trial), draft.operations);
+    if (trial.pendingOps() > 0) trial.commit(undefined, toSeconds(draft.timeMs));
+  };
+  const isBehind = !sameHeads(baseHeads, state.heads);
+  const changes = writeChanges(state, draft.actor, (trial) => {
+    if (!isBehind) return write(trial);
+    // on a scratch copy, taking over the change alone: a handle that was isolated may keep wrong indexes
+    const scratch = trial.clone(draft.actor);
+    try {
+      scratch.isolate([...baseHeads]);
+      write(scratch);
+      scratch.integrate();
+      trial.applyChanges(scratch.getChanges([...state.heads]));
+    } finally {
+      freeHandle(scratch);
+    }
+  });
+  return { changes, heads: state.heads, draftHeads: headsAfter(baseHeads, changes) };
+}
+
+/** Run `write` on a clone under `actor`, and take over what it committed. */
+function writeChanges(state: State, actor: string, write: (trial: Handle) => void): readonly DocChange[] {
+  const trial = state.handle.clone(actor);
+  try {
+    write(trial);
+    const changes = trial.getChanges([...state.heads]).map((bytes) => checkOwn(state.library, bytes));
+    if (changes.length === 0) {
+      freeHandle(trial);
+      return changes;
+    }
+    const value = readPlain(trial, state.value);
+    take(state, trial, changes, value);
+    assert(sameHeads(trial.getHeads(), state.heads), "doc: a document's heads are its own and its new changes'");
+    return changes;
+  } catch (cause) {
+    if (trial !== state.handle) freeHandle(trial);
+    if (isCofferError(cause)) throw cause;
+    throw new CofferError("input/invalid", { message: "This edit does not fit the document." }, { cause });
+  }
+}
+
+/** What we write keeps every limit that we hold others to. */
+function checkOwn(library: Library, bytes: Uint8Array): DocChange {
+  const verdict = parseChange(bytes, (part) => library.sha256(part));
+  if (verdict.kind === "change") return verdict.change;
+  throw new CofferError("input/too-large", { reason: verdict.reason, message: "This edit is too large. Split it into smaller parts." });
+}

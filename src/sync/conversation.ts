@@ -1,0 +1,350 @@
+/**
+ * Performs what the engine decides, against a store, a transport and the world outside. Events are taken one at a time, in
+ * the order they happened; what must be finished first (store, load, audit) is awaited before the next one is looked at.
+ */
+import {
+  assert,
+  CofferError,
+  copyBytes,
+  equalBytes,
+  parseBase64url,
+  parseHex,
+  parseId,
+  toCofferError,
+  type CofferErrorCode,
+  type Env,
+  type Release,
+  type TenantId,
+} from "../std/index.ts";
+import type { Verifier } from "../crypto/index.ts";
+import { directoryDbId } from "../entry/index.ts";
+import type { SlotWrite, Store } from "../store/index.ts";
+import { authenticate, type Signer } from "./auth.ts";
+import { createEngineState, step } from "./engine.ts";
+import type { DatabaseState, Effect, EngineEvent, EngineState, SyncAlarm, SyncStatus, TimerName } from "./engine-types.ts";
+import { createFrameReader, decodeFrames, encodeFrames } from "./frames.ts";
+import { judgeFrame } from "./judge-frame.ts";
+import { createLocalLog, type LocalLog } from "./local-log.ts";
+import { protocolVersion, type Frame } from "./messages.ts";
+import { encodeDatabaseState, encodeOutbox, parseDatabaseState, parseOutbox, remoteSlotNames } from "./remote-slots.ts";
+import type { LiveConnection, Transport } from "./transport.ts";
+import { statusOf } from "./turn.ts";
+
+/** What a conversation with one server is held over. */
+export interface ConversationOptions {
+  readonly env: Env;
+  readonly crypto: Verifier;
+  readonly store: Store;
+  readonly transport: Transport;
+  readonly tenantId: TenantId;
+  readonly signer: Signer;
+  readonly mode: "live" | "once";
+}
+
+/** A link's status with the bytes of bodies it has moved. */
+export type LinkProgress = SyncStatus & { readonly sentBytes: number; readonly receivedBytes: number };
+
+/** What a conversation tells its owner. */
+export interface ConversationListener {
+  readonly onStatus?: ((status: LinkProgress) => void) | undefined;
+  readonly onAlarm?: ((alarm: SyncAlarm) => void) | undefined;
+  /** a commit of this device that the server refused for good */
+  readonly onRefused?: ((refusal: Extract<Effect, { kind: "quarantine" }>) => void) | undefined;
+  readonly onCycleEnded: (code: CofferErrorCode | undefined) => void;
+}
+
+type EffectOf<Kind extends Effect["kind"]> = Extract<Effect, { kind: Kind }>;
+/** An event without its time, which is read when its turn comes. */
+type Happening = EngineEvent extends infer One ? (One extends EngineEvent ? Omit<One, "nowMs"> : never) : never;
+type Queued = Happening | { readonly kind: "received"; readonly session: number; readonly frame: Frame };
+
+/** Effects that belong to the conversation they were decided in; after a failure the rest of them is dropped. */
+const boundEffects: ReadonlySet<Effect["kind"]> = new Set(["load", "store", "read-outbox", "audit", "exchange", "send", "open-live"]);
+
+/** One conversation with one server, from start to stop. */
+export class Conversation {
+  readonly #options: ConversationOptions;
+  readonly #listener: ConversationListener;
+  readonly #log: LocalLog;
+  readonly #logEpoch: Uint8Array;
+  readonly #slotNames: ReturnType<typeof remoteSlotNames>;
+  readonly #slots = new Map<string, { version: number; value: Uint8Array }>();
+  readonly #timers = new Map<TimerName, Release>();
+  readonly #queue: Queued[] = [];
+  #state: EngineState;
+  #pumping: Promise<void> | undefined;
+  #network: { readonly abort: AbortController; connection?: LiveConnection } | undefined;
+  readonly #moved = { serverKey: new Uint8Array(0), sentBytes: 0, receivedBytes: 0 };
+
+  constructor(options: ConversationOptions, listener: ConversationListener) {
+    const { crypto, store, transport, tenantId, mode } = options;
+    const remoteId = transport.http.origin;
+    const logEpoch = parseHex(store.logEpoch);
+    assert(logEpoch?.length === 16, "S6: a log's epoch has 16 bytes");
+    this.#options = options;
+    this.#listener = listener;
+    this.#log = createLocalLog(crypto, store, remoteId);
+    this.#logEpoch = logEpoch;
+    this.#slotNames = remoteSlotNames(remoteId);
+    const hasLive = transport.live !== undefined;
+    this.#state = createEngineState({ replicaId: logEpoch, directoryDbId: directoryDbId(crypto, tenantId), mode, hasLive });
+  }
+
+  /** The status as it is now. */
+  get status(): LinkProgress {
+    const { sentBytes, receivedBytes } = this.#moved;
+    return { ...statusOf(this.#state), sentBytes, receivedBytes };
+  }
+
+  /** Let something happen; it is taken after what happened before it. */
+  tell(happening: Happening): void {
+    this.#enqueue(happening);
+  }
+
+  /** Resolves when everything that happened so far has been taken. */
+  async settled(): Promise<void> {
+    while (this.#pumping !== undefined) await this.#pumping;
+  }
+
+  #enqueue(happening: Queued): void {
+    this.#queue.push(happening);
+    this.#pumping ??= this.#pump()
+      .catch((error: unknown) => this.#break(error))
+      .finally(() => {
+        this.#pumping = undefined;
+      });
+  }
+
+  /** A bug, here or in a listener: nothing of this conversation goes on, and its owner is told. */
+  #break(error: unknown): void {
+    this.#queue.length = 0;
+    this.#disconnect();
+    for (const name of [...this.#timers.keys()]) this.#clearTimer(name);
+    this.#listener.onCycleEnded(toCofferError(error, "worker/failed").code);
+  }
+
+  async #pump(): Promise<void> {
+    await Promise.resolve();
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      if (next.kind !== "received") await this.#take(next);
+      else if (next.session === this.#state.session) await this.#takeFrame(next.session, next.frame);
+    }
+  }
+
+  async #takeFrame(session: number, frame: Frame): Promise<void> {
+    const { crypto, tenantId } = this.#options;
+    const context = { tenantId, serverKey: this.#moved.serverKey, log: this.#log, state: this.#state };
+    await this.#take({ kind: "frame", session, frame: await judgeFrame(crypto, context, frame) });
+  }
+
+  async #take(happening: Happening): Promise<void> {
+    const event: EngineEvent = { ...happening, nowMs: this.#options.env.nowMs() };
+    const { state, effects } = step(this.#options.crypto, this.#state, event);
+    this.#state = state;
+    for (const effect of effects) {
+      if (boundEffects.has(effect.kind) && this.#state.session !== state.session) continue;
+      const answer = await this.#perform(effect);
+      if (answer !== undefined) await this.#take(answer);
+    }
+  }
+
+  async #perform(effect: Effect): Promise<Happening | undefined> {
+    switch (effect.kind) {
+      case "load":
+        return this.#guard(() => this.#load());
+      case "store":
+        return this.#guard(() => this.#write(effect));
+      case "read-outbox":
+        return this.#guard(async () => ({ kind: "outbox", ...(await this.#log.readOutbox(effect)) }));
+      case "audit":
+        return this.#guard(async () => ({ kind: "audited", dbId: effect.dbId, missing: await this.#log.findMissing(effect) }));
+      case "authenticate":
+        this.#inBackground(effect.session, (signal) => this.#authenticate(effect.session, signal));
+        return undefined;
+      case "exchange":
+        this.#inBackground(effect.session, (signal) => this.#exchange(effect, signal));
+        return undefined;
+      case "open-live":
+        this.#inBackground(effect.session, (signal) => this.#openLive(effect.session, signal));
+        return undefined;
+      case "send":
+        this.#send(effect.frames);
+        return undefined;
+      case "disconnect":
+        this.#disconnect();
+        return undefined;
+      case "set-timer":
+        this.#setTimer(effect);
+        return undefined;
+      case "clear-timer":
+        this.#clearTimer(effect.name);
+        return undefined;
+      case "quarantine":
+        this.#listener.onRefused?.(effect);
+        return undefined;
+      case "alarm":
+        this.#listener.onAlarm?.(effect.alarm);
+        return undefined;
+      case "status":
+        this.#listener.onStatus?.(this.status);
+        return undefined;
+      case "cycle-ended":
+        this.#listener.onCycleEnded(effect.code);
+        return undefined;
+    }
+  }
+
+  async #guard(run: () => Promise<Happening>): Promise<Happening> {
+    try {
+      return await run();
+    } catch (error) {
+      return { kind: "store-failed", code: toCofferError(error, "store/failed").code };
+    }
+  }
+
+  async #load(): Promise<Happening> {
+    const { store } = this.#options;
+    const { prefix, outbox, server, databasePrefix } = this.#slotNames;
+    this.#slots.clear();
+    for (const { name, version, value } of await store.readSlots(prefix)) {
+      this.#slots.set(name, { version, value: value instanceof Uint8Array ? value : new Uint8Array(0) });
+    }
+    const lastPosition = await store.lastPosition();
+    const databases: DatabaseState[] = [];
+    for (const [name, { value }] of this.#slots) {
+      const dbId = name.startsWith(databasePrefix) ? parseId("DbId", name.slice(databasePrefix.length)) : undefined;
+      const state = dbId === undefined ? undefined : parseDatabaseState(dbId, value, this.#logEpoch);
+      if (state !== undefined) databases.push(state);
+    }
+    const stored = parseOutbox(this.#slots.get(outbox)?.value ?? new Uint8Array(0), this.#logEpoch);
+    const isUsable = stored !== undefined && stored.position <= lastPosition;
+    this.#moved.serverKey = copyBytes(this.#slots.get(server)?.value ?? this.#moved.serverKey);
+    return {
+      kind: "loaded",
+      databases,
+      outbox: isUsable ? stored : { position: 0, everythingThrough: 0, refused: stored?.refused ?? [] },
+      lastPosition,
+    };
+  }
+
+  async #write({ records, databases, outbox }: EffectOf<"store">): Promise<Happening> {
+    const { store, transport } = this.#options;
+    const values = new Map<string, Uint8Array<ArrayBuffer>>();
+    for (const database of databases) {
+      values.set(this.#slotNames.databasePrefix + database.dbId, encodeDatabaseState(database, this.#logEpoch));
+    }
+    if (outbox !== undefined) values.set(this.#slotNames.outbox, encodeOutbox(outbox, this.#logEpoch));
+    const slots: SlotWrite[] = [];
+    for (const [name, value] of values) {
+      const before = this.#slots.get(name);
+      if (before !== undefined && equalBytes(before.value, value)) continue;
+      slots.push({ name, value, expectedVersion: before?.version ?? 0 });
+    }
+    const origin = transport.http.origin;
+    const result = await store.write({ records: records.map((record) => ({ ...record, origin })), slots });
+    if (result.kind === "conflict") throw new CofferError("store/failed", { reason: "conflict", slot: result.slotName });
+    for (const { name } of slots) {
+      const value = values.get(name);
+      if (value !== undefined) this.#slots.set(name, { version: (this.#slots.get(name)?.version ?? 0) + 1, value });
+    }
+    for (const { commitHash } of records) this.#log.note(commitHash);
+    return { kind: "stored", positions: result.positions };
+  }
+
+  /** Run network work of one session; its failure becomes an event, unless the session is over. */
+  #inBackground(session: number, run: (signal: AbortSignal) => Promise<void>): void {
+    const network = { abort: new AbortController() };
+    this.#network = network;
+    run(network.abort.signal).catch((cause: unknown) => {
+      const error = toCofferError(cause, "net/failed");
+      const retryAfterMs = typeof error.details["retryAfterMs"] === "number" ? error.details["retryAfterMs"] : 0;
+      this.#enqueue({ kind: "failed", session, code: error.code, retryAfterMs });
+    });
+  }
+
+  #disconnect(): void {
+    this.#network?.abort.abort();
+    this.#network?.connection?.close();
+    this.#network = undefined;
+  }
+
+  async #authenticate(session: number, signal: AbortSignal): Promise<void> {
+    const { crypto, signer, tenantId, transport } = this.#options;
+    const serverKey = await this.#readServerKey(signal);
+    const { token } = await authenticate(transport.http, crypto, signer, { tenantId, serverKey, signal });
+    this.#enqueue({ kind: "authenticated", session, token });
+  }
+
+  /** The server's key: as it was first seen, for ever. Another one is another server. */
+  async #readServerKey(signal: AbortSignal): Promise<Uint8Array> {
+    const { store, transport } = this.#options;
+    const capabilities = await transport.http.readCapabilities(signal);
+    if (capabilities.protocolVersion !== protocolVersion) {
+      throw new CofferError("protocol/version", { theirs: capabilities.protocolVersion, ours: protocolVersion });
+    }
+    const serverKey = parseBase64url(capabilities.serverKey);
+    if (serverKey?.length !== 32) throw new CofferError("protocol/malformed", { field: "serverKey" });
+    if (this.#moved.serverKey.length === 32) {
+      if (!equalBytes(this.#moved.serverKey, serverKey)) throw new CofferError("access/denied", { reason: "server key" });
+    } else {
+      await store.write({ slots: [{ name: this.#slotNames.server, value: serverKey }] });
+      this.#moved.serverKey = serverKey;
+    }
+    return serverKey;
+  }
+
+  async #exchange({ session, token, frames }: EffectOf<"exchange">, signal: AbortSignal): Promise<void> {
+    const { tenantId, transport } = this.#options;
+    const body = encodeFrames(frames);
+    const reader = createFrameReader();
+    this.#moved.sentBytes += body.length;
+    const onChunk = (chunk: Uint8Array): void => {
+      this.#moved.receivedBytes += chunk.length;
+      reader.push(chunk);
+      for (let verdict = reader.next(); verdict.kind !== "needs-more"; verdict = reader.next()) {
+        if (verdict.kind === "malformed") throw new CofferError("protocol/malformed", { reason: verdict.reason });
+        this.#enqueue({ kind: "received", session, frame: verdict.frame });
+      }
+    };
+    await transport.http.exchange({ tenantId, token, body, onChunk, signal });
+    this.#enqueue({ kind: "answered", session });
+  }
+
+  async #openLive(session: number, signal: AbortSignal): Promise<void> {
+    const { tenantId, transport } = this.#options;
+    const network = this.#network;
+    if (transport.live === undefined || network === undefined) throw new CofferError("net/failed");
+    const onMessage = (message: Uint8Array): void => {
+      this.#moved.receivedBytes += message.length;
+      const frames = decodeFrames(message);
+      if (frames === undefined) this.#enqueue({ kind: "frame", session, frame: { type: "unexpected" } });
+      else for (const frame of frames) this.#enqueue({ kind: "received", session, frame });
+    };
+    const onClose = (): void => this.#enqueue({ kind: "failed", session, code: "net/failed", retryAfterMs: 0 });
+    const connection = await transport.live.open(tenantId, { onMessage, onClose }, signal);
+    if (signal.aborted) return connection.close();
+    network.connection = connection;
+    this.#enqueue({ kind: "opened", session });
+  }
+
+  #send(frames: readonly Frame[]): void {
+    // One message each, so that no message is larger than a frame.
+    for (const frame of frames) {
+      const message = encodeFrames([frame]);
+      this.#moved.sentBytes += message.length;
+      this.#network?.connection?.send(message);
+    }
+  }
+
+  #setTimer({ name, minMs, spreadMs }: EffectOf<"set-timer">): void {
+    const { env } = this.#options;
+    this.#clearTimer(name);
+    const afterMs = minMs + env.randomFraction() * spreadMs;
+    this.#timers.set(name, env.setTimer(afterMs, () => this.#enqueue({ kind: "timer", name })));
+  }
+
+  #clearTimer(name: TimerName): void {
+    this.#timers.get(name)?.();
+    this.#timers.delete(name);
+  }
+}

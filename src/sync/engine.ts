@@ -1,0 +1,416 @@
+/**
+ * The sync engine of one tenant and one remote: a pure function from state and event to state and effects.
+ *
+ * ```
+ *              start, online                     nothing left           opened
+ *   stopped ──► authenticating ──► exchanging ────────────► opening ──────────► live
+ *                    ▲  ▲  401, once │  │  ▲                   │ no live           │
+ *                    │  └────────────┘  │  └──── poll ──── resting                 │
+ *               retry│                  │ failure                                  │ failure
+ *                    └───────────── waiting ◄──────────────────────────────────────┘      403 ──► denied
+ * ```
+ *
+ * Invariants
+ * - N1 what is stored was proven: a run of COMMITS ends in a signed head whose root is the frontier's
+ * - N2 commits and the state that vouches for them are in one `store` effect
+ * - N3 within an epoch a database's size never shrinks
+ * - N4 the outbox moves only over records that were acknowledged, refused, or need no push
+ * - N5 three rounds without progress end the conversation with `protocol/malformed`
+ */
+import { assert, type CofferErrorCode } from "../std/index.ts";
+import type { Verifier } from "../crypto/index.ts";
+import { closeBatch, hasPush, onAck, pushFrames, readOutbox, takeRecords } from "./engine-push.ts";
+import { onAudited, onCommits, onHead, onTenantHead } from "./engine-pull.ts";
+import type { Effect, EngineConfig, EngineEvent, EngineState, JudgedFrame, SyncStatus } from "./engine-types.ts";
+import { protocolVersion, syncLimits, type Frame } from "./messages.ts";
+import { emit, endSession, fail, freshRound, raise, set, setRound, statusOf, type Turn } from "./turn.ts";
+
+/** What one round may bring down. */
+export const pullBytes = 4 * 1024 * 1024;
+const pushBytes = 2 * 1024 * 1024;
+const idleRoundLimit = 3;
+const answerTimeoutMs = 20_000;
+const pollMs = 15_000;
+const heartbeatMs = 25_000;
+
+/** Create the state of an engine that was not started. */
+export function createEngineState(config: EngineConfig): EngineState {
+  return {
+    config,
+    link: "stopped",
+    session: 0,
+    isOnline: true,
+    isLoaded: false,
+    token: undefined,
+    hasTriedAgain: false,
+    attempt: 0,
+    databases: new Map(),
+    shownSizes: new Map(),
+    needsFull: new Set(),
+    outbox: { position: 0, everythingThrough: 0, refused: [] },
+    lastPosition: 0,
+    batch: undefined,
+    isOutboxHeld: false,
+    outboxAttempt: 0,
+    receipts: new Map(),
+    run: undefined,
+    isPulling: false,
+    round: freshRound,
+    idleRounds: 0,
+    raised: new Set(),
+    verifiedCompleteAtMs: undefined,
+    error: undefined,
+    nowMs: 0,
+  };
+}
+
+/** Decide what an event changes and what is to be done. Pure: hashing is all it asks for. */
+export function step(
+  crypto: Pick<Verifier, "sha256">,
+  state: EngineState,
+  event: EngineEvent,
+): { readonly state: EngineState; readonly effects: readonly Effect[] } {
+  const turn: Turn = { crypto, state: { ...state, nowMs: event.nowMs }, effects: [] };
+  if (!("session" in event) || event.session === state.session) decide(turn, event);
+  const status = statusOf(turn.state);
+  if (!isSameStatus(status, statusOf(state))) emit(turn, { kind: "status", status });
+  assertInvariants(state, turn.state);
+  return { state: turn.state, effects: turn.effects };
+}
+
+function isSameStatus(a: SyncStatus, b: SyncStatus): boolean {
+  return (
+    a.phase === b.phase &&
+    a.pendingPush === b.pendingPush &&
+    a.pendingPull === b.pendingPull &&
+    a.verifiedCompleteAtMs === b.verifiedCompleteAtMs &&
+    a.error === b.error
+  );
+}
+
+function assertInvariants(before: EngineState, after: EngineState): void {
+  if (!before.isLoaded || !after.isLoaded) return;
+  for (const [dbId, database] of after.databases) {
+    const earlier = before.databases.get(dbId);
+    const isShorter = earlier?.epoch === database.epoch && database.size < earlier.size;
+    assert(!isShorter, "N3: within an epoch a database's size never shrinks");
+  }
+}
+
+function decide(turn: Turn, event: EngineEvent): void {
+  switch (event.kind) {
+    case "start":
+      if (turn.state.link === "stopped") begin(turn);
+      return;
+    case "stop":
+      stop(turn);
+      return;
+    case "sync":
+      syncNow(turn);
+      return;
+    case "online":
+      onOnline(turn, event.isOnline);
+      return;
+    case "loaded":
+      set(turn, { isLoaded: true, databases: new Map(event.databases.map((database) => [database.dbId, database])) });
+      set(turn, { outbox: event.outbox, lastPosition: Math.max(event.lastPosition, turn.state.lastPosition) });
+      if (turn.state.link === "authenticating") proceed(turn);
+      return;
+    case "appended":
+      set(turn, { lastPosition: Math.max(event.lastPosition, turn.state.lastPosition) });
+      kick(turn);
+      return;
+    case "outbox":
+      onOutbox(turn, event);
+      return;
+    case "stored":
+      onStored(turn, event.positions);
+      return;
+    case "store-failed":
+      set(turn, { isLoaded: false });
+      fail(turn, event.code);
+      return;
+    case "audited":
+      onAudited(turn, event.dbId, event.missing);
+      return;
+    case "timer":
+      onTimer(turn, event.name);
+      return;
+    case "authenticated":
+      set(turn, { token: event.token });
+      proceed(turn);
+      return;
+    case "failed":
+      onFailed(turn, event.code, event.retryAfterMs);
+      return;
+    case "answered":
+      endRound(turn);
+      return;
+    case "opened":
+      set(turn, { link: "live" });
+      sendPull(turn, true);
+      return;
+    case "frame":
+      onFrame(turn, event.frame);
+  }
+}
+
+function begin(turn: Turn): void {
+  set(turn, { hasTriedAgain: false, attempt: 0, error: undefined });
+  if (turn.state.isOnline) connect(turn);
+  else {
+    endSession(turn, "offline");
+    emit(turn, { kind: "cycle-ended", code: "net/offline" });
+  }
+}
+
+function stop(turn: Turn): void {
+  if (turn.state.link === "stopped") return;
+  endSession(turn, "stopped");
+  emit(turn, { kind: "clear-timer", name: "outbox" });
+  set(turn, { isOutboxHeld: false, isLoaded: false, token: undefined });
+  emit(turn, { kind: "cycle-ended", code: "aborted" });
+}
+
+function syncNow(turn: Turn): void {
+  const { link, isPulling } = turn.state;
+  if (link === "live") {
+    if (!isPulling) sendPull(turn);
+  } else if (["waiting", "resting", "denied", "opening", "offline"].includes(link)) begin(turn);
+}
+
+function onOnline(turn: Turn, isOnline: boolean): void {
+  set(turn, { isOnline });
+  const { link } = turn.state;
+  if (link === "stopped") return;
+  if (isOnline && (link === "offline" || link === "waiting")) begin(turn);
+  if (!isOnline && link !== "offline" && link !== "denied") {
+    endSession(turn, "offline");
+    emit(turn, { kind: "cycle-ended", code: "net/offline" });
+  }
+}
+
+/** Begin a conversation from its start. */
+function connect(turn: Turn): void {
+  endSession(turn, "authenticating");
+  if (turn.state.isLoaded) proceed(turn);
+  else emit(turn, { kind: "load" });
+}
+
+/** Go on with the conversation as far as is known who asks. */
+function proceed(turn: Turn): void {
+  if (turn.state.token === undefined) emit(turn, { kind: "authenticate", session: turn.state.session });
+  else beginExchange(turn);
+}
+
+function beginExchange(turn: Turn): void {
+  set(turn, { link: "exchanging", round: freshRound, run: undefined });
+  if (hasPush(turn.state)) readOutbox(turn, turn.state.outbox.position, pushBytes);
+  else sendExchange(turn);
+}
+
+function sendExchange(turn: Turn): void {
+  const { session, token } = turn.state;
+  if (token === undefined) return;
+  const frames: readonly Frame[] = [helloFrame(turn), ...pushFrames(turn.state), pullFrame(turn)];
+  emit(turn, { kind: "exchange", session, token, frames });
+}
+
+function helloFrame(turn: Turn): Frame {
+  return { type: "hello", version: protocolVersion, replicaId: turn.state.config.replicaId };
+}
+
+/** Ask for everything after what is here; or, where own commits were lost, for those databases whole. */
+function pullFrame(turn: Turn): Frame {
+  const { databases, needsFull, config } = turn.state;
+  const isFull = needsFull.size > 0;
+  const all = [...databases.values()].filter(({ dbId }) => !isFull || needsFull.has(dbId));
+  const ordered = all.sort((a, b) => Number(b.dbId === config.directoryDbId) - Number(a.dbId === config.directoryDbId));
+  const cursors = ordered.map(({ dbId, epoch, size }) => ({ dbId, epoch, seq: size }));
+  // A database that was lost from its very start has no state yet: it is asked for from there.
+  for (const dbId of needsFull) if (!databases.has(dbId)) cursors.push({ dbId, epoch: 0, seq: 0 });
+  set(turn, { isPulling: true });
+  setRound(turn, { full: needsFull });
+  return {
+    type: "pull",
+    allDatabases: !isFull,
+    full: isFull,
+    cursors: cursors.slice(0, syncLimits.databasesPerTenant),
+    maxBytes: pullBytes,
+  };
+}
+
+/** Ask on the live connection. */
+function sendPull(turn: Turn, isFirst = false): void {
+  const { token } = turn.state;
+  if (token === undefined) return;
+  set(turn, { round: freshRound });
+  const first: readonly Frame[] = isFirst ? [helloFrame(turn), { type: "auth", token }] : [];
+  emit(turn, { kind: "send", frames: [...first, pullFrame(turn)] });
+  expectAnswer(turn);
+}
+
+function expectAnswer(turn: Turn): void {
+  emit(turn, { kind: "set-timer", name: "answer", minMs: answerTimeoutMs, spreadMs: 0 });
+}
+
+/** Something new is in the log. */
+function kick(turn: Turn): void {
+  const { link, batch, outbox } = turn.state;
+  if (!hasPush(turn.state)) return;
+  if (link === "resting") connect(turn);
+  else if (link === "live" && batch === undefined) readOutbox(turn, outbox.position, syncLimits.frameTargetBytes);
+}
+
+function onOutbox(turn: Turn, event: Extract<EngineEvent, { kind: "outbox" }>): void {
+  const { link } = turn.state;
+  if (link !== "exchanging" && link !== "live") return;
+  const taken = takeRecords(turn, event.records, event.through);
+  if (taken === "more") return readOutbox(turn, event.through, link === "live" ? syncLimits.frameTargetBytes : pushBytes);
+  if (link === "exchanging") sendExchange(turn);
+  else if (taken === "nothing") settleLive(turn);
+  else {
+    emit(turn, { kind: "send", frames: pushFrames(turn.state) });
+    expectAnswer(turn);
+  }
+}
+
+/** What this runner stored itself came from the remote: where nothing is waiting before it, the outbox passes it. */
+function onStored(turn: Turn, positions: readonly number[]): void {
+  const first = positions[0];
+  const last = positions.at(-1);
+  if (first === undefined || last === undefined) return;
+  set(turn, { lastPosition: Math.max(turn.state.lastPosition, last) });
+  const { outbox } = turn.state;
+  const isNext = first === outbox.position + 1 && last - first === positions.length - 1;
+  if (isNext) set(turn, { outbox: { ...outbox, position: last } });
+}
+
+function onTimer(turn: Turn, name: Extract<EngineEvent, { kind: "timer" }>["name"]): void {
+  const { link, isPulling } = turn.state;
+  if (name === "retry" && link === "waiting") connect(turn);
+  if (name === "answer" && link === "live") fail(turn, "net/timeout");
+  if (name === "poll" && link === "resting") connect(turn);
+  if (name === "poll" && link === "live" && !isPulling) sendPull(turn);
+  if (name === "outbox") {
+    set(turn, { isOutboxHeld: false });
+    kick(turn);
+  }
+}
+
+function onFailed(turn: Turn, code: CofferErrorCode, retryAfterMs: number): void {
+  const { link, hasTriedAgain } = turn.state;
+  if (code === "access/unauthenticated" && link !== "authenticating") {
+    set(turn, { token: undefined });
+    if (!hasTriedAgain) {
+      set(turn, { hasTriedAgain: true });
+      return connect(turn);
+    }
+  }
+  // Without a live connection everything still works, a little later.
+  if (link === "opening" && code.startsWith("net/")) return rest(turn);
+  fail(turn, code, retryAfterMs);
+}
+
+function onFrame(turn: Turn, frame: JudgedFrame): void {
+  const isProven = frame.type === "head" || frame.type === "ack";
+  if (turn.state.run !== undefined && !isProven && frame.type !== "error") return fail(turn, "protocol/malformed");
+  switch (frame.type) {
+    case "commits":
+      onCommits(turn, frame);
+      break;
+    case "head":
+      onHead(turn, frame);
+      break;
+    case "tenant-head":
+      onTenantHead(turn, frame);
+      break;
+    case "ack":
+      onAck(turn, frame);
+      break;
+    case "error":
+      return onFailed(turn, frame.code, frame.retryAfterMs);
+    case "end":
+      setRound(turn, { end: frame });
+      break;
+    case "unexpected":
+      return fail(turn, "protocol/malformed");
+  }
+  if (turn.state.link === "live") followLive(turn, frame);
+}
+
+/** After a frame of the live connection: end the round, push on, or ask for what a head showed to be missing. */
+function followLive(turn: Turn, frame: JudgedFrame): void {
+  if (frame.type === "end") return endRound(turn);
+  if (turn.state.round.isContradicted) return fail(turn, "protocol/malformed");
+  if (turn.state.isPulling || turn.state.batch !== undefined) expectAnswer(turn);
+  else if (frame.type === "ack") settleLive(turn);
+  const needsPull = turn.state.round.needsPull || turn.state.needsFull.size > 0;
+  if (needsPull && !turn.state.isPulling && turn.state.run === undefined) sendPull(turn);
+}
+
+/** Judge what a round has brought, and decide whether another one follows. */
+function endRound(turn: Turn): void {
+  const { round, run, link } = turn.state;
+  if (link !== "exchanging" && link !== "live") return;
+  if (round.end === undefined || run !== undefined) return fail(turn, "net/failed");
+  if (link === "exchanging") closeBatch(turn);
+  if (round.isContradicted) return fail(turn, "protocol/malformed");
+  if (round.full.size > 0 && !round.end.more) set(turn, { needsFull: without(turn.state.needsFull, round.full) });
+  set(turn, { isPulling: false, hasTriedAgain: false });
+  if (link === "live" || turn.state.round.hasProgress) set(turn, { attempt: 0 });
+  if (!needsMore(turn.state)) return endCycle(turn);
+  const idleRounds = turn.state.round.hasProgress ? 0 : turn.state.idleRounds + 1;
+  set(turn, { idleRounds });
+  if (idleRounds >= idleRoundLimit) return giveUp(turn);
+  if (link === "live") sendPull(turn);
+  else beginExchange(turn);
+}
+
+function without<T>(all: ReadonlySet<T>, some: ReadonlySet<T>): ReadonlySet<T> {
+  return new Set([...all].filter((item) => !some.has(item)));
+}
+
+function needsMore(state: EngineState): boolean {
+  const { round, link } = state;
+  const pulls = round.end?.more === true || round.needsPull || !round.isComplete || state.needsFull.size > 0;
+  return pulls || state.receipts.size > 0 || (link === "exchanging" && hasPush(state));
+}
+
+/** The server shows no way on: say what it owes. */
+function giveUp(turn: Turn): void {
+  const { round, receipts } = turn.state;
+  const owed = [...receipts.keys()];
+  const common = { dbId: undefined, head: round.tenantHead, known: undefined };
+  if (owed.length > 0) raise(turn, { kind: "withheld", commitHashes: owed, ...common });
+  else if (round.tenantHead !== undefined && !round.isComplete) raise(turn, { kind: "fork", commitHashes: [], ...common });
+  fail(turn, "protocol/malformed");
+}
+
+/** Nothing is left: rest, or go live. */
+function endCycle(turn: Turn): void {
+  const { config, link } = turn.state;
+  set(turn, { idleRounds: 0, error: undefined });
+  if (link === "live") return settleLive(turn);
+  emit(turn, { kind: "cycle-ended", code: undefined });
+  if (config.mode === "live" && config.hasLive) {
+    endSession(turn, "opening");
+    emit(turn, { kind: "open-live", session: turn.state.session });
+  } else rest(turn);
+}
+
+function rest(turn: Turn): void {
+  endSession(turn, "resting");
+  set(turn, { attempt: 0 });
+  if (turn.state.config.mode === "live") emit(turn, { kind: "set-timer", name: "poll", minMs: pollMs, spreadMs: pollMs });
+}
+
+/** On a live connection with nothing on its way: the cycle is over, and the next sign of life is asked for later. */
+function settleLive(turn: Turn): void {
+  const { batch, isPulling } = turn.state;
+  if (hasPush(turn.state)) return kick(turn);
+  if (isPulling || batch !== undefined) return;
+  emit(turn, { kind: "clear-timer", name: "answer" });
+  emit(turn, { kind: "set-timer", name: "poll", minMs: heartbeatMs, spreadMs: 0 });
+  emit(turn, { kind: "cycle-ended", code: undefined });
+}

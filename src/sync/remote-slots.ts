@@ -1,0 +1,81 @@
+/**
+ * What is kept about a remote, in slots of the tenant's store.
+ *
+ * | slot | value |
+ * |---|---|
+ * | `remote/<remoteId>/server` | the server's key(32), as it was first seen |
+ * | `remote/<remoteId>/outbox` | outbox |
+ * | `remote/<remoteId>/db/<dbId>` | database |
+ *
+ * | value | bytes |
+ * |---|---|
+ * | outbox | u8 1, logEpoch(16), u64 position, u64 everythingThrough, varint count (≤ 1024), count × commitHash(32) |
+ * | database | u8 1, logEpoch(16), u64 epoch, u64 size, u8 isAuditPending, u8 count (≤ 53), count × node(32) |
+ *
+ * A value that cannot be read, or that speaks of another log than the one beside it, counts as absent: everything is pulled
+ * and pushed again, which costs time and nothing else.
+ */
+import { ByteReader, ByteWriter, bytesToId, equalBytes, idToBytes, type CommitHash, type DbId } from "../std/index.ts";
+import type { DatabaseState, OutboxState } from "./engine-types.ts";
+
+const version = 1;
+const nodeLimit = 53;
+const refusedLimit = 1024;
+
+/** The names of a remote's slots. */
+export function remoteSlotNames(remoteId: string) {
+  const prefix = `remote/${remoteId}/`;
+  return { prefix, server: `${prefix}server`, outbox: `${prefix}outbox`, databasePrefix: `${prefix}db/` } as const;
+}
+
+/** Write the outbox for the log of `logEpoch` (16 bytes). */
+export function encodeOutbox(outbox: OutboxState, logEpoch: Uint8Array): Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter().u8(version).fixed(logEpoch, 16).u64(outbox.position).u64(outbox.everythingThrough);
+  writer.varint(outbox.refused.length);
+  for (const hash of outbox.refused) writer.fixed(idToBytes(hash));
+  return writer.toBytes();
+}
+
+/** Read an outbox; `undefined` when it is none of this log. */
+export function parseOutbox(bytes: Uint8Array, logEpoch: Uint8Array): OutboxState | undefined {
+  const reader = new ByteReader(bytes);
+  if (reader.u8() !== version || !equalBytes(reader.fixed(16), logEpoch)) return undefined;
+  const position = reader.u64();
+  const everythingThrough = reader.u64();
+  const count = reader.varint(refusedLimit);
+  const hashes: Uint8Array[] = [];
+  while (hashes.length < count && reader.error === undefined) hashes.push(reader.fixed(32));
+  if (!reader.finish()) return undefined;
+  const refused: readonly CommitHash[] = hashes.map((hash) => bytesToId("CommitHash", hash));
+  return { position, everythingThrough, refused };
+}
+
+/** Write a database's state for the log of `logEpoch` (16 bytes). */
+export function encodeDatabaseState(state: DatabaseState, logEpoch: Uint8Array): Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter().u8(version).fixed(logEpoch, 16).u64(state.epoch).u64(state.size);
+  writer.u8(state.audit === undefined ? 0 : 1).u8(state.frontier.length);
+  for (const node of state.frontier) writer.fixed(node, 32);
+  return writer.toBytes();
+}
+
+/** Read a database's state; `undefined` when it is none of this log. A pending audit begins again at the epoch's start. */
+export function parseDatabaseState(dbId: DbId, bytes: Uint8Array, logEpoch: Uint8Array): DatabaseState | undefined {
+  const reader = new ByteReader(bytes);
+  if (reader.u8() !== version || !equalBytes(reader.fixed(16), logEpoch)) return undefined;
+  const epoch = reader.u64();
+  const size = reader.u64();
+  const auditFlag = reader.u8();
+  const count = reader.u8();
+  if (auditFlag > 1 || count > nodeLimit || count !== countOnes(size)) return undefined;
+  const frontier: Uint8Array[] = [];
+  while (frontier.length < count && reader.error === undefined) frontier.push(reader.fixed(32).slice());
+  if (!reader.finish()) return undefined;
+  if (auditFlag === 1) return { dbId, epoch, size: 0, frontier: [], headTimeMs: 0, audit: [] };
+  return { dbId, epoch, size, frontier, headTimeMs: 0, audit: undefined };
+}
+
+function countOnes(size: number): number {
+  let count = 0;
+  for (let rest = size; rest > 0; rest = Math.floor(rest / 2)) count += rest % 2;
+  return count;
+}

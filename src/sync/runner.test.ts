@@ -1,0 +1,365 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { CofferError, equalBytes, type CommitHash } from "../std/index.ts";
+import { createMemoryStorage, type LogRecord, type Store } from "../store/index.ts";
+import type { SyncAlarm } from "./engine-types.ts";
+import { createMemoryTransport, type Weather } from "./memory-transport.ts";
+import { createModelRelay, type ModelRelay } from "./model-relay.ts";
+import { runOnce, startRunner, type OnceSummary } from "./runner.ts";
+import { createFixture, createTestWorld, type Fixture, type TestWorld } from "./sync-fixture.ts";
+
+let fixture: Fixture;
+beforeAll(async () => {
+  fixture = await createFixture();
+});
+
+interface Device {
+  readonly store: Store;
+  readonly world: TestWorld;
+  readonly alarms: SyncAlarm[];
+  readonly refused: CommitHash[];
+  write(count?: number): Promise<CommitHash[]>;
+  once(weather?: Weather): Promise<OnceSummary>;
+  log(): Promise<readonly LogRecord[]>;
+}
+
+let storeCount = 0;
+async function createDevice(relay: ModelRelay): Promise<Device> {
+  const world = createTestWorld();
+  const store = await createMemoryStorage(world.env).openStore(`device-${storeCount++}`);
+  const alarms: SyncAlarm[] = [];
+  const refused: CommitHash[] = [];
+  const { crypto, tenantId, signer } = fixture;
+  return {
+    store,
+    world,
+    alarms,
+    refused,
+    async write(count = 1) {
+      const hashes: CommitHash[] = [];
+      for (let i = 0; i < count; i++) {
+        const { commitHash, bytes } = await fixture.seal();
+        await store.write({ records: [{ commitHash, bytes, origin: "" }] });
+        hashes.push(commitHash);
+      }
+      return hashes;
+    },
+    async once(weather = {}) {
+      const summary = await runOnce({
+        env: world.env,
+        crypto,
+        store,
+        transport: createMemoryTransport(relay, weather),
+        tenantId,
+        signer,
+        onAlarm: (alarm) => void alarms.push(alarm),
+        onRefused: ({ commitHash }) => void refused.push(commitHash),
+      });
+      if (summary === "busy") throw new Error("busy");
+      return summary;
+    },
+    log: () => store.readLog({ after: 0, maxCount: 10_000, maxBytes: 1e9 }),
+  };
+}
+
+const newRelay = (hasLive = false): Promise<ModelRelay> => createModelRelay(fixture.crypto, fixture.tenantId, { hasLive });
+const hashesOf = (records: readonly { commitHash: CommitHash }[]): CommitHash[] => records.map((record) => record.commitHash);
+const relayHashes = (relay: ModelRelay): CommitHash[] => hashesOf(relay.logs.get(fixture.dbId)?.rows ?? []);
+
+describe("one cycle", () => {
+  test("moves commits both ways, each once", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    const b = await createDevice(relay);
+    const fromA = await a.write(10);
+    const fromB = await b.write(4);
+    expect((await a.once()).code).toBeUndefined();
+    expect((await b.once()).code).toBeUndefined();
+    expect((await a.once()).code).toBeUndefined();
+    expect(relayHashes(relay)).toEqual([...fromA, ...fromB]);
+    expect(hashesOf(await a.log())).toEqual([...fromA, ...fromB]);
+    expect(hashesOf(await b.log())).toEqual([...fromB, ...fromA]);
+    expect([...relay.storedCounts.values()].every((count) => count === 1)).toBe(true);
+    expect((await b.log()).slice(4).every((record) => record.origin === relay.origin)).toBe(true);
+  });
+
+  test("without news costs one exchange and at most 256 bytes down", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    await a.write(5);
+    await a.once();
+    const before = relay.counts.exchanges;
+    const summary = await a.once();
+    expect(relay.counts.exchanges - before).toBe(1);
+    expect(relay.counts.answerBytes).toBeLessThanOrEqual(256);
+    expect(summary.status.pendingPush).toBe(0);
+    expect(summary.status.verifiedCompleteAtMs).toBeDefined();
+  });
+
+  test("signs in again once when the token has ended", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    let isFirst = true;
+    const request = (): void => {
+      if (isFirst) relay.expireTokens();
+      isFirst = false;
+    };
+    expect((await a.once({ request })).code).toBeUndefined();
+    expect(relay.counts.authentications).toBe(2);
+    const always = await a.once({ request: () => relay.expireTokens() });
+    expect(always.code).toBe("access/unauthenticated");
+    expect(relay.counts.authentications).toBe(4);
+  });
+
+  test("ends denied when access was revoked", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    relay.faults.failures.push(new CofferError("access/revoked"));
+    const summary = await a.once();
+    expect(summary.code).toBe("access/revoked");
+    expect(summary.status.phase).toBe("denied");
+  });
+
+  test("fetches its own lost commits whole", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    const pushed = await a.write(3);
+    await a.once();
+    // A device log that kept its name but lost everything, as after a restored backup.
+    const restored = await createDevice(relay);
+    Object.defineProperty(restored.store, "logEpoch", { value: a.store.logEpoch });
+    expect((await restored.once()).code).toBeUndefined();
+    expect(hashesOf(await restored.log())).toEqual(pushed);
+  });
+
+  test("refused commits are reported and the outbox goes on", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    const [bad, good] = await a.write(2);
+    relay.faults.judge = (hash) => (hash === bad ? { status: "refused", code: "access/denied" } : undefined);
+    const summary = await a.once();
+    expect(summary.code).toBeUndefined();
+    expect(a.refused).toEqual([bad]);
+    expect(relayHashes(relay)).toEqual([good]);
+    expect(summary.status.pendingPush).toBe(0);
+  });
+
+  test("what the server puts off stays in the outbox", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    const [first, second] = await a.write(2);
+    relay.faults.judge = (hash) => (hash === second ? { status: "retry", code: "directory/behind" } : undefined);
+    expect((await a.once()).status.pendingPush).toBe(2);
+    delete relay.faults.judge;
+    expect((await a.once()).status.pendingPush).toBe(0);
+    expect(relayHashes(relay)).toEqual([first, second]);
+  });
+});
+
+describe("a server that misbehaves", () => {
+  test("which forges one commit: it is not stored, the others are", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    const commits = [await fixture.seal(), await fixture.seal(), await fixture.seal()];
+    for (const [index, { bytes }] of commits.entries()) {
+      const forged = bytes.slice();
+      if (index === 1) forged[forged.length - 1] = (forged[forged.length - 1] ?? 0) ^ 1;
+      await relay.append(fixture.dbId, index === 1 ? await forgeSignature(bytes) : bytes);
+    }
+    const summary = await a.once();
+    expect(hashesOf(await a.log())).toEqual([commits[0]?.commitHash, commits[2]?.commitHash]);
+    expect(summary.alarms).toEqual([expect.objectContaining({ kind: "quarantined", commitHashes: [commits[1]?.commitHash] })]);
+  });
+
+  test("which shortens its log: rollback, and nothing is stored", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    await a.write(5);
+    await a.once();
+    relay.logs.get(fixture.dbId)?.rows.splice(2);
+    const summary = await a.once();
+    expect(summary.alarms.map((alarm) => alarm.kind)).toEqual(["rollback"]);
+    expect(summary.code).toBe("protocol/malformed");
+    expect((await a.log()).length).toBe(5);
+  });
+
+  test("which rewrites its log at the same size: fork", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    await a.write(5);
+    await a.once();
+    relay.logs.get(fixture.dbId)?.rows.reverse();
+    expect((await a.once()).alarms.map((alarm) => alarm.kind)).toEqual(["fork"]);
+  });
+
+  test("which rewrites its log and appends: fork, nothing is stored", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    await a.write(3);
+    await a.once();
+    relay.logs.get(fixture.dbId)?.rows.reverse();
+    await relay.append(fixture.dbId, (await fixture.seal()).bytes);
+    const summary = await a.once();
+    expect(summary.alarms).toEqual([expect.objectContaining({ kind: "fork", dbId: fixture.dbId })]);
+    expect((await a.log()).length).toBe(3);
+  });
+
+  test("which begins a new epoch without what it acknowledged: rollback, and everything is pushed again", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    const b = await createDevice(relay);
+    const fromA = await a.write(3);
+    const fromB = await b.write(3);
+    await a.once();
+    await b.once();
+    await a.once();
+    const log = relay.logs.get(fixture.dbId);
+    if (log === undefined) throw new Error("no log");
+    log.epoch = 2000;
+    log.rows.splice(1);
+    const summary = await a.once();
+    expect(summary.alarms).toEqual([expect.objectContaining({ kind: "rollback", commitHashes: [...fromA, ...fromB].slice(1) })]);
+    expect(summary.code).toBeUndefined();
+    expect(new Set(relayHashes(relay))).toEqual(new Set([...fromA, ...fromB]));
+    expect((await a.log()).length).toBe(6);
+  });
+
+  test("which begins a new epoch with everything in it: no alarm", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    await a.write(4);
+    await a.once();
+    const log = relay.logs.get(fixture.dbId);
+    if (log !== undefined) log.epoch = 2000;
+    const summary = await a.once();
+    expect(summary).toMatchObject({ code: undefined, alarms: [] });
+    expect((await a.log()).length).toBe(4);
+  });
+
+  test("which always has more and never gives: ends within three pages", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    relay.faults.bend = () => [{ type: "end", more: true }];
+    expect((await a.once()).code).toBe("protocol/malformed");
+    expect(relay.counts.exchanges).toBe(3);
+  });
+
+  test("which acknowledges and does not keep: withheld", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    const [hash] = await a.write(1);
+    relay.faults.bend = (frames) => {
+      for (const log of relay.logs.values()) log.rows = [];
+      return frames.flatMap((frame): typeof frames => (frame.type === "commits" || frame.type === "head" ? [] : [frame]));
+    };
+    expect((await a.once()).alarms).toEqual([expect.objectContaining({ kind: "withheld", commitHashes: [hash] })]);
+  });
+
+  test("whose heads are not signed: nothing is stored", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    await relay.append(fixture.dbId, (await fixture.seal()).bytes);
+    relay.faults.bend = (frames) =>
+      frames.map((frame) => (frame.type === "head" ? { ...frame, signature: new Uint8Array(64) } : frame));
+    expect((await a.once()).code).toBe("protocol/malformed");
+    expect(await a.log()).toEqual([]);
+  });
+
+  test("who is suddenly another one: denied", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    await a.once();
+    const other = await newRelay();
+    relay.capabilities = other.capabilities;
+    const summary = await a.once();
+    expect(summary).toMatchObject({ code: "access/denied", status: { phase: "denied" } });
+  });
+});
+
+async function forgeSignature(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+  const { parseCommit, verifyCommit } = await import("../entry/index.ts");
+  const original = parseCommit(fixture.crypto, bytes);
+  for (let at = 0; at < bytes.length; at++) {
+    const changed = new Uint8Array(bytes);
+    changed[at] = (changed[at] ?? 0) ^ 1;
+    const parsed = parseCommit(fixture.crypto, changed);
+    if (parsed.kind !== "verified" || original.kind !== "verified") continue;
+    if (parsed.commit.commitHash !== original.commit.commitHash) continue;
+    if ((await verifyCommit(fixture.crypto, changed)).kind === "forged" && !equalBytes(bytes, changed)) return changed;
+  }
+  throw new Error("no byte of the signature was found");
+}
+
+describe("a kept link", () => {
+  const start = (device: Device, relay: ModelRelay) =>
+    startRunner({
+      env: device.world.env,
+      crypto: fixture.crypto,
+      store: device.store,
+      transport: createMemoryTransport(relay),
+      tenantId: fixture.tenantId,
+      signer: fixture.signer,
+      onAlarm: (alarm) => void device.alarms.push(alarm),
+    });
+  const until = async (isTrue: () => boolean | Promise<boolean>): Promise<void> => {
+    for (let i = 0; i < 2000; i++) {
+      if (await isTrue()) return;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    throw new Error("it did not happen");
+  };
+
+  test("brings what others write at once, and takes away what is written here", async () => {
+    const relay = await newRelay(true);
+    const a = await createDevice(relay);
+    const b = await createDevice(relay);
+    const runnerA = start(a, relay);
+    const runnerB = start(b, relay);
+    await until(() => runnerA.status.phase === "live" && runnerB.status.phase === "live");
+    await until(async () => (await runnerA.sync(), await runnerB.sync(), true));
+    const exchanges = relay.counts.exchanges;
+    const [hash] = await a.write(1);
+    await until(async () => hashesOf(await b.log()).includes(hash as CommitHash));
+    expect(relay.counts.exchanges).toBe(exchanges);
+    await until(() => runnerA.status.pendingPush === 0);
+    await runnerA.stop();
+    await runnerB.stop();
+    expect([a.alarms, b.alarms]).toEqual([[], []]);
+  });
+
+  test("comes back after the connection broke and the network was away", async () => {
+    const relay = await newRelay(true);
+    const a = await createDevice(relay);
+    const runner = start(a, relay);
+    await runner.sync();
+    a.world.setOnline(false);
+    await until(() => runner.status.phase === "offline");
+    await expect(runner.sync()).rejects.toMatchObject({ code: "net/offline" });
+    const hashes = await a.write(2);
+    a.world.setOnline(true);
+    await until(() => runner.status.pendingPush === 0 && runner.status.phase === "live");
+    relay.hangUp();
+    await until(() => runner.status.phase === "offline");
+    expect(a.world.runNextTimer()).toBe(true);
+    await until(() => runner.status.phase === "live");
+    await runner.stop();
+    expect(relayHashes(relay)).toEqual(hashes);
+    expect(a.world.timers).toEqual([]);
+  });
+
+  test("is held by one runner, and the next takes over", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    const first = start(a, relay);
+    await first.sync();
+    const second = start(a, relay);
+    await second.sync();
+    expect(relay.counts.authentications).toBe(1);
+    const transport = createMemoryTransport(relay);
+    const { crypto, tenantId, signer } = fixture;
+    expect(await runOnce({ env: a.world.env, crypto, store: a.store, transport, tenantId, signer })).toBe("busy");
+    await first.stop();
+    await second.sync();
+    expect(relay.counts.authentications).toBe(2);
+    await second.stop();
+  });
+});

@@ -1,0 +1,83 @@
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { createWebCrypto, type Crypto } from "../src/crypto/index.ts";
+import { loadAutomerge } from "../src/doc/index.ts";
+import { createSystemEnv } from "../src/std/index.ts";
+import type { Storage } from "../src/store/index.ts";
+import { createHttpTransport, createWebSocketTransport } from "../src/sync/index.ts";
+import type { DraftMessage, WorkerApi, WorkerEvent } from "./api.ts";
+import { createService } from "./service.ts";
+
+const wasm = createRequire(import.meta.url).resolve("@automerge/automerge/automerge.wasm");
+export const env = createSystemEnv();
+const crypto = quickPasswords(createWebCrypto(env));
+
+/** The real primitives, but with a password derivation that does not cost half a second in each test. */
+function quickPasswords(real: Crypto): Crypto {
+  const tag = (password: string, salt: Uint8Array): Uint8Array<ArrayBuffer> => real.sha256(new TextEncoder().encode(password), salt);
+  return { ...real, deriveFromPassword: async (password, parameters) => tag(password.normalize("NFKC"), parameters.salt) };
+}
+
+export interface Device {
+  readonly api: WorkerApi;
+  readonly events: WorkerEvent[];
+  until(isThere: (events: readonly WorkerEvent[]) => boolean): Promise<void>;
+}
+
+const closing: (() => Promise<void>)[] = [];
+
+/** Close whatever the test opened. */
+export async function closeDevices(): Promise<void> {
+  for (const close of closing.splice(0)) await close();
+}
+
+/** A device's worker in this process, over a storage. */
+export async function startDevice(storage: Storage): Promise<Device> {
+  const events: WorkerEvent[] = [];
+  const waiting = new Set<() => void>();
+  const loadEngine = () => loadAutomerge(() => readFile(wasm));
+  const api = createService((options) => ({ env, crypto, storage, scope: options.name, openTransport, loadEngine }));
+  await api.start({ name: "coffer", wasmUrl: undefined, lifeLock: "life" }, (batch) => {
+    events.push(...batch);
+    for (const wake of waiting) wake();
+  });
+  closing.push(async () => {
+    for (const tenant of await api.tenants()) await api.closeTenant(tenant.id);
+  });
+  const until = async (isThere: (events: readonly WorkerEvent[]) => boolean): Promise<void> => {
+    while (!isThere(events)) {
+      await new Promise<void>((resolve) => {
+        waiting.add(resolve);
+      });
+      waiting.clear();
+    }
+  };
+  return { api, events, until };
+}
+
+const openTransport = (url: string) => ({ http: createHttpTransport(env, url), live: createWebSocketTransport(env, url) });
+
+/** The founder of the tests' tenant. */
+export const people = {
+  tenantName: "acme",
+  adminName: "cn=admin/o=acme",
+  adminPassword: "correct horse battery",
+  userName: "cn=owner/o=acme",
+  userPassword: "staple orbit lantern",
+};
+
+let lastSubscription = 0;
+
+/** A subscription number that no other has. */
+export function newSubscription(): number {
+  lastSubscription += 1;
+  return lastSubscription;
+}
+
+let nextDraft = 1;
+
+/** What a page sends for one edit. */
+export function draft(operations: DraftMessage["operations"], baseHeads: readonly string[], afterDraft = 0): DraftMessage {
+  return { draft: nextDraft++, baseHeads, afterDraft, operations, durability: "relaxed" };
+}
+
