@@ -1,0 +1,86 @@
+/**
+ * Background sync for an application's service worker: `installCofferSync(self)` in its script.
+ *
+ * | event | when | what happens |
+ * |---|---|---|
+ * | `sync` tagged `coffer-sync` | the page wrote something, and there is a network now, with or without a page | one cycle; failing it makes the browser try again |
+ * | `periodicsync` tagged `coffer-sync` | now and then, where the browser allows it | one cycle |
+ * | `push` | the server has news; the message itself is empty and ignored | one cycle |
+ * | `message` `{ type: "coffer-sync" }` | a page asks, where the browser has none of the others | one cycle |
+ *
+ * It moves sealed commits. It holds no content key, decrypts nothing and merges nothing; it works while every vault is locked.
+ */
+import { createWebVerifier } from "../src/crypto/index.ts";
+import { createSystemEnv } from "../src/std/index.ts";
+import { createDexieStorage } from "../src/store/index.ts";
+import { createHttpTransport } from "../src/sync/index.ts";
+import { isWorthRetrying, syncTenants, type LinkOutcome, type SyncWorld } from "./sync-tenants.ts";
+
+/** The tag of background sync, and the type of the message that asks for it. */
+export const syncTag = "coffer-sync";
+
+interface SyncEvent extends ExtendableEvent {
+  readonly tag: string;
+  readonly lastChance?: boolean;
+}
+
+/** Listen for everything that can wake this service worker for sync. */
+export function installCofferSync(scope: ServiceWorkerGlobalScope, options: { readonly name?: string } = {}): void {
+  const env = createSystemEnv();
+  const world: SyncWorld = {
+    env,
+    crypto: createWebVerifier(env),
+    storage: createDexieStorage(env),
+    scope: options.name ?? "coffer",
+    openTransport: (url) => ({ http: createHttpTransport(env, url), live: undefined }),
+  };
+  const run = singleFlight(() => syncTenants(world));
+  const onSync = (event: Event): void => {
+    const sync = event as SyncEvent;
+    if (sync.tag === syncTag) sync.waitUntil(run().then(failIfUnfinished));
+  };
+  scope.addEventListener("sync", onSync);
+  scope.addEventListener("periodicsync", onSync);
+  scope.addEventListener("push", (event) => event.waitUntil(run()));
+  scope.addEventListener("message", (event) => {
+    if (isSyncMessage(event.data)) event.waitUntil(run());
+  });
+}
+
+/** A rejected `sync` event is what makes the browser try again. */
+function failIfUnfinished(outcomes: readonly LinkOutcome[]): void {
+  const unfinished = outcomes.find(isWorthRetrying);
+  if (unfinished !== undefined) throw new Error(unfinished);
+}
+
+function isSyncMessage(data: unknown): boolean {
+  return typeof data === "object" && data !== null && "type" in data && data.type === syncTag;
+}
+
+/** Run one at a time: calls while one runs share the next run, which sees what they are about. */
+function singleFlight<T>(run: () => Promise<T>): () => Promise<T> {
+  let current: Promise<T> | undefined;
+  let next: Promise<T> | undefined;
+  return () => {
+    if (current === undefined) {
+      current = run().finally(() => {
+        current = undefined;
+      });
+      return current;
+    }
+    const after = current;
+    next ??= after
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .then(() => {
+        next = undefined;
+        current = run().finally(() => {
+          current = undefined;
+        });
+        return current;
+      });
+    return next;
+  };
+}

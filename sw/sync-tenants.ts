@@ -1,0 +1,56 @@
+/**
+ * One cycle of sync for every tenant of this origin, from what their stores say: no keys but this device's, nothing opened.
+ *
+ * What arrives is checked (structure, hashes, signatures, tree heads) and appended to the device log, unjudged; a worker judges it when
+ * its tenant is unlocked.
+ */
+import type { Verifier } from "../src/crypto/index.ts";
+import { toCofferError, type CofferErrorCode, type Env } from "../src/std/index.ts";
+import type { Storage } from "../src/store/index.ts";
+import { parseTenantStoreName, readDeviceSigner, readLinks, runOnce, type Transport } from "../src/sync/index.ts";
+
+/** What a service worker works with. */
+export interface SyncWorld {
+  readonly env: Env;
+  readonly crypto: Verifier;
+  readonly storage: Storage;
+  /** stores of other CofferDBs on this origin are left alone */
+  readonly scope: string;
+  readonly openTransport: (url: string) => Transport;
+}
+
+/** How one link ended: `undefined` when nothing is left, "busy" when a tab holds it. */
+export type LinkOutcome = CofferErrorCode | "busy" | undefined;
+
+/** Sync every link of every tenant once. Never throws: each link's outcome stands for itself. */
+export async function syncTenants(world: SyncWorld): Promise<readonly LinkOutcome[]> {
+  const outcomes: LinkOutcome[] = [];
+  for (const name of await world.storage.listStores()) {
+    if (!name.startsWith(`${world.scope}/`) || parseTenantStoreName(name) === undefined) continue;
+    outcomes.push(...(await syncTenant(world, name).catch((error: unknown) => [toCofferError(error).code])));
+  }
+  return outcomes;
+}
+
+/** Whether trying again later can help. */
+export function isWorthRetrying(outcome: LinkOutcome): boolean {
+  return outcome !== undefined && /^(net|store|directory)\/|^aborted$/.test(outcome);
+}
+
+async function syncTenant(world: SyncWorld, storeName: string): Promise<readonly LinkOutcome[]> {
+  const tenantId = parseTenantStoreName(storeName);
+  const store = await world.storage.openStore(storeName);
+  try {
+    const signer = await readDeviceSigner(store);
+    if (signer === undefined || tenantId === undefined) return [];
+    const outcomes: LinkOutcome[] = [];
+    for (const url of await readLinks(store)) {
+      const { crypto, env } = world;
+      const summary = await runOnce({ env, crypto, store, tenantId, signer, transport: world.openTransport(url) });
+      outcomes.push(summary === "busy" ? "busy" : summary.code);
+    }
+    return outcomes;
+  } finally {
+    store.close();
+  }
+}
