@@ -11,7 +11,7 @@
  * It moves sealed commits. It holds no content key, decrypts nothing and merges nothing; it works while every vault is locked.
  */
 import { createWebVerifier } from "../src/crypto/index.ts";
-import { createSystemEnv } from "../src/std/index.ts";
+import { createSystemEnv, installErrorMessages } from "../src/std/index.ts";
 import { createDexieStorage } from "../src/store/index.ts";
 import { createHttpTransport } from "../src/sync/index.ts";
 import { isWorthRetrying, syncTenants, type LinkOutcome, type SyncWorld } from "./sync-tenants.ts";
@@ -26,6 +26,7 @@ interface SyncEvent extends ExtendableEvent {
 
 /** Listen for everything that can wake this service worker for sync. */
 export function installCofferSync(scope: ServiceWorkerGlobalScope, options: { readonly name?: string } = {}): void {
+  installErrorMessages();
   const env = createSystemEnv();
   const world: SyncWorld = {
     env,

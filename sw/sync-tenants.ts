@@ -32,9 +32,9 @@ export async function syncTenants(world: SyncWorld): Promise<readonly LinkOutcom
   return outcomes;
 }
 
-/** Whether trying again later can help. */
+/** Whether trying again later can help; a tab that holds the link now may be gone before it is done. */
 export function isWorthRetrying(outcome: LinkOutcome): boolean {
-  return outcome !== undefined && /^(net|store|directory)\/|^aborted$/.test(outcome);
+  return outcome !== undefined && /^(net|store|directory)\/|^aborted$|^busy$/.test(outcome);
 }
 
 async function syncTenant(world: SyncWorld, storeName: string): Promise<readonly LinkOutcome[]> {

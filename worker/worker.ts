@@ -7,7 +7,7 @@ import automergeWasmUrl from "@automerge/automerge/automerge.wasm?url";
 import { expose, transferHandlers } from "comlink";
 import { createWebCrypto } from "../src/crypto/index.ts";
 import { loadAutomerge } from "../src/doc/index.ts";
-import { createSystemEnv, installErrorTransfer } from "../src/std/index.ts";
+import { createSystemEnv, installErrorMessages, installErrorTransfer } from "../src/std/index.ts";
 import { createDexieStorage } from "../src/store/index.ts";
 import { createHttpTransport, createWebSocketTransport } from "../src/sync/index.ts";
 import type { EventMessage, WorkerApi, WorkerEvent, WorkerOptions } from "./api.ts";
@@ -15,6 +15,7 @@ import { createService } from "./service.ts";
 
 declare const self: DedicatedWorkerGlobalScope;
 
+installErrorMessages();
 const env = createSystemEnv();
 const crypto = createWebCrypto(env);
 

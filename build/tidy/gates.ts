@@ -21,7 +21,6 @@ export const packageGates: readonly { name: RegExp; files: RegExp }[] = [
   { name: /^dexie$/, files: /^src\/store\/dexie-store\.ts$/ },
   { name: /^comlink$/, files: /^(src\/page\/connect\.ts|worker\/worker\.ts)$/ },
   { name: /^@preact\/signals-core$/, files: /^src\/(page\/|global\.ts$)/ },
-  { name: /^workbox-window$/, files: /^src\/page\/install\.ts$/ },
   { name: /^@noble\/hashes/, files: /^src\/crypto\// },
   { name: /^@hpke\//, files: /^src\/crypto\// },
   { name: /^hash-wasm$/, files: /^src\/crypto\/argon2\.ts$/ },

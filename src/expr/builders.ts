@@ -53,7 +53,11 @@ export const startsWith = (left: Operand, right: Comparand): Expression => binar
 export const endsWith = (left: Operand, right: Comparand): Expression => binary("endsWith", left, right);
 
 /** The value is one of these. */
-export const isIn = (of: Operand, values: readonly Literal[]): Expression => ({ op: "in", args: [operand(of)], values });
+export const isIn = (of: Operand, values: readonly Literal[]): Expression => ({
+  op: "in",
+  args: [operand(of)],
+  values,
+});
 
 /** A text in lower case, by Unicode and not by locale. */
 export const lower = (of: Operand): Expression => unary("lower", of);

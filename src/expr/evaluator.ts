@@ -1,6 +1,7 @@
 /**
- * Run expressions. Compiling turns one into closures, so that scanning many rows pays the reading of the expression once.
- * What lies past the limits of depth and size is missing, so that even an expression that no parser has seen cannot cost without bound.
+ * Run expressions. Compiling turns one into closures, so that scanning many rows pays the reading of the
+ * expression once. What lies past the limits of depth and size is missing, so that even an expression that no
+ * parser has seen cannot cost without bound.
  */
 import { expressionLimits, type Expression, type FieldPath, type Literal } from "./expression.ts";
 import { isSame, kindOf, readPath } from "./value.ts";
@@ -120,10 +121,14 @@ function contains(whole: unknown, part: unknown): boolean {
 /** Dates are looked up by their time, everything else by itself: a set knows NaN, and takes -0 for 0. */
 function isOneOf(read: Read, values: readonly Literal[]): Read {
   const scalars = new Set<unknown>(values.filter((value) => !(value instanceof Date)));
-  const times = new Set<number>(values.filter((value) => value instanceof Date).map((date) => date.getTime()));
+  const times = new Set<number>(
+    values.filter((value) => value instanceof Date).map((date) => date.getTime()),
+  );
   return (value) => {
     const found = read(value);
-    return found instanceof Date ? times.has(found.getTime()) : kindOf(found) !== "missing" && scalars.has(found);
+    return found instanceof Date
+      ? times.has(found.getTime())
+      : kindOf(found) !== "missing" && scalars.has(found);
   };
 }
 

@@ -1,9 +1,22 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compileFilter, createComparator, evaluate, matches, parseDefinition, parseExpression } from "./index.ts";
+import {
+  compileFilter,
+  createComparator,
+  evaluate,
+  matches,
+  parseDefinition,
+  parseExpression,
+} from "./index.ts";
 import { arity, type Expression, type Literal, type Operator, type SortKey } from "./expression.ts";
 
-const anything = fc.anything({ withBigInt: true, withDate: true, withMap: true, withTypedArray: true, withNullPrototype: true });
+const anything = fc.anything({
+  withBigInt: true,
+  withDate: true,
+  withMap: true,
+  withTypedArray: true,
+  withNullPrototype: true,
+});
 const key = fc.constantFrom("a", "b", "0", "__proto__", "constructor", "length", "");
 const path = fc.array(key, { minLength: 1, maxLength: 3 });
 const literal: fc.Arbitrary<Literal> = fc.oneof(
@@ -31,10 +44,16 @@ const expression: fc.Arbitrary<Expression> = fc.letrec<{ expression: Expression 
   ),
 })).expression;
 const row: fc.Arbitrary<unknown> = fc.oneof(
-  fc.dictionary(key, fc.oneof(literal, fc.uint8Array({ maxLength: 3 }), fc.array(literal), fc.dictionary(key, literal))),
+  fc.dictionary(
+    key,
+    fc.oneof(literal, fc.uint8Array({ maxLength: 3 }), fc.array(literal), fc.dictionary(key, literal)),
+  ),
   anything,
 );
-const sortKey: fc.Arbitrary<SortKey> = fc.record({ field: path, order: fc.constantFrom("asc" as const, "desc" as const) });
+const sortKey: fc.Arbitrary<SortKey> = fc.record({
+  field: path,
+  order: fc.constantFrom("asc" as const, "desc" as const),
+});
 
 describe("expressions", () => {
   it("evaluate over anything without throwing, and agree with their filter", () => {
@@ -74,7 +93,8 @@ describe("the comparator", () => {
         const compare = createComparator(sort, "en");
         expect(compare(one, one)).toBe(0);
         expect(Math.sign(compare(one, two)) + Math.sign(compare(two, one))).toBe(0);
-        if (compare(one, two) <= 0 && compare(two, three) <= 0) expect(compare(one, three)).toBeLessThanOrEqual(0);
+        if (compare(one, two) <= 0 && compare(two, three) <= 0)
+          expect(compare(one, three)).toBeLessThanOrEqual(0);
       }),
       { numRuns: 500 },
     );
@@ -87,7 +107,8 @@ describe("the comparator", () => {
         const rows = values.map((of) => ({ of }));
         const forwards = rows.toSorted(compare);
         const backwards = rows.toReversed().toSorted(compare);
-        const known = (of: Literal): string | Literal => (of instanceof Date ? String(of.getTime()) : of === 0 ? 0 : of);
+        const known = (of: Literal): string | Literal =>
+          of instanceof Date ? String(of.getTime()) : of === 0 ? 0 : of;
         expect(forwards.map((one) => known(one.of))).toEqual(backwards.map((one) => known(one.of)));
       }),
     );
@@ -97,10 +118,14 @@ describe("the comparator", () => {
 describe("parseDefinition", () => {
   it("gives a verdict for anything", () => {
     fc.assert(
-      fc.property(anything, fc.dictionary(fc.constantFrom("filter", "sort", "limit", "offset"), anything), (one, other) => {
-        expect(["definition", "malformed"]).toContain(parseDefinition(one).kind);
-        expect(["definition", "malformed"]).toContain(parseDefinition(other).kind);
-      }),
+      fc.property(
+        anything,
+        fc.dictionary(fc.constantFrom("filter", "sort", "limit", "offset"), anything),
+        (one, other) => {
+          expect(["definition", "malformed"]).toContain(parseDefinition(one).kind);
+          expect(["definition", "malformed"]).toContain(parseDefinition(other).kind);
+        },
+      ),
     );
   });
 });

@@ -63,7 +63,11 @@ describe("evaluate", () => {
     ["lte", lte("age", 36), true],
     ["gt", gt("name", "Abacus"), true],
     ["gte of dates", gte("born", new Date(0)), false],
-    ["no order between kinds", or(lt("age", "40"), gt("age", "40"), lte("age", "40"), gte("age", "40")), false],
+    [
+      "no order between kinds",
+      or(lt("age", "40"), gt("age", "40"), lte("age", "40"), gte("age", "40")),
+      false,
+    ],
     ["no order with a missing field", or(lt("due", 5), gte("due", 5)), false],
     ["and", and(eq("age", 36), not(eq("alive", true))), true],
     ["and of nothing", and(), true],
@@ -141,7 +145,13 @@ describe("createComparator", () => {
   });
 
   it("orders texts as a reader would", () => {
-    expect(sorted(["file 10", "éclair", "File 9", "zebra", "eclair"])).toEqual(["eclair", "éclair", "File 9", "file 10", "zebra"]);
+    expect(sorted(["file 10", "éclair", "File 9", "zebra", "eclair"])).toEqual([
+      "eclair",
+      "éclair",
+      "File 9",
+      "file 10",
+      "zebra",
+    ]);
     expect(["z", "ä", "a"].sort(createComparatorOfTexts("sv"))).toEqual(["a", "z", "ä"]);
     expect(["z", "ä", "a"].sort(createComparatorOfTexts("de"))).toEqual(["a", "ä", "z"]);
   });
@@ -156,7 +166,10 @@ describe("createComparator", () => {
       { city: "Bergen", name: "A", at: { n: 2 } },
       { city: "Oslo", name: "A", at: { n: 3 } },
     ];
-    const order = createComparator([{ field: "city", order: "desc" }, { field: "at.n", order: "desc" }]);
+    const order = createComparator([
+      { field: "city", order: "desc" },
+      { field: "at.n", order: "desc" },
+    ]);
     expect(rows.sort(order).map((row) => row.at.n)).toEqual([3, 1, 2]);
   });
 });
@@ -168,9 +181,17 @@ function createComparatorOfTexts(locale: string): (left: string, right: string) 
 
 describe("parseDefinition", () => {
   it("reads what the builders write", () => {
-    const filter = and(eq("type", "task"), isIn("status", ["open", null]), gt("due", new Date(5)), not(exists("closed")));
+    const filter = and(
+      eq("type", "task"),
+      isIn("status", ["open", null]),
+      gt("due", new Date(5)),
+      not(exists("closed")),
+    );
     const definition = { filter, sort: [{ field: "due", order: "desc" }, { field: ["a.b"] }], limit: 50 };
-    expect(parseDefinition(definition)).toEqual({ kind: "definition", definition: { ...definition, offset: 0 } });
+    expect(parseDefinition(definition)).toEqual({
+      kind: "definition",
+      definition: { ...definition, offset: 0 },
+    });
   });
 
   it("keeps nothing of its input", () => {

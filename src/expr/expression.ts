@@ -1,5 +1,6 @@
 /**
- * Expressions and sort keys as plain data: they cross threads, can be stored in a document, synced, and are safe to run.
+ * Expressions and sort keys as plain data: they cross threads, can be stored in a document, synced, and are
+ * safe to run.
  *
  * | `op` | arguments | gives |
  * |---|---|---|
@@ -18,7 +19,8 @@
  * | `year` `month` `day` | 1 | part of a date in UTC, January = 1, so that every device agrees |
  * | `coalesce` | 1… | the first argument that is neither missing nor `null` |
  *
- * What does not fit (the year of a text, a path through a number) is missing. No expression throws, loops or reads a prototype.
+ * What does not fit (the year of a text, a path through a number) is missing. No expression throws, loops or
+ * reads a prototype.
  */
 
 /** A value that an expression can hold. */
@@ -68,7 +70,10 @@ export interface SortKey {
   readonly order?: "asc" | "desc";
 }
 
-/** What a definition may cost: an expression over these is refused by the parser, and is missing to the evaluator. */
+/**
+ * What a definition may cost: an expression over these is refused by the parser, and is missing to the
+ * evaluator.
+ */
 export const expressionLimits = {
   depth: 32,
   nodes: 1024,

@@ -1,10 +1,11 @@
 /**
  * The order of rows.
  *
- * Kinds in order: null, false and true, numbers (NaN first), dates (invalid ones first), texts, byte strings, lists, maps.
- * A descending key turns all of that round; what is missing comes last in both directions. Texts compare by the reader's locale,
- * with numbers inside them by size ("file 9" before "file 10"), and by code unit where the locale sees no difference. Byte
- * strings, lists and maps have no order among themselves: rows tie there, and the caller decides ties (by id).
+ * Kinds in order: null, false and true, numbers (NaN first), dates (invalid ones first), texts, byte strings,
+ * lists, maps. A descending key turns all of that round; what is missing comes last in both directions. Texts
+ * compare by the reader's locale, with numbers inside them by size ("file 9" before "file 10"), and by code
+ * unit where the locale sees no difference. Byte strings, lists and maps have no order among themselves: rows
+ * tie there, and the caller decides ties (by id).
  */
 import { fieldPath, type SortKey } from "./expression.ts";
 import { kindOf, kinds, readPath } from "./value.ts";

@@ -1,5 +1,15 @@
-/** Untrusted definitions to typed ones. Any value gives a verdict, in time bounded by the limits; nothing is kept of the input. */
-import { arity, expressionLimits as limits, type Expression, type Literal, type Operator, type SortKey } from "./expression.ts";
+/**
+ * Untrusted definitions to typed ones. Any value gives a verdict, in time bounded by the limits; nothing is
+ * kept of the input.
+ */
+import {
+  arity,
+  expressionLimits as limits,
+  type Expression,
+  type Literal,
+  type Operator,
+  type SortKey,
+} from "./expression.ts";
 
 /** A query as plain data. */
 export interface Definition {
@@ -19,14 +29,20 @@ export type ExpressionVerdict =
   | { readonly kind: "expression"; readonly expression: Expression }
   | { readonly kind: "malformed"; readonly at: string };
 
-/** Judge an untrusted query definition. Unknown keys, operators over their arity and anything past the limits are malformed. */
+/**
+ * Judge an untrusted query definition. Unknown keys, operators over their arity and anything past the limits
+ * are malformed.
+ */
 export function parseDefinition(input: unknown): DefinitionVerdict {
   return judge(() => ({ kind: "definition", definition: readDefinition(input) }));
 }
 
 /** Judge an untrusted expression. */
 export function parseExpression(input: unknown): ExpressionVerdict {
-  return judge(() => ({ kind: "expression", expression: readExpression(input, "", { depth: 0, nodes: { left: limits.nodes } }) }));
+  return judge(() => ({
+    kind: "expression",
+    expression: readExpression(input, "", { depth: 0, nodes: { left: limits.nodes } }),
+  }));
 }
 
 /** Thrown inside this file only: where reading stopped. */
@@ -49,8 +65,14 @@ function judge<T>(read: () => T): T | { kind: "malformed"; at: string } {
 function readDefinition(input: unknown): Definition {
   const { filter, sort, limit, offset } = readRecord(input, "", ["filter", "sort", "limit", "offset"]);
   return {
-    filter: filter === undefined ? undefined : readExpression(filter, "filter", { depth: 0, nodes: { left: limits.nodes } }),
-    sort: sort === undefined ? [] : readList(sort, "sort", [0, limits.sortKeys]).map((key, index) => readSortKey(key, `sort.${index}`)),
+    filter:
+      filter === undefined
+        ? undefined
+        : readExpression(filter, "filter", { depth: 0, nodes: { left: limits.nodes } }),
+    sort:
+      sort === undefined
+        ? []
+        : readList(sort, "sort", [0, limits.sortKeys]).map((key, index) => readSortKey(key, `sort.${index}`)),
     limit: limit === undefined ? undefined : readCount(limit, "limit"),
     offset: offset === undefined ? 0 : readCount(offset, "offset"),
   };
@@ -58,7 +80,10 @@ function readDefinition(input: unknown): Definition {
 
 function readSortKey(input: unknown, at: string): SortKey {
   const { field, order } = readRecord(input, at, ["field", "order"]);
-  const path = typeof field === "string" ? readText(field, `${at}.field`, limits.keyLength) : readPathSteps(field, `${at}.field`);
+  const path =
+    typeof field === "string"
+      ? readText(field, `${at}.field`, limits.keyLength)
+      : readPathSteps(field, `${at}.field`);
   if (order !== undefined && order !== "asc" && order !== "desc") throw new Malformed(`${at}.order`);
   return order === undefined ? { field: path } : { field: path, order };
 }
@@ -93,7 +118,11 @@ const join = (at: string, key: string): string => (at === "" ? key : `${at}.${ke
 
 const isOperator = (op: unknown): op is Operator => typeof op === "string" && Object.hasOwn(arity, op);
 
-function readRecord<K extends string>(input: unknown, at: string, known: readonly K[]): { readonly [key in K]?: unknown } {
+function readRecord<K extends string>(
+  input: unknown,
+  at: string,
+  known: readonly K[],
+): { readonly [key in K]?: unknown } {
   if (typeof input !== "object" || input === null || Array.isArray(input)) throw new Malformed(at);
   const found: { [key in K]?: unknown } = {};
   for (const key of Object.keys(input)) {

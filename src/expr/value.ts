@@ -1,11 +1,23 @@
-/** What expressions know about plain values: kinds, reading a path, sameness. Total over any value whatever. */
+/**
+ * What expressions know about plain values: kinds, reading a path, sameness. Total over any value whatever.
+ */
 import { expressionLimits, type FieldPath } from "./expression.ts";
 
 /**
- * The kinds of plain values in the order in which they sort; numbers that are not a number come before all numbers. Anything that
- * is no plain value counts as missing.
+ * The kinds of plain values in the order in which they sort; numbers that are not a number come before all
+ * numbers. Anything that is no plain value counts as missing.
  */
-export const kinds = ["null", "boolean", "number", "date", "string", "bytes", "list", "map", "missing"] as const;
+export const kinds = [
+  "null",
+  "boolean",
+  "number",
+  "date",
+  "string",
+  "bytes",
+  "list",
+  "map",
+  "missing",
+] as const;
 
 /** One of the kinds of plain values. */
 export type Kind = (typeof kinds)[number];
@@ -28,7 +40,8 @@ export function readPath(root: unknown, path: FieldPath): unknown {
   for (const step of path) {
     const kind = kindOf(at);
     if (kind === "list") at = listIndex.test(step) ? (at as readonly unknown[])[Number(step)] : undefined;
-    else if (kind === "map" && Object.hasOwn(at as object, step)) at = (at as { readonly [key: string]: unknown })[step];
+    else if (kind === "map" && Object.hasOwn(at as object, step))
+      at = (at as { readonly [key: string]: unknown })[step];
     else return undefined;
   }
   return kindOf(at) === "missing" ? undefined : at;
@@ -36,7 +49,9 @@ export function readPath(root: unknown, path: FieldPath): unknown {
 
 const listIndex = /^(?:0|[1-9]\d{0,8})$/;
 
-/** Tell whether two values are the same: of one kind and equal, lists and maps by content down to depth 64. */
+/**
+ * Tell whether two values are the same: of one kind and equal, lists and maps by content down to depth 64.
+ */
 export function isSame(left: unknown, right: unknown, depth: number = expressionLimits.depth * 2): boolean {
   const kind = kindOf(left);
   if (kind !== kindOf(right) || depth < 0) return false;
@@ -51,7 +66,8 @@ export function isSame(left: unknown, right: unknown, depth: number = expression
     case "list": {
       const [one, other] = [left as ArrayLike<unknown>, right as ArrayLike<unknown>];
       if (one.length !== other.length) return false;
-      for (let index = 0; index < one.length; index += 1) if (!isSame(one[index], other[index], depth - 1)) return false;
+      for (let index = 0; index < one.length; index += 1)
+        if (!isSame(one[index], other[index], depth - 1)) return false;
       return true;
     }
     case "map": {

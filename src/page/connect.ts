@@ -1,8 +1,9 @@
 /**
- * The gate to the worker's thread: how a worker is made, and how calls and events cross. Nothing else on the page knows Comlink.
+ * The gate to the worker's thread: how a worker is made, and how calls and events cross. Nothing else on the
+ * page knows Comlink.
  *
- * The expression `new Worker(new URL("../../worker/worker.ts", import.meta.url), { type: "module" })` must stay exactly so: bundlers
- * follow that literal, and the library's own build rewrites the address in it.
+ * The expression in `spawnDefault` must stay exactly as it is: bundlers follow that literal, and the library's own
+ * build rewrites the address in it.
  */
 import { transferHandlers, wrap, type Endpoint } from "comlink";
 import type { EventMessage, WorkerApi, WorkerEvent, WorkerOptions } from "../../worker/api.ts";
@@ -27,8 +28,14 @@ export interface WorkerSource {
 /** The worker's functions as the page calls them. */
 export type WorkerCalls = Omit<WorkerApi, "start"> & { start(options: WorkerOptions): Promise<void> };
 
-/** Speak to a worker: its functions, each of which rejects with a `CofferError` only, and its events in the order of the replies. */
-export function connectWorker(endpoint: Endpoint, onEvents: (events: readonly WorkerEvent[]) => void): WorkerCalls {
+/**
+ * Speak to a worker: its functions, each of which rejects with a `CofferError` only, and its events in the
+ * order of the replies.
+ */
+export function connectWorker(
+  endpoint: Endpoint,
+  onEvents: (events: readonly WorkerEvent[]) => void,
+): WorkerCalls {
   installErrorTransferOnce();
   endpoint.addEventListener("message", (message) => {
     const { data } = message as MessageEvent<unknown>;
@@ -47,11 +54,14 @@ function installErrorTransferOnce(): void {
   isInstalled = true;
 }
 
-/** Find out where workers come from: the caller's own, the caller's address, or the script beside this one. */
+/**
+ * Find out where workers come from: the caller's own, the caller's address, or the script beside this one.
+ */
 export function workerSource(worker: OpenCofferOptions["worker"]): WorkerSource {
   if (worker === undefined) return { spawn: () => ownedHandle(spawnDefault()), again: true };
   if (typeof worker === "function") return { spawn: () => ownedHandle(worker()), again: true };
-  if (worker instanceof Worker) return { spawn: () => ({ ...ownedHandle(worker), end: () => undefined }), again: false };
+  if (worker instanceof Worker)
+    return { spawn: () => ({ ...ownedHandle(worker), end: () => undefined }), again: false };
   return { spawn: () => ownedHandle(new Worker(scriptUrl(worker), { type: "module" })), again: true };
 }
 
@@ -67,13 +77,14 @@ function ownedHandle(worker: Worker): WorkerHandle {
 }
 
 /**
- * Bundlers put their own address into the literal, and only the constructor sees it. So that it can be given its trusted form there,
- * the constructor is another one while the literal runs, which is synchronous.
+ * Bundlers put their own address into the literal, and only the constructor sees it. So that it can be given
+ * its trusted form there, the constructor is another one while the literal runs, which is synchronous.
  */
 function spawnDefault(): Worker {
   const plain = globalThis.Worker;
   globalThis.Worker = new Proxy(plain, {
-    construct: (target, [url, options]: [string | URL, WorkerOptions?]) => Reflect.construct(target, [scriptUrl(url), options]) as Worker,
+    construct: (target, [url, options]: [string | URL, unknown]) =>
+      Reflect.construct(target, [scriptUrl(url), options]) as Worker,
   });
   try {
     return new Worker(new URL("../../worker/worker.ts", import.meta.url), { type: "module" });

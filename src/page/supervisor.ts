@@ -9,12 +9,13 @@
  *     └──────────────────────────────▶ failed ◀─────────────────┘
  * ```
  *
- * Death is seen in three ways: the worker's error event; the Web Lock that the worker holds for life falls to the page; a call is
- * under way and the worker stays silent for several beats. Beats are counted, not timed, so that a laptop's sleep is no silence.
+ * Death is seen in three ways: the worker's error event; the Web Lock that the worker holds for life falls to
+ * the page; a call is under way and the worker stays silent for several beats. Beats are counted, not timed,
+ * so that a laptop's sleep is no silence.
  */
 import { signal, type ReadonlySignal } from "@preact/signals-core";
 import type { WorkerEvent, WorkerOptions } from "../../worker/api.ts";
-import { bytesToBase64url, CofferError, toCofferError, type Env, type Release } from "../std/index.ts";
+import { CofferError, toCofferError, type Env, type Release } from "../std/index.ts";
 import { connectWorker, type WorkerCalls, type WorkerHandle, type WorkerSource } from "./connect.ts";
 
 const beatMs = 5_000;
@@ -43,7 +44,7 @@ export interface SupervisorOptions {
   readonly worker: Omit<WorkerOptions, "lifeLock">;
   onEvents(events: readonly WorkerEvent[]): void;
   /** Bring a new worker to where the last one was, before anybody else may call it. */
-  restore(call: <T>(run: WorkerCall<T>) => Promise<T>): Promise<void>;
+  readonly restore: (call: <T>(run: WorkerCall<T>) => Promise<T>) => Promise<void>;
   onFailed(error: CofferError): void;
 }
 
@@ -76,7 +77,10 @@ export class Supervisor {
     await this.#readyLife();
   }
 
-  /** Call the worker as soon as it is ready, in the order of these calls. @throws `worker/restarted` when it dies meanwhile */
+  /**
+   * Call the worker as soon as it is ready, in the order of these calls. @throws `worker/restarted` when it
+   * dies meanwhile
+   */
   async call<T>(run: WorkerCall<T>): Promise<T> {
     return this.#callDuring(await this.#readyLife(), run);
   }
@@ -127,7 +131,7 @@ export class Supervisor {
       this.#life = life;
       handle.onError(() => this.#die(life, new CofferError("worker/failed")));
       const call = <T>(run: WorkerCall<T>): Promise<T> => this.#callDuring(life, run);
-      const lifeLock = `coffer-worker-${bytesToBase64url(env.randomBytes(16))}`;
+      const lifeLock = `coffer-worker-${env.randomBytes(16).join("-")}`;
       call((api) => api.start({ ...worker, lifeLock }))
         .then(() => {
           this.#watchLock(life, lifeLock);
@@ -151,13 +155,22 @@ export class Supervisor {
     for (const one of waiting) one.resolve(life);
   }
 
-  /** The lock falls to the page when the worker is gone; where there are no locks it does so at once, so the worker is asked. */
+  /**
+   * The lock falls to the page when the worker is gone; where there are no locks it does so at once, so the
+   * worker is asked.
+   */
   #watchLock(life: Life, lifeLock: string): void {
     const { env } = this.#options;
     const confirm = async (): Promise<void> => {
       if (life.over.signal.aborted) return;
-      const release = env.setTimer(answerWithinMs, () => this.#die(life, new CofferError("worker/failed")));
-      await life.api.ping();
+      let release: Release = () => undefined;
+      const silence = new Promise<void>((resolve) => {
+        release = env.setTimer(answerWithinMs, () => {
+          this.#die(life, new CofferError("worker/failed"));
+          resolve();
+        });
+      });
+      await Promise.race([life.api.ping(), silence]);
       release();
     };
     env.withLock(lifeLock, { signal: life.over.signal }, confirm).catch(() => undefined);
@@ -189,7 +202,8 @@ export class Supervisor {
   #die(life: Life | undefined, cause: CofferError): void {
     if (this.#ended !== undefined || life?.over.signal.aborted === true) return;
     const { env, source } = this.#options;
-    if (this.#state.peek() === "ready" && env.monotonicMs() - this.#readyAtMs > calmMs) this.#deathsInARow = 0;
+    if (this.#state.peek() === "ready" && env.monotonicMs() - this.#readyAtMs > calmMs)
+      this.#deathsInARow = 0;
     const afterMs = restartAfterMs[this.#deathsInARow];
     this.#deathsInARow += 1;
     if (!source.again || afterMs === undefined) {
@@ -202,7 +216,10 @@ export class Supervisor {
   }
 
   #fail(cause: CofferError): void {
-    const error = cause.code === "worker/failed" ? cause : new CofferError("worker/failed", { reason: cause.code }, { cause });
+    const error =
+      cause.code === "worker/failed"
+        ? cause
+        : new CofferError("worker/failed", { reason: cause.code }, { cause });
     this.#state.value = "failed";
     this.#end(error);
     this.#options.onFailed(error);

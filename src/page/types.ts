@@ -2,7 +2,7 @@
  * The public API, as types. Everything the page sees is plain data and signals.
  */
 import type { ReadonlySignal } from "@preact/signals-core";
-import type { CofferErrorCode } from "../std/index.ts";
+import type { CofferError, CofferErrorCode } from "../std/index.ts";
 import type { DocData, Draft } from "../draft/index.ts";
 import type { Expression, SortKey } from "../expr/index.ts";
 
@@ -10,8 +10,9 @@ export interface OpenCofferOptions {
   /** separates several CofferDBs on one origin; default "coffer" */
   readonly name?: string;
   /**
-   * The worker's URL, or a worker made by the application (Trusted Types, other bundlers); the default is found by itself. A function
-   * is called again when the worker has to be restarted; a single worker cannot be restarted and stays the application's to end.
+   * The worker's URL, or a worker made by the application (Trusted Types, other bundlers); the default is
+   * found by itself. A function is called again when the worker has to be restarted; a single worker cannot
+   * be restarted and stays the application's to end.
    */
   readonly worker?: Worker | (() => Worker) | string | URL;
   /** URL of the service worker script to register for background sync; none by default */
@@ -21,7 +22,11 @@ export interface OpenCofferOptions {
 
 export interface CofferStatus {
   readonly worker: "starting" | "ready" | "restarting" | "failed";
-  readonly storage: { readonly usageBytes: number; readonly quotaBytes: number; readonly persisted: boolean | undefined };
+  readonly storage: {
+    readonly usageBytes: number;
+    readonly quotaBytes: number;
+    readonly persisted: boolean | undefined;
+  };
   readonly serviceWorker: "none" | "registering" | "active" | "failed";
 }
 
@@ -55,7 +60,10 @@ export interface Coffer {
   openTenant(nameOrId: string, options: { userName?: string; password: string }): Promise<Tenant>;
   createUserId(userName: string, password: string): Promise<Identity>;
   createJoinRequest(user: Identity, options?: { format?: "uri" }): Promise<string>;
-  joinTenant(response: string, options: { user: Identity; password: string; sharePassword: string }): Promise<{ tenant: Tenant }>;
+  joinTenant(
+    response: string,
+    options: { user: Identity; password: string; sharePassword: string },
+  ): Promise<{ tenant: Tenant }>;
   /** identities made here that wait for an answer to their join request */
   pendingIdentities(): Promise<readonly { key: string; createdAtMs: number }[]>;
   /** Forget a tenant on this device: removes its whole local database. */
@@ -169,11 +177,18 @@ export interface Database<T extends object = Record<string, unknown>> {
   readonly name: string;
   readonly status: ReadonlySignal<DatabaseStatus>;
   createDocument(value: T): Promise<Doc<T>>;
-  /** Packed into commits of up to 256; resolves to the ids in order once all are durable. What was stored before an abort stays. */
+  /**
+   * Packed into commits of up to 256; resolves to the ids in order once all are durable. What was stored
+   * before an abort stays.
+   */
   createDocuments(values: readonly T[], options?: CreateOptions): Promise<readonly string[]>;
   getDocument(id: string): Promise<Doc<T>>;
   getAllDocumentIds(): Promise<readonly string[]>;
-  changeDoc(doc: Doc<T>, edit: (draft: Draft<T>) => void, options?: { durability?: "relaxed" | "strict" }): Promise<{ heads: readonly string[] }>;
+  changeDoc(
+    doc: Doc<T>,
+    edit: (draft: Draft<T>) => void,
+    options?: { durability?: "relaxed" | "strict" },
+  ): Promise<{ heads: readonly string[] }>;
   deleteDocument(doc: Doc<T> | string): Promise<void>;
   undeleteDocument(id: string): Promise<void>;
   query(definition?: QueryDefinition): Query<T>;
@@ -218,6 +233,8 @@ export interface Query<T extends object = Record<string, unknown>> {
   /** rows that match, without limit */
   readonly total: ReadonlySignal<number>;
   readonly status: ReadonlySignal<"loading" | "ready" | "locked" | "failed">;
+  /** why it failed: `input/invalid` names the place in the definition */
+  readonly error: ReadonlySignal<CofferError | undefined>;
   /** Change the definition in place: the signals go on. */
   update(definition: QueryDefinition): void;
   dispose(): void;

@@ -23,15 +23,9 @@ export {
 } from "./bytes.ts";
 export { ByteReader, ByteWriter } from "./codec.ts";
 export { createSystemEnv, type Channel, type Env, type Release } from "./env.ts";
-export {
-  CofferError,
-  errorCodes,
-  isCofferError,
-  isErrorCode,
-  toCofferError,
-  type CofferErrorCode,
-  type ErrorDetails,
-} from "./error.ts";
+export { errorCodes, isErrorCode, type CofferErrorCode } from "./error-codes.ts";
+export { installErrorMessages } from "./error-messages.ts";
+export { CofferError, isCofferError, toCofferError, type ErrorDetails } from "./error.ts";
 export {
   bytesToId,
   idSizes,

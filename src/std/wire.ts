@@ -2,14 +2,15 @@
  * Errors across threads: both ends of a Comlink connection install this handler, since Comlink alone carries only
  * name, message and stack. The handler map comes as an argument, so that this room imports nothing.
  */
-import { CofferError, isCofferError, isErrorCode, type ErrorDetails } from "./error.ts";
+import type { CofferErrorCode } from "./error-codes.ts";
+import { CofferError, isCofferError, type ErrorDetails } from "./error.ts";
 
 interface ThrownBox {
   value: unknown;
 }
 interface SerializedThrow {
   isCoffer: boolean;
-  code?: string;
+  code?: CofferErrorCode;
   message: string;
   details?: ErrorDetails;
 }
@@ -40,6 +41,6 @@ export function serializeThrown(value: unknown): SerializedThrow {
 
 /** Read an error that another thread wrote. */
 export function deserializeThrown(thrown: SerializedThrow): CofferError {
-  if (thrown.isCoffer && isErrorCode(thrown.code)) return new CofferError(thrown.code, { ...thrown.details, message: thrown.message });
+  if (thrown.isCoffer && thrown.code !== undefined) return new CofferError(thrown.code, { ...thrown.details, message: thrown.message });
   return new CofferError("worker/failed", { reason: thrown.message });
 }

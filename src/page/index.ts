@@ -1,0 +1,39 @@
+/**
+ * page: the main thread's reactive API over the worker.
+ *
+ * Guarantees
+ * - P1 every promise settles, and rejects with a `CofferError` only
+ * - P2 what a draft changed is shown at once; when it fails, it and the drafts recorded upon it are taken
+ *   back and reject
+ * - P3 after the worker's death the same signals go on: tenants, databases, documents and queries are opened
+ *   again by themselves
+ * - P4 a signal changes only when its value did: equal parts of a value keep their identity between versions
+ * - P5 nothing here can read a key: what a restarted worker needs is kept as opaque handles that no part of
+ *   the API leads to
+ *
+ * It never loads Automerge, Dexie or cryptography, and it decides nothing about documents: the worker does.
+ */
+export { bindText, type BindTextOptions, type TextField } from "./bind-text.ts";
+export { openCoffer } from "./coffer.ts";
+export type {
+  AlarmEvent,
+  Coffer,
+  CofferStatus,
+  CreateOptions,
+  Database,
+  DatabaseStatus,
+  Doc,
+  DocStatus,
+  Identity,
+  KnownTenant,
+  LinkStatus,
+  Member,
+  OpenCofferOptions,
+  QuarantinedCommit,
+  Query,
+  QueryDefinition,
+  QueryRow,
+  ServerLink,
+  Tenant,
+  TenantStatus,
+} from "./types.ts";

@@ -1,0 +1,26 @@
+/** Registers the application's service worker, and asks for background sync while something is left to be sent. */
+import { trustedScriptUrl } from "./trusted-url.ts";
+
+interface SyncRegistration {
+  readonly sync?: { register(tag: string): Promise<void> };
+}
+
+/**
+ * Register a service worker and wait until one is active. A newer one takes over when the last page of the old one is gone.
+ *
+ * @throws whatever the browser says when the script cannot be registered
+ */
+export async function installServiceWorker(url: string | URL): Promise<void> {
+  const { serviceWorker } = navigator;
+  await serviceWorker.register(trustedScriptUrl(new URL(url, location.href).href), { updateViaCache: "none" });
+  await serviceWorker.ready;
+}
+
+/**
+ * Ask the service worker to send what is left, also after this page is gone. Asked for when the first commit is written, not when the
+ * page closes: then it is too late. Where there is no Background Sync, the worker of the next page does the job.
+ */
+export async function requestSync(): Promise<void> {
+  const registration = (await navigator.serviceWorker.ready) as SyncRegistration;
+  await registration.sync?.register("coffer-sync");
+}

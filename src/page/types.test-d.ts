@@ -1,0 +1,75 @@
+import type { ReadonlySignal } from "@preact/signals-core";
+import { describe, expectTypeOf, it } from "vitest";
+import {
+  and,
+  eq,
+  isIn,
+  openCoffer,
+  splice,
+  type Coffer,
+  type CofferError,
+  type Database,
+  type Doc,
+  type QueryRow,
+} from "../index.ts";
+
+interface Contact {
+  name: string;
+  email?: string;
+  tags: string[];
+  address: { city: string };
+}
+
+declare const db: Database<Contact>;
+declare const doc: Doc<Contact>;
+
+describe("the public types", () => {
+  it("open", () => {
+    expectTypeOf(openCoffer).returns.resolves.toEqualTypeOf<Coffer>();
+    // @ts-expect-error a worker is no number
+    void openCoffer({ worker: 5 });
+  });
+
+  it("let drafts write what readings forbid", () => {
+    void db.changeDoc(doc, (draft) => {
+      draft.address.city = "Oslo";
+      draft.tags.push("vip");
+      delete draft.email;
+      splice(draft, ["name"], 0, 0, "Dr ");
+      // @ts-expect-error no such field
+      draft.phone = "1";
+      // @ts-expect-error not a number
+      draft.name = 5;
+    });
+    const data = doc.data.value;
+    expectTypeOf(data?.address.city).toEqualTypeOf<string | undefined>();
+    if (data === undefined) return;
+    // @ts-expect-error readings are frozen
+    data.name = "x";
+    // @ts-expect-error lists too
+    data.tags.push("x");
+  });
+
+  it("know what was selected", () => {
+    expectTypeOf(doc.select((data) => data.tags.length)).toEqualTypeOf<ReadonlySignal<number | undefined>>();
+  });
+
+  it("take values of the database's type only", () => {
+    expectTypeOf<Parameters<Database<Contact>["createDocument"]>>().toEqualTypeOf<[Contact]>();
+    // @ts-expect-error tags and address are missing
+    void db.createDocument({ name: "Ada" });
+  });
+
+  it("take definitions of plain data", () => {
+    const live = db.query({
+      filter: and(eq("type", "task"), isIn("status", ["open", null])),
+      sort: [{ field: "due" }],
+    });
+    expectTypeOf(live.rows.value).toEqualTypeOf<readonly QueryRow<Contact>[]>();
+    expectTypeOf(live.error.value).toEqualTypeOf<CofferError | undefined>();
+    // @ts-expect-error no such order
+    live.update({ sort: [{ field: "due", order: "up" }] });
+    // @ts-expect-error a function cannot cross
+    live.update({ filter: (row: Contact) => row.name === "" });
+  });
+});
