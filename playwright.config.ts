@@ -2,7 +2,8 @@ import { defineConfig } from "@playwright/test";
 import { chromiumLaunchOptions } from "./build/chromium.mjs";
 
 /**
- * The stories in real browsers. `e2e` drives the demo and the server; `packages` installs the package as a stranger would.
+ * The stories in real browsers. `e2e` drives the demo and the server; `packages` installs the package as a stranger would;
+ * `readme` runs what the README says.
  * One worker and no retries: a story that passes at the second try has found something.
  */
 export default defineConfig({
@@ -16,7 +17,8 @@ export default defineConfig({
   reporter: "list",
   use: { browserName: "chromium", headless: true, launchOptions: chromiumLaunchOptions() },
   projects: [
-    { name: "e2e", testMatch: "**/*.@(spec|test).ts", testIgnore: "packages/**" },
+    { name: "e2e", testMatch: "**/*.@(spec|test).ts", testIgnore: ["packages/**", "readme/**"] },
     { name: "packages", testDir: "e2e/packages", testMatch: "*.spec.ts" },
+    { name: "readme", testDir: "e2e/readme", testMatch: "*.spec.ts" },
   ],
 });

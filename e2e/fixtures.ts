@@ -186,7 +186,10 @@ export interface ServiceWorkerControl {
   fireSync(tag: string): Promise<void>;
   firePeriodicSync(tag: string): Promise<void>;
   deliverPush(data: string): Promise<void>;
-  /** Stop every running service worker; the next event starts it afresh. */
+  /**
+   * Stop every running service worker; the next event starts it afresh. A page does not load afterwards while
+   * `context.setOffline` is on, because the driver never lets the new worker run: stop the server for such a story.
+   */
   stopAll(): Promise<void>;
 }
 

@@ -71,6 +71,7 @@ const stages = [
   vitest("sim"),
   single("build", () => run(process.execPath, [fromRoot("scripts", "build.mjs")])),
   playwright("packages"),
+  playwright("readme"),
   playwright("e2e"),
 ];
 

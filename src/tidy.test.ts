@@ -21,7 +21,7 @@ import {
   type Finding,
   type Source,
 } from "../build/tidy/index.ts";
-import { errorCodes } from "./std/error.ts";
+import { errorCodes } from "./std/error-codes.ts";
 
 const folders = ["src", "worker", "sw", "server", "demo", "e2e", "bench", "build", "scripts"];
 const codes: ReadonlySet<string> = new Set(errorCodes);
@@ -89,6 +89,8 @@ describe("imports", () => {
     ],
     ["a room's inner file in a root", "worker/worker.ts", "../src/doc/merge.ts", /only its index\.ts/],
     ["one root in another", "sw/sw.ts", "../worker/worker.ts", /sw may not import worker/],
+    ["what only tests use", "src/entry/seal.ts", "./entry-fixtures.ts", /only tests may import/],
+    ["the simulator", "src/page/open.ts", "../sim/index.ts", /only tests may import/],
     ["a room in the demo", "demo/main.tsx", "../src/std/index.ts", /only the public API/],
   ])("refuse %s", (_name, path, target, message) => {
     fails(checkRows(made({ [path]: `import { x } from "${target}";\nexport const y = x;` })), message);

@@ -25,7 +25,10 @@ interface SyncEvent extends ExtendableEvent {
 }
 
 /** Listen for everything that can wake this service worker for sync. */
-export function installCofferSync(scope: ServiceWorkerGlobalScope, options: { readonly name?: string } = {}): void {
+export function installCofferSync(
+  scope: ServiceWorkerGlobalScope,
+  options: { readonly name?: string } = {},
+): void {
   installErrorMessages();
   const env = createSystemEnv();
   const world: SyncWorld = {

@@ -7,7 +7,13 @@
 import type { Verifier } from "../src/crypto/index.ts";
 import { toCofferError, type CofferErrorCode, type Env } from "../src/std/index.ts";
 import type { Storage } from "../src/store/index.ts";
-import { parseTenantStoreName, readDeviceSigner, readLinks, runOnce, type Transport } from "../src/sync/index.ts";
+import {
+  parseTenantStoreName,
+  readDeviceSigner,
+  readLinks,
+  runOnce,
+  type Transport,
+} from "../src/sync/index.ts";
 
 /** What a service worker works with. */
 export interface SyncWorld {
@@ -46,7 +52,14 @@ async function syncTenant(world: SyncWorld, storeName: string): Promise<readonly
     const outcomes: LinkOutcome[] = [];
     for (const url of await readLinks(store)) {
       const { crypto, env } = world;
-      const summary = await runOnce({ env, crypto, store, tenantId, signer, transport: world.openTransport(url) });
+      const summary = await runOnce({
+        env,
+        crypto,
+        store,
+        tenantId,
+        signer,
+        transport: world.openTransport(url),
+      });
       outcomes.push(summary === "busy" ? "busy" : summary.code);
     }
     return outcomes;

@@ -14,8 +14,12 @@ const crypto = quickPasswords(createWebCrypto(env));
 
 /** The real primitives, but with a password derivation that does not cost half a second in each test. */
 function quickPasswords(real: Crypto): Crypto {
-  const tag = (password: string, salt: Uint8Array): Uint8Array<ArrayBuffer> => real.sha256(new TextEncoder().encode(password), salt);
-  return { ...real, deriveFromPassword: async (password, parameters) => tag(password.normalize("NFKC"), parameters.salt) };
+  const tag = (password: string, salt: Uint8Array): Uint8Array<ArrayBuffer> =>
+    real.sha256(new TextEncoder().encode(password), salt);
+  return {
+    ...real,
+    deriveFromPassword: async (password, parameters) => tag(password.normalize("NFKC"), parameters.salt),
+  };
 }
 
 export interface Device {
@@ -36,7 +40,14 @@ export async function startDevice(storage: Storage): Promise<Device> {
   const events: WorkerEvent[] = [];
   const waiting = new Set<() => void>();
   const loadEngine = () => loadAutomerge(() => readFile(wasm));
-  const api = createService((options) => ({ env, crypto, storage, scope: options.name, openTransport, loadEngine }));
+  const api = createService((options) => ({
+    env,
+    crypto,
+    storage,
+    scope: options.name,
+    openTransport,
+    loadEngine,
+  }));
   await api.start({ name: "coffer", wasmUrl: undefined, lifeLock: "life" }, (batch) => {
     events.push(...batch);
     for (const wake of waiting) wake();
@@ -55,7 +66,10 @@ export async function startDevice(storage: Storage): Promise<Device> {
   return { api, events, until };
 }
 
-const openTransport = (url: string) => ({ http: createHttpTransport(env, url), live: createWebSocketTransport(env, url) });
+const openTransport = (url: string) => ({
+  http: createHttpTransport(env, url),
+  live: createWebSocketTransport(env, url),
+});
 
 /** The founder of the tests' tenant. */
 export const people = {
@@ -77,7 +91,10 @@ export function newSubscription(): number {
 let nextDraft = 1;
 
 /** What a page sends for one edit. */
-export function draft(operations: DraftMessage["operations"], baseHeads: readonly string[], afterDraft = 0): DraftMessage {
+export function draft(
+  operations: DraftMessage["operations"],
+  baseHeads: readonly string[],
+  afterDraft = 0,
+): DraftMessage {
   return { draft: nextDraft++, baseHeads, afterDraft, operations, durability: "relaxed" };
 }
-

@@ -1,7 +1,6 @@
 /** The calls about databases, documents and queries, and about the links that carry them. */
 import { CofferError } from "../src/std/index.ts";
-import type { DatabaseStatus } from "../src/page/types.ts";
-import type { AdminProof, DocSnapshot, DraftMessage, QueryMessage, WorkerApi } from "./api.ts";
+import type { WorkerApi } from "./api.ts";
 import { requireAuthorKey, requireDocId, type WorkerHost } from "./host.ts";
 
 type LinkCalls = Pick<WorkerApi, "publish" | "connect" | "disconnect" | "sync">;
@@ -25,20 +24,20 @@ type DocumentCalls = Pick<
 /** Answer the calls about links. */
 export function linkCalls(host: WorkerHost): LinkCalls {
   return {
-    async publish(tenantId: string, url: string, proof: AdminProof): Promise<void> {
+    async publish(tenantId, url, proof) {
       const session = host.tenant(tenantId);
       await session.links.publish(url, session, { ...proof, adminKey: requireAuthorKey(proof.adminKey) });
     },
 
-    async connect(tenantId: string, url: string): Promise<void> {
+    async connect(tenantId, url) {
       await host.tenant(tenantId).links.connect(url);
     },
 
-    async disconnect(tenantId: string, url: string): Promise<void> {
+    async disconnect(tenantId, url) {
       await host.tenant(tenantId).links.disconnect(url);
     },
 
-    async sync(tenantId: string, url: string): Promise<void> {
+    async sync(tenantId, url) {
       const session = host.tenant(tenantId);
       await session.links.sync(url);
       await session.catchUp();
@@ -49,72 +48,79 @@ export function linkCalls(host: WorkerHost): LinkCalls {
 /** Answer the calls about databases, documents and queries. */
 export function documentCalls(host: WorkerHost): DocumentCalls {
   return {
-    async openDatabase(tenantId: string, name: string, subscription: number): Promise<DatabaseStatus> {
+    async openDatabase(tenantId, name, subscription) {
       const session = host.tenant(tenantId);
       const database = await session.exclusive(async () => session.database(name));
       host.databases.set(subscription, { session, database });
       return session.subscriptions.openDatabase(subscription, database);
     },
 
-    async closeDatabase(subscription: number): Promise<void> {
+    async closeDatabase(subscription) {
       host.databases.get(subscription)?.session.subscriptions.closeDatabase(subscription);
       host.databases.delete(subscription);
     },
 
-    async createDocuments(subscription: number, values: Parameters<WorkerApi["createDocuments"]>[1]): Promise<readonly string[]> {
+    async createDocuments(subscription, values) {
       const { session, database } = host.database(subscription);
       return session.exclusive(() => database.create(values));
     },
 
-    async documentIds(subscription: number): Promise<readonly string[]> {
+    async documentIds(subscription) {
       const { session, database } = host.database(subscription);
       return session.exclusive(async () => database.documentIds());
     },
 
-    async openDocument(database: number, docId: string, subscription: number): Promise<DocSnapshot> {
+    async openDocument(database, docId, subscription) {
       const open = host.database(database);
       const id = requireDocId(docId);
       host.watched.set(subscription, open.session);
-      return open.session.exclusive(() => open.session.subscriptions.openDocument(subscription, open.database, id));
+      return open.session.exclusive(() =>
+        open.session.subscriptions.openDocument(subscription, open.database, id),
+      );
     },
 
-    async closeDocument(subscription: number): Promise<void> {
+    async closeDocument(subscription) {
       host.watched.get(subscription)?.subscriptions.closeDocument(subscription);
       host.watched.delete(subscription);
     },
 
-    async changeDocument(subscription: number, message: DraftMessage): Promise<{ heads: readonly string[]; snapshot: DocSnapshot }> {
+    async changeDocument(subscription, message) {
       const session = host.watched.get(subscription);
       if (session === undefined) throw new CofferError("doc/missing");
       return session.exclusive(() => session.subscriptions.changeDocument(subscription, message));
     },
 
-    async deleteDocument(subscription: number, docId: string): Promise<void> {
+    async deleteDocument(subscription, docId) {
       await setDeleted(host, subscription, docId, true);
     },
 
-    async undeleteDocument(subscription: number, docId: string): Promise<void> {
+    async undeleteDocument(subscription, docId) {
       await setDeleted(host, subscription, docId, false);
     },
 
-    async openQuery(database: number, query: QueryMessage, subscription: number): Promise<void> {
+    async openQuery(database, query, subscription) {
       const open = host.database(database);
       host.watched.set(subscription, open.session);
       open.session.subscriptions.openQuery(subscription, open.database, query);
     },
 
-    async updateQuery(subscription: number, query: QueryMessage): Promise<void> {
+    async updateQuery(subscription, query) {
       host.watched.get(subscription)?.subscriptions.updateQuery(subscription, query);
     },
 
-    async closeQuery(subscription: number): Promise<void> {
+    async closeQuery(subscription) {
       host.watched.get(subscription)?.subscriptions.closeQuery(subscription);
       host.watched.delete(subscription);
     },
   };
 }
 
-async function setDeleted(host: WorkerHost, subscription: number, docId: string, isDeleted: boolean): Promise<void> {
+async function setDeleted(
+  host: WorkerHost,
+  subscription: number,
+  docId: string,
+  isDeleted: boolean,
+): Promise<void> {
   const { session, database } = host.database(subscription);
   const id = requireDocId(docId);
   await session.exclusive(() => database.setDeleted(id, isDeleted));

@@ -1,7 +1,14 @@
 /**
  * What a worker holds: its world, the tenants that are open, what the page subscribed to, and the events on their way to the page.
  */
-import { CofferError, parseId, type AuthorKey, type DocId, type Release, type TenantId } from "../src/std/index.ts";
+import {
+  CofferError,
+  parseId,
+  type AuthorKey,
+  type DocId,
+  type Release,
+  type TenantId,
+} from "../src/std/index.ts";
 import type { UnlockedIdentity } from "../src/keys/index.ts";
 import {
   Device,
@@ -25,6 +32,7 @@ export interface OpenDatabase {
   readonly database: DatabaseSession;
 }
 
+/** The state of one worker. */
 export class WorkerHost {
   /** by the page's subscription numbers */
   readonly databases = new Map<number, OpenDatabase>();
@@ -88,8 +96,10 @@ export class WorkerHost {
     const session = this.#sessions.get(id);
     this.#sessions.delete(id);
     this.#opening.delete(id);
-    for (const [subscription, open] of this.databases) if (open.session === session) this.databases.delete(subscription);
-    for (const [subscription, owner] of this.watched) if (owner === session) this.watched.delete(subscription);
+    for (const [subscription, open] of this.databases)
+      if (open.session === session) this.databases.delete(subscription);
+    for (const [subscription, owner] of this.watched)
+      if (owner === session) this.watched.delete(subscription);
     await session?.close();
   }
 

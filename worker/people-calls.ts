@@ -1,9 +1,14 @@
 /** The calls about people: identities, joining, revoking, passwords. */
 import { CofferError } from "../src/std/index.ts";
 import { checkPassword, createSharePassword, encodeJoinRequest, safetyNumber } from "../src/keys/index.ts";
-import type { Identity } from "../src/page/types.ts";
-import { approveRequest, createPendingIdentity, inspectRequest, joinTenant, revokeUser } from "../src/tenant/index.ts";
-import type { AdminProof, TenantSnapshot, WorkerApi } from "./api.ts";
+import {
+  approveRequest,
+  createPendingIdentity,
+  inspectRequest,
+  joinTenant,
+  revokeUser,
+} from "../src/tenant/index.ts";
+import type { WorkerApi } from "./api.ts";
 import { requireAuthorKey, type WorkerHost } from "./host.ts";
 
 type PeopleCalls = Pick<
@@ -22,7 +27,7 @@ type PeopleCalls = Pick<
 /** Answer the calls about people. */
 export function peopleCalls(host: WorkerHost): PeopleCalls {
   return {
-    async createUserId(userName: string, password: string): Promise<Identity> {
+    async createUserId(userName, password) {
       const { world, device } = await host.ready();
       const identity = await createPendingIdentity(world, device, { userName, password });
       const key = identity.publicIdentity.signingKey;
@@ -30,28 +35,34 @@ export function peopleCalls(host: WorkerHost): PeopleCalls {
       return { userName, key };
     },
 
-    async createJoinRequest(key: string): Promise<string> {
+    async createJoinRequest(key) {
       const { world } = await host.ready();
       const identity = host.pending.get(requireAuthorKey(key));
-      if (identity === undefined) throw new CofferError("access/locked", { message: "Make the join request right after creating the user." });
+      if (identity === undefined)
+        throw new CofferError("access/locked", {
+          message: "Make the join request right after creating the user.",
+        });
       return encodeJoinRequest(world.crypto, identity, world.env.nowMs());
     },
 
-    async inspectJoinRequest(tenantId: string, request: string): Promise<{ userName: string; key: string; safetyNumber: string }> {
+    async inspectJoinRequest(tenantId, request) {
       return inspectRequest(host.tenant(tenantId).core, request);
     },
 
-    async approveJoinRequest(
-      tenantId: string,
-      request: string,
-      options: AdminProof & { sharePassword: string; serverUrl: string | undefined; expiresInMs: number },
-    ): Promise<string> {
-      return approveRequest(host.tenant(tenantId), request, { ...options, adminKey: requireAuthorKey(options.adminKey) });
+    async approveJoinRequest(tenantId, request, options) {
+      return approveRequest(host.tenant(tenantId), request, {
+        ...options,
+        adminKey: requireAuthorKey(options.adminKey),
+      });
     },
 
-    async joinTenant(response: string, options: { key: string; password: string; sharePassword: string }): Promise<TenantSnapshot> {
+    async joinTenant(response, options) {
       const { world, device } = await host.ready();
-      const joined = await joinTenant(world, device, { ...options, response, key: requireAuthorKey(options.key) });
+      const joined = await joinTenant(world, device, {
+        ...options,
+        response,
+        key: requireAuthorKey(options.key),
+      });
       host.pending.delete(joined.row.userKey);
       const snapshot = await host.enter(joined.row, joined.identity);
       if (joined.serverUrl === undefined) return snapshot;
@@ -59,22 +70,25 @@ export function peopleCalls(host: WorkerHost): PeopleCalls {
       return host.tenant(joined.row.tenantId).snapshot();
     },
 
-    async safetyNumber(tenantId: string, memberKey: string | undefined): Promise<string> {
-      const { world } = await host.ready();
+    async safetyNumber(tenantId, memberKey) {
       const { core } = host.tenant(tenantId);
-      const member = memberKey === undefined ? core.keys.identity.publicIdentity.signingKey : requireAuthorKey(memberKey);
-      return safetyNumber(world.crypto, { tenantId: core.tenantId, adminKey: core.genesis.adminSigningKey, memberKey: member });
+      const member = memberKey ?? core.keys.identity.publicIdentity.signingKey;
+      const parties = { tenantId: core.tenantId, adminKey: core.genesis.adminSigningKey };
+      return safetyNumber(core.world.crypto, { ...parties, memberKey: requireAuthorKey(member) });
     },
 
-    async revokeUser(tenantId: string, userKey: string, proof: AdminProof): Promise<void> {
-      await revokeUser(host.tenant(tenantId), requireAuthorKey(userKey), { ...proof, adminKey: requireAuthorKey(proof.adminKey) });
+    async revokeUser(tenantId, userKey, proof) {
+      await revokeUser(host.tenant(tenantId), requireAuthorKey(userKey), {
+        ...proof,
+        adminKey: requireAuthorKey(proof.adminKey),
+      });
     },
 
-    async createSharePassword(): Promise<string> {
+    async createSharePassword() {
       return createSharePassword((await host.ready()).world.crypto);
     },
 
-    async checkPassword(password: string): Promise<{ ok: boolean; score: 0 | 1 | 2 | 3 | 4; hint: string }> {
+    async checkPassword(password) {
       return checkPassword(password);
     },
   };

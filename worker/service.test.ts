@@ -1,6 +1,14 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { createMemoryStorage } from "../src/store/index.ts";
-import { closeDevices, draft, env, newSubscription, people, startDevice, type Device } from "./device-fixtures.ts";
+import {
+  closeDevices,
+  draft,
+  env,
+  newSubscription,
+  people,
+  startDevice,
+  type Device,
+} from "./device-fixtures.ts";
 
 afterEach(closeDevices);
 
@@ -13,7 +21,9 @@ describe("one device", () => {
     expect(tenant.status.phase).toBe("open");
     const database = newSubscription();
     await api.openDatabase(tenant.id, "contacts", database);
-    const [id] = await api.createDocuments(database, [{ name: "Ada", address: { city: "Bergen" }, tags: ["a"] }]);
+    const [id] = await api.createDocuments(database, [
+      { name: "Ada", address: { city: "Bergen" }, tags: ["a"] },
+    ]);
     const doc = newSubscription();
     const opened = await api.openDocument(database, id ?? "", doc);
     expect(opened.value).toEqual({ name: "Ada", address: { city: "Bergen" }, tags: ["a"] });
@@ -28,7 +38,11 @@ describe("one device", () => {
     await api.unlock(tenant.id, people.userPassword);
     const again = newSubscription();
     await expect.poll(() => api.documentIds(database)).toEqual([id]);
-    expect((await api.openDocument(database, id ?? "", again)).value).toEqual({ name: "Ada", address: { city: "Oslo" }, tags: ["a"] });
+    expect((await api.openDocument(database, id ?? "", again)).value).toEqual({
+      name: "Ada",
+      address: { city: "Oslo" },
+      tags: ["a"],
+    });
   });
 
   it("opens in a fresh worker from its pages, and without them from the log", async () => {
@@ -38,7 +52,10 @@ describe("one device", () => {
     const database = newSubscription();
     await first.api.openDatabase(tenant.id, "contacts", database);
     const values = Array.from({ length: 300 }, (_, i) => ({ name: `n${i}`, age: i }));
-    const ids = [...(await first.api.createDocuments(database, values.slice(0, 256))), ...(await first.api.createDocuments(database, values.slice(256)))];
+    const ids = [
+      ...(await first.api.createDocuments(database, values.slice(0, 256))),
+      ...(await first.api.createDocuments(database, values.slice(256))),
+    ];
     await first.api.closeTenant(tenant.id);
     for (const damage of [false, true]) {
       if (damage) {
@@ -54,8 +71,14 @@ describe("one device", () => {
       const query = newSubscription();
       await next.api.openDatabase(tenant.id, "contacts", again);
       await expect.poll(async () => (await next.api.documentIds(again)).toSorted()).toEqual(ids.toSorted());
-      await next.api.openQuery(again, { filter: undefined, sort: [{ field: "age", order: "desc" }], limit: 2, offset: 0 }, query);
-      await next.until((events) => events.some((event) => event.kind === "query" && event.subscription === query && event.total === 300));
+      await next.api.openQuery(
+        again,
+        { filter: undefined, sort: [{ field: "age", order: "desc" }], limit: 2, offset: 0 },
+        query,
+      );
+      await next.until((events) =>
+        events.some((event) => event.kind === "query" && event.subscription === query && event.total === 300),
+      );
       const told = next.events.findLast((event) => event.kind === "query" && event.subscription === query);
       expect(told?.kind === "query" && told.changed.map((row) => row.value["age"])).toEqual([299, 298]);
       await next.api.closeTenant(tenant.id);
@@ -73,7 +96,9 @@ describe("one device", () => {
     const one = draft([{ op: "set", path: ["count"], value: 1 }], heads);
     const bad = draft([{ op: "set", path: ["nowhere", "x"], value: 1 }], heads, one.draft);
     const onBad = draft([{ op: "set", path: ["count"], value: 3 }], heads, bad.draft);
-    const results = await Promise.allSettled([one, bad, onBad].map((message) => api.changeDocument(doc, message)));
+    const results = await Promise.allSettled(
+      [one, bad, onBad].map((message) => api.changeDocument(doc, message)),
+    );
     expect(results.map((result) => result.status)).toEqual(["fulfilled", "rejected", "rejected"]);
     const after = newSubscription();
     expect((await api.openDocument(database, id, after)).value).toEqual({ count: 1, list: [] });
@@ -106,8 +131,14 @@ describe("one device", () => {
     const here = await first.api.openDocument(one, id, docOne);
     const there = await second.api.openDocument(two, id, docTwo);
     await Promise.all([
-      first.api.changeDocument(docOne, draft([{ op: "spliceText", path: ["notes"], index: 0, remove: 0, insert: "left" }], here.heads)),
-      second.api.changeDocument(docTwo, draft([{ op: "spliceText", path: ["notes"], index: 0, remove: 0, insert: "right" }], there.heads)),
+      first.api.changeDocument(
+        docOne,
+        draft([{ op: "spliceText", path: ["notes"], index: 0, remove: 0, insert: "left" }], here.heads),
+      ),
+      second.api.changeDocument(
+        docTwo,
+        draft([{ op: "spliceText", path: ["notes"], index: 0, remove: 0, insert: "right" }], there.heads),
+      ),
     ]);
     const notesOf = async (device: Device, database: number): Promise<unknown> =>
       (await device.api.openDocument(database, id, newSubscription())).value?.["notes"];

@@ -1,9 +1,8 @@
 /** The calls about tenants on this device: found, open, lock, remove. */
 import { CofferError, toCofferError } from "../src/std/index.ts";
 import { unlockVault, type UnlockedIdentity } from "../src/keys/index.ts";
-import type { KnownTenant } from "../src/page/types.ts";
 import { foundTenant, removeTenant } from "../src/tenant/index.ts";
-import type { SessionBox, TenantSnapshot, WorkerApi } from "./api.ts";
+import type { TenantSnapshot, WorkerApi } from "./api.ts";
 import { requireTenantId, type WorkerHost } from "./host.ts";
 
 type TenantCalls = Pick<
@@ -22,7 +21,7 @@ type TenantCalls = Pick<
 /** Answer the calls about tenants. */
 export function tenantCalls(host: WorkerHost): TenantCalls {
   return {
-    async tenants(): Promise<readonly KnownTenant[]> {
+    async tenants() {
       const { device } = await host.ready();
       return (await device.listTenants()).map((row) => ({
         id: row.tenantId,
@@ -32,62 +31,69 @@ export function tenantCalls(host: WorkerHost): TenantCalls {
       }));
     },
 
-    async pendingIdentities(): Promise<readonly { key: string; createdAtMs: number }[]> {
+    async pendingIdentities() {
       return (await host.ready()).device.listPending();
     },
 
-    async createTenant(options: Parameters<WorkerApi["createTenant"]>[0]): Promise<TenantSnapshot> {
+    async createTenant(options) {
       const { world, device } = await host.ready();
       const { row, identity } = await foundTenant(world, device, options);
       return host.enter(row, identity);
     },
 
-    async openTenant(nameOrId: string, options: { userName: string | undefined; password: string }): Promise<TenantSnapshot> {
-      const { world, device } = await host.ready();
-      const rows = await device.listTenants();
-      const byId = rows.filter((row) => row.tenantId === nameOrId);
-      const candidates = byId.length > 0 ? byId : rows;
-      if (candidates.length === 0) throw new CofferError("input/unknown-id", { what: "tenant" });
-      let failure = new CofferError("input/unknown-id", { what: "tenant" });
-      for (const row of candidates) {
-        const identity = await unlockVault(world.crypto, await device.readVault(row.userKey), options.password).catch((error: unknown) => {
-          failure = toCofferError(error);
-          return undefined;
-        });
-        if (identity === undefined) continue;
-        const isMeant = options.userName === undefined || options.userName === identity.publicIdentity.userName;
-        const snapshot = isMeant ? await host.enter({ ...row, lastOpenedAtMs: world.env.nowMs() }, identity) : undefined;
-        if (snapshot !== undefined && (byId.length > 0 || snapshot.name === nameOrId)) return snapshot;
-        if (snapshot !== undefined) await host.close(row.tenantId);
-        failure = new CofferError("input/unknown-id", { what: isMeant ? "tenant" : "user" });
-      }
-      throw failure;
-    },
+    openTenant: (nameOrId, options) => openTenant(host, nameOrId, options),
 
-    async resumeTenant(tenantId: string, box: SessionBox | undefined): Promise<TenantSnapshot> {
+    async resumeTenant(tenantId, box) {
       const { device } = await host.ready();
       const session = await host.session(await device.readTenant(requireTenantId(tenantId)));
-      if (box !== undefined && session.core.unlocked === undefined) await session.unlockWith(box.opaque as UnlockedIdentity);
+      if (box !== undefined && session.core.unlocked === undefined)
+        await session.unlockWith(box.opaque as UnlockedIdentity);
       else await session.links.resume();
       return session.snapshot();
     },
 
-    async closeTenant(tenantId: string): Promise<void> {
+    async closeTenant(tenantId) {
       await host.close(requireTenantId(tenantId));
     },
 
-    async removeTenant(tenantId: string): Promise<void> {
+    async removeTenant(tenantId) {
       const { world, device } = await host.ready();
       await host.close(requireTenantId(tenantId));
       await removeTenant(world, device, requireTenantId(tenantId));
     },
 
-    async lock(tenantId: string): Promise<void> {
+    async lock(tenantId) {
       await host.tenant(tenantId).lock();
     },
 
-    async unlock(tenantId: string, password: string): Promise<void> {
+    async unlock(tenantId, password) {
       await host.tenant(tenantId).unlock(password);
     },
   };
+}
+
+/** Names are sealed, so a tenant that is asked for by name is found by trying the password on each, the last opened first. */
+async function openTenant(
+  host: WorkerHost,
+  nameOrId: string,
+  options: { readonly userName: string | undefined; readonly password: string },
+): Promise<TenantSnapshot> {
+  const { device, world } = await host.ready();
+  const rows = await device.listTenants();
+  const byId = rows.filter((row) => row.tenantId === nameOrId);
+  let failure = new CofferError("input/unknown-id", { what: "tenant" });
+  for (const row of byId.length > 0 ? byId : rows) {
+    const vault = await device.readVault(row.userKey);
+    const identity = await unlockVault(world.crypto, vault, options.password).catch((error: unknown) => {
+      failure = toCofferError(error);
+    });
+    if (identity === undefined) continue;
+    const isUser = options.userName === undefined || options.userName === identity.publicIdentity.userName;
+    failure = new CofferError("input/unknown-id", { what: isUser ? "tenant" : "user" });
+    if (!isUser) continue;
+    const snapshot = await host.enter({ ...row, lastOpenedAtMs: world.env.nowMs() }, identity);
+    if (byId.length > 0 || snapshot.name === nameOrId) return snapshot;
+    await host.close(row.tenantId);
+  }
+  throw failure;
 }

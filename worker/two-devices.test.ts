@@ -5,7 +5,15 @@ import { WebSocket as NodeWebSocket } from "ws";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startServer, type RunningServer } from "../server/src/index.ts";
 import { createMemoryStorage } from "../src/store/index.ts";
-import { closeDevices, draft, env, newSubscription, people, startDevice, type Device } from "./device-fixtures.ts";
+import {
+  closeDevices,
+  draft,
+  env,
+  newSubscription,
+  people,
+  startDevice,
+  type Device,
+} from "./device-fixtures.ts";
 
 // Node 20 has no WebSocket of its own.
 globalThis.WebSocket ??= NodeWebSocket as unknown as typeof WebSocket;
@@ -47,7 +55,9 @@ async function founded(): Promise<Party & { proof: { adminKey: string; adminPass
   return { ...(await openContacts(device, tenant.id)), proof };
 }
 
-async function joined(owner: Party & { proof: { adminKey: string; adminPassword: string } }): Promise<Party & { key: string }> {
+async function joined(
+  owner: Party & { proof: { adminKey: string; adminPassword: string } },
+): Promise<Party & { key: string }> {
   const device = await startDevice(createMemoryStorage(env));
   const { key } = await device.api.createUserId("cn=guest/o=acme", guestPassword);
   const request = await device.api.createJoinRequest(key);
@@ -74,7 +84,9 @@ describe("two devices and a server", () => {
       Array.from({ length: 256 }, (_, i) => ({ name: `n${i}`, notes: "" })),
     );
     const guest = await joined(owner);
-    await expect.poll(async () => (await guest.device.api.documentIds(guest.database)).length, { timeout: 10_000 }).toBe(256);
+    await expect
+      .poll(async () => (await guest.device.api.documentIds(guest.database)).length, { timeout: 10_000 })
+      .toBe(256);
     const [id = ""] = ids;
     const doc = newSubscription();
     const { heads } = await guest.device.api.openDocument(guest.database, id, doc);
@@ -82,17 +94,20 @@ describe("two devices and a server", () => {
       doc,
       draft([{ op: "spliceText", path: ["notes"], index: 0, remove: 0, insert: "by the guest" }], heads),
     );
-    await expect.poll(() => valueOf(owner, id), { timeout: 10_000 }).toEqual({ name: "n0", notes: "by the guest" });
+    await expect
+      .poll(() => valueOf(owner, id), { timeout: 10_000 })
+      .toEqual({ name: "n0", notes: "by the guest" });
     const [members] = [owner.device.events.findLast((event) => event.kind === "tenant")];
-    expect(members?.kind === "tenant" && members.snapshot.users?.map((user) => user.userName).toSorted()).toEqual([
-      "cn=guest/o=acme",
-      "cn=owner/o=acme",
-    ]);
+    expect(
+      members?.kind === "tenant" && members.snapshot.users?.map((user) => user.userName).toSorted(),
+    ).toEqual(["cn=guest/o=acme", "cn=owner/o=acme"]);
   });
 
   it("merges what both wrote while the server was gone", async () => {
     const owner = await founded();
-    const [id = ""] = await owner.device.api.createDocuments(owner.database, [{ name: "Ada", notes: "", tags: [], at: { city: "Bergen" } }]);
+    const [id = ""] = await owner.device.api.createDocuments(owner.database, [
+      { name: "Ada", notes: "", tags: [], at: { city: "Bergen" } },
+    ]);
     const guest = await joined(owner);
     await expect.poll(() => guest.device.api.documentIds(guest.database), { timeout: 10_000 }).toEqual([id]);
     const { port } = new URL(server.url);
@@ -126,11 +141,24 @@ describe("two devices and a server", () => {
   it("pushes sealed commits while the vault is locked, and stores nothing readable on the server", async () => {
     const owner = await founded();
     const guest = await joined(owner);
-    await owner.device.api.createDocuments(owner.database, [{ name: "Rumpelstilzchen", city: "Hintertupfingen" }]);
+    await owner.device.api.createDocuments(owner.database, [
+      { name: "Rumpelstilzchen", city: "Hintertupfingen" },
+    ]);
     await owner.device.api.lock(owner.tenantId);
-    await expect.poll(async () => (await guest.device.api.documentIds(guest.database)).length, { timeout: 10_000 }).toBe(1);
+    await expect
+      .poll(async () => (await guest.device.api.documentIds(guest.database)).length, { timeout: 10_000 })
+      .toBe(1);
     await owner.device.api.sync(owner.tenantId, server.url);
-    const canaries = ["Rumpelstilzchen", "Hintertupfingen", "contacts", "acme", "owner", "guest", "default", people.userPassword];
+    const canaries = [
+      "Rumpelstilzchen",
+      "Hintertupfingen",
+      "contacts",
+      "acme",
+      "owner",
+      "guest",
+      "default",
+      people.userPassword,
+    ];
     for (const file of await readdir(dataFolder)) {
       const bytes = await readFile(join(dataFolder, file));
       for (const canary of canaries) expect(bytes.includes(canary), `${canary} in ${file}`).toBe(false);
@@ -141,10 +169,14 @@ describe("two devices and a server", () => {
     const owner = await founded();
     const guest = await joined(owner);
     const [before = ""] = await guest.device.api.createDocuments(guest.database, [{ name: "before" }]);
-    await expect.poll(() => owner.device.api.documentIds(owner.database), { timeout: 10_000 }).toEqual([before]);
+    await expect
+      .poll(() => owner.device.api.documentIds(owner.database), { timeout: 10_000 })
+      .toEqual([before]);
     await owner.device.api.revokeUser(owner.tenantId, guest.key, owner.proof);
     await guest.device.api.createDocuments(guest.database, [{ name: "after" }]);
-    await expect(guest.device.api.sync(guest.tenantId, server.url)).rejects.toMatchObject({ code: "access/revoked" });
+    await expect(guest.device.api.sync(guest.tenantId, server.url)).rejects.toMatchObject({
+      code: "access/revoked",
+    });
     await owner.device.api.sync(owner.tenantId, server.url);
     expect(await owner.device.api.documentIds(owner.database)).toEqual([before]);
   });
@@ -154,15 +186,21 @@ describe("two devices and a server", () => {
     const device = await startDevice(createMemoryStorage(env));
     const one = await device.api.createUserId("cn=one/o=acme", guestPassword);
     const two = await device.api.createUserId("cn=two/o=acme", guestPassword);
-    const answer = await owner.device.api.approveJoinRequest(owner.tenantId, await device.api.createJoinRequest(one.key), {
-      ...owner.proof,
-      sharePassword,
-      serverUrl: undefined,
-      expiresInMs: 60_000,
-    });
+    const answer = await owner.device.api.approveJoinRequest(
+      owner.tenantId,
+      await device.api.createJoinRequest(one.key),
+      {
+        ...owner.proof,
+        sharePassword,
+        serverUrl: undefined,
+        expiresInMs: 60_000,
+      },
+    );
     const join = (key: string, password: string): Promise<unknown> =>
       device.api.joinTenant(answer, { key, password: guestPassword, sharePassword: password });
-    await expect(join(one.key, "lusab-babad-gutih-tugax")).rejects.toMatchObject({ code: "key/wrong-password" });
+    await expect(join(one.key, "lusab-babad-gutih-tugax")).rejects.toMatchObject({
+      code: "key/wrong-password",
+    });
     await expect(join(two.key, sharePassword)).rejects.toMatchObject({ code: "input/invalid" });
     await expect(join(one.key, sharePassword)).resolves.toBeDefined();
     await expect(join(one.key, sharePassword)).rejects.toMatchObject({ code: "input/used" });

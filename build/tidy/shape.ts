@@ -137,7 +137,7 @@ export function checkErrorCodes(sources: readonly Source[], codes: ReadonlySet<s
       const findings: Finding[] = [];
       const judge = (code: unknown, offset: number): void => {
         if (typeof code !== "string" || codes.has(code)) return;
-        const message = `"${code}" is not an error code of src/std/error.ts`;
+        const message = `"${code}" is not an error code of src/std/error-codes.ts`;
         findings.push({ rule: "error codes", path: source.path, line: lineAt(source, offset), message });
       };
       walk(source.program, (node) => {

@@ -150,7 +150,7 @@ test("a fresh Vite application finds the worker and the wasm by itself", async (
   }
 });
 
-test("Vite's development server serves the package as it is", async ({ page: browserPage }) => {
+test("Vite's development server serves the package without any setting", async ({ page: browserPage }) => {
   const folder = join(appFolder, "vite-dev");
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "index.html"), page('<script type="module" src="./main.js"></script>'));
@@ -163,8 +163,6 @@ test("Vite's development server serves the package as it is", async ({ page: bro
     root: folder,
     configFile: false,
     logLevel: "error",
-    // The one setting a Vite application needs, and the README names it: pre-bundling would part the page from its worker.
-    optimizeDeps: { exclude: ["cofferdb"] },
     server: { port: 0, host: "localhost", hmr: false },
   });
   try {

@@ -112,7 +112,9 @@ function malformed(field: string): CofferError {
 }
 
 function fieldOf(body: unknown, field: string): unknown {
-  return typeof body === "object" && body !== null ? (body as Readonly<Record<string, unknown>>)[field] : undefined;
+  return typeof body === "object" && body !== null
+    ? (body as Readonly<Record<string, unknown>>)[field]
+    : undefined;
 }
 
 function readAsker(body: unknown): { readonly tenantId: TenantId; readonly key: AuthorKey } {

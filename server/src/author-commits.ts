@@ -38,7 +38,11 @@ export function createAuthorCommits(
       const scan = scans.get(name) ?? { found: [], nextSeq: 0 };
       for (;;) {
         const fromSeq = scan.nextSeq;
-        const rows = await storage.readCommits(tenantId, dbId, { fromSeq, maxCount: pageRows, maxBytes: pageBytes });
+        const rows = await storage.readCommits(tenantId, dbId, {
+          fromSeq,
+          maxCount: pageRows,
+          maxBytes: pageBytes,
+        });
         // Someone else may have scanned these rows during the read.
         const fresh = rows.slice(scan.nextSeq - fromSeq);
         scan.nextSeq += fresh.length;

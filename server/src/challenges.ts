@@ -66,14 +66,19 @@ export function createChallenges(
     create(asker) {
       const nonce = crypto.randomBytes(nonceBytes);
       const expiresAtMs = env.nowMs() + lifetimeMs;
-      return new ByteWriter(56).fixed(nonce).u64(expiresAtMs).fixed(macOf(nonce, expiresAtMs, asker)).toBytes();
+      return new ByteWriter(56)
+        .fixed(nonce)
+        .u64(expiresAtMs)
+        .fixed(macOf(nonce, expiresAtMs, asker))
+        .toBytes();
     },
     use(challenge, asker) {
       const reader = new ByteReader(challenge);
       const nonce = reader.fixed(nonceBytes);
       const expiresAtMs = reader.u64();
       const mac = reader.fixed(32);
-      if (!reader.finish() || !equalBytesConstantTime(mac, macOf(nonce, expiresAtMs, asker))) return "invalid";
+      if (!reader.finish() || !equalBytesConstantTime(mac, macOf(nonce, expiresAtMs, asker)))
+        return "invalid";
       const nowMs = env.nowMs();
       const name = bytesToBase64url(nonce);
       if (expiresAtMs <= nowMs || expiryByUsedNonce.has(name)) return "invalid";

@@ -59,7 +59,10 @@ async function main(): Promise<void> {
     return;
   }
   const env = createSystemEnv();
-  const logger = createJsonLogger((line) => process.stdout.write(line), () => env.nowMs());
+  const logger = createJsonLogger(
+    (line) => process.stdout.write(line),
+    () => env.nowMs(),
+  );
   const server = await startServer({ ...options, logger });
   logger.info("server.listening", { url: server.url });
   let isClosing = false;
@@ -82,6 +85,8 @@ async function main(): Promise<void> {
 main().catch((cause: unknown) => {
   const isUsage = cause instanceof UsageError || (cause instanceof TypeError && "code" in cause);
   const message = cause instanceof Error ? cause.message : String(cause);
-  process.stderr.write(isUsage ? `${message}\n\n${usage}` : `${message}${isCofferError(cause) ? ` (${cause.code})` : ""}\n`);
+  process.stderr.write(
+    isUsage ? `${message}\n\n${usage}` : `${message}${isCofferError(cause) ? ` (${cause.code})` : ""}\n`,
+  );
   process.exitCode = isUsage ? 2 : 1;
 });

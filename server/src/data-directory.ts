@@ -6,7 +6,17 @@
  * | `relay.db`, `relay.db-wal` | the logs, sealed, and the keys of access-control records; readable by the owner only |
  * | `server-key` | 32 bytes, the Ed25519 seed that signs tree heads; readable by the owner only |
  */
-import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { Crypto, SigningKeyPair } from "../../src/crypto/index.ts";
 import { CofferError } from "../../src/std/index.ts";
@@ -14,7 +24,10 @@ import { CofferError } from "../../src/std/index.ts";
 const seedBytes = 32;
 
 /** Make the directory and the database's file, readable by the owner only, where they are missing. */
-export function prepareDataDirectory(folder: string): { readonly databasePath: string; readonly keyPath: string } {
+export function prepareDataDirectory(folder: string): {
+  readonly databasePath: string;
+  readonly keyPath: string;
+} {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const databasePath = join(folder, "relay.db");
   // SQLite gives the files beside it the same mode.

@@ -1,6 +1,20 @@
 import type { Crypto } from "../../src/crypto/index.ts";
-import { createDirectory, foldCommit, isMember, parseRecord, type DirectoryRecord, type DirectoryState } from "../../src/directory/index.ts";
-import { createContentKey, openEntries, parseCommit, type Commit, type ContentKey, type FindKey } from "../../src/entry/index.ts";
+import {
+  createDirectory,
+  foldCommit,
+  isMember,
+  parseRecord,
+  type DirectoryRecord,
+  type DirectoryState,
+} from "../../src/directory/index.ts";
+import {
+  createContentKey,
+  openEntries,
+  parseCommit,
+  type Commit,
+  type ContentKey,
+  type FindKey,
+} from "../../src/entry/index.ts";
 import { CofferError, equalBytes, type AuthorKey, type TenantId } from "../../src/std/index.ts";
 import type { RelayStorage } from "./storage.ts";
 import { readTenantRecord } from "./tenant-record.ts";
@@ -57,11 +71,19 @@ export function createDirectories(
     const log = await storage.readLog(tenantId, dbId);
     let { state, size } = directory;
     while (size < (log?.size ?? 0)) {
-      const rows = await storage.readCommits(tenantId, dbId, { fromSeq: size, maxCount: 256, maxBytes: readBytes });
+      const rows = await storage.readCommits(tenantId, dbId, {
+        fromSeq: size,
+        maxCount: 256,
+        maxBytes: readBytes,
+      });
       for (const { bytes } of rows) {
         const verdict = bytes === undefined ? undefined : parseCommit(crypto, bytes);
         if (verdict?.kind !== "verified") throw damaged();
-        const folded = foldCommit(state, verdict.commit, await openRecords(crypto, verdict.commit, directory.findKey));
+        const folded = foldCommit(
+          state,
+          verdict.commit,
+          await openRecords(crypto, verdict.commit, directory.findKey),
+        );
         if (folded.kind !== "applied") throw damaged();
         state = folded.state;
         size++;
@@ -96,7 +118,9 @@ function damaged(): CofferError {
 /** Find one key by its whole name. */
 export function findOnly(key: ContentKey): FindKey {
   return (name) =>
-    name.keyId === key.keyId && name.epoch === key.epoch && equalBytes(name.fingerprint, key.fingerprint) ? key : undefined;
+    name.keyId === key.keyId && name.epoch === key.epoch && equalBytes(name.fingerprint, key.fingerprint)
+      ? key
+      : undefined;
 }
 
 /** Open what the relay's one key opens of a directory commit: grants and revocations. Member cards stay sealed. */
@@ -106,7 +130,9 @@ export async function openRecords(
   findKey: FindKey,
 ): Promise<readonly DirectoryRecord[]> {
   const opened = await openEntries(crypto, commit, findKey);
-  return opened.flatMap((verdict) => (verdict.kind === "opened" ? (parseRecord(verdict.plaintext) ?? []) : []));
+  return opened.flatMap((verdict) =>
+    verdict.kind === "opened" ? (parseRecord(verdict.plaintext) ?? []) : [],
+  );
 }
 
 /** Whether a user may hold a session now. The admin's key is no member and moves commits like one. */

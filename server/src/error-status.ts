@@ -1,4 +1,4 @@
-import { CofferError, toCofferError, type CofferErrorCode } from "../../src/std/index.ts";
+import { isCofferError, toCofferError, type CofferError, type CofferErrorCode } from "../../src/std/index.ts";
 
 /** The status that each code has on HTTP: the one table, for answers and for those who read them. */
 export const statusByCode: Readonly<Record<CofferErrorCode, number>> = {
@@ -37,6 +37,11 @@ export const statusByCode: Readonly<Record<CofferErrorCode, number>> = {
   aborted: 500,
 };
 
+/** Tell whether a failure is the client's, and no news to who runs the server. */
+export function isExpected(cause: unknown): boolean {
+  return isCofferError(cause) && statusByCode[cause.code] < 500;
+}
+
 const defaultRetryAfterMs = 1000;
 
 /** How long a client shall wait after this failure; 0 when waiting does not help. */
@@ -52,7 +57,10 @@ export function retryAfterMsOf(error: CofferError): number {
  *
  * What is not a `CofferError` is a bug of the server and says nothing about itself.
  */
-export function errorResponse(cause: unknown, options: { status?: number; headers?: Record<string, string> } = {}): Response {
+export function errorResponse(
+  cause: unknown,
+  options: { status?: number; headers?: Record<string, string> } = {},
+): Response {
   const error = toCofferError(cause, "net/failed");
   const headers = new Headers({ ...jsonHeaders, ...options.headers });
   const waitMs = retryAfterMsOf(error);

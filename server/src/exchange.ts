@@ -72,7 +72,13 @@ export async function exchange(
       if (ack !== undefined) yield encodeFrame(ack);
     }
     if (pull === undefined) return yield encodeFrame({ type: "end", more: false });
-    const request = { tenantId: session.tenantId, directoryDbId, replicaId: hello.replicaId, pull, authorize };
+    const request = {
+      tenantId: session.tenantId,
+      directoryDbId,
+      replicaId: hello.replicaId,
+      pull,
+      authorize,
+    };
     yield* answerPull(parts, request, { cursorsByLog: new Map(), isComplete: false });
   }
 }

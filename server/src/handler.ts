@@ -14,18 +14,18 @@
  * Failures are JSON `{ code, message }` with the status of `error-status.ts`. Whatever the bytes, a request gets an answer.
  */
 import type { SigningKeyPair } from "../../src/crypto/index.ts";
-import { CofferError, isCofferError, parseId, type Env } from "../../src/std/index.ts";
+import { CofferError, parseId, type Env } from "../../src/std/index.ts";
 import { createAuthenticator } from "./auth.ts";
 import { createAuthorCommits } from "./author-commits.ts";
 import { createDirectories, type RelayCrypto } from "./directories.ts";
-import { errorResponse, statusByCode } from "./error-status.ts";
+import { errorResponse, isExpected } from "./error-status.ts";
 import { push, type ExchangeParts } from "./exchange.ts";
 import { createHeads } from "./heads.ts";
 import { LiveSessions, type LiveConnection, type LiveSession } from "./live.ts";
 import { describeFailure, silentLogger, type Logger } from "./logger.ts";
 import { createRateLimiter, type Rate, type RateLimiter } from "./rate-limit.ts";
 import { hasType } from "./request-body.ts";
-import { createRoutes } from "./routes.ts";
+import { createRoutes, type FindRoute } from "./routes.ts";
 import type { Session } from "./sessions.ts";
 import type { RelayStorage } from "./storage.ts";
 
@@ -94,6 +94,7 @@ export function createRelay(options: RelayOptions): Relay {
   const live = new LiveSessions({
     ...parts,
     env,
+    logger,
     push: (session, replicaId, frame) => push(parts, session, replicaId, frame),
     charge,
   });
@@ -108,27 +109,12 @@ export function createRelay(options: RelayOptions): Relay {
   });
   const anonymous = createRateLimiter(env, limits.anonymous);
 
-  async function answer(request: Request, peer: string): Promise<Response> {
-    const route = findRoute(new URL(request.url).pathname);
-    if (route === undefined) return errorResponse(new CofferError("input/unknown-id", { message: "There is nothing here." }));
-    if (request.method !== route.method) {
-      const error = new CofferError("input/invalid", { message: "This method is not allowed here." });
-      return errorResponse(error, { status: 405, headers: { Allow: route.method } });
-    }
-    if (route.type !== undefined && !hasType(request, route.type)) {
-      return errorResponse(new CofferError("input/invalid", { message: `The body must be ${route.type}.` }), { status: 415 });
-    }
-    if (!route.hasSession) takeOne(anonymous, peer);
-    return route.handle(request);
-  }
-
   return {
     async fetch(request, peer = "") {
       try {
-        return await answer(request, peer);
+        return await answer(findRoute, anonymous, request, peer);
       } catch (cause) {
-        const isExpected = isCofferError(cause) && statusByCode[cause.code] < 500;
-        if (!isExpected) logger.warn("request.failed", describeFailure(cause));
+        if (!isExpected(cause)) logger.warn("request.failed", describeFailure(cause));
         return errorResponse(cause);
       }
     },
@@ -140,6 +126,27 @@ export function createRelay(options: RelayOptions): Relay {
     liveCount: () => live.count,
     close: () => live.closeAll(),
   };
+}
+
+/** Find the route, check method and type, and let it answer. */
+async function answer(
+  findRoute: FindRoute,
+  anonymous: RateLimiter,
+  request: Request,
+  peer: string,
+): Promise<Response> {
+  const route = findRoute(new URL(request.url).pathname);
+  if (route === undefined) throw new CofferError("input/unknown-id", { message: "There is nothing here." });
+  if (request.method !== route.method) {
+    const error = new CofferError("input/invalid", { message: "This method is not allowed here." });
+    return errorResponse(error, { status: 405, headers: { Allow: route.method } });
+  }
+  if (route.type !== undefined && !hasType(request, route.type)) {
+    const error = new CofferError("input/invalid", { message: `The body must be ${route.type}.` });
+    return errorResponse(error, { status: 415 });
+  }
+  if (!route.hasSession) takeOne(anonymous, peer);
+  return route.handle(request);
 }
 
 function takeOne(limiter: RateLimiter, name: string): void {

@@ -37,7 +37,10 @@ export function createHeads(options: HeadsOptions): Heads {
   const { crypto, env, storage, signing } = options;
   const claims = new Map<string, { readonly root: Uint8Array; signed: SignedHead | undefined }>();
 
-  async function claimOf(tenantId: TenantId, log: LogPosition): Promise<{ readonly root: Uint8Array; signed: SignedHead | undefined }> {
+  async function claimOf(
+    tenantId: TenantId,
+    log: LogPosition,
+  ): Promise<{ readonly root: Uint8Array; signed: SignedHead | undefined }> {
     const name = `${tenantId}/${log.dbId}/${log.epoch}/${log.size}`;
     const known = claims.get(name);
     if (known !== undefined) return known;
@@ -61,9 +64,14 @@ export function createHeads(options: HeadsOptions): Heads {
     },
     async tenantHead(tenantId, logs) {
       const heads: { dbId: DbId; epoch: number; size: number; root: Uint8Array }[] = [];
-      for (const log of logs) if (log.size > 0) heads.push({ ...log, root: (await claimOf(tenantId, log)).root });
+      for (const log of logs)
+        if (log.size > 0) heads.push({ ...log, root: (await claimOf(tenantId, log)).root });
       const digest = digestHeads(crypto, heads);
-      return signTenantHead(crypto, signing.privateKey, tenantId, { databaseCount: heads.length, digest, timeMs: env.nowMs() });
+      return signTenantHead(crypto, signing.privateKey, tenantId, {
+        databaseCount: heads.length,
+        digest,
+        timeMs: env.nowMs(),
+      });
     },
   };
 }

@@ -29,7 +29,11 @@ const resumeBelowBytes = 256 * 1024;
 
 /** Create the WebSocket side: binary messages only, no compression (it would leak sizes and cost memory), dead peers dropped. */
 export function createLiveSockets({ relay, env, origins, maxSockets }: LiveSocketsOptions): LiveSockets {
-  const server = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes, perMessageDeflate: false });
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: maxMessageBytes,
+    perMessageDeflate: false,
+  });
   return {
     upgrade(request, socket, head) {
       socket.on("error", () => socket.destroy());
@@ -90,7 +94,9 @@ function receive(webSocket: WebSocket, session: LiveSession): void {
 
 function toBytes(data: RawData): Uint8Array {
   if (Array.isArray(data)) return concatBytes(...data);
-  return data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return data instanceof ArrayBuffer
+    ? new Uint8Array(data)
+    : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 function keepAlive(webSocket: WebSocket, env: Pick<Env, "setTimer">): void {

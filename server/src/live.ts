@@ -10,12 +10,27 @@
  * A session has a cursor for each log and reads on from there, so that a slow connection is only behind: while more than
  * 1 MiB waits to be sent nothing is read for it, and nothing is queued.
  */
-import { CofferError, toCofferError, type CofferErrorCode, type DbId, type Env, type Release, type TenantId } from "../../src/std/index.ts";
-import { decodeFrames, encodeFrame, protocolVersion, type Frame, type LogCursor } from "../../src/sync/index.ts";
+import {
+  CofferError,
+  toCofferError,
+  type CofferErrorCode,
+  type DbId,
+  type Env,
+  type Release,
+  type TenantId,
+} from "../../src/std/index.ts";
+import {
+  decodeFrames,
+  encodeFrame,
+  protocolVersion,
+  type Frame,
+  type LogCursor,
+} from "../../src/sync/index.ts";
 import type { Authenticator } from "./auth.ts";
 import type { Directories } from "./directories.ts";
-import { retryAfterMsOf } from "./error-status.ts";
+import { isExpected, retryAfterMsOf } from "./error-status.ts";
 import type { PushOutcome } from "./exchange.ts";
+import { describeFailure, type Logger } from "./logger.ts";
 import { answerPull, nextCommits, type PullFrame, type PullParts } from "./pull.ts";
 import type { Session } from "./sessions.ts";
 import type { RelayStorage } from "./storage.ts";
@@ -43,6 +58,7 @@ export interface LiveParts extends PullParts {
   readonly env: Pick<Env, "setTimer" | "nowMs">;
   readonly directories: Directories;
   readonly authenticator: Authenticator;
+  readonly logger: Logger;
   readonly push: (session: Session, replicaId: Uint8Array, frame: PushFrame) => Promise<PushOutcome>;
   /** take one request of this session's allowance. @throws `net/rate-limited` */
   readonly charge: (session: Session) => void;
@@ -89,7 +105,8 @@ export class LiveSessions {
     this.#sessionsByTenant.set(tenantId, sessions);
     const onEnd = (): void => {
       sessions.delete(session);
-      if (sessions.size === 0 && this.#sessionsByTenant.get(tenantId) === sessions) this.#sessionsByTenant.delete(tenantId);
+      if (sessions.size === 0 && this.#sessionsByTenant.get(tenantId) === sessions)
+        this.#sessionsByTenant.delete(tenantId);
     };
     const session = new Follower({ parts: this.#parts, tenantId, connection, onEnd });
     sessions.add(session);
@@ -103,7 +120,7 @@ export class LiveSessions {
 
   closeAll(): void {
     for (const sessions of this.#sessionsByTenant.values()) {
-      for (const session of [...sessions]) session.end(new CofferError("store/closed", { message: "The server is shutting down." }));
+      for (const session of sessions) session.end(new CofferError("store/closed"));
     }
   }
 }
@@ -137,7 +154,9 @@ class Follower implements LiveSession {
 
   constructor(place: Place) {
     this.#place = place;
-    this.#cancelTimer = place.parts.env.setTimer(authTimeoutMs, () => this.end(new CofferError("net/timeout")));
+    this.#cancelTimer = place.parts.env.setTimer(authTimeoutMs, () =>
+      this.end(new CofferError("net/timeout")),
+    );
   }
 
   onMessage(message: Uint8Array): Promise<void> {
@@ -185,6 +204,7 @@ class Follower implements LiveSession {
       try {
         await work();
       } catch (cause) {
+        if (!isExpected(cause)) this.#place.parts.logger.warn("live.failed", describeFailure(cause));
         this.end(toCofferError(cause, "net/failed"));
       }
     });
@@ -216,11 +236,14 @@ class Follower implements LiveSession {
     const session = parts.authenticator.session(token);
     if (session.tenantId !== tenantId) throw new CofferError("access/denied");
     await parts.authenticator.authorize(session);
-    if (this.#open !== undefined && this.#open.session.userKey !== session.userKey) throw new CofferError("access/denied");
+    if (this.#open !== undefined && this.#open.session.userKey !== session.userKey)
+      throw new CofferError("access/denied");
     if (this.#isEnded) return;
     this.#open = { session, replicaId: this.#replicaId };
     this.#cancelTimer();
-    this.#cancelTimer = parts.env.setTimer(maxSessionMs, () => this.end(new CofferError("access/unauthenticated")));
+    this.#cancelTimer = parts.env.setTimer(maxSessionMs, () =>
+      this.end(new CofferError("access/unauthenticated")),
+    );
   }
 
   async #push({ session, replicaId }: OpenState, frame: PushFrame): Promise<void> {
@@ -238,7 +261,11 @@ class Follower implements LiveSession {
     if (directory === undefined) throw new CofferError("access/unauthenticated");
     const directoryDbId = directory.state.dbId;
     const authorize = (): Promise<void> => parts.authenticator.authorize(session);
-    for await (const bytes of answerPull(parts, { tenantId, directoryDbId, replicaId, pull, authorize }, progress)) {
+    for await (const bytes of answerPull(
+      parts,
+      { tenantId, directoryDbId, replicaId, pull, authorize },
+      progress,
+    )) {
       if (this.#isEnded) return;
       if (!this.#hasRoom()) {
         // The client reads slower than it asked: it gets the rest when it asks again, after what waits for it.
@@ -274,7 +301,7 @@ class Follower implements LiveSession {
     if (open === undefined) return;
     await this.#place.parts.authenticator.authorize(open.session);
     if (pull === undefined) return this.#dirtyLogs.clear();
-    for (const dbId of [...this.#dirtyLogs]) {
+    for (const dbId of Array.from(this.#dirtyLogs)) {
       if (!this.#hasRoom()) return;
       await this.#sendNewsOf(dbId, open, pull);
     }
@@ -283,7 +310,8 @@ class Follower implements LiveSession {
   async #sendNewsOf(dbId: DbId, { replicaId }: OpenState, pull: PullFrame): Promise<void> {
     const { parts, tenantId } = this.#place;
     const known = this.#cursorsByLog.get(dbId);
-    const log = known !== undefined || pull.allDatabases ? await parts.storage.readLog(tenantId, dbId) : undefined;
+    const log =
+      known !== undefined || pull.allDatabases ? await parts.storage.readLog(tenantId, dbId) : undefined;
     if (log === undefined || (known?.seq ?? 0) >= log.size) {
       this.#dirtyLogs.delete(dbId);
       return;

@@ -1,5 +1,12 @@
 import type { Verifier } from "../../src/crypto/index.ts";
-import { CofferError, copyBytes, equalBytes, type DbId, type Env, type TenantId } from "../../src/std/index.ts";
+import {
+  CofferError,
+  copyBytes,
+  equalBytes,
+  type DbId,
+  type Env,
+  type TenantId,
+} from "../../src/std/index.ts";
 import { byLogId, extendFrontier } from "./log-frontier.ts";
 import type {
   AppendedCommit,
@@ -52,7 +59,10 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
   function createTenant(record: TenantRecord, commits: readonly NewCommit[]): boolean {
     const { tenantId, directoryDbId, publication } = record;
     if (tenants.has(tenantId)) return false;
-    tenants.set(tenantId, { record: { tenantId, directoryDbId, publication: copyBytes(publication) }, logs: new Map() });
+    tenants.set(tenantId, {
+      record: { tenantId, directoryDbId, publication: copyBytes(publication) },
+      logs: new Map(),
+    });
     append({ tenantId, dbId: directoryDbId, replicaId: new Uint8Array(16), commits, directorySize: 0 });
     return true;
   }
@@ -64,21 +74,10 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
     if ((directory?.rows.length ?? 0) !== request.directorySize) return { kind: "stale" };
     const log = tenant.logs.get(request.dbId) ?? createLog(request.dbId, options.env);
     tenant.logs.set(request.dbId, log);
-    return { kind: "appended", results: request.commits.map((commit) => appendCommit(log, commit, request.replicaId)) };
-  }
-
-  function appendCommit(log: MemoryLog, commit: NewCommit, replicaId: Uint8Array): AppendedCommit {
-    const known = log.rows[log.seqByHash.get(commit.commitHash) ?? -1];
-    if (known !== undefined) {
-      return { status: equalBytes(known.bytes, commit.bytes) ? "present" : "conflict", seq: known.seq };
-    }
-    const seq = log.rows.length;
-    const { frontier, node } = extendFrontier(options.crypto, { size: seq, frontier: log.frontier }, commit.commitHash);
-    log.rows.push({ seq, commitHash: commit.commitHash, bytes: copyBytes(commit.bytes), replicaId: copyBytes(replicaId), node });
-    log.seqByHash.set(commit.commitHash, seq);
-    log.frontier = frontier;
-    log.sizeBytes += commit.bytes.length;
-    return { status: "stored", seq };
+    return {
+      kind: "appended",
+      results: request.commits.map((commit) => appendCommit(options.crypto, log, commit, request.replicaId)),
+    };
   }
 
   function startNewEpochs(): void {
@@ -95,9 +94,14 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
     tenantUsage: (tenantId) => guarded(() => usageOf(tenants.get(tenantId)?.logs)),
     readLog: (tenantId, dbId) => guarded(() => toLogState(tenants.get(tenantId)?.logs.get(dbId))),
     listLogs: (tenantId) =>
-      guarded(() => [...(tenants.get(tenantId)?.logs.values() ?? [])].flatMap((log) => toLogState(log) ?? []).sort(byLogId)),
+      guarded(() =>
+        [...(tenants.get(tenantId)?.logs.values() ?? [])]
+          .flatMap((log) => toLogState(log) ?? [])
+          .sort(byLogId),
+      ),
     append: (request) => guarded(() => append(request)),
-    readCommits: (tenantId, dbId, range) => guarded(() => readRange(tenants.get(tenantId)?.logs.get(dbId), range)),
+    readCommits: (tenantId, dbId, range) =>
+      guarded(() => readRange(tenants.get(tenantId)?.logs.get(dbId), range)),
     readNodes: (tenantId, dbId, seqs) =>
       guarded(() => seqs.flatMap((seq) => tenants.get(tenantId)?.logs.get(dbId)?.rows[seq]?.node ?? [])),
     startNewEpochs: () => guarded(startNewEpochs),
@@ -130,4 +134,29 @@ function readRange(log: MemoryLog | undefined, range: LogRange): readonly Stored
     found.push({ seq: row.seq, commitHash: row.commitHash, bytes: isOwn ? undefined : row.bytes });
   }
   return found;
+}
+
+function appendCommit(
+  crypto: MemoryStorageOptions["crypto"],
+  log: MemoryLog,
+  commit: NewCommit,
+  replicaId: Uint8Array,
+): AppendedCommit {
+  const known = log.rows[log.seqByHash.get(commit.commitHash) ?? -1];
+  if (known !== undefined) {
+    return { status: equalBytes(known.bytes, commit.bytes) ? "present" : "conflict", seq: known.seq };
+  }
+  const seq = log.rows.length;
+  const { frontier, node } = extendFrontier(crypto, { size: seq, frontier: log.frontier }, commit.commitHash);
+  log.rows.push({
+    seq,
+    commitHash: commit.commitHash,
+    bytes: copyBytes(commit.bytes),
+    replicaId: copyBytes(replicaId),
+    node,
+  });
+  log.seqByHash.set(commit.commitHash, seq);
+  log.frontier = frontier;
+  log.sizeBytes += commit.bytes.length;
+  return { status: "stored", seq };
 }

@@ -1,8 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { createWebCrypto } from "../../src/crypto/index.ts";
-import { createSystemEnv, type Env } from "../../src/std/index.ts";
+import { assert, createSystemEnv, type Env } from "../../src/std/index.ts";
 import { openServerKey, prepareDataDirectory } from "./data-directory.ts";
 import { createRelay, type Relay, type RelayLimits } from "./handler.ts";
 import { createLiveSockets, type LiveSockets } from "./live-sockets.ts";
@@ -49,7 +48,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const env = createSystemEnv();
   const crypto = createWebCrypto(env);
   const { databasePath, keyPath } = prepareDataDirectory(options.dataFolder);
-  const staticHandler = options.demoFolder === undefined ? undefined : createStaticHandler(options.demoFolder);
+  const staticHandler =
+    options.demoFolder === undefined ? undefined : createStaticHandler(options.demoFolder);
   const signing = await openServerKey(crypto, keyPath);
   const storage = openSqliteStorage(databasePath, { crypto, env });
   try {
@@ -124,14 +124,16 @@ function peerOf(incoming: Pick<IncomingMessage, "socket"> | object): string {
 
 function urlOf(server: Server, host: string): string {
   const address = server.address();
-  const { port } = address !== null && typeof address === "object" ? address : ({ port: 0 } satisfies Partial<AddressInfo>);
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  assert(address !== null && typeof address === "object", "node: a server that listens on a port has one");
+  return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
 }
 
 /** The origins this server answers to: the public one first, then those of its own address. */
 function ownOriginsOf(url: string, publicUrl: string | undefined): readonly [string, ...string[]] {
   const { origin, port } = new URL(url);
-  const loopback = ["localhost", "127.0.0.1", "[::1]"].map((host) => new URL(`http://${host}:${port || "80"}`).origin);
+  const loopback = ["localhost", "127.0.0.1", "[::1]"].map(
+    (host) => new URL(`http://${host}:${port || "80"}`).origin,
+  );
   const first = publicUrl === undefined ? origin : new URL(publicUrl).origin;
   return [first, ...new Set([origin, ...loopback])];
 }

@@ -15,7 +15,10 @@ export interface OriginPolicy {
  *
  * The Host header is not asked, since a page that points its own name at this machine controls it.
  */
-export function createOriginPolicy(options: { ownOrigins: readonly string[]; allowedOrigins: readonly string[] }): OriginPolicy {
+export function createOriginPolicy(options: {
+  ownOrigins: readonly string[];
+  allowedOrigins: readonly string[];
+}): OriginPolicy {
   const allowed = new Set([...options.ownOrigins, ...options.allowedOrigins].map(originOf));
   return { isAllowed: (origin) => origin === null || allowed.has(origin) || isLoopbackOrigin(origin) };
 }
@@ -46,7 +49,9 @@ export function withCors(
       return errorResponse(new CofferError("access/denied", { message: "This origin is not allowed here." }));
     }
     const isPreflight = request.method === "OPTIONS" && request.headers.has("Access-Control-Request-Method");
-    const response = isPreflight ? new Response(null, { status: 204, headers: corsHeaders }) : await handle(request);
+    const response = isPreflight
+      ? new Response(null, { status: 204, headers: corsHeaders })
+      : await handle(request);
     const headers = new Headers(response.headers);
     headers.append("Vary", "Origin");
     if (origin !== null) {

@@ -1,6 +1,13 @@
 import { createDirectory, foldCommit } from "../../src/directory/index.ts";
 import { createContentKey, verifyCommit, type Commit } from "../../src/entry/index.ts";
-import { CofferError, equalBytes, idToBytes, type DbId, type Env, type TenantId } from "../../src/std/index.ts";
+import {
+  CofferError,
+  equalBytes,
+  idToBytes,
+  type DbId,
+  type Env,
+  type TenantId,
+} from "../../src/std/index.ts";
 import { parsePublication, verifyPublication, type Publication } from "../../src/sync/index.ts";
 import { findOnly, openRecords } from "./directories.ts";
 import { pushCommits, toNewCommit, type PushParts } from "./push.ts";
@@ -38,12 +45,15 @@ export async function publishTenant(parts: PublishParts, body: Uint8Array): Prom
   const root = signed && readTenantRoot(crypto, signed.publication.genesis);
   if (signed === undefined || root === undefined) throw new CofferError("protocol/malformed");
   const { publication } = signed;
-  if (!(await verifyPublication(crypto, idToBytes(root.adminKey), signed))) throw new CofferError("entry/forged");
+  if (!(await verifyPublication(crypto, idToBytes(root.adminKey), signed)))
+    throw new CofferError("entry/forged");
   if (!parts.origins.includes(publication.origin)) {
     throw new CofferError("access/denied", { message: "This publication is meant for another server." });
   }
   if (Math.abs(parts.env.nowMs() - publication.createdAtMs) > freshForMs) {
-    throw new CofferError("input/expired", { message: "This publication is too old, or this device's clock is wrong." });
+    throw new CofferError("input/expired", {
+      message: "This publication is too old, or this device's clock is wrong.",
+    });
   }
   const { tenantId } = root;
   const commits = await foldDirectory(parts, root, publication);
@@ -52,7 +62,8 @@ export async function publishTenant(parts: PublishParts, body: Uint8Array): Prom
     if ((await storage.tenantCount()) >= parts.maxTenants) {
       throw new CofferError("store/quota", { message: "This server takes no more tenants." });
     }
-    if (await storage.createTenant(record, commits.map(toNewCommit))) return { tenantId, directoryDbId: record.directoryDbId, isNew: true };
+    if (await storage.createTenant(record, commits.map(toNewCommit)))
+      return { tenantId, directoryDbId: record.directoryDbId, isNew: true };
   }
   const stored = await storage.readTenant(tenantId);
   if (stored === undefined || !equalBytes(stored.publication, record.publication)) throw conflict();
@@ -75,7 +86,8 @@ async function foldDirectory(
     const { commit } = verdict;
     const isWhole = commit.entries.every(({ ciphertext }) => ciphertext !== undefined);
     const folded = foldCommit(state, commit, await openRecords(crypto, commit, findKey));
-    if (!isWhole || folded.kind !== "applied") throw new CofferError("entry/corrupt", { message: "The directory does not fold." });
+    if (!isWhole || folded.kind !== "applied")
+      throw new CofferError("entry/corrupt", { message: "The directory does not fold." });
     ({ state } = folded);
     commits.push(commit);
   }
@@ -83,7 +95,11 @@ async function foldDirectory(
 }
 
 /** A tenant that is here already: what is published must be its directory, or continue it. */
-async function mergeDirectory(parts: PublishParts, tenantId: TenantId, publication: Publication): Promise<void> {
+async function mergeDirectory(
+  parts: PublishParts,
+  tenantId: TenantId,
+  publication: Publication,
+): Promise<void> {
   const directory = await parts.directories.read(tenantId);
   if (directory === undefined) throw conflict();
   const results = await pushCommits(parts, {
@@ -97,5 +113,7 @@ async function mergeDirectory(parts: PublishParts, tenantId: TenantId, publicati
 }
 
 function conflict(): CofferError {
-  return new CofferError("input/used", { message: "There is another tenant with this id, or with another directory." });
+  return new CofferError("input/used", {
+    message: "There is another tenant with this id, or with another directory.",
+  });
 }

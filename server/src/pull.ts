@@ -67,13 +67,17 @@ export async function* answerPull(
   await request.authorize();
   const directoryEpoch = logs.find(({ dbId }) => dbId === request.directoryDbId)?.epoch ?? 0;
   yield* lostLogHeads(parts, { tenantId, epoch: directoryEpoch }, [...asked.values()]);
-  if (pull.allDatabases) yield encodeFrame({ type: "tenant-head", ...(await parts.heads.tenantHead(tenantId, logs)) });
+  if (pull.allDatabases)
+    yield encodeFrame({ type: "tenant-head", ...(await parts.heads.tenantHead(tenantId, logs)) });
   progress.isComplete = true;
   yield encodeFrame({ type: "end", more: false });
 }
 
 function directoryFirst(logs: readonly LogState[], directoryDbId: DbId): readonly LogState[] {
-  return [...logs.filter(({ dbId }) => dbId === directoryDbId), ...logs.filter(({ dbId }) => dbId !== directoryDbId)];
+  return [
+    ...logs.filter(({ dbId }) => dbId === directoryDbId),
+    ...logs.filter(({ dbId }) => dbId !== directoryDbId),
+  ];
 }
 
 function startOf(log: LogState, cursor: LogCursor | undefined): LogCursor {
@@ -90,7 +94,8 @@ async function* lostLogHeads(
   cursors: readonly LogCursor[],
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   for (const { dbId, seq } of cursors) {
-    if (seq > 0) yield encodeFrame({ type: "head", ...(await heads.headAt(tenantId, { dbId, epoch, size: 0 })) });
+    if (seq > 0)
+      yield encodeFrame({ type: "head", ...(await heads.headAt(tenantId, { dbId, epoch, size: 0 })) });
   }
 }
 
@@ -124,6 +129,9 @@ export async function nextCommits(
   return { bytes: encodeFrames([commits, { type: "head", ...head }]), next };
 }
 
-function toItem({ commitHash, bytes }: StoredCommit): { commit: Uint8Array } | { leaf: StoredCommit["commitHash"] } {
+function toItem({
+  commitHash,
+  bytes,
+}: StoredCommit): { commit: Uint8Array } | { leaf: StoredCommit["commitHash"] } {
   return bytes === undefined ? { leaf: commitHash } : { commit: bytes };
 }

@@ -60,13 +60,19 @@ const nameless = bytesToId("CommitHash", new Uint8Array(32));
  * @returns one result for each commit, in order; `accepted` ones are on disk
  */
 export async function pushCommits(parts: PushParts, request: PushRequest): Promise<readonly PushResult[]> {
-  const checked = await Promise.all(request.commits.map((bytes) => checkCommit(parts.crypto, request, bytes)));
-  const commits = checked.flatMap(({ commit, refusal }) => (refusal === undefined && commit !== undefined ? [commit] : []));
-  const stored = commits.length === 0 ? new Map<CommitHash, Stored>() : await judgeAndStore(parts, request, commits);
+  const checked = await Promise.all(
+    request.commits.map((bytes) => checkCommit(parts.crypto, request, bytes)),
+  );
+  const commits = checked.flatMap(({ commit, refusal }) =>
+    refusal === undefined && commit !== undefined ? [commit] : [],
+  );
+  const stored =
+    commits.length === 0 ? new Map<CommitHash, Stored>() : await judgeAndStore(parts, request, commits);
   return checked.map(({ commit, refusal }): PushResult => {
     const commitHash = commit?.commitHash ?? nameless;
     const outcome = refusal ?? stored.get(commitHash) ?? { status: "retry", code: "store/failed" };
-    if (outcome.status === "accepted") return { commitHash, status: "accepted", seq: outcome.seq, code: undefined };
+    if (outcome.status === "accepted")
+      return { commitHash, status: "accepted", seq: outcome.seq, code: undefined };
     return { commitHash, status: outcome.status, seq: 0, code: outcome.code };
   });
 }
@@ -77,14 +83,24 @@ interface CheckedCommit {
 }
 
 /** Everything that needs no directory. */
-async function checkCommit(crypto: RelayCrypto, request: PushRequest, bytes: Uint8Array): Promise<CheckedCommit> {
+async function checkCommit(
+  crypto: RelayCrypto,
+  request: PushRequest,
+  bytes: Uint8Array,
+): Promise<CheckedCommit> {
   const verdict = await verifyCommit(crypto, bytes);
   if (verdict.kind === "forged") {
     if (verdict.reason !== "signature" && verdict.reason !== "hash") {
-      return { commit: undefined, refusal: refused(verdict.reason === "version" ? "protocol/version" : "protocol/malformed") };
+      return {
+        commit: undefined,
+        refusal: refused(verdict.reason === "version" ? "protocol/version" : "protocol/malformed"),
+      };
     }
     const parsed = parseCommit(crypto, bytes);
-    return { commit: parsed.kind === "verified" ? parsed.commit : undefined, refusal: refused("entry/forged") };
+    return {
+      commit: parsed.kind === "verified" ? parsed.commit : undefined,
+      refusal: refused("entry/forged"),
+    };
   }
   const { commit } = verdict;
   const isHere = commit.header.tenantId === request.tenantId && commit.header.dbId === request.dbId;
@@ -119,7 +135,8 @@ async function judgeAndStore(
     if (accepted.length === 0) return stored;
     const appended = await append(parts, request, { directorySize: directory.size, commits: accepted });
     if (appended === "stale") continue;
-    for (const [index, { commitHash }] of accepted.entries()) stored.set(commitHash, outcomeOf(appended[index]));
+    for (const [index, { commitHash }] of accepted.entries())
+      stored.set(commitHash, outcomeOf(appended[index]));
     return stored;
   }
   for (const { commitHash } of commits) stored.set(commitHash, { status: "retry", code: "directory/behind" });
@@ -129,7 +146,9 @@ async function judgeAndStore(
 function outcomeOf(appended: AppendedCommit | Refusal): Stored {
   if (appended === undefined) return { status: "retry", code: "store/failed" };
   if ("code" in appended) return appended;
-  return appended.status === "conflict" ? { status: "refused", code: "entry/corrupt" } : { status: "accepted", seq: appended.seq };
+  return appended.status === "conflict"
+    ? { status: "refused", code: "entry/corrupt" }
+    : { status: "accepted", seq: appended.seq };
 }
 
 /** Append what was judged; a full disk or quota is an answer for each commit, since pulling still works. */
@@ -145,10 +164,17 @@ async function append(
   const usage = await storage.tenantUsage(tenantId);
   const addedBytes = commits.reduce((sum, { bytes }) => sum + bytes.length, 0);
   if (usage.sizeBytes + addedBytes > tenantBytes) return noRoom;
-  const isNewLog = usage.logCount >= syncLimits.databasesPerTenant && (await storage.readLog(tenantId, dbId)) === undefined;
+  const isNewLog =
+    usage.logCount >= syncLimits.databasesPerTenant && (await storage.readLog(tenantId, dbId)) === undefined;
   if (isNewLog) return noRoom;
   try {
-    const result = await storage.append({ tenantId, dbId, replicaId, commits, directorySize: judged.directorySize });
+    const result = await storage.append({
+      tenantId,
+      dbId,
+      replicaId,
+      commits,
+      directorySize: judged.directorySize,
+    });
     return result.kind === "stale" ? "stale" : result.results;
   } catch (cause) {
     if (isCofferError(cause) && cause.code === "store/quota") return noRoom;
@@ -194,7 +220,8 @@ async function judgeMemberCommits(
   const refusals: Refusal[] = [];
   for (const { header, commitHash } of commits) {
     const known = graphs.get(header.author);
-    const graph = known ?? (await graphOf(parts, state, { author: header.author, dbId: header.dbId, commits }));
+    const graph =
+      known ?? (await graphOf(parts, state, { author: header.author, dbId: header.dbId, commits }));
     graphs.set(header.author, graph);
     refusals.push(authorRefusal(judgeAuthor(state, header, commitHash, graph)));
   }
@@ -223,7 +250,8 @@ async function graphOf(
   for (const [commitHash, predecessors] of await parts.authorCommits.read(state.tenantId, dbId, author)) {
     graph.add(commitHash, predecessors);
   }
-  for (const { commitHash, header } of commits) if (header.author === author) graph.add(commitHash, header.predecessors);
+  for (const { commitHash, header } of commits)
+    if (header.author === author) graph.add(commitHash, header.predecessors);
   return graph;
 }
 

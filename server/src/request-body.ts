@@ -37,7 +37,10 @@ export async function readJson(request: Request, maxBytes: number): Promise<unkn
 }
 
 /** Tell whether a body says that it is of a type; no other one is guessed at. */
-export function hasType(request: Request, expected: "application/json" | "application/octet-stream"): boolean {
+export function hasType(
+  request: Request,
+  expected: "application/json" | "application/octet-stream",
+): boolean {
   const [type = ""] = (request.headers.get("Content-Type") ?? "").split(";");
   return type.trim().toLowerCase() === expected;
 }

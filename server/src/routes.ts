@@ -33,10 +33,13 @@ export interface RouteParts extends ExchangeParts {
   readonly serverKey: Uint8Array;
 }
 
+/** Finds the route of a path. Ids in it are parsed, never used as text. */
+export type FindRoute = (pathname: string) => Route | undefined;
+
 const maxJsonBytes = 16 * 1024;
 
-/** Create the table of routes. @returns finds the route of a path; ids in it are parsed, never used as text */
-export function createRoutes(parts: RouteParts): (pathname: string) => Route | undefined {
+/** Create the table of routes. */
+export function createRoutes(parts: RouteParts): FindRoute {
   const fixed = fixedRoutes(parts);
   return (pathname) => {
     const known = fixed.get(pathname);
@@ -59,17 +62,26 @@ function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
   return new Map<string, Route>([
     [
       "/sync/capabilities",
-      { method: "GET", hasSession: false, handle: async () => jsonResponse(capabilities, { "Cache-Control": "no-cache" }) },
+      {
+        method: "GET",
+        hasSession: false,
+        handle: async () => jsonResponse(capabilities, { "Cache-Control": "no-cache" }),
+      },
     ],
     [
       "/sync/health",
-      { method: "GET", hasSession: false, handle: async () => jsonResponse({ ok: (await storage.tenantCount()) >= 0 }) },
+      {
+        method: "GET",
+        hasSession: false,
+        handle: async () => jsonResponse({ ok: (await storage.tenantCount()) >= 0 }),
+      },
     ],
     [
       "/v1/auth/challenge",
       {
         ...postJson,
-        handle: async (request) => jsonResponse(authenticator.challenge(await readJson(request, maxJsonBytes))),
+        handle: async (request) =>
+          jsonResponse(authenticator.challenge(await readJson(request, maxJsonBytes))),
       },
     ],
     [
@@ -77,7 +89,12 @@ function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
       {
         ...postJson,
         handle: async (request) =>
-          jsonResponse(await authenticator.token(await readJson(request, maxJsonBytes), originOf(parts.origins, request))),
+          jsonResponse(
+            await authenticator.token(
+              await readJson(request, maxJsonBytes),
+              originOf(parts.origins, request),
+            ),
+          ),
       },
     ],
     [
@@ -123,7 +140,9 @@ async function sync(parts: RouteParts, tenantId: TenantId, request: Request): Pr
   const frames = decodeFrames(await readBody(request, syncLimits.requestBytes));
   if (frames === undefined) throw new CofferError("protocol/malformed");
   const body = streamOf(await exchange(parts, session, frames));
-  return new Response(body, { headers: { "Content-Type": "application/octet-stream", "Cache-Control": "no-store" } });
+  return new Response(body, {
+    headers: { "Content-Type": "application/octet-stream", "Cache-Control": "no-store" },
+  });
 }
 
 function bearerOf(request: Request): Uint8Array | undefined {

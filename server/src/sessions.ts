@@ -28,7 +28,10 @@ const tokenBytes = 32;
 const maxSessions = 100_000;
 
 /** Create an empty set of sessions. When there are too many, the oldest ends. */
-export function createSessions(crypto: Pick<Verifier, "sha256" | "randomBytes">, env: Pick<Env, "nowMs">): Sessions {
+export function createSessions(
+  crypto: Pick<Verifier, "sha256" | "randomBytes">,
+  env: Pick<Env, "nowMs">,
+): Sessions {
   const sessionsByName = new Map<string, { readonly hash: Uint8Array; readonly session: Session }>();
 
   function dropExpired(): void {

@@ -45,7 +45,8 @@ export function openDatabase(path: string): Database.Database {
     const version = numberAt(db.prepare("SELECT * FROM pragma_user_version").get(), "user_version");
     if (version === 0) db.exec(`${schema} PRAGMA user_version = ${schemaVersion};`);
     db.exec("COMMIT");
-    if (version > schemaVersion) throw new CofferError("protocol/version", { message: "A newer server wrote this data." });
+    if (version > schemaVersion)
+      throw new CofferError("protocol/version", { message: "A newer server wrote this data." });
     return db;
   } catch (cause) {
     db?.close();
@@ -89,11 +90,20 @@ export function inTransaction<Result>(db: Database.Database, write: () => Result
 export function toStoreError(cause: unknown): CofferError {
   if (isCofferError(cause)) return cause;
   const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : "";
-  if (code.startsWith("SQLITE_FULL")) return new CofferError("store/quota", { message: "The server's disk is full." }, { cause });
+  if (code.startsWith("SQLITE_FULL"))
+    return new CofferError("store/quota", { message: "The server's disk is full." }, { cause });
   if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) {
-    return new CofferError("store/blocked", { message: "Another process holds this data directory." }, { cause });
+    return new CofferError(
+      "store/blocked",
+      { message: "Another process holds this data directory." },
+      { cause },
+    );
   }
-  return new CofferError("store/failed", { message: "The server's database failed.", reason: code }, { cause });
+  return new CofferError(
+    "store/failed",
+    { message: "The server's database failed.", reason: code },
+    { cause },
+  );
 }
 
 /** Read an integer column of a row that the schema types. */
@@ -113,5 +123,7 @@ export function bytesAt(row: unknown, column: string): Uint8Array {
 }
 
 function columnOf(row: unknown, column: string): unknown {
-  return typeof row === "object" && row !== null ? (row as Readonly<Record<string, unknown>>)[column] : undefined;
+  return typeof row === "object" && row !== null
+    ? (row as Readonly<Record<string, unknown>>)[column]
+    : undefined;
 }

@@ -11,7 +11,15 @@ import {
 } from "../../src/std/index.ts";
 import { createGroupCommit, type GroupCommit } from "./group-commit.ts";
 import { byLogId, extendFrontier } from "./log-frontier.ts";
-import { bytesAt, closeDatabase, inTransaction, numberAt, openDatabase, rowsPerLog, toStoreError } from "./sqlite-schema.ts";
+import {
+  bytesAt,
+  closeDatabase,
+  inTransaction,
+  numberAt,
+  openDatabase,
+  rowsPerLog,
+  toStoreError,
+} from "./sqlite-schema.ts";
 import {
   frontierRows,
   type AppendedCommit,
@@ -103,7 +111,10 @@ class SqliteStorage {
     const row = this.#statements.readTenant.get([idToBytes(tenantId)]);
     if (row === undefined) return undefined;
     const directoryDbId = bytesToId("DbId", bytesAt(row, "directory"));
-    return { id: numberAt(row, "id"), record: { tenantId, directoryDbId, publication: bytesAt(row, "publication") } };
+    return {
+      id: numberAt(row, "id"),
+      record: { tenantId, directoryDbId, publication: bytesAt(row, "publication") },
+    };
   }
 
   tenantCount(): number {
@@ -199,7 +210,13 @@ class SqliteStorage {
     const logId = numberAt(row, "id");
     const size = numberAt(row, "size");
     const frontier = this.#readLogNodes(logId, frontierRows(size));
-    const tail = { logId, epoch: numberAt(row, "epoch"), size, sizeBytes: numberAt(row, "size_bytes"), frontier };
+    const tail = {
+      logId,
+      epoch: numberAt(row, "epoch"),
+      size,
+      sizeBytes: numberAt(row, "size_bytes"),
+      frontier,
+    };
     // A log that this transaction has changed is drafted; what is read here is on disk.
     this.#remember(name, tail);
     return tail;
@@ -258,7 +275,9 @@ class SqliteStorage {
   startNewEpochs(): void {
     this.#appends.flush();
     this.#tails.clear();
-    inTransaction(this.#db, () => this.#statements.bumpEpochs.run(Math.floor(this.#options.env.nowMs() / 1000)));
+    inTransaction(this.#db, () =>
+      this.#statements.bumpEpochs.run(Math.floor(this.#options.env.nowMs() / 1000)),
+    );
   }
 
   close(): void {

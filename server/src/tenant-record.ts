@@ -35,7 +35,10 @@ export interface TenantRoot {
  * Read the root from a genesis record; `undefined` when it is not one. The record's table is in `keys/genesis.ts`, a room
  * that a relay may not reach; its version and admin key come first.
  */
-export function readTenantRoot(crypto: Pick<Verifier, "sha256">, genesis: Uint8Array): TenantRoot | undefined {
+export function readTenantRoot(
+  crypto: Pick<Verifier, "sha256">,
+  genesis: Uint8Array,
+): TenantRoot | undefined {
   if (genesis.length !== genesisBytes || genesis[0] !== genesisVersion) return undefined;
   const tenantId = bytesToId("TenantId", crypto.sha256(genesisDomain, genesis));
   return { tenantId, adminKey: bytesToId("AuthorKey", genesis.subarray(1, 33)) };

@@ -1,7 +1,13 @@
 /** Tenants, users and commits as the rooms make them, and a client that speaks the protocol to a relay. */
 import { createWebCrypto, type Crypto, type SigningKeyPair } from "../../src/crypto/index.ts";
 import { encodeRecord, type DirectoryRecord } from "../../src/directory/index.ts";
-import { createContentKey, directoryDbId, sealCommit, type Commit, type ContentKey } from "../../src/entry/index.ts";
+import {
+  createContentKey,
+  directoryDbId,
+  sealCommit,
+  type Commit,
+  type ContentKey,
+} from "../../src/entry/index.ts";
 import {
   bytesToBase64url,
   bytesToId,
@@ -28,7 +34,13 @@ import {
   type LogCursor,
   type Signer,
 } from "../../src/sync/index.ts";
-import { createMemoryStorage, createRelay, type Relay, type RelayOptions, type RelayStorage } from "../src/index.ts";
+import {
+  createMemoryStorage,
+  createRelay,
+  type Relay,
+  type RelayOptions,
+  type RelayStorage,
+} from "../src/index.ts";
 
 export const crypto: Crypto = createWebCrypto();
 export const origin = "http://relay.test";
@@ -92,7 +104,11 @@ export class TestTenant {
   readonly dbId = createDbId();
   readonly directoryDbId: DbId;
   readonly directory: Commit[] = [];
-  readonly #keys: { readonly publicInfos: ContentKey; readonly documents: ContentKey; readonly secret: Uint8Array };
+  readonly #keys: {
+    readonly publicInfos: ContentKey;
+    readonly documents: ContentKey;
+    readonly secret: Uint8Array;
+  };
   readonly #writerNonce = crypto.randomBytes(16);
 
   private constructor(admin: TestUser, genesis: Uint8Array, keys: TestTenant["keys"]) {
@@ -116,8 +132,16 @@ export class TestTenant {
     const genesis = concatBytes(Uint8Array.of(1), admin.signing.publicKey, crypto.randomBytes(80));
     const secret = crypto.randomBytes(32);
     const create = (bytes: Uint8Array): Promise<ContentKey> =>
-      createContentKey(crypto, { keyId: bytesToId("KeyId", crypto.randomBytes(16)), epoch: 1, secret: bytes });
-    const keys = { publicInfos: await create(secret), documents: await create(crypto.randomBytes(32)), secret };
+      createContentKey(crypto, {
+        keyId: bytesToId("KeyId", crypto.randomBytes(16)),
+        epoch: 1,
+        secret: bytes,
+      });
+    const keys = {
+      publicInfos: await create(secret),
+      documents: await create(crypto.randomBytes(32)),
+      secret,
+    };
     return new TestTenant(admin, genesis, keys);
   }
 
@@ -162,7 +186,12 @@ export class TestTenant {
 
   async grant(user: TestUser): Promise<Commit> {
     return this.appendDirectory([
-      { kind: "grantaccess", userKey: user.key, encryptionKey: crypto.randomBytes(32), nameHash: crypto.randomBytes(32) },
+      {
+        kind: "grantaccess",
+        userKey: user.key,
+        encryptionKey: crypto.randomBytes(32),
+        nameHash: crypto.randomBytes(32),
+      },
       { kind: "membercard", userKey: user.key, userName: `${canary}-name` },
     ]);
   }
@@ -196,7 +225,9 @@ export class TestTenant {
     });
   }
 
-  publication(options: { origin?: string; createdAtMs?: number; signer?: TestUser; secret?: Uint8Array } = {}): Promise<Uint8Array<ArrayBuffer>> {
+  publication(
+    options: { origin?: string; createdAtMs?: number; signer?: TestUser; secret?: Uint8Array } = {},
+  ): Promise<Uint8Array<ArrayBuffer>> {
     const { keyId, epoch } = this.#keys.publicInfos;
     return signPublication(crypto, (options.signer ?? this.admin).signing.privateKey, {
       genesis: this.genesis,
@@ -219,7 +250,9 @@ export interface TestRelay {
   readonly serverKey: Uint8Array;
 }
 
-export async function createTestRelay(options: Partial<RelayOptions> & { env?: TestEnv } = {}): Promise<TestRelay> {
+export async function createTestRelay(
+  options: Partial<RelayOptions> & { env?: TestEnv } = {},
+): Promise<TestRelay> {
   const env = options.env ?? createTestEnv();
   const storage = options.storage ?? createMemoryStorage({ crypto, env });
   const signing = options.signing ?? (await crypto.createSigningPair());
@@ -239,7 +272,12 @@ export class TestClient {
   readonly signer: Signer;
   token: Uint8Array | undefined;
 
-  constructor(fetch: Fetch, tenantId: TenantId, user: TestUser, options: { url?: string; delegation?: Uint8Array } = {}) {
+  constructor(
+    fetch: Fetch,
+    tenantId: TenantId,
+    user: TestUser,
+    options: { url?: string; delegation?: Uint8Array } = {},
+  ) {
     this.fetch = fetch;
     this.url = options.url ?? origin;
     this.tenantId = tenantId;
@@ -248,13 +286,18 @@ export class TestClient {
 
   async postJson(path: string, body: unknown): Promise<unknown> {
     const headers = { "Content-Type": "application/json" };
-    const response = await this.fetch(new Request(this.url + path, { method: "POST", headers, body: JSON.stringify(body) }));
+    const response = await this.fetch(
+      new Request(this.url + path, { method: "POST", headers, body: JSON.stringify(body) }),
+    );
     if (!response.ok) throw await failureOf(response);
     return response.json();
   }
 
   async signIn(serverKey: Uint8Array, claimedOrigin = this.url): Promise<void> {
-    const http = { origin: claimedOrigin, postJson: (path: string, body: unknown) => this.postJson(path, body) };
+    const http = {
+      origin: claimedOrigin,
+      postJson: (path: string, body: unknown) => this.postJson(path, body),
+    };
     const session = await authenticate(http, crypto, this.signer, { tenantId: this.tenantId, serverKey });
     this.token = session.token;
   }
@@ -267,7 +310,9 @@ export class TestClient {
   }
 
   async exchange(...frames: readonly Frame[]): Promise<readonly Frame[]> {
-    const response = await this.exchangeRaw(encodeFrames([{ type: "hello", version: 1, replicaId: this.replicaId }, ...frames]));
+    const response = await this.exchangeRaw(
+      encodeFrames([{ type: "hello", version: 1, replicaId: this.replicaId }, ...frames]),
+    );
     if (!response.ok) throw await failureOf(response);
     const answer = decodeFrames(new Uint8Array(await response.arrayBuffer()));
     if (answer === undefined) throw new CofferError("protocol/malformed");
@@ -279,7 +324,10 @@ export class TestClient {
     return frames.flatMap((frame) => (frame.type === "ack" ? frame.results : []));
   }
 
-  pull(cursors: readonly LogCursor[] = [], options: { full?: boolean; maxBytes?: number; allDatabases?: boolean } = {}) {
+  pull(
+    cursors: readonly LogCursor[] = [],
+    options: { full?: boolean; maxBytes?: number; allDatabases?: boolean } = {},
+  ) {
     const { full = false, maxBytes = 1e6, allDatabases = true } = options;
     return this.exchange({ type: "pull", allDatabases, full, cursors, maxBytes });
   }
@@ -304,16 +352,28 @@ export async function joinTenant(test: TestRelay, tenant: TestTenant, user: Test
   return client;
 }
 
-export async function publish(relay: Relay, tenant: TestTenant, body?: Uint8Array<ArrayBuffer>): Promise<Response> {
+export async function publish(
+  relay: Relay,
+  tenant: TestTenant,
+  body?: Uint8Array<ArrayBuffer>,
+): Promise<Response> {
   return relay.fetch(publicationRequest(body ?? (await tenant.publication())));
 }
 
 export function publicationRequest(body: Uint8Array<ArrayBuffer>, url = origin): Request {
-  return new Request(`${url}/v1/tenants`, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body });
+  return new Request(`${url}/v1/tenants`, {
+    method: "POST",
+    headers: { "Content-Type": "application/octet-stream" },
+    body,
+  });
 }
 
 /** A device key with a delegation of its user. */
-export async function createDevice(user: TestUser, tenantId: TenantId, expiresAtMs: number): Promise<TestUser & { delegation: Uint8Array }> {
+export async function createDevice(
+  user: TestUser,
+  tenantId: TenantId,
+  expiresAtMs: number,
+): Promise<TestUser & { delegation: Uint8Array }> {
   const device = await createUser();
   const fields = { deviceKey: device.key, userKey: user.key, tenantId, scope: "sync", expiresAtMs } as const;
   const delegation = await signDelegation(crypto, user.signing.privateKey, fields);

@@ -9,7 +9,11 @@ const replicaA = new Uint8Array(16).fill(1);
 const replicaB = new Uint8Array(16).fill(2);
 
 function createCommit(sizeBytes = 40, createdAtMs = 1_700_000_000_000): NewCommit {
-  return { commitHash: bytesToId("CommitHash", crypto.randomBytes(32)), createdAtMs, bytes: crypto.randomBytes(sizeBytes) };
+  return {
+    commitHash: bytesToId("CommitHash", crypto.randomBytes(32)),
+    createdAtMs,
+    bytes: crypto.randomBytes(sizeBytes),
+  };
 }
 
 interface Place {
@@ -29,7 +33,9 @@ export function describeStorage(name: string, open: (env: TestEnv) => RelayStora
     const tenantId = bytesToId("TenantId", crypto.randomBytes(32));
     const directoryDbId = createDbId();
     const dbId = createDbId();
-    await storage.createTenant({ tenantId, directoryDbId, publication: crypto.randomBytes(50) }, [createCommit()]);
+    await storage.createTenant({ tenantId, directoryDbId, publication: crypto.randomBytes(50) }, [
+      createCommit(),
+    ]);
     return {
       storage,
       env,
@@ -65,11 +71,15 @@ export function describeStorage(name: string, open: (env: TestEnv) => RelayStora
           { status: "stored", seq: 1 },
         ],
       });
-      expect(await append(commits.slice(2))).toEqual({ kind: "appended", results: [{ status: "stored", seq: 2 }] });
+      expect(await append(commits.slice(2))).toEqual({
+        kind: "appended",
+        results: [{ status: "stored", seq: 2 }],
+      });
       const rows = await storage.readCommits(tenantId, dbId, { fromSeq: 0, maxCount: 10, maxBytes: 1e6 });
       expect(rows.map(({ seq }) => seq)).toEqual([0, 1, 2]);
       expect(rows.map(({ commitHash }) => commitHash)).toEqual(commits.map(({ commitHash }) => commitHash));
-      for (const [index, { bytes }] of rows.entries()) expect([...(bytes ?? [])]).toEqual([...(commits[index]?.bytes ?? [])]);
+      for (const [index, { bytes }] of rows.entries())
+        expect([...(bytes ?? [])]).toEqual([...(commits[index]?.bytes ?? [])]);
       expect(await storage.readLog(tenantId, dbId)).toMatchObject({ size: 3, sizeBytes: 5041 });
     });
 
@@ -78,8 +88,13 @@ export function describeStorage(name: string, open: (env: TestEnv) => RelayStora
       const other = createDbId();
       const commit = createCommit();
       await append([commit]);
-      expect(await append([commit], { dbId: other })).toEqual({ kind: "appended", results: [{ status: "stored", seq: 0 }] });
-      expect((await storage.listLogs(tenantId)).map((log) => log.dbId)).toEqual([directoryDbId, dbId, other].sort());
+      expect(await append([commit], { dbId: other })).toEqual({
+        kind: "appended",
+        results: [{ status: "stored", seq: 0 }],
+      });
+      expect((await storage.listLogs(tenantId)).map((log) => log.dbId)).toEqual(
+        [directoryDbId, dbId, other].sort(),
+      );
       expect(await storage.tenantUsage(tenantId)).toEqual({ logCount: 3, sizeBytes: 120 });
       const stranger = bytesToId("TenantId", crypto.randomBytes(32));
       expect(await storage.listLogs(stranger)).toEqual([]);
@@ -90,7 +105,10 @@ export function describeStorage(name: string, open: (env: TestEnv) => RelayStora
     it("stores a commit once and compares what is there (R3)", async () => {
       const { storage, tenantId, dbId, append } = await createPlace();
       const commit = createCommit();
-      const changed = { ...commit, bytes: commit.bytes.map((byte, index) => (index === 7 ? byte ^ 1 : byte)) };
+      const changed = {
+        ...commit,
+        bytes: commit.bytes.map((byte, index) => (index === 7 ? byte ^ 1 : byte)),
+      };
       await append([createCommit(), commit]);
       expect(await append([commit, changed, createCommit(), commit])).toEqual({
         kind: "appended",
@@ -125,7 +143,9 @@ export function describeStorage(name: string, open: (env: TestEnv) => RelayStora
         ...commits.map((commit) => append([commit])),
         ...shared.map((commit) => append([commit], { replicaId: replicaB })),
       ]);
-      const seqs = results.flatMap((result) => (result.kind === "appended" ? result.results.map(({ seq }) => seq) : []));
+      const seqs = results.flatMap((result) =>
+        result.kind === "appended" ? result.results.map(({ seq }) => seq) : [],
+      );
       expect(new Set(seqs.slice(0, 400)).size).toBe(400);
       const rows = await storage.readCommits(tenantId, dbId, { fromSeq: 0, maxCount: 1000, maxBytes: 1e9 });
       expect(rows.map(({ seq }) => seq)).toEqual(Array.from({ length: 400 }, (_, seq) => seq));
@@ -157,7 +177,9 @@ export function describeStorage(name: string, open: (env: TestEnv) => RelayStora
       expect(await read(3, 1)).toHaveLength(1);
       expect(await read(4, 1000)).toEqual([]);
       expect(await read(99, 1000)).toEqual([]);
-      expect(await storage.readCommits(tenantId, dbId, { fromSeq: 1, maxCount: 2, maxBytes: 1e6 })).toHaveLength(2);
+      expect(
+        await storage.readCommits(tenantId, dbId, { fromSeq: 1, maxCount: 2, maxBytes: 1e6 }),
+      ).toHaveLength(2);
       const seen = await read(0, 100, replicaA);
       expect(seen.map(({ bytes }) => bytes?.length)).toEqual([undefined, undefined, 100]);
     });

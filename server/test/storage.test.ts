@@ -28,7 +28,11 @@ describe("sqlite file", () => {
     directoryDbId: createDbId(),
     publication: crypto.randomBytes(20),
   };
-  const commit = { commitHash: bytesToId("CommitHash", crypto.randomBytes(32)), createdAtMs: 8.64e15, bytes: crypto.randomBytes(9) };
+  const commit = {
+    commitHash: bytesToId("CommitHash", crypto.randomBytes(32)),
+    createdAtMs: 8.64e15,
+    bytes: crypto.randomBytes(9),
+  };
 
   it("holds what was written when it is opened again", async () => {
     const path = nextPath();
@@ -38,7 +42,12 @@ describe("sqlite file", () => {
     const after = openSqliteStorage(path, { crypto, env });
     expect(await after.readTenant(record.tenantId)).toEqual(record);
     expect(await after.createTenant(record, [commit])).toBe(false);
-    const append = { tenantId: record.tenantId, dbId: record.directoryDbId, replicaId: new Uint8Array(16), directorySize: 1 };
+    const append = {
+      tenantId: record.tenantId,
+      dbId: record.directoryDbId,
+      replicaId: new Uint8Array(16),
+      directorySize: 1,
+    };
     expect(await after.append({ ...append, commits: [commit] })).toEqual({
       kind: "appended",
       results: [{ status: "present", seq: 0 }],
@@ -49,7 +58,9 @@ describe("sqlite file", () => {
   it("is opened by one process at a time", async () => {
     const path = nextPath();
     const first = openSqliteStorage(path, { crypto, env });
-    expect(() => openSqliteStorage(path, { crypto, env })).toThrowError(expect.objectContaining({ code: "store/blocked" }));
+    expect(() => openSqliteStorage(path, { crypto, env })).toThrowError(
+      expect.objectContaining({ code: "store/blocked" }),
+    );
     await first.close();
     await openSqliteStorage(path, { crypto, env }).close();
   });
@@ -59,7 +70,8 @@ describe("sqlite file", () => {
     db.pragma("max_page_count = 20");
     const fill = (): void => {
       const insert = db.prepare("INSERT INTO tenants (tenant, directory, publication) VALUES (?, ?, ?)");
-      for (let i = 0; i < 100; i++) insert.run(crypto.randomBytes(32), new Uint8Array(16), new Uint8Array(4000));
+      for (let i = 0; i < 100; i++)
+        insert.run(crypto.randomBytes(32), new Uint8Array(16), new Uint8Array(4000));
     };
     expect(() => inTransaction(db, fill)).toThrowError(expect.objectContaining({ code: "store/quota" }));
     expect(db.prepare("SELECT count(*) AS count FROM tenants").get()).toMatchObject({ count: 0 });
@@ -81,11 +93,15 @@ describe("group commit", () => {
   it("writes what came together in one go, and rejects all of it together", async () => {
     const writes: (readonly number[])[] = [];
     let fails = false;
-    const group = createGroupCommit<number, number>(createSystemEnv(), { delayMs: 1, maxItems: 4 }, (items) => {
-      if (fails) throw new Error("no");
-      writes.push(items);
-      return items.map((item) => item * 2);
-    });
+    const group = createGroupCommit<number, number>(
+      createSystemEnv(),
+      { delayMs: 1, maxItems: 4 },
+      (items) => {
+        if (fails) throw new Error("no");
+        writes.push(items);
+        return items.map((item) => item * 2);
+      },
+    );
     expect(await Promise.all([1, 2, 3].map(group.add))).toEqual([2, 4, 6]);
     await Promise.all([1, 2, 3, 4, 5].map(group.add));
     expect(writes).toEqual([[1, 2, 3], [1, 2, 3, 4], [5]]);

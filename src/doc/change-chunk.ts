@@ -37,7 +37,14 @@ const maxDeps = 64;
 const maxActorBytes = 64;
 const maxActors = 4096;
 
-const column = { objectActor: 0x01, objectCounter: 0x02, keyString: 0x15, action: 0x42, valueSize: 0x56, valueRaw: 0x57 } as const;
+const column = {
+  objectActor: 0x01,
+  objectCounter: 0x02,
+  keyString: 0x15,
+  action: 0x42,
+  valueSize: 0x56,
+  valueRaw: 0x57,
+} as const;
 const predecessors = { count: 0x70, actor: 0x71, counter: 0x73 } as const;
 const action = { makeMap: 0, makeList: 2, delete: 3, makeText: 4, makeTable: 6, mark: 7 } as const;
 
@@ -54,7 +61,9 @@ interface Body {
   readonly made: readonly MadeObject[];
 }
 
-type BodyVerdict = { readonly kind: "body"; readonly body: Body } | { readonly kind: "bad"; readonly reason: "malformed" | "limit" };
+type BodyVerdict =
+  | { readonly kind: "body"; readonly body: Body }
+  | { readonly kind: "bad"; readonly reason: "malformed" | "limit" };
 
 const malformed = { kind: "bad", reason: "malformed" } as const;
 const overLimit = { kind: "bad", reason: "limit" } as const;
@@ -95,9 +104,11 @@ function readBody(bytes: Uint8Array): BodyVerdict {
   reader.text(changeLimits.stringBytes);
   const actors = [actor];
   const otherCount = reader.varint(maxActors);
-  for (let i = 0; i < otherCount && reader.error === undefined; i++) actors.push(bytesToHex(reader.sized(maxActorBytes)));
+  for (let i = 0; i < otherCount && reader.error === undefined; i++)
+    actors.push(bytesToHex(reader.sized(maxActorBytes)));
   const columns = readColumns(reader);
-  if (reader.error !== undefined || columns === undefined || actor === "" || seq === 0 || startOp === 0) return malformed;
+  if (reader.error !== undefined || columns === undefined || actor === "" || seq === 0 || startOp === 0)
+    return malformed;
   if (deps.some((dep, index) => index > 0 && dep <= (deps[index - 1] ?? ""))) return malformed;
   const rows = judgeRows(columns, bytes.length);
   if (rows !== "good") return rows === "limit" ? overLimit : malformed;
@@ -136,7 +147,8 @@ function judgeRows(columns: Columns, sizeBytes: number): "good" | "malformed" | 
     rowCount += count;
     if (value === action.delete) deleteCount += count;
   }
-  if (deleteCount > changeLimits.stringBytes || rowCount - deleteCount > changeLimits.operations + sizeBytes) return "limit";
+  if (deleteCount > changeLimits.stringBytes || rowCount - deleteCount > changeLimits.operations + sizeBytes)
+    return "limit";
   const totals = new Map<number, { readonly rows: number; readonly sum: number }>();
   for (const [specification, bytes] of columns) {
     const total = readColumn(specification, bytes);
@@ -149,24 +161,31 @@ function judgeRows(columns: Columns, sizeBytes: number): "good" | "malformed" | 
   if (predecessorCount > 2 * changeLimits.stringBytes) return "limit";
   for (const [specification, { rows }] of totals) {
     const isPredecessor = specification === predecessors.actor || specification === predecessors.counter;
-    if (isPredecessor ? rows !== predecessorCount : specification !== column.valueRaw && rows > rowCount) return "malformed";
+    if (isPredecessor ? rows !== predecessorCount : specification !== column.valueRaw && rows > rowCount)
+      return "malformed";
   }
   const rawBytes = totals.get(column.valueSize)?.sum ?? 0;
   return rawBytes === (columns.get(column.valueRaw)?.length ?? 0) ? "good" : "malformed";
 }
 
 /** Find the rows that make objects, walking runs instead of rows. */
-function readMade(columns: Columns, actors: readonly string[], startOp: number): readonly MadeObject[] | undefined {
+function readMade(
+  columns: Columns,
+  actors: readonly string[],
+  startOp: number,
+): readonly MadeObject[] | undefined {
   const actions = new RunCursor(readRuns(columns.get(column.action)) ?? []);
   const parentActors = new RunCursor(readRuns(columns.get(column.objectActor)) ?? []);
   const parentCounters = new RunCursor(readRuns(columns.get(column.objectCounter)) ?? []);
   const made: MadeObject[] = [];
-  for (let row = 0; actions.remaining > 0; ) {
+  for (let row = 0; actions.remaining > 0;) {
     const kind = actions.value;
     const counter = parentCounters.value;
     const parentActor = parentActors.value;
     const isMaking = kind === action.makeMap || kind === action.makeList || kind === action.makeText;
-    const step = isMaking ? 1 : Math.min(actions.remaining, parentActors.remaining || Infinity, parentCounters.remaining || Infinity);
+    const step = isMaking
+      ? 1
+      : Math.min(actions.remaining, parentActors.remaining || Infinity, parentCounters.remaining || Infinity);
     if (isMaking) {
       if ((counter === null) !== (parentActor === null)) return undefined;
       const owner = parentActor === null ? undefined : actors[parentActor];
@@ -216,7 +235,11 @@ class RunCursor {
 
   skip(count: number): void {
     this.#used += count;
-    for (let run = this.#runs[this.#index]; run !== undefined && this.#used >= run.count; run = this.#runs[this.#index]) {
+    for (
+      let run = this.#runs[this.#index];
+      run !== undefined && this.#used >= run.count;
+      run = this.#runs[this.#index]
+    ) {
       this.#used -= run.count;
       this.#index += 1;
     }

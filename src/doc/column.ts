@@ -46,7 +46,10 @@ export function readRuns(bytes: Uint8Array | undefined): readonly Run[] | undefi
  *
  * @returns `rows`, and `sum`: of its numbers, or of the sizes of its strings or values; `undefined` when it is malformed
  */
-export function readColumn(specification: number, bytes: Uint8Array): { readonly rows: number; readonly sum: number } | undefined {
+export function readColumn(
+  specification: number,
+  bytes: Uint8Array,
+): { readonly rows: number; readonly sum: number } | undefined {
   const kind = columnKinds.get(specification);
   if (kind === undefined) return undefined;
   if (kind === "raw") return { rows: 0, sum: bytes.length };
@@ -83,7 +86,10 @@ function readBooleans(bytes: Uint8Array): { readonly rows: number; readonly sum:
   return reader.error === undefined ? { rows, sum: 0 } : undefined;
 }
 
-function readRunsOf(bytes: Uint8Array, readValue: (reader: ByteReader) => number): readonly Run[] | undefined {
+function readRunsOf(
+  bytes: Uint8Array,
+  readValue: (reader: ByteReader) => number,
+): readonly Run[] | undefined {
   const reader = new ByteReader(bytes);
   const runs: Run[] = [];
   while (reader.remaining > 0 && reader.error === undefined) {
@@ -93,7 +99,8 @@ function readRunsOf(bytes: Uint8Array, readValue: (reader: ByteReader) => number
     else {
       // each value takes a byte, so that a count over what is left ends at once
       if (-head > reader.remaining) reader.fail("truncated");
-      for (let i = 0; i < -head && reader.error === undefined; i++) runs.push({ count: 1, value: readValue(reader) });
+      for (let i = 0; i < -head && reader.error === undefined; i++)
+        runs.push({ count: 1, value: readValue(reader) });
     }
   }
   return reader.error === undefined && runs.every(({ count }) => count > 0) ? runs : undefined;

@@ -26,14 +26,22 @@ export type ChangeVerdict =
  * Bounds of one change. `operations` counts neither characters, which are bounded by the bytes they take, nor deletions, of which
  * there are at most `stringBytes`.
  */
-export const changeLimits = { bytes: 256 * 1024, depth: 64, stringBytes: 256 * 1024, operations: 20_000 } as const;
+export const changeLimits = {
+  bytes: 256 * 1024,
+  depth: 64,
+  stringBytes: 256 * 1024,
+  operations: 20_000,
+} as const;
 
 export interface ApplyResult {
   /** with those that were here already */
   readonly applied: readonly DocChange[];
   /** their dependencies are not all here */
   readonly waiting: readonly DocChange[];
-  readonly rejected: readonly { readonly change: DocChange; readonly reason: "conflicting-seq" | "not-applicable" | "limit" }[];
+  readonly rejected: readonly {
+    readonly change: DocChange;
+    readonly reason: "conflicting-seq" | "not-applicable" | "limit";
+  }[];
 }
 
 export interface ReplayResult {
@@ -52,7 +60,12 @@ export interface OpenDoc {
   readonly value: { readonly [key: string]: DocValue };
   applyChanges(changes: readonly DocChange[]): ApplyResult;
   /** Run a recorded draft at `baseHeads` under `actor`. @throws input/invalid when an operation does not fit the document */
-  replay(draft: { operations: readonly DraftOperation[]; baseHeads: readonly string[]; actor: string; timeMs: number }): ReplayResult;
+  replay(draft: {
+    operations: readonly DraftOperation[];
+    baseHeads: readonly string[];
+    actor: string;
+    timeMs: number;
+  }): ReplayResult;
   /** An empty change on the current heads: a deletion, an undeletion, a join. */
   emptyChange(options: { actor: string; timeMs: number }): DocChange;
   hasHeads(heads: readonly string[]): boolean;
@@ -65,7 +78,10 @@ export interface DocEngine {
   /** An empty document without an actor's change. */
   createDoc(): OpenDoc;
   /** The first change of a document from a plain value, with its plain reading. */
-  encodeInitial(options: { value: DraftValue; actor: string; timeMs: number }): { change: DocChange; value: { readonly [key: string]: DocValue } };
+  encodeInitial(options: { value: DraftValue; actor: string; timeMs: number }): {
+    change: DocChange;
+    value: { readonly [key: string]: DocValue };
+  };
   /** Judge untrusted bytes as one change chunk. */
   parseChange(bytes: Uint8Array): ChangeVerdict;
 }

@@ -28,11 +28,14 @@ function encodeFirst(
   const handle = library.empty.clone(actor);
   try {
     replayInitial(replayTarget(library, handle), value);
-    if (handle.commit(undefined, toSeconds(timeMs)) === null) handle.emptyChange(undefined, toSeconds(timeMs));
+    if (handle.commit(undefined, toSeconds(timeMs)) === null)
+      handle.emptyChange(undefined, toSeconds(timeMs));
     const [bytes] = handle.getChanges([]);
     const verdict = bytes === undefined ? undefined : judge(bytes);
     if (verdict?.kind === "change") return verdict.change;
-    throw new CofferError("input/too-large", { message: "This document is too large. Split it into smaller ones." });
+    throw new CofferError("input/too-large", {
+      message: "This document is too large. Split it into smaller ones.",
+    });
   } finally {
     freeHandle(handle);
   }

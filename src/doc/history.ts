@@ -1,11 +1,17 @@
 /** What a document has, by hash and by actor: decides which changes may be applied, and in which order. */
-import type { DocChange } from "./doc.ts";
+import { readMadeObjects } from "./change-chunk.ts";
+import { changeLimits, type DocChange } from "./doc.ts";
 
 /** The changes in a document. */
 export interface History {
   readonly hashes: Set<string>;
   /** the last seq of each actor */
   readonly lastSeqs: Map<string, number>;
+  /**
+   * How deep objects are, deleted ones included, which Automerge no longer tells; those that are not here are fields of the document.
+   * It never changes, so that all replicas judge alike.
+   */
+  readonly depths: Map<string, number>;
 }
 
 export interface Sorted {
@@ -16,7 +22,9 @@ export interface Sorted {
 
 /** Order changes so that each follows its dependencies, in time linear in changes and dependencies. */
 export function sortByDeps(changes: readonly DocChange[], hashes: ReadonlySet<string>): Sorted {
-  const fresh = new Map(changes.filter((change) => !hashes.has(change.hash)).map((change) => [change.hash, change]));
+  const fresh = new Map(
+    changes.filter((change) => !hashes.has(change.hash)).map((change) => [change.hash, change]),
+  );
   const missing = new Map<string, number>();
   const dependents = new Map<string, DocChange[]>();
   const ready: DocChange[] = [];
@@ -41,11 +49,24 @@ export function sortByDeps(changes: readonly DocChange[], hashes: ReadonlySet<st
   return { ready, waiting: [...fresh.values()].filter(({ hash }) => (missing.get(hash) ?? 0) > 0) };
 }
 
-/** Judge a change's place among its actor's: each follows the one before. */
-export function judgeSeq(lastSeqs: ReadonlyMap<string, number>, change: DocChange): "next" | "conflicting-seq" | "not-applicable" {
-  const last = lastSeqs.get(change.actor) ?? 0;
+/** Judge a change's place among its actor's: each follows the `last` one before, 0 for none. */
+export function judgeSeq(last: number, change: DocChange): "next" | "conflicting-seq" | "not-applicable" {
   if (change.seq <= last) return "conflicting-seq";
   return change.seq === last + 1 ? "next" : "not-applicable";
+}
+
+/** Follow the objects that a change makes down from the document; `false` when one is too deep. New depths go into `added`. */
+export function judgeDepth(
+  depths: ReadonlyMap<string, number>,
+  added: Map<string, number>,
+  change: DocChange,
+): boolean {
+  for (const { id, parent } of readMadeObjects(change.bytes)) {
+    const depth = parent === "_root" ? 1 : (added.get(parent) ?? depths.get(parent) ?? 1) + 1;
+    if (depth > changeLimits.depth) return false;
+    if (depth > 1) added.set(id, depth);
+  }
+  return true;
 }
 
 /** The heads once `changes` follow on `heads`, sorted. */

@@ -7,11 +7,11 @@
  */
 import { replayDraft, type DocValue, type DraftOperation } from "../draft/index.ts";
 import { assert, CofferError, isCofferError } from "../std/index.ts";
-import { parseChange, readMadeObjects } from "./change-chunk.ts";
+import { parseChange } from "./change-chunk.ts";
 import { changeLimits, type ApplyResult, type DocChange, type OpenDoc, type ReplayResult } from "./doc.ts";
-import { headsAfter, judgeSeq, sameHeads, sortByDeps, type History } from "./history.ts";
+import { headsAfter, judgeDepth, judgeSeq, sameHeads, sortByDeps, type History } from "./history.ts";
 import { freeHandle, replayTarget, toSeconds, type Handle, type Library } from "./library.ts";
-import { readPlain } from "./plain.ts";
+import { readPlain, readStale, staleAfter } from "./plain.ts";
 
 type PlainDoc = { readonly [key: string]: DocValue };
 type Rejected = ApplyResult["rejected"][number];
@@ -32,7 +32,7 @@ export function createOpenDoc(library: Library): OpenDoc {
     handle: library.empty.clone(),
     heads: [],
     value: Object.freeze({}),
-    history: { hashes: new Set(), lastSeqs: new Map() },
+    history: { hashes: new Set(), lastSeqs: new Map(), depths: new Map() },
     isOpen: true,
   };
   const open = (): State => {
@@ -49,9 +49,14 @@ export function createOpenDoc(library: Library): OpenDoc {
     applyChanges: (changes) => applyChanges(open(), changes),
     replay: (draft) => replay(open(), draft),
     emptyChange(options) {
-      const [change] = writeChanges(open(), options.actor, (trial) => {
-        trial.emptyChange(undefined, toSeconds(options.timeMs));
-      });
+      const [change] = writeChanges(
+        open(),
+        options.actor,
+        () => state.value,
+        (trial) => {
+          trial.emptyChange(undefined, toSeconds(options.timeMs));
+        },
+      );
       assert(change !== undefined, "doc: an empty change is a change");
       return change;
     },
@@ -75,11 +80,16 @@ function applyChanges(state: State, changes: readonly DocChange[]): ApplyResult 
 }
 
 /** Leave out what is known to be wrong before Automerge sees it. */
-function admit(state: State, ready: readonly DocChange[], rejected: Rejected[], waiting: DocChange[]): readonly DocChange[] {
+function admit(
+  state: State,
+  ready: readonly DocChange[],
+  rejected: Rejected[],
+  waiting: DocChange[],
+): readonly DocChange[] {
   const { hashes, lastSeqs } = state.history;
   const refusedHashes = new Set<string>();
   const seqs = new Map<string, number>();
-  const depths = new Map<string, number>([["_root", 0]]);
+  const depths = new Map<string, number>();
   const batch: DocChange[] = [];
   for (const change of ready) {
     if (change.deps.some((dep) => refusedHashes.has(dep) && !hashes.has(dep))) {
@@ -88,9 +98,9 @@ function admit(state: State, ready: readonly DocChange[], rejected: Rejected[], 
       continue;
     }
     const last = seqs.get(change.actor) ?? lastSeqs.get(change.actor) ?? 0;
-    const seq = judgeSeq(new Map([[change.actor, last]]), change);
-    const reason = seq === "next" ? judgeDepth(state.handle, depths, change) : seq;
-    if (reason === undefined) {
+    const seq = judgeSeq(last, change);
+    const reason = seq === "next" && !judgeDepth(state.history.depths, depths, change) ? "limit" : seq;
+    if (reason === "next") {
       seqs.set(change.actor, change.seq);
       batch.push(change);
     } else {
@@ -101,27 +111,12 @@ function admit(state: State, ready: readonly DocChange[], rejected: Rejected[], 
   return batch;
 }
 
-/** Follow the objects a change makes to the root: how deep an object is never changes, so all replicas judge alike. */
-function judgeDepth(handle: Handle, depths: Map<string, number>, change: DocChange): "limit" | "not-applicable" | undefined {
-  for (const { id, parent } of readMadeObjects(change.bytes)) {
-    let above = depths.get(parent);
-    if (above === undefined) {
-      try {
-        above = handle.objInfo(parent).path?.length;
-      } catch {
-        above = undefined;
-      }
-      if (above === undefined) return "not-applicable";
-      depths.set(parent, above);
-    }
-    if (above >= changeLimits.depth) return "limit";
-    depths.set(id, above + 1);
-  }
-  return undefined;
-}
-
 /** Apply all at once; when that fails, halves, down to the one that is to blame. */
-function applyBatch(state: State, batch: readonly DocChange[], result: { applied: DocChange[]; rejected: Rejected[]; waiting: DocChange[] }): void {
+function applyBatch(
+  state: State,
+  batch: readonly DocChange[],
+  result: { applied: DocChange[]; rejected: Rejected[]; waiting: DocChange[] },
+): void {
   const { history } = state;
   const ready: DocChange[] = [];
   const hashes = new Set<string>();
@@ -169,22 +164,35 @@ function take(state: State, trial: Handle, changes: readonly DocChange[], value:
     state.history.hashes.add(hash);
     state.history.lastSeqs.set(actor, seq);
   }
+  for (const change of changes) judgeDepth(state.history.depths, state.history.depths, change);
 }
 
 function replay(
   state: State,
-  draft: { operations: readonly DraftOperation[]; baseHeads: readonly string[]; actor: string; timeMs: number },
+  draft: {
+    operations: readonly DraftOperation[];
+    baseHeads: readonly string[];
+    actor: string;
+    timeMs: number;
+  },
 ): ReplayResult {
   const { baseHeads } = draft;
   if (!baseHeads.every((head) => state.history.hashes.has(head))) {
-    throw new CofferError("input/invalid", { message: "This edit was made on a version that is not in the document." });
+    throw new CofferError("input/invalid", {
+      message: "This edit was made on a version that is not in the document.",
+    });
   }
+  let removeCount = 0;
+  for (const operation of draft.operations) if ("remove" in operation) removeCount += operation.remove;
+  if (removeCount > changeLimits.stringBytes) throw tooLarge();
   const write = (trial: Handle): void => {
     replayDraft(replayTarget(state.library, trial), draft.operations);
     if (trial.pendingOps() > 0) trial.commit(undefined, toSeconds(draft.timeMs));
   };
   const isBehind = !sameHeads(baseHeads, state.heads);
-  const changes = writeChanges(state, draft.actor, (trial) => {
+  const read = (trial: Handle): PlainDoc =>
+    isBehind ? readPlain(trial, state.value) : readStale(trial, state.value, staleAfter(draft.operations));
+  const changes = writeChanges(state, draft.actor, read, (trial) => {
     if (!isBehind) return write(trial);
     // on a scratch copy, taking over the change alone: a handle that was isolated may keep wrong indexes
     const scratch = trial.clone(draft.actor);
@@ -200,8 +208,13 @@ function replay(
   return { changes, heads: state.heads, draftHeads: headsAfter(baseHeads, changes) };
 }
 
-/** Run `write` on a clone under `actor`, and take over what it committed. */
-function writeChanges(state: State, actor: string, write: (trial: Handle) => void): readonly DocChange[] {
+/** Run `write` on a clone under `actor`, and take over what it committed, as `read` shows it. */
+function writeChanges(
+  state: State,
+  actor: string,
+  read: (trial: Handle) => PlainDoc,
+  write: (trial: Handle) => void,
+): readonly DocChange[] {
   const trial = state.handle.clone(actor);
   try {
     write(trial);
@@ -210,9 +223,11 @@ function writeChanges(state: State, actor: string, write: (trial: Handle) => voi
       freeHandle(trial);
       return changes;
     }
-    const value = readPlain(trial, state.value);
-    take(state, trial, changes, value);
-    assert(sameHeads(trial.getHeads(), state.heads), "doc: a document's heads are its own and its new changes'");
+    take(state, trial, changes, read(trial));
+    assert(
+      sameHeads(trial.getHeads(), state.heads),
+      "doc: a document's heads are its own and its new changes'",
+    );
     return changes;
   } catch (cause) {
     if (trial !== state.handle) freeHandle(trial);
@@ -225,5 +240,11 @@ function writeChanges(state: State, actor: string, write: (trial: Handle) => voi
 function checkOwn(library: Library, bytes: Uint8Array): DocChange {
   const verdict = parseChange(bytes, (part) => library.sha256(part));
   if (verdict.kind === "change") return verdict.change;
-  throw new CofferError("input/too-large", { reason: verdict.reason, message: "This edit is too large. Split it into smaller parts." });
+  throw tooLarge();
+}
+
+function tooLarge(): CofferError {
+  return new CofferError("input/too-large", {
+    message: "This edit is too large. Split it into smaller parts.",
+  });
 }

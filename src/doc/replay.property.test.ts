@@ -14,7 +14,7 @@ import {
   updateText,
   type DocValue,
 } from "../draft/index.ts";
-import { loadEngine } from "./automerge-fixture.ts";
+import { loadEngine } from "./automerge-fixtures.ts";
 import type { DocChange, DocEngine, OpenDoc } from "./doc.ts";
 import { readPlain } from "./plain.ts";
 
@@ -26,13 +26,31 @@ beforeAll(async () => {
   engine = await loadEngine();
 });
 
-type Leaf = { readonly leaf: "plain"; readonly value: unknown } | { readonly leaf: "counter"; readonly start: number } | { readonly leaf: "atomic"; readonly text: string };
+type Leaf =
+  | { readonly leaf: "plain"; readonly value: unknown }
+  | { readonly leaf: "counter"; readonly start: number }
+  | { readonly leaf: "atomic"; readonly text: string };
 type Tree = Leaf | readonly Tree[] | { readonly tree: readonly (readonly [string, Tree])[] };
 
 // Automerge's text functions cannot say keys with "/" or empty ones; unit tests cover those
-const keys = fc.constantFrom("a", "b", "c", "name", "constructor", "toString", "hasOwnProperty", "length", "0", "é~");
+const keys = fc.constantFrom(
+  "a",
+  "b",
+  "c",
+  "name",
+  "constructor",
+  "toString",
+  "hasOwnProperty",
+  "length",
+  "0",
+  "é~",
+);
 const texts = fc.oneof(fc.string({ maxLength: 8 }), fc.constantFrom("", "Ada", "a👍b", "é", "two\nlines"));
-const numbers = fc.oneof(fc.integer(), fc.double({ noNaN: true }).filter((n) => Math.abs(n) < 2 ** 62), fc.constantFrom(0, -1, 2 ** 53, 0.5));
+const numbers = fc.oneof(
+  fc.integer(),
+  fc.double({ noNaN: true }).filter((n) => Math.abs(n) < 2 ** 62),
+  fc.constantFrom(0, -1, 2 ** 53, 0.5),
+);
 const leaves: fc.Arbitrary<Leaf> = fc.oneof(
   { weight: 3, arbitrary: texts.map((value): Leaf => ({ leaf: "plain", value })) },
   { weight: 2, arbitrary: numbers.map((value): Leaf => ({ leaf: "plain", value: value + 0 })) },
@@ -48,12 +66,21 @@ const { node: trees } = fc.letrec<{ node: Tree }>((tie) => ({
     { maxDepth: 3, withCrossShrink: true },
     leaves,
     fc.array(tie("node"), { maxLength: 4 }),
-    fc.uniqueArray(fc.tuple(keys, tie("node")), { maxLength: 4, selector: ([key]) => key }).map((tree) => ({ tree })),
+    fc
+      .uniqueArray(fc.tuple(keys, tie("node")), { maxLength: 4, selector: ([key]) => key })
+      .map((tree) => ({ tree })),
   ),
 }));
 const documents = fc
   .uniqueArray(fc.tuple(keys, trees), { maxLength: 6, selector: ([key]) => key })
-  .map((tree): Tree => ({ tree: [...tree, ["list", [{ leaf: "plain", value: "x" }, { tree: [] }]], ["text", { leaf: "plain", value: "Ada 👍 Lovelace" }], ["count", { leaf: "counter", start: 1 }]] }));
+  .map((tree): Tree => ({
+    tree: [
+      ...tree,
+      ["list", [{ leaf: "plain", value: "x" }, { tree: [] }]],
+      ["text", { leaf: "plain", value: "Ada 👍 Lovelace" }],
+      ["count", { leaf: "counter", start: 1 }],
+    ],
+  }));
 
 /** One side of the comparison: how its language says counters, atomic strings and the functions. */
 interface Language {
@@ -62,22 +89,38 @@ interface Language {
   splice(root: unknown, path: (string | number)[], index: number, remove: number, insert: string): void;
   updateText(root: unknown, path: (string | number)[], value: string): void;
   increment(root: unknown, path: (string | number)[], by: number): void;
-  mark(root: unknown, path: (string | number)[], range: { start: number; end: number; expand: "none" | "both" }, name: string, value: string | boolean): void;
-  unmark(root: unknown, path: (string | number)[], range: { start: number; end: number; expand: "none" | "both" }, name: string): void;
+  mark(
+    root: unknown,
+    path: (string | number)[],
+    range: { start: number; end: number; expand: "none" | "both" },
+    name: string,
+    value: string | boolean,
+  ): void;
+  unmark(
+    root: unknown,
+    path: (string | number)[],
+    range: { start: number; end: number; expand: "none" | "both" },
+    name: string,
+  ): void;
 }
 
 type Box = Record<string, unknown>;
-const at = (root: unknown, path: readonly (string | number)[]): unknown => path.reduce<unknown>((value, step) => (value as Box)[step], root);
+const at = (root: unknown, path: readonly (string | number)[]): unknown =>
+  path.reduce<unknown>((value, step) => (value as Box)[step], root);
 
 const drafts: Language = { counter: Counter, atomic: Atomic, splice, updateText, increment, mark, unmark };
 const direct: Language = {
   counter: (start) => new Automerge.Counter(start),
   atomic: (text) => new Automerge.ImmutableString(text),
-  splice: (root, path, index, remove, insert) => Automerge.splice(at(root, path.slice(0, -1)) as Box, path.slice(-1) as string[], index, remove, insert),
-  updateText: (root, path, value) => Automerge.updateText(at(root, path.slice(0, -1)) as Box, path.slice(-1) as string[], value),
-  increment: (root, path, by) => void (at(root, path) as { increment(by: number): void }).increment(by),
-  mark: (root, path, range, name, value) => Automerge.mark(at(root, path.slice(0, -1)) as Box, path.slice(-1) as string[], range, name, value),
-  unmark: (root, path, range, name) => Automerge.unmark(at(root, path.slice(0, -1)) as Box, path.slice(-1) as string[], range, name),
+  splice: (root, path, index, remove, insert) =>
+    Automerge.splice(at(root, path.slice(0, -1)) as Box, path.slice(-1) as string[], index, remove, insert),
+  updateText: (root, path, value) =>
+    Automerge.updateText(at(root, path.slice(0, -1)) as Box, path.slice(-1) as string[], value),
+  increment: (root, path, by) => (at(root, path) as { increment(by: number): void }).increment(by),
+  mark: (root, path, range, name, value) =>
+    Automerge.mark(at(root, path.slice(0, -1)) as Box, path.slice(-1) as string[], range, name, value),
+  unmark: (root, path, range, name) =>
+    Automerge.unmark(at(root, path.slice(0, -1)) as Box, path.slice(-1) as string[], range, name),
 };
 
 function build(language: Language, tree: Tree): unknown {
@@ -85,7 +128,8 @@ function build(language: Language, tree: Tree): unknown {
     if (tree.leaf === "counter") return language.counter(tree.start);
     return tree.leaf === "atomic" ? language.atomic(tree.text) : tree.value;
   }
-  if ("tree" in tree) return Object.fromEntries(tree.tree.map(([key, inner]) => [key, build(language, inner)]));
+  if ("tree" in tree)
+    return Object.fromEntries(tree.tree.map(([key, inner]) => [key, build(language, inner)]));
   return tree.map((inner) => build(language, inner));
 }
 
@@ -120,7 +164,12 @@ interface Places {
 }
 
 /** All places of a document, found in a model that both sides agree on: `shape` is Automerge's own proxy or ours. */
-function findPlaces(value: unknown, kinds: Map<string, string>, path: (string | number)[] = [], places: Places = { maps: [], lists: [], texts: [], counters: [] }): Places {
+function findPlaces(
+  value: unknown,
+  kinds: Map<string, string>,
+  path: (string | number)[] = [],
+  places: Places = { maps: [], lists: [], texts: [], counters: [] },
+): Places {
   const kind = kinds.get(JSON.stringify(path));
   if (kind === "counter") places.counters.push(path);
   else if (kind === "text") places.texts.push(path);
@@ -129,7 +178,8 @@ function findPlaces(value: unknown, kinds: Map<string, string>, path: (string | 
     value.forEach((inner, index) => findPlaces(inner, kinds, [...path, index], places));
   } else if (kind === "map") {
     places.maps.push(path);
-    for (const key of Object.keys(value as Box).sort()) findPlaces((value as Box)[key], kinds, [...path, key], places);
+    for (const key of Object.keys(value as Box).sort())
+      findPlaces((value as Box)[key], kinds, [...path, key], places);
   }
   return places;
 }
@@ -145,7 +195,11 @@ function kindsOf(root: unknown): Map<string, string> {
     else if (Array.isArray(value)) {
       kinds.set(key, "list");
       for (let i = 0; i < value.length; i++) walk(value[i], [...path, i]);
-    } else if (typeof value === "object" && value !== null && !(value instanceof Date || value instanceof Uint8Array || Automerge.isImmutableString(value))) {
+    } else if (
+      typeof value === "object" &&
+      value !== null &&
+      !(value instanceof Date || value instanceof Uint8Array || Automerge.isImmutableString(value))
+    ) {
       kinds.set(key, "map");
       for (const step of Object.keys(value)) walk((value as Box)[step], [...path, step]);
     }
@@ -155,7 +209,8 @@ function kindsOf(root: unknown): Map<string, string> {
 }
 
 /** Cut a place in text back to the start of a character. */
-const snap = (text: string, index: number): number => ((text.charCodeAt(index) & 0xfc00) === 0xdc00 ? index - 1 : index);
+const snap = (text: string, index: number): number =>
+  (text.charCodeAt(index) & 0xfc00) === 0xdc00 ? index - 1 : index;
 
 interface Planned {
   readonly edit: Edit;
@@ -209,7 +264,8 @@ function applyEdit(language: Language, root: unknown, { edit, places }: Planned)
       (list as unknown as { insertAt(index: number, ...values: unknown[]): void }).insertAt(index, ...values);
       break;
     case 11:
-      if (list.length > 0 && listPath !== undefined && !isCounterAt(places, [...listPath, index])) (list as unknown as { deleteAt(index: number): void }).deleteAt(index);
+      if (list.length > 0 && listPath !== undefined && !isCounterAt(places, [...listPath, index]))
+        (list as unknown as { deleteAt(index: number): void }).deleteAt(index);
       break;
     case 12:
       if (textPath !== undefined) language.splice(root, textPath, from, to - from, edit.text);
@@ -221,10 +277,18 @@ function applyEdit(language: Language, root: unknown, { edit, places }: Planned)
       if (counterPath !== undefined) language.increment(root, counterPath, edit.count + 1);
       break;
     case 15:
-      if (textPath !== undefined && from < to) language.mark(root, textPath, { start: from, end: to, expand: "none" }, "bold", edit.count > 1 ? true : edit.text);
+      if (textPath !== undefined && from < to)
+        language.mark(
+          root,
+          textPath,
+          { start: from, end: to, expand: "none" },
+          "bold",
+          edit.count > 1 ? true : edit.text,
+        );
       break;
     default:
-      if (textPath !== undefined && from < to) language.unmark(root, textPath, { start: from, end: to, expand: "none" }, "bold");
+      if (textPath !== undefined && from < to)
+        language.unmark(root, textPath, { start: from, end: to, expand: "none" }, "bold");
   }
 }
 
@@ -232,10 +296,15 @@ function fallbackList(): unknown[] {
   return Object.assign([], { insertAt: () => undefined, deleteAt: () => undefined });
 }
 
-const isCounterAt = (places: Places, path: (string | number)[]): boolean => places.counters.some((other) => JSON.stringify(other) === JSON.stringify(path));
+const isCounterAt = (places: Places, path: (string | number)[]): boolean =>
+  places.counters.some((other) => JSON.stringify(other) === JSON.stringify(path));
 
 /** Run edits in Automerge; what was there before each one is noted, for the recorder to take the same places. */
-function runDirect(doc: Automerge.Doc<Box>, list: readonly Edit[], heads?: string[]): { doc: Automerge.Doc<Box>; plan: readonly Planned[]; heads: string[] } {
+function runDirect(
+  doc: Automerge.Doc<Box>,
+  list: readonly Edit[],
+  heads?: string[],
+): { doc: Automerge.Doc<Box>; plan: readonly Planned[]; heads: string[] } {
   const plan: Planned[] = [];
   const edit = (root: Box): void => {
     for (const one of list) {
@@ -248,8 +317,14 @@ function runDirect(doc: Automerge.Doc<Box>, list: readonly Edit[], heads?: strin
     const next = Automerge.change(doc, edit);
     return { doc: next, plan, heads: Automerge.getHeads(next) };
   }
-  const { newDoc, newHeads } = Automerge.changeAt(doc, heads, edit);
-  return { doc: newDoc, plan, heads: newHeads ?? heads };
+  try {
+    const { newDoc, newHeads } = Automerge.changeAt(doc, heads, edit);
+    return { doc: newDoc, plan, heads: newHeads ?? heads };
+  } catch (cause) {
+    // the oracle itself stumbles, rarely, over patches of counters in lists; it then throws a bare string
+    fc.pre(typeof cause !== "string");
+    throw cause;
+  }
 }
 
 /** As everyone else reads it: from its changes, in a document that was never isolated. */
@@ -260,16 +335,30 @@ function plainOf(doc: Automerge.Doc<Box>): { readonly [key: string]: DocValue } 
   return value;
 }
 
-function replayed(open: OpenDoc, base: { readonly [key: string]: DocValue }, baseHeads: readonly string[], plan: readonly Planned[]) {
+function replayed(
+  open: OpenDoc,
+  base: { readonly [key: string]: DocValue },
+  baseHeads: readonly string[],
+  plan: readonly Planned[],
+) {
   const recorded = recordDraft<Box>(base, (root) => {
     for (const planned of plan) applyEdit(drafts, root, planned);
   });
-  const result = open.replay({ operations: structuredClone(recorded.operations), baseHeads, actor: actors.ours, timeMs: 1_000 });
+  const result = open.replay({
+    operations: structuredClone(recorded.operations),
+    baseHeads,
+    actor: actors.ours,
+    timeMs: 1_000,
+  });
   return { optimistic: recorded.optimistic, result };
 }
 
 function start(tree: Tree): { open: OpenDoc; doc: Automerge.Doc<Box>; first: DocChange } {
-  const { change } = engine.encodeInitial({ value: encodeInitialValue(build(drafts, tree)), actor: actors.theirs, timeMs: 0 });
+  const { change } = engine.encodeInitial({
+    value: encodeInitialValue(build(drafts, tree)),
+    actor: actors.theirs,
+    timeMs: 0,
+  });
   const open = engine.createDoc();
   expect(open.applyChanges([change]).applied).toEqual([change]);
   const [doc] = Automerge.applyChanges(Automerge.init<Box>({ actor: actors.oracle }), [change.bytes]);
@@ -325,10 +414,16 @@ describe("recording and replaying an edit", () => {
         // a second edit recorded on the first one's optimistic value
         const headsOfOurs = one.result.draftHeads;
         const second = runDirect(oracle, later, first.heads);
-        const two = replayed(open, one.optimistic as { readonly [key: string]: DocValue }, headsOfOurs, second.plan);
+        const two = replayed(
+          open,
+          one.optimistic as { readonly [key: string]: DocValue },
+          headsOfOurs,
+          second.plan,
+        );
         expect(open.value).toEqual(plainOf(second.doc));
         expect(two.result.heads).toEqual(open.heads);
-        for (const { actor } of [...one.result.changes, ...two.result.changes]) expect(actor.endsWith(actors.ours)).toBe(true);
+        for (const { actor } of [...one.result.changes, ...two.result.changes])
+          expect(actor.endsWith(actors.ours)).toBe(true);
         open.close();
         Automerge.free(second.doc);
       }),

@@ -3,7 +3,13 @@ import type { DocValue } from "../draft/index.ts";
 import { isFields } from "./plain.ts";
 
 /** Over `textUnits` or `nodes` a document is cut: strings, lists and depth. */
-export const summaryLimits = { textUnits: 4096, nodes: 256, stringUnits: 256, listItems: 16, depth: 4 } as const;
+export const summaryLimits = {
+  textUnits: 4096,
+  nodes: 256,
+  stringUnits: 256,
+  listItems: 16,
+  depth: 4,
+} as const;
 
 export interface Summary {
   readonly value: { readonly [key: string]: DocValue };
@@ -19,7 +25,8 @@ export interface Summary {
  * last fields are left out, so that a summary is bounded whatever the document.
  */
 export function summarizeValue(value: { readonly [key: string]: DocValue }): Summary {
-  if (fits({ textUnits: summaryLimits.textUnits, nodes: summaryLimits.nodes }, value)) return { value, isWhole: true };
+  if (fits({ textUnits: summaryLimits.textUnits, nodes: summaryLimits.nodes }, value))
+    return { value, isWhole: true };
   const room = { textUnits: 4 * summaryLimits.textUnits, nodes: 4 * summaryLimits.nodes };
   return { value: shortenMap(room, value, 1), isWhole: false };
 }
@@ -52,7 +59,9 @@ function shorten(room: Room, value: DocValue, depth: number): DocValue | undefin
   const isNested = Array.isArray(value) || isFields(value);
   if (isNested && depth >= summaryLimits.depth) return undefined;
   if (Array.isArray(value)) {
-    const items = value.slice(0, summaryLimits.listItems).map((element: DocValue) => take(room, element, depth + 1));
+    const items = value
+      .slice(0, summaryLimits.listItems)
+      .map((element: DocValue) => take(room, element, depth + 1));
     return Object.freeze(items.filter((element) => element !== undefined));
   }
   return isFields(value) ? shortenMap(room, value, depth + 1) : value;
@@ -63,7 +72,11 @@ function take(room: Room, value: DocValue, depth: number): DocValue | undefined 
   return room.nodes < 0 || room.textUnits < 0 ? undefined : shorten(room, value, depth);
 }
 
-function shortenMap(room: Room, value: { readonly [key: string]: DocValue }, depth: number): { readonly [key: string]: DocValue } {
+function shortenMap(
+  room: Room,
+  value: { readonly [key: string]: DocValue },
+  depth: number,
+): { readonly [key: string]: DocValue } {
   const entries: [string, DocValue][] = [];
   for (const [key, element] of Object.entries(value)) {
     if (key.length > summaryLimits.stringUnits) continue;

@@ -28,22 +28,42 @@ export type DraftOperation =
   | { readonly op: "set"; readonly path: Path; readonly value: DraftValue }
   | { readonly op: "delete"; readonly path: Path }
   /** list: remove `remove` elements at `index`, insert `values` */
-  | { readonly op: "splice"; readonly path: Path; readonly index: number; readonly remove: number; readonly values: readonly DraftValue[] }
+  | {
+      readonly op: "splice";
+      readonly path: Path;
+      readonly index: number;
+      readonly remove: number;
+      readonly values: readonly DraftValue[];
+    }
   /** text, in UTF-16 units */
-  | { readonly op: "spliceText"; readonly path: Path; readonly index: number; readonly remove: number; readonly insert: string }
+  | {
+      readonly op: "spliceText";
+      readonly path: Path;
+      readonly index: number;
+      readonly remove: number;
+      readonly insert: string;
+    }
   | { readonly op: "updateText"; readonly path: Path; readonly value: string }
   | { readonly op: "increment"; readonly path: Path; readonly by: number }
   | {
       readonly op: "mark";
       readonly path: Path;
-      readonly range: { readonly start: number; readonly end: number; readonly expand?: "before" | "after" | "both" | "none" };
+      readonly range: {
+        readonly start: number;
+        readonly end: number;
+        readonly expand?: "before" | "after" | "both" | "none";
+      };
       readonly name: string;
       readonly value: null | boolean | number | string;
     }
   | {
       readonly op: "unmark";
       readonly path: Path;
-      readonly range: { readonly start: number; readonly end: number; readonly expand?: "before" | "after" | "both" | "none" };
+      readonly range: {
+        readonly start: number;
+        readonly end: number;
+        readonly expand?: "before" | "after" | "both" | "none";
+      };
       readonly name: string;
     };
 

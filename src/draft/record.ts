@@ -71,7 +71,7 @@ export function recordDraft<T>(base: DocData<T>, edit: (draft: Draft<T>) => void
     const returned: unknown = edit(root.draft as Draft<T>);
     if (isContainer(returned) && "then" in returned && !isDraft(returned)) {
       Promise.resolve(returned).catch(() => {});
-      refuse([], "an edit function must be synchronous: await first, then edit");
+      refuse([], "an edit must be synchronous: await first");
     }
   } finally {
     session.hasEnded = true;
@@ -94,8 +94,8 @@ function copyOf(value: unknown): unknown {
 function createNode(session: Session, base: object, parent: Node | undefined, key: string | number): Node {
   const about = { session, base, parent, key };
   const node: Node = Array.isArray(base)
-    ? { ...about, kind: "list", items: [...base], draft: base }
-    : { ...about, kind: "map", items: Object.assign(Object.create(null), base), draft: base };
+    ? { ...about, kind: "list", items: [...(base as readonly unknown[])], draft: base }
+    : { ...about, kind: "map", items: Object.assign(Object.create(null) as Record<string, unknown>, base), draft: base };
   const handler = node.kind === "list" ? listHandler(node) : mapHandler(node);
   node.draft = new Proxy(node.items, { ...sealedTraps(node), ...handler });
   nodeOfDraft.set(node.draft, node);
@@ -111,13 +111,13 @@ function pathOf(node: Node): (string | number)[] {
   if (parent.kind === "list") {
     if (parent.items[Number(node.key)] !== node.draft) node.key = parent.items.indexOf(node.draft);
   } else if (parent.items[node.key] !== node.draft) node.key = -1;
-  if (node.key === -1) refuse(path, "this object was removed from the document; edit it before, or put a new one in its place");
+  if (node.key === -1) refuse(path, "this object was removed from the document");
   path.push(node.key);
   return path;
 }
 
 function record(node: Node, operation: DraftOperation): void {
-  if (node.session.hasEnded) refuse(operation.path, "an edit ended with its function; a draft cannot be changed later");
+  if (node.session.hasEnded) refuse(operation.path, "this edit has ended");
   takeRoom(node.session.room, operation.path, 8);
   node.session.operations.push(operation);
 }
@@ -140,7 +140,7 @@ function replace(node: Node, key: string | number, value: unknown): void {
 
 /** Traps that both kinds share: what cannot be said in the language of edits is refused. */
 function sealedTraps(node: Node): ProxyHandler<object> {
-  const no = (): never => refuse(pathOf(node), "assign the field instead: a draft keeps no property descriptors or prototypes");
+  const no = (): never => refuse(pathOf(node), "assign the field instead");
   return { defineProperty: no, setPrototypeOf: no, preventExtensions: no };
 }
 
@@ -183,12 +183,13 @@ function listHandler(node: ListNode): ProxyHandler<object> {
         const method = listMethods[key];
         return (...values: unknown[]) => method?.(node, values, key);
       }
-      return Reflect.get(node.items, key, receiver);
+      return Reflect.get(node.items, key, receiver) as unknown;
     },
     set(_, key, value) {
       const index = parseIndex(key);
       const { length } = node.items;
-      if (key === "length" && typeof value === "number" && value >= 0 && value <= length) spliceList(node, value, length - value, []);
+      if (key === "length" && typeof value === "number" && value >= 0 && value <= length)
+        spliceList(node, value, length - value, []);
       else if (index !== undefined && index < length) assign(node, index, value);
       else if (index === length) spliceList(node, index, 0, [value]);
       else refuse([...pathOf(node), String(key)], `not an index of this list, which has ${length} elements`);
@@ -196,7 +197,8 @@ function listHandler(node: ListNode): ProxyHandler<object> {
     },
     deleteProperty(_, key) {
       const index = parseIndex(key);
-      if (index === undefined || index >= node.items.length) refuse([...pathOf(node), String(key)], "there is no such element");
+      if (index === undefined || index >= node.items.length)
+        refuse([...pathOf(node), String(key)], "there is no such element");
       spliceList(node, index, 1, []);
       return true;
     },
@@ -215,7 +217,9 @@ function spliceList(node: ListNode, index: number, remove: number, values: reado
   const path = pathOf(node);
   const removed = items.slice(at, at + count).map((_, offset) => read(node, at + offset));
   if (count === 0 && values.length === 0) return removed;
-  const encoded: readonly DraftValue[] = values.map((value, offset) => encodeValue(session.room, value, [...path, at + offset]));
+  const encoded: readonly DraftValue[] = values.map((value, offset) =>
+    encodeValue(session.room, value, [...path, at + offset]),
+  );
   record(node, { op: "splice", path, index: at, remove: count, values: encoded });
   const tail = items.splice(at).slice(count);
   for (const value of encoded) items.push(decodeValue(value));
@@ -226,7 +230,10 @@ function spliceList(node: ListNode, index: number, remove: number, values: reado
 type ListMethod = (node: ListNode, values: unknown[], name: string) => unknown;
 
 const unsupported: ListMethod = (node, _, name) =>
-  refuse(pathOf(node), `${name}() cannot be merged with other people's edits; use splice, or order by a field when showing the list`);
+  refuse(
+    pathOf(node),
+    `${name}() cannot be merged with other people's edits; use splice, or order by a field when showing the list`,
+  );
 
 /** The methods that write; all others are Array's own and read through the draft. */
 const listMethods: Record<string, ListMethod> = {
@@ -256,7 +263,11 @@ const listMethods: Record<string, ListMethod> = {
     const { length } = node.items;
     const from = toInteger(start, 0);
     const to = Math.min(toInteger(end, length), length);
-    for (let index = from < 0 ? Math.max(from + length, 0) : from; index < (to < 0 ? to + length : to); index++) {
+    for (
+      let index = from < 0 ? Math.max(from + length, 0) : from;
+      index < (to < 0 ? to + length : to);
+      index++
+    ) {
       assign(node, index, value);
     }
     return node.draft;
@@ -279,7 +290,10 @@ function finish(node: Node): object {
   if (node.kind === "list") {
     const list = node.items.map(settle);
     const { base } = node;
-    const isSame = Array.isArray(base) && base.length === list.length && list.every((value, index) => Object.is(value, base[index]));
+    const isSame =
+      Array.isArray(base) &&
+      base.length === list.length &&
+      list.every((value, index) => Object.is(value, base[index]));
     return isSame ? base : Object.freeze(list);
   }
   const entries = Object.entries(node.items).map(([key, value]): [string, unknown] => [key, settle(value)]);
@@ -326,5 +340,7 @@ export function findPlace(draft: unknown, steps: Path): Place {
 }
 
 function hasStep(node: Node, step: string | number): boolean {
-  return node.kind === "list" ? typeof step === "number" && Number.isInteger(step) && step >= 0 && step < node.items.length : step in node.items;
+  return node.kind === "list"
+    ? typeof step === "number" && Number.isInteger(step) && step >= 0 && step < node.items.length
+    : step in node.items;
 }

@@ -53,6 +53,8 @@ function replayOne(target: ReplayTarget, operation: DraftOperation): void {
     }
     case "delete": {
       const { owner, step } = ownerAt(target, path);
+      // elements of lists are removed by splices
+      if (typeof step === "number") misfit(path);
       return doc.delete(owner, step);
     }
     case "splice": {
@@ -61,7 +63,12 @@ function replayOne(target: ReplayTarget, operation: DraftOperation): void {
       if (index + remove > doc.length(list)) misfit(path);
       // one by one: deleting by a splice leaves the list's index wrong in a document that is isolated at older heads
       for (let i = 0; i < remove; i++) doc.delete(list, index);
-      doc.spliceFromHydrate(list, index, 0, values.map((value) => hydrate(target, value)));
+      doc.spliceFromHydrate(
+        list,
+        index,
+        0,
+        values.map((value) => hydrate(target, value)),
+      );
       values.forEach((value, offset) => mendLarge(target, list, index + offset, value));
       return;
     }
@@ -86,7 +93,10 @@ function replayOne(target: ReplayTarget, operation: DraftOperation): void {
 
 function misfit(path: Path): never {
   const pointer = path.map((step) => `/${step}`).join("");
-  throw new CofferError("input/invalid", { path: pointer, message: `${pointer}: this edit does not fit the document.` });
+  throw new CofferError("input/invalid", {
+    path: pointer,
+    message: `${pointer}: this edit does not fit the document.`,
+  });
 }
 
 /** The object at a path, when it is of one of these types. */
@@ -95,7 +105,8 @@ function objectAt(target: ReplayTarget, path: Path, types: readonly string[]): s
   let type = "map";
   for (const step of path) {
     const found = lookUp(target, object, type, step);
-    if (found === null || typeof found[1] !== "string" || !["map", "list", "text"].includes(found[0])) misfit(path);
+    if (found === null || typeof found[1] !== "string" || !["map", "list", "text"].includes(found[0]))
+      misfit(path);
     type = found[0];
     object = found[1];
   }
@@ -113,7 +124,12 @@ function ownerAt(target: ReplayTarget, path: Path): { owner: string; step: Step;
   return { owner, step, type: found?.[0] };
 }
 
-function lookUp(target: ReplayTarget, object: string, type: string, step: Step): readonly [string, unknown] | null {
+function lookUp(
+  target: ReplayTarget,
+  object: string,
+  type: string,
+  step: Step,
+): readonly [string, unknown] | null {
   if (type !== (typeof step === "number" ? "list" : "map")) return null;
   return target.doc.getWithType(object, step);
 }
@@ -122,7 +138,8 @@ function setValue(target: ReplayTarget, owner: string, step: Step, value: DraftV
   const { doc } = target;
   if (value === null) return doc.put(owner, step, null, "null");
   if (typeof value === "boolean") return doc.put(owner, step, value, "boolean");
-  if (typeof value === "number") return doc.put(owner, step, value, Number.isSafeInteger(value) ? "int" : "f64");
+  if (typeof value === "number")
+    return doc.put(owner, step, value, Number.isSafeInteger(value) ? "int" : "f64");
   if (typeof value === "string") return void doc.putObject(owner, step, value);
   if (value instanceof Date) return doc.put(owner, step, value.getTime(), "timestamp");
   if (value instanceof Uint8Array) return doc.put(owner, step, value, "bytes");
@@ -145,9 +162,12 @@ function hydrate(target: ReplayTarget, value: DraftValue): unknown {
     const [tag, content] = tagged(value);
     return tag === "counter" ? target.counter(Number(content)) : target.atomic(String(content));
   }
-  if (value instanceof Date || value instanceof Uint8Array || typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map((element) => hydrate(target, element));
-  return Object.fromEntries(Object.entries(value).map(([key, element]) => [key, hydrate(target, element)]));
+  if (value instanceof Date || value instanceof Uint8Array || typeof value !== "object" || value === null)
+    return value;
+  if (Array.isArray(value))
+    return (value as readonly DraftValue[]).map((element) => hydrate(target, element));
+  const fields: [string, DraftValue][] = Object.entries(value);
+  return Object.fromEntries(fields.map(([key, element]) => [key, hydrate(target, element)]));
 }
 
 /** Whole trees keep whole numbers as 64-bit integers: larger ones are put again as floating point. */
@@ -161,8 +181,11 @@ function mendLarge(target: ReplayTarget, owner: string, step: Step, value: Draft
 }
 
 function mendInside(target: ReplayTarget, object: string, value: DraftValue): void {
-  if (Array.isArray(value)) value.forEach((element, index) => mendLarge(target, object, index, element));
-  else if (isTree(value)) for (const [key, element] of Object.entries(value)) mendLarge(target, object, key, element);
+  if (Array.isArray(value)) {
+    for (const [index, element] of (value as readonly DraftValue[]).entries())
+      mendLarge(target, object, index, element);
+  } else if (isTree(value))
+    for (const [key, element] of Object.entries(value)) mendLarge(target, object, key, element);
 }
 
 function holdsLarge(value: DraftValue): boolean {
@@ -171,5 +194,9 @@ function holdsLarge(value: DraftValue): boolean {
 }
 
 function isTree(value: DraftValue): value is { readonly [key: string]: DraftValue } {
-  return typeof value === "object" && value !== null && !(value instanceof Date || value instanceof Uint8Array || value instanceof Map);
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !(value instanceof Date || value instanceof Uint8Array || value instanceof Map)
+  );
 }

@@ -11,12 +11,17 @@ export function shareStructure<T>(before: unknown, after: T): T {
 
 function share(before: unknown, after: unknown): unknown {
   if (Object.is(before, after)) return before;
-  if (after instanceof Date) return before instanceof Date && before.getTime() === after.getTime() ? before : after;
-  if (after instanceof Uint8Array) return before instanceof Uint8Array && sameBytes(before, after) ? before : after;
+  if (after instanceof Date)
+    return before instanceof Date && before.getTime() === after.getTime() ? before : after;
+  if (after instanceof Uint8Array)
+    return before instanceof Uint8Array && sameBytes(before, after) ? before : after;
   if (Array.isArray(after)) {
     const old: readonly unknown[] = Array.isArray(before) ? before : [];
     const list = after.map((value, index) => share(old[index], value));
-    const isSame = Array.isArray(before) && old.length === list.length && list.every((value, index) => Object.is(value, old[index]));
+    const isSame =
+      Array.isArray(before) &&
+      old.length === list.length &&
+      list.every((value, index) => Object.is(value, old[index]));
     return isSame ? before : Object.freeze(list);
   }
   if (!isPlainMap(after)) return after;

@@ -13,7 +13,11 @@ type MarkValue = Extract<DraftOperation, { op: "mark" }>["value"];
  *
  * @throws `input/invalid` when there is no text, the range is outside of it, or it would cut a surrogate pair in two
  */
-export function splice(draft: unknown, path: Path, index: number, remove: number, insert = ""): void {
+export function splice(
+  draft: unknown,
+  path: Path,
+  ...[index, remove, insert = ""]: [index: number, remove: number, insert?: string]
+): void {
   const { place, text } = findText(draft, path);
   const from = remove < 0 ? index + remove : index;
   const count = Math.abs(remove);
@@ -22,7 +26,13 @@ export function splice(draft: unknown, path: Path, index: number, remove: number
   if (typeof insert !== "string") refuse(place.path, "text is inserted as a string");
   const added = insert.toWellFormed();
   if (count === 0 && added === "") return;
-  const operation = { op: "spliceText", path: place.path, index: from, remove: count, insert: added } as const;
+  const operation = {
+    op: "spliceText",
+    path: place.path,
+    index: from,
+    remove: count,
+    insert: added,
+  } as const;
   place.write(operation, text.slice(0, from) + added + text.slice(from + count), textBytes(added));
 }
 
@@ -36,21 +46,34 @@ export function updateText(draft: unknown, path: Path, value: string): void {
 }
 
 /** Lay a mark over a range of text: bold, a link, a comment. Readings show the text without it. */
-export function mark(draft: unknown, path: Path, range: MarkRange, name: string, value: MarkValue): void {
+export function mark(
+  draft: unknown,
+  path: Path,
+  range: MarkRange,
+  ...[name, value]: [name: string, value: MarkValue]
+): void {
   const { place, text } = findText(draft, path);
   const checked = checkRange(place, text, range);
   if (value !== null && !["boolean", "number", "string"].includes(typeof value)) {
     refuse(place.path, "a mark holds null, a boolean, a number or a string");
   }
   const size = textBytes(name) + (typeof value === "string" ? textBytes(value) : 8);
-  place.write({ op: "mark", path: place.path, range: checked, name: checkName(place, name), value }, text, size);
+  place.write(
+    { op: "mark", path: place.path, range: checked, name: checkName(place, name), value },
+    text,
+    size,
+  );
 }
 
 /** Take a mark off a range of text. */
 export function unmark(draft: unknown, path: Path, range: MarkRange, name: string): void {
   const { place, text } = findText(draft, path);
   const checked = checkRange(place, text, range);
-  place.write({ op: "unmark", path: place.path, range: checked, name: checkName(place, name) }, text, textBytes(name));
+  place.write(
+    { op: "unmark", path: place.path, range: checked, name: checkName(place, name) },
+    text,
+    textBytes(name),
+  );
 }
 
 /** Add a whole number to the counter at `path`; concurrent increments all count. */
@@ -83,8 +106,10 @@ function checkName(place: Place, name: string): string {
 
 /** A place where text may be cut: inside it, and not between the halves of one character. */
 function checkCut(place: Place, text: string, index: number): void {
-  if (!Number.isInteger(index) || index < 0 || index > text.length) refuse(place.path, `the text has ${text.length} units`);
+  if (!Number.isInteger(index) || index < 0 || index > text.length)
+    refuse(place.path, `the text has ${text.length} units`);
   const before = text.charCodeAt(index - 1);
   const after = text.charCodeAt(index);
-  if ((before & 0xfc00) === 0xd800 && (after & 0xfc00) === 0xdc00) refuse(place.path, "this would cut a character in two");
+  if ((before & 0xfc00) === 0xd800 && (after & 0xfc00) === 0xdc00)
+    refuse(place.path, "this would cut a character in two");
 }

@@ -45,7 +45,7 @@ it("readings are plain and readonly", () => {
 
 it("recording gives readings of the document's own type", () => {
   const base: DocData<{ n: Counter }> = { n: 1 };
-  expectTypeOf(recordDraft<{ n: Counter }>(base, (draft) => expectTypeOf(draft.n).toEqualTypeOf<Counter>()).optimistic).toEqualTypeOf<
-    DocData<{ n: Counter }>
-  >();
+  expectTypeOf(
+    recordDraft<{ n: Counter }>(base, (draft) => expectTypeOf(draft.n).toEqualTypeOf<Counter>()).optimistic,
+  ).toEqualTypeOf<DocData<{ n: Counter }>>();
 });

@@ -1,6 +1,6 @@
 /** Checks and copies values on their way into a document. */
 import { CofferError } from "../std/index.ts";
-import { draftLimits, type DocValue, type DraftValue, type Path } from "./draft.ts";
+import { draftLimits, type DocValue, type DraftValue, type Path, type TaggedValue } from "./draft.ts";
 
 declare const counterMark: unique symbol;
 declare const atomicMark: unique symbol;
@@ -49,7 +49,14 @@ export function refuse(path: Path, message: string): never {
 export function takeRoom(room: DraftRoom, path: Path, sizeBytes: number): void {
   room.operations -= 1;
   room.bytes -= sizeBytes;
-  const limit = room.operations < 0 ? "operations" : room.bytes < 0 ? "bytes" : path.length > draftLimits.depth ? "depth" : undefined;
+  const limit =
+    room.operations < 0
+      ? "operations"
+      : room.bytes < 0
+        ? "bytes"
+        : path.length > draftLimits.depth
+          ? "depth"
+          : undefined;
   if (limit === undefined) return;
   const pointer = printPath(path);
   throw new CofferError("input/too-large", {
@@ -76,14 +83,20 @@ export function textBytes(text: string): number {
  * @throws `input/invalid` with `path` for what cannot be stored, `input/too-large` with `path` over the limits of a draft
  */
 export function encodeInitialValue(value: unknown): DraftValue {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) refuse([], "a document is an object with fields");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    refuse([], "a document is an object with fields");
   const encoded = encodeValue(createRoom(), value, []);
   if (!isPlainMap(encoded)) refuse([], "a document is an object with fields");
   return encoded;
 }
 
 /** Copy a value as it is recorded; later changes to the original do not count. */
-export function encodeValue(room: DraftRoom, value: unknown, path: Path, above: readonly object[] = []): DraftValue {
+export function encodeValue(
+  room: DraftRoom,
+  value: unknown,
+  path: Path,
+  above: readonly object[] = [],
+): DraftValue {
   takeRoom(room, path, typeof value === "string" ? textBytes(value) : 8);
   if (value === null || typeof value === "boolean") return value;
   if (typeof value === "number") return value + 0; // -0 is 0 in a document
@@ -112,7 +125,7 @@ export function encodeValue(room: DraftRoom, value: unknown, path: Path, above: 
 
 function encodeContainer(room: DraftRoom, value: object, path: Path, above: readonly object[]): DraftValue {
   if (isDraft(value)) {
-    refuse(path, "an object of the document cannot be put in a second place; assign a copy made by current()");
+    refuse(path, "already in the document: assign a copy made by current()");
   }
   if (above.includes(value)) refuse(path, "the value contains itself");
   const inside = [...above, value];
@@ -125,7 +138,7 @@ function encodeContainer(room: DraftRoom, value: object, path: Path, above: read
     refuse(path, `only plain objects can be stored, not a ${value.constructor?.name ?? "class"}`);
   }
   if (Object.getOwnPropertySymbols(value).length > 0) refuse(path, "symbols cannot be stored");
-  const copy: Record<string, DraftValue> = Object.create(null);
+  const copy = Object.create(null) as Record<string, DraftValue>;
   for (const [key, element] of Object.entries(value)) {
     const name = key.toWellFormed();
     room.bytes -= textBytes(name);
@@ -142,7 +155,7 @@ export function checkInteger(value: unknown, path: Path): number {
 
 /** The plain reading of a recorded value: a frozen copy. */
 export function decodeValue(value: DraftValue): DocValue {
-  if (value instanceof Map) return value.values().next().value ?? null;
+  if (value instanceof Map) return (value as TaggedValue).values().next().value ?? null;
   if (Array.isArray(value)) return Object.freeze(value.map(decodeValue));
   if (!isPlainMap(value)) return value as DocValue;
   return freezeMap(Object.entries(value).map(([key, element]) => [key, decodeValue(element)]));
@@ -155,7 +168,11 @@ export function freezeMap<Value>(entries: [string, Value][]): { readonly [key: s
 
 /** Tell whether a value is a list or a map, not a leaf. */
 export function isContainer(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !(value instanceof Date || value instanceof Uint8Array || value instanceof Map);
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !(value instanceof Date || value instanceof Uint8Array || value instanceof Map)
+  );
 }
 
 /** Tell whether a recorded or plain value is a map of fields. */

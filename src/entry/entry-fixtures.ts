@@ -18,7 +18,8 @@ export function bytesOf(value: number, sizeBytes: number): Uint8Array<ArrayBuffe
 
 /** Crypto whose chance is SHA-256 of a seed and a counter: the same bytes every time. */
 export function createSeededCrypto(seed: string): Crypto {
-  const { sha256 } = createWebCrypto();
+  const crypto = createWebCrypto();
+  const sha256: Crypto["sha256"] = (...parts) => crypto.sha256(...parts);
   let drawn = 0;
   return createWebCrypto({
     randomBytes(sizeBytes) {

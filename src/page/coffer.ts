@@ -166,7 +166,8 @@ class CofferCore implements Session {
   /** Background sync is asked for each time the outbox of a tenant fills. */
   #followOutbox({ id, status }: TenantSnapshot): void {
     const isLeft = status.pendingPushCount > 0;
-    if (isLeft && !this.#unsent.has(id) && this.#serviceWorker.peek() === "active") inBackground(requestSync());
+    if (isLeft && !this.#unsent.has(id) && this.#serviceWorker.peek() === "active")
+      inBackground(requestSync());
     if (isLeft) this.#unsent.add(id);
     else this.#unsent.delete(id);
   }

@@ -212,8 +212,7 @@ export class DocCore {
   }
 }
 
-const abortedMessage =
-  "An earlier edit failed, and this one with it. Try again.";
+const abortedMessage = "An earlier edit failed, and this one with it. Try again.";
 const restartedMessage =
   "The worker was restarted while this edit was being saved. Look before repeating it.";
 

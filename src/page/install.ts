@@ -12,7 +12,9 @@ interface SyncRegistration {
  */
 export async function installServiceWorker(url: string | URL): Promise<void> {
   const { serviceWorker } = navigator;
-  await serviceWorker.register(trustedScriptUrl(new URL(url, location.href).href), { updateViaCache: "none" });
+  await serviceWorker.register(trustedScriptUrl(new URL(url, location.href).href), {
+    updateViaCache: "none",
+  });
   await serviceWorker.ready;
 }
 

@@ -80,8 +80,7 @@ function createLease<C>(shared: C, leave: () => void): Lease<C> {
   return {
     shared,
     use() {
-      if (isReleased)
-        throw new CofferError("store/closed", { message: "This handle was disposed." });
+      if (isReleased) throw new CofferError("store/closed", { message: "This handle was disposed." });
       return shared;
     },
     release() {

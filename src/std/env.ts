@@ -26,7 +26,11 @@ export interface Env {
   randomFraction(): number;
   setTimer(afterMs: number, run: () => void): Release;
   /** Hold a named exclusive lock of the origin while `run` lasts; `undefined` when `ifAvailable` and it is taken. */
-  withLock<T>(name: string, options: { ifAvailable?: boolean; signal?: AbortSignal }, run: () => Promise<T>): Promise<T | undefined>;
+  withLock<T>(
+    name: string,
+    options: { ifAvailable?: boolean; signal?: AbortSignal },
+    run: () => Promise<T>,
+  ): Promise<T | undefined>;
   openChannel(name: string): Channel;
   isOnline(): boolean;
   onOnlineChange(listener: (online: boolean) => void): Release;
@@ -38,7 +42,11 @@ interface Globals {
   removeEventListener?: (type: string, listener: () => void) => void;
 }
 interface LockManagerLike {
-  request<T>(name: string, options: { ifAvailable?: boolean; signal?: AbortSignal }, run: (lock: unknown) => Promise<T>): Promise<T>;
+  request<T>(
+    name: string,
+    options: { ifAvailable?: boolean; signal?: AbortSignal },
+    run: (lock: unknown) => Promise<T>,
+  ): Promise<T>;
 }
 
 /** The real world of a browser thread or a Node process. */

@@ -13,7 +13,11 @@ export class CofferError extends Error {
   readonly code: CofferErrorCode;
   readonly details: ErrorDetails;
 
-  constructor(code: CofferErrorCode, details: ErrorDetails & { message?: string } = {}, options?: ErrorOptions) {
+  constructor(
+    code: CofferErrorCode,
+    details: ErrorDetails & { message?: string } = {},
+    options?: ErrorOptions,
+  ) {
     const { message, ...rest } = details;
     super(message ?? messages[code] ?? code, options);
     this.code = code;
@@ -23,7 +27,11 @@ export class CofferError extends Error {
 
 /** Tell whether a value is a `CofferError`, also one that crossed a thread or a bundle. */
 export function isCofferError(value: unknown): value is CofferError {
-  return value instanceof Error && value.name === "CofferError" && typeof (value as { code?: unknown }).code === "string";
+  return (
+    value instanceof Error &&
+    value.name === "CofferError" &&
+    typeof (value as { code?: unknown }).code === "string"
+  );
 }
 
 /** Turn anything caught into a `CofferError`: itself if it is one, otherwise one with the given code and the cause. */

@@ -28,7 +28,15 @@ export type AuthorKey = Opaque<"AuthorKey">;
 export type EntryId = Opaque<"EntryId">;
 
 /** The kinds of fixed-size ids and their sizes in bytes. */
-export const idSizes = { TenantId: 32, DbId: 16, KeyId: 16, DocId: 16, CommitHash: 32, EntryHash: 32, AuthorKey: 32 } as const;
+export const idSizes = {
+  TenantId: 32,
+  DbId: 16,
+  KeyId: 16,
+  DocId: 16,
+  CommitHash: 32,
+  EntryHash: 32,
+  AuthorKey: 32,
+} as const;
 
 interface IdTypes {
   TenantId: TenantId;

@@ -26,7 +26,10 @@ export function installErrorTransfer(transferHandlers: Map<string, HandlerLike>)
   if (original === undefined) return;
   transferHandlers.set("throw", {
     canHandle: original.canHandle,
-    serialize: ((box: ThrownBox): [SerializedThrow, Transferable[]] => [serializeThrown(box.value), []]) as never,
+    serialize: ((box: ThrownBox): [SerializedThrow, Transferable[]] => [
+      serializeThrown(box.value),
+      [],
+    ]) as never,
     deserialize: ((thrown: SerializedThrow): never => {
       throw deserializeThrown(thrown);
     }) as never,
@@ -35,12 +38,14 @@ export function installErrorTransfer(transferHandlers: Map<string, HandlerLike>)
 
 /** Write an error as plain data for another thread. Unknown errors keep their name only: their text may hold content. */
 export function serializeThrown(value: unknown): SerializedThrow {
-  if (isCofferError(value)) return { isCoffer: true, code: value.code, message: value.message, details: value.details };
+  if (isCofferError(value))
+    return { isCoffer: true, code: value.code, message: value.message, details: value.details };
   return { isCoffer: false, message: value instanceof Error ? value.name : typeof value };
 }
 
 /** Read an error that another thread wrote. */
 export function deserializeThrown(thrown: SerializedThrow): CofferError {
-  if (thrown.isCoffer && thrown.code !== undefined) return new CofferError(thrown.code, { ...thrown.details, message: thrown.message });
+  if (thrown.isCoffer && thrown.code !== undefined)
+    return new CofferError(thrown.code, { ...thrown.details, message: thrown.message });
   return new CofferError("worker/failed", { reason: thrown.message });
 }

@@ -72,7 +72,11 @@ export async function authenticate(
   http: Pick<HttpTransport, "origin" | "postJson">,
   crypto: Pick<Verifier, "sign" | "randomBytes">,
   signer: Signer,
-  target: { readonly tenantId: TenantId; readonly serverKey: Uint8Array; readonly signal?: AbortSignal | undefined },
+  target: {
+    readonly tenantId: TenantId;
+    readonly serverKey: Uint8Array;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<SessionToken> {
   const { tenantId, serverKey, signal } = target;
   const asked = await http.postJson("/v1/auth/challenge", { tenant: tenantId, key: signer.key }, signal);
@@ -104,7 +108,9 @@ function malformed(field: string): CofferError {
 }
 
 function fieldOf(value: unknown, field: string): unknown {
-  return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>)[field] : undefined;
+  return typeof value === "object" && value !== null
+    ? (value as Readonly<Record<string, unknown>>)[field]
+    : undefined;
 }
 
 function textField(value: unknown, field: string): string {

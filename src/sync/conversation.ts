@@ -9,7 +9,6 @@ import {
   equalBytes,
   parseBase64url,
   parseHex,
-  parseId,
   toCofferError,
   type CofferErrorCode,
   type Env,
@@ -21,12 +20,18 @@ import { directoryDbId } from "../entry/index.ts";
 import type { SlotWrite, Store } from "../store/index.ts";
 import { authenticate, type Signer } from "./auth.ts";
 import { createEngineState, step } from "./engine.ts";
-import type { DatabaseState, Effect, EngineEvent, EngineState, SyncAlarm, SyncStatus, TimerName } from "./engine-types.ts";
+import type { Effect, EngineEvent, EngineState, SyncAlarm, SyncStatus, TimerName } from "./engine-types.ts";
 import { createFrameReader, decodeFrames, encodeFrames } from "./frames.ts";
 import { judgeFrame } from "./judge-frame.ts";
 import { createLocalLog, type LocalLog } from "./local-log.ts";
 import { protocolVersion, type Frame } from "./messages.ts";
-import { encodeDatabaseState, encodeOutbox, parseDatabaseState, parseOutbox, remoteSlotNames } from "./remote-slots.ts";
+import {
+  encodeDatabaseState,
+  encodeOutbox,
+  parseDatabaseStates,
+  parseOutbox,
+  remoteSlotNames,
+} from "./remote-slots.ts";
 import type { LiveConnection, Transport } from "./transport.ts";
 import { statusOf } from "./turn.ts";
 
@@ -55,11 +60,23 @@ export interface ConversationListener {
 
 type EffectOf<Kind extends Effect["kind"]> = Extract<Effect, { kind: Kind }>;
 /** An event without its time, which is read when its turn comes. */
-type Happening = EngineEvent extends infer One ? (One extends EngineEvent ? Omit<One, "nowMs"> : never) : never;
+type Happening = EngineEvent extends infer One
+  ? One extends EngineEvent
+    ? Omit<One, "nowMs">
+    : never
+  : never;
 type Queued = Happening | { readonly kind: "received"; readonly session: number; readonly frame: Frame };
 
 /** Effects that belong to the conversation they were decided in; after a failure the rest of them is dropped. */
-const boundEffects: ReadonlySet<Effect["kind"]> = new Set(["load", "store", "read-outbox", "audit", "exchange", "send", "open-live"]);
+const boundEffects: ReadonlySet<Effect["kind"]> = new Set([
+  "load",
+  "store",
+  "read-outbox",
+  "audit",
+  "exchange",
+  "send",
+  "open-live",
+]);
 
 /** One conversation with one server, from start to stop. */
 export class Conversation {
@@ -87,7 +104,12 @@ export class Conversation {
     this.#logEpoch = logEpoch;
     this.#slotNames = remoteSlotNames(remoteId);
     const hasLive = transport.live !== undefined;
-    this.#state = createEngineState({ replicaId: logEpoch, directoryDbId: directoryDbId(crypto, tenantId), mode, hasLive });
+    this.#state = createEngineState({
+      replicaId: logEpoch,
+      directoryDbId: directoryDbId(crypto, tenantId),
+      mode,
+      hasLive,
+    });
   }
 
   /** The status as it is now. */
@@ -108,33 +130,38 @@ export class Conversation {
 
   #enqueue(happening: Queued): void {
     this.#queue.push(happening);
-    this.#pumping ??= this.#pump()
-      .catch((error: unknown) => this.#break(error))
-      .finally(() => {
-        this.#pumping = undefined;
-      });
+    this.#pumping ??= this.#pump();
   }
 
   /** A bug, here or in a listener: nothing of this conversation goes on, and its owner is told. */
   #break(error: unknown): void {
     this.#queue.length = 0;
     this.#disconnect();
-    for (const name of [...this.#timers.keys()]) this.#clearTimer(name);
+    for (const name of this.#timers.keys()) this.#clearTimer(name);
     this.#listener.onCycleEnded(toCofferError(error, "worker/failed").code);
   }
 
   async #pump(): Promise<void> {
     await Promise.resolve();
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      if (next.kind !== "received") await this.#take(next);
-      else if (next.session === this.#state.session) await this.#takeFrame(next.session, next.frame);
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        if (next.kind !== "received") await this.#take(next);
+        else if (next.session === this.#state.session) {
+          const { crypto, tenantId } = this.#options;
+          const context = { tenantId, serverKey: this.#moved.serverKey, log: this.#log, state: this.#state };
+          await this.#take({
+            kind: "frame",
+            session: next.session,
+            frame: await judgeFrame(crypto, context, next.frame),
+          });
+        }
+      }
+    } catch (error) {
+      this.#break(error);
+    } finally {
+      // In the same turn in which the queue was seen empty, so that nothing is queued and left lying.
+      this.#pumping = undefined;
     }
-  }
-
-  async #takeFrame(session: number, frame: Frame): Promise<void> {
-    const { crypto, tenantId } = this.#options;
-    const context = { tenantId, serverKey: this.#moved.serverKey, log: this.#log, state: this.#state };
-    await this.#take({ kind: "frame", session, frame: await judgeFrame(crypto, context, frame) });
   }
 
   async #take(happening: Happening): Promise<void> {
@@ -157,7 +184,11 @@ export class Conversation {
       case "read-outbox":
         return this.#guard(async () => ({ kind: "outbox", ...(await this.#log.readOutbox(effect)) }));
       case "audit":
-        return this.#guard(async () => ({ kind: "audited", dbId: effect.dbId, missing: await this.#log.findMissing(effect) }));
+        return this.#guard(async () => ({
+          kind: "audited",
+          dbId: effect.dbId,
+          missing: await this.#log.findMissing(effect),
+        }));
       case "authenticate":
         this.#inBackground(effect.session, (signal) => this.#authenticate(effect.session, signal));
         return undefined;
@@ -210,12 +241,7 @@ export class Conversation {
       this.#slots.set(name, { version, value: value instanceof Uint8Array ? value : new Uint8Array(0) });
     }
     const lastPosition = await store.lastPosition();
-    const databases: DatabaseState[] = [];
-    for (const [name, { value }] of this.#slots) {
-      const dbId = name.startsWith(databasePrefix) ? parseId("DbId", name.slice(databasePrefix.length)) : undefined;
-      const state = dbId === undefined ? undefined : parseDatabaseState(dbId, value, this.#logEpoch);
-      if (state !== undefined) databases.push(state);
-    }
+    const databases = parseDatabaseStates(this.#slots, databasePrefix, this.#logEpoch);
     const stored = parseOutbox(this.#slots.get(outbox)?.value ?? new Uint8Array(0), this.#logEpoch);
     const isUsable = stored !== undefined && stored.position <= lastPosition;
     this.#moved.serverKey = copyBytes(this.#slots.get(server)?.value ?? this.#moved.serverKey);
@@ -231,7 +257,10 @@ export class Conversation {
     const { store, transport } = this.#options;
     const values = new Map<string, Uint8Array<ArrayBuffer>>();
     for (const database of databases) {
-      values.set(this.#slotNames.databasePrefix + database.dbId, encodeDatabaseState(database, this.#logEpoch));
+      values.set(
+        this.#slotNames.databasePrefix + database.dbId,
+        encodeDatabaseState(database, this.#logEpoch),
+      );
     }
     if (outbox !== undefined) values.set(this.#slotNames.outbox, encodeOutbox(outbox, this.#logEpoch));
     const slots: SlotWrite[] = [];
@@ -242,10 +271,12 @@ export class Conversation {
     }
     const origin = transport.http.origin;
     const result = await store.write({ records: records.map((record) => ({ ...record, origin })), slots });
-    if (result.kind === "conflict") throw new CofferError("store/failed", { reason: "conflict", slot: result.slotName });
+    if (result.kind === "conflict")
+      throw new CofferError("store/failed", { reason: "conflict", slot: result.slotName });
     for (const { name } of slots) {
       const value = values.get(name);
-      if (value !== undefined) this.#slots.set(name, { version: (this.#slots.get(name)?.version ?? 0) + 1, value });
+      if (value !== undefined)
+        this.#slots.set(name, { version: (this.#slots.get(name)?.version ?? 0) + 1, value });
     }
     for (const { commitHash } of records) this.#log.note(commitHash);
     return { kind: "stored", positions: result.positions };
@@ -257,7 +288,8 @@ export class Conversation {
     this.#network = network;
     run(network.abort.signal).catch((cause: unknown) => {
       const error = toCofferError(cause, "net/failed");
-      const retryAfterMs = typeof error.details["retryAfterMs"] === "number" ? error.details["retryAfterMs"] : 0;
+      const retryAfterMs =
+        typeof error.details["retryAfterMs"] === "number" ? error.details["retryAfterMs"] : 0;
       this.#enqueue({ kind: "failed", session, code: error.code, retryAfterMs });
     });
   }
@@ -280,12 +312,16 @@ export class Conversation {
     const { store, transport } = this.#options;
     const capabilities = await transport.http.readCapabilities(signal);
     if (capabilities.protocolVersion !== protocolVersion) {
-      throw new CofferError("protocol/version", { theirs: capabilities.protocolVersion, ours: protocolVersion });
+      throw new CofferError("protocol/version", {
+        theirs: capabilities.protocolVersion,
+        ours: protocolVersion,
+      });
     }
     const serverKey = parseBase64url(capabilities.serverKey);
     if (serverKey?.length !== 32) throw new CofferError("protocol/malformed", { field: "serverKey" });
     if (this.#moved.serverKey.length === 32) {
-      if (!equalBytes(this.#moved.serverKey, serverKey)) throw new CofferError("access/denied", { reason: "server key" });
+      if (!equalBytes(this.#moved.serverKey, serverKey))
+        throw new CofferError("access/denied", { reason: "server key" });
     } else {
       await store.write({ slots: [{ name: this.#slotNames.server, value: serverKey }] });
       this.#moved.serverKey = serverKey;
@@ -302,7 +338,8 @@ export class Conversation {
       this.#moved.receivedBytes += chunk.length;
       reader.push(chunk);
       for (let verdict = reader.next(); verdict.kind !== "needs-more"; verdict = reader.next()) {
-        if (verdict.kind === "malformed") throw new CofferError("protocol/malformed", { reason: verdict.reason });
+        if (verdict.kind === "malformed")
+          throw new CofferError("protocol/malformed", { reason: verdict.reason });
         this.#enqueue({ kind: "received", session, frame: verdict.frame });
       }
     };
@@ -320,7 +357,8 @@ export class Conversation {
       if (frames === undefined) this.#enqueue({ kind: "frame", session, frame: { type: "unexpected" } });
       else for (const frame of frames) this.#enqueue({ kind: "received", session, frame });
     };
-    const onClose = (): void => this.#enqueue({ kind: "failed", session, code: "net/failed", retryAfterMs: 0 });
+    const onClose = (): void =>
+      this.#enqueue({ kind: "failed", session, code: "net/failed", retryAfterMs: 0 });
     const connection = await transport.live.open(tenantId, { onMessage, onClose }, signal);
     if (signal.aborted) return connection.close();
     network.connection = connection;
@@ -340,7 +378,10 @@ export class Conversation {
     const { env } = this.#options;
     this.#clearTimer(name);
     const afterMs = minMs + env.randomFraction() * spreadMs;
-    this.#timers.set(name, env.setTimer(afterMs, () => this.#enqueue({ kind: "timer", name })));
+    this.#timers.set(
+      name,
+      env.setTimer(afterMs, () => this.#enqueue({ kind: "timer", name })),
+    );
   }
 
   #clearTimer(name: TimerName): void {

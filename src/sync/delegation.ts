@@ -11,7 +11,16 @@
  * | expiresAtMs | u64 |
  * | signature | 64, Ed25519 by userKey over "coffer/delegation/v1\0" ‖ all fields before it |
  */
-import { ByteReader, ByteWriter, bytesToId, concatBytes, idToBytes, utf8ToBytes, type AuthorKey, type TenantId } from "../std/index.ts";
+import {
+  ByteReader,
+  ByteWriter,
+  bytesToId,
+  concatBytes,
+  idToBytes,
+  utf8ToBytes,
+  type AuthorKey,
+  type TenantId,
+} from "../std/index.ts";
 import type { Key, Verifier } from "../crypto/index.ts";
 import type { Delegation } from "./messages.ts";
 
@@ -26,7 +35,10 @@ export const delegationBytes = fieldBytes + 64;
 /** Write a delegation without its signature. */
 export function encodeDelegation(delegation: Delegation): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter(fieldBytes).u8(version).u8(scopeSync);
-  writer.fixed(idToBytes(delegation.deviceKey)).fixed(idToBytes(delegation.userKey)).fixed(idToBytes(delegation.tenantId));
+  writer
+    .fixed(idToBytes(delegation.deviceKey))
+    .fixed(idToBytes(delegation.userKey))
+    .fixed(idToBytes(delegation.tenantId));
   return writer.u64(delegation.expiresAtMs).toBytes();
 }
 
@@ -49,13 +61,18 @@ export function parseDelegation(bytes: Uint8Array): Delegation | undefined {
   const userKey = bytesToId("AuthorKey", reader.fixed(32));
   const tenantId = bytesToId("TenantId", reader.fixed(32));
   const expiresAtMs = reader.u64();
-  return reader.error === undefined ? { deviceKey, userKey, tenantId, scope: "sync", expiresAtMs } : undefined;
+  return reader.error === undefined
+    ? { deviceKey, userKey, tenantId, scope: "sync", expiresAtMs }
+    : undefined;
 }
 
 /** Whether a device may move commits for the user that the delegation names. */
 export type DelegationVerdict =
   | { readonly kind: "valid"; readonly delegation: Delegation }
-  | { readonly kind: "invalid"; readonly reason: "malformed" | "device" | "tenant" | "expired" | "signature" };
+  | {
+      readonly kind: "invalid";
+      readonly reason: "malformed" | "device" | "tenant" | "expired" | "signature";
+    };
 
 /**
  * Judge a delegation for one device and tenant at one time. Never throws. Whether the user is a member, the directory says.

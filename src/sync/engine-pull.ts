@@ -27,7 +27,11 @@ export function onCommits(turn: Turn, frame: JudgedOf<"commits">): void {
     set(turn, { needsFull: new Set(state.needsFull).add(frame.dbId) });
     return skip("incomplete");
   }
-  const next = appendLeaves(turn.crypto, base, frame.items.map((item) => item.commitHash));
+  const next = appendLeaves(
+    turn.crypto,
+    base,
+    frame.items.map((item) => item.commitHash),
+  );
   const { dbId, epoch, fromSeq, items } = frame;
   set(turn, { run: { kind: "open", dbId, epoch, fromSeq, items, next } });
 }
@@ -45,7 +49,14 @@ function baseOf(
 /** Begin an epoch from its start. Where there was an older one with commits, the new one must be shown to contain them. */
 function startEpoch(known: DatabaseState | undefined, dbId: DbId, epoch: number): DatabaseState {
   const hasPast = known !== undefined && (known.size > 0 || known.audit !== undefined);
-  return { dbId, epoch, size: 0, frontier: [], headTimeMs: known?.headTimeMs ?? 0, audit: hasPast ? [] : undefined };
+  return {
+    dbId,
+    epoch,
+    size: 0,
+    frontier: [],
+    headTimeMs: known?.headTimeMs ?? 0,
+    audit: hasPast ? [] : undefined,
+  };
 }
 
 /** Take a HEAD: it proves the run before it, or says alone where its log stands. */
@@ -65,7 +76,8 @@ export function onHead(turn: Turn, { head, isSigned }: JudgedOf<"head">): void {
 
 function noteShownSize(turn: Turn, head: SignedHead): void {
   const { shownSizes } = turn.state;
-  if (head.size > (shownSizes.get(head.dbId) ?? 0)) set(turn, { shownSizes: new Map(shownSizes).set(head.dbId, head.size) });
+  if (head.size > (shownSizes.get(head.dbId) ?? 0))
+    set(turn, { shownSizes: new Map(shownSizes).set(head.dbId, head.size) });
 }
 
 function proveRun(turn: Turn, run: OpenRun, head: SignedHead): void {
@@ -86,7 +98,12 @@ function proveRun(turn: Turn, run: OpenRun, head: SignedHead): void {
   for (const item of run.items) {
     if (item.bytes !== undefined && !item.isGenuine) raiseForged(turn, run.dbId, item.commitHash);
   }
-  emit(turn, { kind: "store", records: run.items.flatMap(toRecord), databases: [database], outbox: turn.state.outbox });
+  emit(turn, {
+    kind: "store",
+    records: run.items.flatMap(toRecord),
+    databases: [database],
+    outbox: turn.state.outbox,
+  });
 }
 
 function toRecord({ commitHash, bytes, isGenuine, isHere }: JudgedItem) {
@@ -110,7 +127,13 @@ function settleReceipts(turn: Turn, database: DatabaseState, hashes: readonly Co
   }
   set(turn, { receipts });
   if (missing.length === 0) return;
-  raise(turn, { kind: "withheld", dbId: database.dbId, commitHashes: missing, head: undefined, known: database });
+  raise(turn, {
+    kind: "withheld",
+    dbId: database.dbId,
+    commitHashes: missing,
+    head: undefined,
+    known: database,
+  });
 }
 
 /**
@@ -160,11 +183,13 @@ export function onTenantHead(turn: Turn, { head, isSigned }: JudgedOf<"tenant-he
   if (!isSigned || turn.state.run !== undefined) return fail(turn, "protocol/malformed");
   const databases = [...turn.state.databases.values()].filter((database) => database.size > 0);
   const rows = databases.map((database) => ({ ...database, root: rootOf(turn.crypto, database) }));
-  const isComplete = head.databaseCount === rows.length && equalBytes(digestHeads(turn.crypto, rows), head.digest);
+  const isComplete =
+    head.databaseCount === rows.length && equalBytes(digestHeads(turn.crypto, rows), head.digest);
   setRound(turn, { isComplete, tenantHead: head });
   if (!isComplete) return;
   set(turn, { verifiedCompleteAtMs: turn.state.nowMs });
-  for (const { dbId, audit } of databases) {
+  // Also of those that are empty now: a new epoch may have nothing of what the old one acknowledged.
+  for (const { dbId, audit } of turn.state.databases.values()) {
     if (audit !== undefined) emit(turn, { kind: "audit", dbId, contained: audit, outbox: turn.state.outbox });
   }
 }

@@ -28,7 +28,12 @@ export function hasPush(state: EngineState): boolean {
 
 /** Ask for the next records of the log. */
 export function readOutbox(turn: Turn, after: number, maxBytes: number): void {
-  emit(turn, { kind: "read-outbox", after, everythingThrough: turn.state.outbox.everythingThrough, maxBytes });
+  emit(turn, {
+    kind: "read-outbox",
+    after,
+    everythingThrough: turn.state.outbox.everythingThrough,
+    maxBytes,
+  });
 }
 
 /**
@@ -36,7 +41,11 @@ export function readOutbox(turn: Turn, after: number, maxBytes: number): void {
  *
  * @returns whether there is a batch now, or more of the log to read first
  */
-export function takeRecords(turn: Turn, records: readonly OutboxRecord[], through: number): "batch" | "nothing" | "more" {
+export function takeRecords(
+  turn: Turn,
+  records: readonly OutboxRecord[],
+  through: number,
+): "batch" | "nothing" | "more" {
   if (records.length > 0) {
     set(turn, { batch: { records, through, settled: new Map() } });
     return "batch";
@@ -56,13 +65,17 @@ export function pushFrames(state: EngineState): readonly Frame[] {
   const { batch, config } = state;
   if (batch === undefined) return [];
   const isDirectory = (record: OutboxRecord): boolean => record.dbId === config.directoryDbId;
-  const ordered = [...batch.records.filter(isDirectory), ...batch.records.filter((record) => !isDirectory(record))];
+  const ordered = [
+    ...batch.records.filter(isDirectory),
+    ...batch.records.filter((record) => !isDirectory(record)),
+  ];
   const frames: { type: "push"; dbId: OutboxRecord["dbId"]; commits: Uint8Array[] }[] = [];
   let sizeBytes = 0;
   for (const { dbId, bytes } of ordered) {
     const last = frames.at(-1);
     const grownBytes = sizeBytes + bytes.length + itemBytes;
-    const isFull = grownBytes > syncLimits.frameTargetBytes || last?.commits.length === syncLimits.commitsPerFrame;
+    const isFull =
+      grownBytes > syncLimits.frameTargetBytes || last?.commits.length === syncLimits.commitsPerFrame;
     if (last === undefined || last.dbId !== dbId || isFull) {
       frames.push({ type: "push", dbId, commits: [bytes] });
       sizeBytes = bytes.length + itemBytes;
@@ -100,7 +113,9 @@ function expectReceipt(turn: Turn, record: OutboxRecord, seq: number): void {
 
 function refuse(turn: Turn, record: OutboxRecord, result: PushResult): void {
   const { outbox } = turn.state;
-  const refused = [...outbox.refused.filter((hash) => hash !== record.commitHash), record.commitHash].slice(-refusedLimit);
+  const refused = [...outbox.refused.filter((hash) => hash !== record.commitHash), record.commitHash].slice(
+    -refusedLimit,
+  );
   set(turn, { outbox: { ...outbox, refused } });
   if (!record.isOwn) return;
   emit(turn, { kind: "quarantine", commitHash: record.commitHash, code: result.code ?? "access/denied" });
@@ -116,8 +131,14 @@ export function closeBatch(turn: Turn): void {
   const position = Math.max(outbox.position, positionOf(batch));
   const next = { ...outbox, position };
   const wasPutOff = [...batch.settled.values()].includes("retry");
-  set(turn, { batch: undefined, outbox: next, isOutboxHeld: wasPutOff, outboxAttempt: wasPutOff ? outboxAttempt + 1 : 0 });
-  if (wasPutOff) emit(turn, { kind: "set-timer", name: "outbox", minMs: 0, spreadMs: backoffMs(outboxAttempt) });
+  set(turn, {
+    batch: undefined,
+    outbox: next,
+    isOutboxHeld: wasPutOff,
+    outboxAttempt: wasPutOff ? outboxAttempt + 1 : 0,
+  });
+  if (wasPutOff)
+    emit(turn, { kind: "set-timer", name: "outbox", minMs: 0, spreadMs: backoffMs(outboxAttempt) });
   if (position === outbox.position) return;
   setRound(turn, { hasProgress: true });
   emit(turn, { kind: "store", records: [], databases: [], outbox: next });

@@ -57,7 +57,9 @@ type FrameOf<Type extends Frame["type"]> = Extract<Frame, { type: Type }>;
 
 /** A frame after what needs keys was judged. */
 export type JudgedFrame =
-  | (Omit<FrameOf<"commits">, "items"> & { /** `undefined`: one of them has no hash */ readonly items: readonly JudgedItem[] | undefined })
+  | (Omit<FrameOf<"commits">, "items"> & {
+      /** `undefined`: one of them has no hash */ readonly items: readonly JudgedItem[] | undefined;
+    })
   | { readonly type: "head"; readonly head: SignedHead; readonly isSigned: boolean }
   | { readonly type: "tenant-head"; readonly head: SignedTenantHead; readonly isSigned: boolean }
   | FrameOf<"ack">
@@ -86,7 +88,12 @@ export type EngineEvent = { readonly nowMs: number } & (
   | { readonly kind: "audited"; readonly dbId: DbId; readonly missing: readonly CommitHash[] }
   | { readonly kind: "timer"; readonly name: TimerName }
   | { readonly kind: "authenticated"; readonly session: number; readonly token: Uint8Array }
-  | { readonly kind: "failed"; readonly session: number; readonly code: CofferErrorCode; readonly retryAfterMs: number }
+  | {
+      readonly kind: "failed";
+      readonly session: number;
+      readonly code: CofferErrorCode;
+      readonly retryAfterMs: number;
+    }
   | { readonly kind: "answered"; readonly session: number }
   | { readonly kind: "opened"; readonly session: number }
   | { readonly kind: "frame"; readonly session: number; readonly frame: JudgedFrame }
@@ -122,11 +129,19 @@ export type Effect =
   | { readonly kind: "load" }
   | {
       readonly kind: "store";
-      readonly records: readonly { readonly commitHash: CommitHash; readonly bytes: Uint8Array<ArrayBuffer> }[];
+      readonly records: readonly {
+        readonly commitHash: CommitHash;
+        readonly bytes: Uint8Array<ArrayBuffer>;
+      }[];
       readonly databases: readonly DatabaseState[];
       readonly outbox: OutboxState | undefined;
     }
-  | { readonly kind: "read-outbox"; readonly after: number; readonly everythingThrough: number; readonly maxBytes: number }
+  | {
+      readonly kind: "read-outbox";
+      readonly after: number;
+      readonly everythingThrough: number;
+      readonly maxBytes: number;
+    }
   | {
       readonly kind: "audit";
       readonly dbId: DbId;
@@ -134,13 +149,23 @@ export type Effect =
       readonly outbox: OutboxState;
     }
   | { readonly kind: "authenticate"; readonly session: number }
-  | { readonly kind: "exchange"; readonly session: number; readonly token: Uint8Array; readonly frames: readonly Frame[] }
+  | {
+      readonly kind: "exchange";
+      readonly session: number;
+      readonly token: Uint8Array;
+      readonly frames: readonly Frame[];
+    }
   | { readonly kind: "open-live"; readonly session: number }
   | { readonly kind: "send"; readonly frames: readonly Frame[] }
   /** end what goes on in the network: an exchange, an opening, a live connection */
   | { readonly kind: "disconnect" }
   /** after `minMs` plus a random part of `spreadMs`; one timer for each name */
-  | { readonly kind: "set-timer"; readonly name: TimerName; readonly minMs: number; readonly spreadMs: number }
+  | {
+      readonly kind: "set-timer";
+      readonly name: TimerName;
+      readonly minMs: number;
+      readonly spreadMs: number;
+    }
   | { readonly kind: "clear-timer"; readonly name: TimerName }
   | { readonly kind: "quarantine"; readonly commitHash: CommitHash; readonly code: CofferErrorCode }
   | { readonly kind: "alarm"; readonly alarm: SyncAlarm }
@@ -159,7 +184,11 @@ export type Run =
       readonly next: Frontier;
     }
   /** `overlap`: starts in what is here; `gap`: starts after it, or in another epoch; `incomplete`: names a lost commit; `frozen` */
-  | { readonly kind: "skipped"; readonly dbId: DbId; readonly why: "overlap" | "gap" | "incomplete" | "frozen" };
+  | {
+      readonly kind: "skipped";
+      readonly dbId: DbId;
+      readonly why: "overlap" | "gap" | "incomplete" | "frozen";
+    };
 
 /** What was sent for pushing and is not settled. */
 export interface PushBatch {

@@ -21,12 +21,18 @@ import { assert, type CofferErrorCode } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
 import { closeBatch, hasPush, onAck, pushFrames, readOutbox, takeRecords } from "./engine-push.ts";
 import { onAudited, onCommits, onHead, onTenantHead } from "./engine-pull.ts";
-import type { Effect, EngineConfig, EngineEvent, EngineState, JudgedFrame, SyncStatus } from "./engine-types.ts";
-import { protocolVersion, syncLimits, type Frame } from "./messages.ts";
+import type {
+  Effect,
+  EngineConfig,
+  EngineEvent,
+  EngineState,
+  JudgedFrame,
+  SyncStatus,
+} from "./engine-types.ts";
+import { helloFrame, pullFrame } from "./engine-frames.ts";
+import { syncLimits, type Frame } from "./messages.ts";
 import { emit, endSession, fail, freshRound, raise, set, setRound, statusOf, type Turn } from "./turn.ts";
 
-/** What one round may bring down. */
-export const pullBytes = 4 * 1024 * 1024;
 const pushBytes = 2 * 1024 * 1024;
 const idleRoundLimit = 3;
 const answerTimeoutMs = 20_000;
@@ -112,8 +118,14 @@ function decide(turn: Turn, event: EngineEvent): void {
       onOnline(turn, event.isOnline);
       return;
     case "loaded":
-      set(turn, { isLoaded: true, databases: new Map(event.databases.map((database) => [database.dbId, database])) });
-      set(turn, { outbox: event.outbox, lastPosition: Math.max(event.lastPosition, turn.state.lastPosition) });
+      set(turn, {
+        isLoaded: true,
+        databases: new Map(event.databases.map((database) => [database.dbId, database])),
+      });
+      set(turn, {
+        outbox: event.outbox,
+        lastPosition: Math.max(event.lastPosition, turn.state.lastPosition),
+      });
       if (turn.state.link === "authenticating") proceed(turn);
       return;
     case "appended":
@@ -216,30 +228,6 @@ function sendExchange(turn: Turn): void {
   emit(turn, { kind: "exchange", session, token, frames });
 }
 
-function helloFrame(turn: Turn): Frame {
-  return { type: "hello", version: protocolVersion, replicaId: turn.state.config.replicaId };
-}
-
-/** Ask for everything after what is here; or, where own commits were lost, for those databases whole. */
-function pullFrame(turn: Turn): Frame {
-  const { databases, needsFull, config } = turn.state;
-  const isFull = needsFull.size > 0;
-  const all = [...databases.values()].filter(({ dbId }) => !isFull || needsFull.has(dbId));
-  const ordered = all.sort((a, b) => Number(b.dbId === config.directoryDbId) - Number(a.dbId === config.directoryDbId));
-  const cursors = ordered.map(({ dbId, epoch, size }) => ({ dbId, epoch, seq: size }));
-  // A database that was lost from its very start has no state yet: it is asked for from there.
-  for (const dbId of needsFull) if (!databases.has(dbId)) cursors.push({ dbId, epoch: 0, seq: 0 });
-  set(turn, { isPulling: true });
-  setRound(turn, { full: needsFull });
-  return {
-    type: "pull",
-    allDatabases: !isFull,
-    full: isFull,
-    cursors: cursors.slice(0, syncLimits.databasesPerTenant),
-    maxBytes: pullBytes,
-  };
-}
-
 /** Ask on the live connection. */
 function sendPull(turn: Turn, isFirst = false): void {
   const { token } = turn.state;
@@ -259,14 +247,16 @@ function kick(turn: Turn): void {
   const { link, batch, outbox } = turn.state;
   if (!hasPush(turn.state)) return;
   if (link === "resting") connect(turn);
-  else if (link === "live" && batch === undefined) readOutbox(turn, outbox.position, syncLimits.frameTargetBytes);
+  else if (link === "live" && batch === undefined)
+    readOutbox(turn, outbox.position, syncLimits.frameTargetBytes);
 }
 
 function onOutbox(turn: Turn, event: Extract<EngineEvent, { kind: "outbox" }>): void {
   const { link } = turn.state;
   if (link !== "exchanging" && link !== "live") return;
   const taken = takeRecords(turn, event.records, event.through);
-  if (taken === "more") return readOutbox(turn, event.through, link === "live" ? syncLimits.frameTargetBytes : pushBytes);
+  if (taken === "more")
+    return readOutbox(turn, event.through, link === "live" ? syncLimits.frameTargetBytes : pushBytes);
   if (link === "exchanging") sendExchange(turn);
   else if (taken === "nothing") settleLive(turn);
   else {
@@ -314,7 +304,8 @@ function onFailed(turn: Turn, code: CofferErrorCode, retryAfterMs: number): void
 
 function onFrame(turn: Turn, frame: JudgedFrame): void {
   const isProven = frame.type === "head" || frame.type === "ack";
-  if (turn.state.run !== undefined && !isProven && frame.type !== "error") return fail(turn, "protocol/malformed");
+  if (turn.state.run !== undefined && !isProven && frame.type !== "error")
+    return fail(turn, "protocol/malformed");
   switch (frame.type) {
     case "commits":
       onCommits(turn, frame);
@@ -356,7 +347,8 @@ function endRound(turn: Turn): void {
   if (round.end === undefined || run !== undefined) return fail(turn, "net/failed");
   if (link === "exchanging") closeBatch(turn);
   if (round.isContradicted) return fail(turn, "protocol/malformed");
-  if (round.full.size > 0 && !round.end.more) set(turn, { needsFull: without(turn.state.needsFull, round.full) });
+  if (round.full.size > 0 && !round.end.more)
+    set(turn, { needsFull: without(turn.state.needsFull, round.full) });
   set(turn, { isPulling: false, hasTriedAgain: false });
   if (link === "live" || turn.state.round.hasProgress) set(turn, { attempt: 0 });
   if (!needsMore(turn.state)) return endCycle(turn);
@@ -383,7 +375,8 @@ function giveUp(turn: Turn): void {
   const owed = [...receipts.keys()];
   const common = { dbId: undefined, head: round.tenantHead, known: undefined };
   if (owed.length > 0) raise(turn, { kind: "withheld", commitHashes: owed, ...common });
-  else if (round.tenantHead !== undefined && !round.isComplete) raise(turn, { kind: "fork", commitHashes: [], ...common });
+  else if (round.tenantHead !== undefined && !round.isComplete)
+    raise(turn, { kind: "fork", commitHashes: [], ...common });
   fail(turn, "protocol/malformed");
 }
 
@@ -402,7 +395,8 @@ function endCycle(turn: Turn): void {
 function rest(turn: Turn): void {
   endSession(turn, "resting");
   set(turn, { attempt: 0 });
-  if (turn.state.config.mode === "live") emit(turn, { kind: "set-timer", name: "poll", minMs: pollMs, spreadMs: pollMs });
+  if (turn.state.config.mode === "live")
+    emit(turn, { kind: "set-timer", name: "poll", minMs: pollMs, spreadMs: pollMs });
 }
 
 /** On a live connection with nothing on its way: the cycle is over, and the next sign of life is asked for later. */

@@ -102,7 +102,11 @@ function writeBody(writer: ByteWriter, frame: Frame): void {
       writer.varint(frame.timeMs).fixed(frame.signature, 64);
       return;
     case "tenant-head":
-      writer.varint(frame.databaseCount).fixed(frame.digest, 32).varint(frame.timeMs).fixed(frame.signature, 64);
+      writer
+        .varint(frame.databaseCount)
+        .fixed(frame.digest, 32)
+        .varint(frame.timeMs)
+        .fixed(frame.signature, 64);
       return;
     case "error":
       writer.text(frame.code).varint(frame.retryAfterMs);
@@ -119,12 +123,19 @@ function notEmpty<T>(list: readonly T[]): readonly T[] {
 
 function writePull(writer: ByteWriter, frame: FrameOf<"pull">): void {
   assert(frame.cursors.length <= syncLimits.databasesPerTenant, "frames: a tenant's databases are bounded");
-  writer.u8((frame.allDatabases ? 1 : 0) + (frame.full ? 2 : 0)).varint(frame.maxBytes).varint(frame.cursors.length);
+  writer
+    .u8((frame.allDatabases ? 1 : 0) + (frame.full ? 2 : 0))
+    .varint(frame.maxBytes)
+    .varint(frame.cursors.length);
   for (const { dbId, epoch, seq } of frame.cursors) writer.fixed(idToBytes(dbId)).varint(epoch).varint(seq);
 }
 
 function writeCommits(writer: ByteWriter, frame: FrameOf<"commits">): void {
-  writer.fixed(idToBytes(frame.dbId)).varint(frame.epoch).varint(frame.fromSeq).varint(notEmpty(frame.items).length);
+  writer
+    .fixed(idToBytes(frame.dbId))
+    .varint(frame.epoch)
+    .varint(frame.fromSeq)
+    .varint(notEmpty(frame.items).length);
   for (const item of frame.items) {
     if ("leaf" in item) writer.u8(0).fixed(idToBytes(item.leaf));
     else writer.u8(1).sized(item.commit);
@@ -143,7 +154,11 @@ function writeResult(writer: ByteWriter, result: PushResult): void {
 
 /** What the reader has next: a frame, the end of what arrived so far, or bytes that end the conversation. */
 export type FrameVerdict =
-  | { readonly kind: "frame"; readonly frame: Frame; /** of the whole frame on the wire */ readonly sizeBytes: number }
+  | {
+      readonly kind: "frame";
+      readonly frame: Frame;
+      /** of the whole frame on the wire */ readonly sizeBytes: number;
+    }
   | { readonly kind: "needs-more" }
   | { readonly kind: "malformed"; readonly reason: string };
 
@@ -245,7 +260,9 @@ function readPrefix(bytes: Uint8Array): Prefix | "needs-more" | "malformed" {
     length += (byte & 127) * 128 ** (offset - 1);
     if (byte >= 128) continue;
     const isShortest = byte !== 0 || offset === 1;
-    return isShortest && length <= syncLimits.frameBytes ? { type: bytes[0] ?? 0, length, offset: offset + 1 } : "malformed";
+    return isShortest && length <= syncLimits.frameBytes
+      ? { type: bytes[0] ?? 0, length, offset: offset + 1 }
+      : "malformed";
   }
   return "malformed";
 }
@@ -284,7 +301,13 @@ function readBody(type: KnownType, reader: ByteReader): Frame {
       return { type: "head", ...readHead(reader) };
     case frameTypes["tenant-head"]: {
       const databaseCount = reader.varint(syncLimits.databasesPerTenant);
-      return { type: "tenant-head", databaseCount, digest: reader.fixed(32), timeMs: reader.varint(), signature: reader.fixed(64) };
+      return {
+        type: "tenant-head",
+        databaseCount,
+        digest: reader.fixed(32),
+        timeMs: reader.varint(),
+        signature: reader.fixed(64),
+      };
     }
     case frameTypes.error:
       return { type: "error", code: readCode(reader), retryAfterMs: reader.varint() };

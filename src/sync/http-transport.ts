@@ -11,7 +11,7 @@ import {
   type CofferErrorCode,
   type Env,
 } from "../std/index.ts";
-import { pullBytes } from "./engine.ts";
+import { pullBytes } from "./engine-frames.ts";
 import { syncLimits, type Capabilities } from "./messages.ts";
 import type { HttpTransport } from "./transport.ts";
 
@@ -35,10 +35,18 @@ const defaultTimeoutMs = 30_000;
 export function parseServerUrl(text: string, options: HttpOptions = {}): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined) throw new CofferError("input/invalid", { reason: "url" });
-  const isLoopback = ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname) || url.hostname.endsWith(".localhost");
-  const isAllowed = url.protocol === "https:" || (url.protocol === "http:" && (isLoopback || options.allowsPlainHttp === true));
+  const isLoopback =
+    ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname) || url.hostname.endsWith(".localhost");
+  const isAllowed =
+    url.protocol === "https:" ||
+    (url.protocol === "http:" && (isLoopback || options.allowsPlainHttp === true));
   if (!isAllowed) throw new CofferError("input/invalid", { reason: "scheme" });
-  const isBare = url.username === "" && url.password === "" && url.pathname === "/" && url.search === "" && url.hash === "";
+  const isBare =
+    url.username === "" &&
+    url.password === "" &&
+    url.pathname === "/" &&
+    url.search === "" &&
+    url.hash === "";
   if (!isBare) throw new CofferError("input/invalid", { reason: "only scheme, host and port" });
   return url;
 }
@@ -71,9 +79,16 @@ export function createHttpTransport(env: Env, serverUrl: string, options: HttpOp
   };
   return {
     origin,
-    readCapabilities: async (signal) => parseCapabilities(await askJson({ method: "GET", path: "/sync/capabilities", signal })),
+    readCapabilities: async (signal) =>
+      parseCapabilities(await askJson({ method: "GET", path: "/sync/capabilities", signal })),
     postJson: (path, body, signal) =>
-      askJson({ method: "POST", path, headers: { "content-type": "application/json" }, body: utf8ToBytes(JSON.stringify(body)), signal }),
+      askJson({
+        method: "POST",
+        path,
+        headers: { "content-type": "application/json" },
+        body: utf8ToBytes(JSON.stringify(body)),
+        signal,
+      }),
     publish: (publication, signal) =>
       ask({
         method: "POST",
@@ -88,7 +103,10 @@ export function createHttpTransport(env: Env, serverUrl: string, options: HttpOp
       ask({
         method: "POST",
         path: `/v1/t/${tenantId}/sync`,
-        headers: { "content-type": "application/octet-stream", authorization: `Bearer ${bytesToBase64url(token)}` },
+        headers: {
+          "content-type": "application/octet-stream",
+          authorization: `Bearer ${bytesToBase64url(token)}`,
+        },
         body,
         signal,
         maxBytes: answerBytes,
@@ -139,7 +157,11 @@ async function request(env: Env, origin: string, timeoutMs: number, what: Ask): 
   }
 }
 
-async function readBody(response: Response, maxBytes: number, onChunk: (chunk: Uint8Array) => void): Promise<void> {
+async function readBody(
+  response: Response,
+  maxBytes: number,
+  onChunk: (chunk: Uint8Array) => void,
+): Promise<void> {
   const reader = response.body?.getReader();
   if (reader === undefined) return;
   let sizeBytes = 0;
@@ -161,7 +183,10 @@ async function errorOf(response: Response): Promise<CofferError> {
   const value = parseJson(concatBytes(...chunks));
   const named = typeof value === "object" && value !== null && "code" in value ? value.code : undefined;
   const code = isErrorCode(named) ? named : codeOfStatus(response.status);
-  return new CofferError(code, { status: response.status, retryAfterMs: readRetryAfter(response.headers.get("retry-after")) });
+  return new CofferError(code, {
+    status: response.status,
+    retryAfterMs: readRetryAfter(response.headers.get("retry-after")),
+  });
 }
 
 const codesByStatus: Readonly<Record<number, CofferErrorCode>> = {

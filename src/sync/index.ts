@@ -76,7 +76,12 @@ export type {
 export type { SyncAlarm, SyncStatus } from "./engine-types.ts";
 export type { LinkProgress } from "./conversation.ts";
 export { runOnce, startRunner, type OnceSummary, type Runner, type RunnerOptions } from "./runner.ts";
-export { createHttpTransport, parseCapabilities, parseServerUrl, type HttpOptions } from "./http-transport.ts";
+export {
+  createHttpTransport,
+  parseCapabilities,
+  parseServerUrl,
+  type HttpOptions,
+} from "./http-transport.ts";
 export { createWebSocketTransport } from "./websocket-transport.ts";
 export { createMemoryTransport, type MemoryServer, type Weather } from "./memory-transport.ts";
 export {

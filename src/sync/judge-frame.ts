@@ -21,7 +21,11 @@ export interface JudgingContext {
 }
 
 /** Judge one frame that came from a server. */
-export async function judgeFrame(crypto: Verifier, context: JudgingContext, frame: Frame): Promise<JudgedFrame> {
+export async function judgeFrame(
+  crypto: Verifier,
+  context: JudgingContext,
+  frame: Frame,
+): Promise<JudgedFrame> {
   const { serverKey, tenantId } = context;
   switch (frame.type) {
     case "commits":
@@ -29,7 +33,11 @@ export async function judgeFrame(crypto: Verifier, context: JudgingContext, fram
     case "head":
       return { type: "head", head: frame, isSigned: await verifyHead(crypto, serverKey, tenantId, frame) };
     case "tenant-head":
-      return { type: "tenant-head", head: frame, isSigned: await verifyTenantHead(crypto, serverKey, tenantId, frame) };
+      return {
+        type: "tenant-head",
+        head: frame,
+        isSigned: await verifyTenantHead(crypto, serverKey, tenantId, frame),
+      };
     case "ack":
     case "error":
     case "end":

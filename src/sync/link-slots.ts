@@ -59,7 +59,12 @@ export async function readDeviceSigner(store: Store): Promise<Signer | undefined
     store.readSlot(linkSlots.devicePublic),
     store.readSlot(linkSlots.deviceDelegation),
   ]);
-  if (!(publicKey?.value instanceof Uint8Array) || !(delegation?.value instanceof Uint8Array)) return undefined;
+  if (!(publicKey?.value instanceof Uint8Array) || !(delegation?.value instanceof Uint8Array))
+    return undefined;
   if (privateKey === undefined || privateKey.value instanceof Uint8Array) return undefined;
-  return { key: bytesToId("AuthorKey", publicKey.value), privateKey: privateKey.value, delegation: delegation.value };
+  return {
+    key: bytesToId("AuthorKey", publicKey.value),
+    privateKey: privateKey.value,
+    delegation: delegation.value,
+  };
 }

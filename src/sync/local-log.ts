@@ -21,7 +21,9 @@ export interface LocalLog {
   /** Remember a commit that was read or written. */
   note(commitHash: CommitHash): void;
   /** The next records to push, in order, until `maxBytes`; `through` is the last position looked at. */
-  readOutbox(effect: EffectOf<"read-outbox">): Promise<{ readonly records: readonly OutboxRecord[]; readonly through: number }>;
+  readOutbox(
+    effect: EffectOf<"read-outbox">,
+  ): Promise<{ readonly records: readonly OutboxRecord[]; readonly through: number }>;
   /** What the remote had acknowledged of a database and what `contained` does not hold. */
   findMissing(effect: EffectOf<"audit">): Promise<readonly CommitHash[]>;
 }
@@ -79,7 +81,8 @@ export function createLocalLog(crypto: Pick<Verifier, "sha256">, store: Store, r
       const missing = new Set<CommitHash>();
       for await (const record of records(0)) {
         const wasReceipted = record.origin === remoteId || record.position <= outbox.position;
-        if (wasReceipted && !held.has(record.commitHash) && dbIdOf(record) === dbId) missing.add(record.commitHash);
+        if (wasReceipted && !held.has(record.commitHash) && dbIdOf(record) === dbId)
+          missing.add(record.commitHash);
       }
       return [...missing];
     },

@@ -11,7 +11,11 @@ export interface MemoryServer {
   capabilities(): Promise<Capabilities>;
   postJson(path: string, body: unknown): Promise<unknown>;
   publish(publication: Uint8Array<ArrayBuffer>): Promise<void>;
-  exchange(request: { tenantId: TenantId; token: Uint8Array; body: Uint8Array<ArrayBuffer> }): Promise<Uint8Array>;
+  exchange(request: {
+    tenantId: TenantId;
+    token: Uint8Array;
+    body: Uint8Array<ArrayBuffer>;
+  }): Promise<Uint8Array>;
   /** Take a live connection; `undefined`: the server has none. */
   connect?: (tenantId: TenantId, client: LiveListener) => LiveConnection;
 }
@@ -49,7 +53,8 @@ export function createMemoryTransport(server: MemoryServer, weather: Weather = {
       async exchange({ tenantId, token, body, onChunk, signal }) {
         checkSignal(signal);
         weather.request?.(body);
-        const answer = await server.exchange({ tenantId, token: copyBytes(token), body: copyBytes(body) });
+        const answering = server.exchange({ tenantId, token: copyBytes(token), body: copyBytes(body) });
+        const answer = await untilAborted(answering, signal);
         for (const chunk of weather.answer?.(answer) ?? [answer]) {
           checkSignal(signal);
           onChunk(copyBytes(chunk));
@@ -66,6 +71,15 @@ export function createMemoryTransport(server: MemoryServer, weather: Weather = {
             },
           },
   };
+}
+
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(new CofferError("aborted"));
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }
 
 function join(

@@ -20,7 +20,16 @@
  * 0 1 2 3    4   5
  * ```
  */
-import { assert, ByteWriter, compareBytes, equalBytes, idToBytes, utf8ToBytes, type CommitHash, type TenantId } from "../std/index.ts";
+import {
+  assert,
+  ByteWriter,
+  compareBytes,
+  equalBytes,
+  idToBytes,
+  utf8ToBytes,
+  type CommitHash,
+  type TenantId,
+} from "../std/index.ts";
 import type { Key, Verifier } from "../crypto/index.ts";
 import type { RemoteState, SignedHead, SignedTenantHead } from "./messages.ts";
 
@@ -124,7 +133,8 @@ export function digestHeads(
   const writer = new ByteWriter(heads.length * 64 + 16).fixed(headsDomain);
   const rows = heads.map((head) => ({ head, dbIdBytes: idToBytes(head.dbId) }));
   rows.sort((a, b) => compareBytes(a.dbIdBytes, b.dbIdBytes));
-  for (const { head, dbIdBytes } of rows) writer.fixed(dbIdBytes).u64(head.epoch).u64(head.size).fixed(head.root, 32);
+  for (const { head, dbIdBytes } of rows)
+    writer.fixed(dbIdBytes).u64(head.epoch).u64(head.size).fixed(head.root, 32);
   return crypto.sha256(writer.toBytes());
 }
 

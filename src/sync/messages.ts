@@ -27,7 +27,11 @@ export interface LogCursor {
 }
 
 export type Frame =
-  | { readonly type: "hello"; readonly version: number; /** 16 bytes: names this device's log */ readonly replicaId: Uint8Array }
+  | {
+      readonly type: "hello";
+      readonly version: number;
+      /** 16 bytes: names this device's log */ readonly replicaId: Uint8Array;
+    }
   | { readonly type: "auth"; /** 32 bytes */ readonly token: Uint8Array }
   | {
       readonly type: "pull";

@@ -2,15 +2,24 @@
  * A relay as plain as it can be, for tests: logs in arrays, everything recomputed at each request. It judges commits' hashes
  * only. Tests bend it through `faults`.
  */
-import { bytesToBase64url, CofferError, idToBytes, parseBase64url, parseId, type CommitHash, type DbId, type TenantId } from "../std/index.ts";
-import type { Key, Verifier } from "../crypto/index.ts";
+import {
+  bytesToBase64url,
+  CofferError,
+  idToBytes,
+  parseBase64url,
+  parseId,
+  type CommitHash,
+  type DbId,
+  type TenantId,
+} from "../std/index.ts";
+import type { SigningKeyPair, Verifier } from "../crypto/index.ts";
 import { parseCommit } from "../entry/index.ts";
 import { authPreimage } from "./auth.ts";
 import { decodeFrames, encodeFrames } from "./frames.ts";
 import type { MemoryServer } from "./memory-transport.ts";
 import { appendLeaves, digestHeads, emptyFrontier, rootOf, signHead, signTenantHead } from "./merkle.ts";
-import type { Frame, PushResult } from "./messages.ts";
-import type { LiveListener } from "./transport.ts";
+import type { Capabilities, Frame, PushResult } from "./messages.ts";
+import type { LiveConnection, LiveListener } from "./transport.ts";
 
 interface Row {
   readonly commitHash: CommitHash;
@@ -33,183 +42,231 @@ export interface Faults {
   failures: CofferError[];
 }
 
-/** The relay, its logs open for tests to read and bend. */
-export interface ModelRelay extends MemoryServer {
-  readonly logs: Map<DbId, ModelLog>;
-  readonly faults: Faults;
-  /** how often each commit was newly stored */
-  readonly storedCounts: Map<CommitHash, number>;
-  readonly counts: { exchanges: number; authentications: number; answerBytes: number };
-  nowMs: number;
-  /** Append as another device would, and tell who listens. */
-  append(dbId: DbId, bytes: Uint8Array): Promise<void>;
-  /** Forget all tokens. */
-  expireTokens(): void;
-  /** Close all live connections. */
-  hangUp(): void;
-}
-
 const runLength = 3;
+const encodeKey = (bytes: Uint8Array): string => bytesToBase64url(bytes);
 
 /** Create a relay for one tenant. */
-export async function createModelRelay(crypto: Verifier, tenantId: TenantId, options: { hasLive: boolean }): Promise<ModelRelay> {
-  const serverPair = await crypto.createSealedSigningPair();
-  const key: Key = serverPair.privateKey;
-  const logs = new Map<DbId, ModelLog>();
-  const tokens = new Set<string>();
-  const storedCounts = new Map<CommitHash, number>();
-  const faults: Faults = { failures: [] };
-  const counts = { exchanges: 0, authentications: 0, answerBytes: 0 };
-  const listeners = new Map<LiveListener, string>();
-  const origin = "https://relay.example";
+export async function createModelRelay(
+  crypto: Verifier,
+  tenantId: TenantId,
+  options: { hasLive: boolean },
+): Promise<ModelRelay> {
+  const relay = new ModelRelay(crypto, tenantId, await crypto.createSealedSigningPair());
+  if (options.hasLive) relay.connect = (_tenantId, client) => relay.join(client);
+  return relay;
+}
 
-  const headAt = async (dbId: DbId, size: number): Promise<Frame> => {
-    const log = logOf(dbId);
-    const tree = appendLeaves(crypto, emptyFrontier, log.rows.slice(0, size).map((row) => row.commitHash));
-    const claim = { dbId, epoch: log.epoch, size, root: rootOf(crypto, tree), timeMs: (relay.nowMs += 1) };
-    return { type: "head", ...(await signHead(crypto, key, tenantId, claim)) };
-  };
-  const logOf = (dbId: DbId): ModelLog => {
-    const log = logs.get(dbId) ?? { epoch: 1000, rows: [] };
-    logs.set(dbId, log);
-    return log;
-  };
-  const commitsFrom = (dbId: DbId, fromSeq: number, rows: readonly Row[], replica: string | undefined): Frame => ({
-    type: "commits",
-    dbId,
-    epoch: logOf(dbId).epoch,
-    fromSeq,
-    items: rows.map((row) => (row.replica === replica ? { leaf: row.commitHash } : { commit: row.bytes })),
-  });
-  const store = (dbId: DbId, bytes: Uint8Array, replica: string): { result: PushResult; isNew: boolean } => {
-    const parsed = parseCommit(crypto, bytes);
-    if (parsed.kind !== "verified") throw new CofferError("protocol/malformed");
-    const { commitHash } = parsed.commit;
-    const verdict = faults.judge?.(commitHash);
-    if (verdict !== undefined && verdict.status !== "accepted") {
-      return { result: { commitHash, seq: 0, ...verdict }, isNew: false };
-    }
-    const { rows } = logOf(dbId);
-    const at = rows.findIndex((row) => row.commitHash === commitHash);
-    if (at < 0) {
-      rows.push({ commitHash, bytes: bytes.slice(), replica });
-      storedCounts.set(commitHash, (storedCounts.get(commitHash) ?? 0) + 1);
-    }
-    return { result: { commitHash, status: "accepted", seq: at < 0 ? rows.length - 1 : at, code: undefined }, isNew: at < 0 };
-  };
-  const broadcast = async (dbId: DbId, fromSeq: number): Promise<void> => {
-    const rows = logOf(dbId).rows.slice(fromSeq);
-    if (rows.length === 0) return;
-    const head = await headAt(dbId, fromSeq + rows.length);
-    for (const [listener, replica] of listeners) listener.onMessage(encodeFrames([commitsFrom(dbId, fromSeq, rows, replica), head]));
-  };
-  const pull = async (frame: Extract<Frame, { type: "pull" }>, replica: string): Promise<Frame[]> => {
-    const frames: Frame[] = [];
-    let sizeBytes = 0;
-    const asked = new Map(frame.cursors.map((cursor) => [cursor.dbId, cursor]));
-    const dbIds = [...asked.keys(), ...(frame.allDatabases ? [...logs.keys()].filter((dbId) => !asked.has(dbId)) : [])];
-    for (const dbId of dbIds) {
-      const { epoch, rows } = logOf(dbId);
-      const cursor = asked.get(dbId);
-      const start = cursor?.epoch === epoch ? cursor.seq : 0;
-      if (start > rows.length) frames.push(await headAt(dbId, rows.length));
-      for (let seq = start; seq < rows.length; seq += runLength) {
-        if (sizeBytes >= frame.maxBytes) return [...frames, { type: "end", more: true }];
-        const some = rows.slice(seq, seq + runLength);
-        frames.push(commitsFrom(dbId, seq, some, frame.full ? undefined : replica), await headAt(dbId, seq + some.length));
-        sizeBytes += some.reduce((sum, row) => sum + row.bytes.length, 0);
-      }
-    }
-    const heads = [...logs].filter(([, log]) => log.rows.length > 0).map(([dbId, { epoch, rows }]) => {
-      const tree = appendLeaves(crypto, emptyFrontier, rows.map((row) => row.commitHash));
-      return { dbId, epoch, size: rows.length, root: rootOf(crypto, tree) };
-    });
-    const claim = { databaseCount: heads.length, digest: digestHeads(crypto, heads), timeMs: (relay.nowMs += 1) };
-    return [...frames, { type: "tenant-head", ...(await signTenantHead(crypto, key, tenantId, claim)) }, { type: "end", more: false }];
-  };
-  const answer = async (frames: readonly Frame[], replicaBefore: string): Promise<Frame[]> => {
+/** The relay, its logs open for tests to read and bend. */
+export class ModelRelay implements MemoryServer {
+  readonly origin = "https://relay.example";
+  readonly logs = new Map<DbId, ModelLog>();
+  readonly faults: Faults = { failures: [] };
+  /** how often each commit was newly stored */
+  readonly storedCounts = new Map<CommitHash, number>();
+  readonly counts = { exchanges: 0, authentications: 0, answerBytes: 0 };
+  connect?: (tenantId: TenantId, client: LiveListener) => LiveConnection;
+  readonly #crypto: Verifier;
+  readonly #tenantId: TenantId;
+  readonly #pair: SigningKeyPair;
+  readonly #tokens = new Set<string>();
+  readonly #listeners = new Map<LiveListener, string>();
+  #nowMs = 1_000_000;
+
+  constructor(crypto: Verifier, tenantId: TenantId, pair: SigningKeyPair) {
+    this.#crypto = crypto;
+    this.#tenantId = tenantId;
+    this.#pair = pair;
+  }
+
+  /** Append as another device would, and tell who listens. */
+  async append(dbId: DbId, bytes: Uint8Array): Promise<void> {
+    const before = this.#logOf(dbId).rows.length;
+    this.#store(dbId, bytes, "another device");
+    await this.#broadcast(dbId, before);
+  }
+
+  /** Forget all tokens. */
+  expireTokens(): void {
+    this.#tokens.clear();
+  }
+
+  /** Close all live connections. */
+  hangUp(): void {
+    for (const listener of this.#listeners.keys()) listener.onClose();
+    this.#listeners.clear();
+  }
+
+  async capabilities(): Promise<Capabilities> {
+    return {
+      protocolVersion: 1,
+      capabilities: { log: true, heads: true, ws: this.connect !== undefined },
+      limits: { frameBytes: 1, requestBytes: 1 },
+      serverKey: encodeKey(this.#pair.publicKey),
+    };
+  }
+
+  async publish(): Promise<void> {
+    await Promise.resolve();
+  }
+
+  async postJson(path: string, body: unknown): Promise<unknown> {
+    const fields = body as Readonly<Record<string, string>>;
+    if (path === "/v1/auth/challenge") return { challenge: encodeKey(this.#crypto.randomBytes(48)) };
+    this.counts.authentications++;
+    const client = parseId("AuthorKey", fields["key"]);
+    const read = (name: string): Uint8Array => parseBase64url(fields[name] ?? "") ?? new Uint8Array(0);
+    if (client === undefined) throw new CofferError("access/denied");
+    const claim = {
+      origin: this.origin,
+      serverKey: this.#pair.publicKey,
+      tenantId: this.#tenantId,
+      key: client,
+      challenge: read("challenge"),
+      clientNonce: read("clientNonce"),
+    };
+    const isSigned = await this.#crypto.verify(idToBytes(client), read("signature"), authPreimage(claim));
+    if (!isSigned) throw new CofferError("access/denied");
+    const token = encodeKey(this.#crypto.randomBytes(32));
+    this.#tokens.add(token);
+    return { token, expiresInMs: 600_000 };
+  }
+
+  async exchange({ token, body }: { token: Uint8Array; body: Uint8Array<ArrayBuffer> }): Promise<Uint8Array> {
+    this.counts.exchanges++;
+    const failure = this.faults.failures.shift();
+    if (failure !== undefined) throw failure;
+    if (!this.#tokens.has(encodeKey(token))) throw new CofferError("access/unauthenticated");
+    const frames = decodeFrames(body);
+    if (frames === undefined) throw new CofferError("protocol/malformed");
+    const bytes = encodeFrames(await this.#answer(frames, ""));
+    this.counts.answerBytes = bytes.length;
+    return bytes;
+  }
+
+  /** Take a live connection. */
+  join(client: LiveListener): LiveConnection {
+    let replica = "";
+    let work = Promise.resolve();
+    return {
+      send: (message) => {
+        const frames = decodeFrames(message) ?? [];
+        for (const frame of frames) if (frame.type === "hello") replica = encodeKey(frame.replicaId);
+        this.#listeners.set(client, replica);
+        work = work.then(async () => {
+          const answers = await this.#answer(frames, replica);
+          if (answers.length > 0 && this.#listeners.has(client)) client.onMessage(encodeFrames(answers));
+        });
+      },
+      close: () => void this.#listeners.delete(client),
+    };
+  }
+
+  async #answer(frames: readonly Frame[], replicaBefore: string): Promise<Frame[]> {
     let replica = replicaBefore;
     const answers: Frame[] = [];
     for (const frame of frames) {
-      if (frame.type === "hello") replica = bytesToBase64url(frame.replicaId);
+      if (frame.type === "hello") replica = encodeKey(frame.replicaId);
       if (frame.type === "push") {
-        const before = logOf(frame.dbId).rows.length;
-        answers.push({ type: "ack", dbId: frame.dbId, results: frame.commits.map((bytes) => store(frame.dbId, bytes, replica).result) });
-        await broadcast(frame.dbId, before);
+        const before = this.#logOf(frame.dbId).rows.length;
+        const results = frame.commits.map((bytes) => this.#store(frame.dbId, bytes, replica));
+        answers.push({ type: "ack", dbId: frame.dbId, results });
+        await this.#broadcast(frame.dbId, before);
       }
-      if (frame.type === "pull") answers.push(...(await pull(frame, replica)));
+      if (frame.type === "pull") answers.push(...(await this.#pull(frame, replica)));
     }
-    return faults.bend?.(answers) ?? answers;
-  };
+    return this.faults.bend?.(answers) ?? answers;
+  }
 
-  const relay: ModelRelay = {
-    origin,
-    logs,
-    faults,
-    storedCounts,
-    counts,
-    nowMs: 1_000_000,
-    async append(dbId, bytes) {
-      const before = logOf(dbId).rows.length;
-      store(dbId, bytes, "another device");
-      await broadcast(dbId, before);
-    },
-    expireTokens: () => tokens.clear(),
-    hangUp() {
-      for (const listener of [...listeners.keys()]) listener.onClose();
-      listeners.clear();
-    },
-    capabilities: async () => ({
-      protocolVersion: 1,
-      capabilities: { log: true, heads: true, ws: options.hasLive },
-      limits: { frameBytes: 1, requestBytes: 1 },
-      serverKey: bytesToBase64url(serverPair.publicKey),
-    }),
-    async postJson(path, body) {
-      const fields = body as Readonly<Record<string, string>>;
-      if (path === "/v1/auth/challenge") return { challenge: bytesToBase64url(crypto.randomBytes(48)) };
-      counts.authentications++;
-      const client = parseId("AuthorKey", fields["key"]);
-      const read = (name: string): Uint8Array => parseBase64url(fields[name] ?? "") ?? new Uint8Array(0);
-      if (client === undefined) throw new CofferError("access/denied");
-      const claim = { origin, serverKey: serverPair.publicKey, tenantId, key: client, challenge: read("challenge"), clientNonce: read("clientNonce") };
-      if (!(await crypto.verify(idToBytes(client), read("signature"), authPreimage(claim)))) throw new CofferError("access/denied");
-      const token = bytesToBase64url(crypto.randomBytes(32));
-      tokens.add(token);
-      return { token, expiresInMs: 600_000 };
-    },
-    publish: async () => undefined,
-    async exchange({ token, body }) {
-      counts.exchanges++;
-      const failure = faults.failures.shift();
-      if (failure !== undefined) throw failure;
-      if (!tokens.has(bytesToBase64url(token))) throw new CofferError("access/unauthenticated");
-      const frames = decodeFrames(body);
-      if (frames === undefined) throw new CofferError("protocol/malformed");
-      const bytes = encodeFrames(await answer(frames, ""));
-      counts.answerBytes = bytes.length;
-      return bytes;
-    },
-    ...(options.hasLive
-      ? {
-          connect(_tenantId: TenantId, client: LiveListener) {
-            let replica = "";
-            let work = Promise.resolve();
-            return {
-              send(message: Uint8Array) {
-                const frames = decodeFrames(message) ?? [];
-                for (const frame of frames) if (frame.type === "hello") replica = bytesToBase64url(frame.replicaId);
-                listeners.set(client, replica);
-                work = work.then(async () => {
-                  const answers = await answer(frames, replica);
-                  if (answers.length > 0 && listeners.has(client)) client.onMessage(encodeFrames(answers));
-                });
-              },
-              close: () => void listeners.delete(client),
-            };
-          },
-        }
-      : {}),
-  };
-  return relay;
+  async #pull(frame: Extract<Frame, { type: "pull" }>, replica: string): Promise<Frame[]> {
+    const frames: Frame[] = [];
+    let sizeBytes = 0;
+    const asked = new Map(frame.cursors.map((cursor) => [cursor.dbId, cursor]));
+    const others = [...this.logs.keys()].filter((dbId) => frame.allDatabases && !asked.has(dbId));
+    for (const dbId of [...asked.keys(), ...others]) {
+      const { epoch, rows } = this.#logOf(dbId);
+      const cursor = asked.get(dbId);
+      const start = cursor?.epoch === epoch ? cursor.seq : 0;
+      const isLost = cursor !== undefined && cursor.seq > 0 && rows.length === 0;
+      if (start > rows.length || isLost) frames.push(await this.#headAt(dbId, rows.length));
+      for (let seq = start; seq < rows.length; seq += runLength) {
+        if (sizeBytes >= frame.maxBytes) return [...frames, { type: "end", more: true }];
+        const some = rows.slice(seq, seq + runLength);
+        frames.push(
+          this.#commitsFrom(dbId, seq, some, frame.full ? undefined : replica),
+          await this.#headAt(dbId, seq + some.length),
+        );
+        sizeBytes += some.reduce((sum, row) => sum + row.bytes.length, 0);
+      }
+    }
+    return [...frames, await this.#tenantHead(), { type: "end", more: false }];
+  }
+
+  async #tenantHead(): Promise<Frame> {
+    const heads = [...this.logs]
+      .filter(([, log]) => log.rows.length > 0)
+      .map(([dbId, { epoch, rows }]) => {
+        const tree = appendLeaves(
+          this.#crypto,
+          emptyFrontier,
+          rows.map((row) => row.commitHash),
+        );
+        return { dbId, epoch, size: rows.length, root: rootOf(this.#crypto, tree) };
+      });
+    const claim = {
+      databaseCount: heads.length,
+      digest: digestHeads(this.#crypto, heads),
+      timeMs: (this.#nowMs += 1),
+    };
+    return {
+      type: "tenant-head",
+      ...(await signTenantHead(this.#crypto, this.#pair.privateKey, this.#tenantId, claim)),
+    };
+  }
+
+  async #headAt(dbId: DbId, size: number): Promise<Frame> {
+    const { epoch, rows } = this.#logOf(dbId);
+    const tree = appendLeaves(
+      this.#crypto,
+      emptyFrontier,
+      rows.slice(0, size).map((row) => row.commitHash),
+    );
+    const claim = { dbId, epoch, size, root: rootOf(this.#crypto, tree), timeMs: (this.#nowMs += 1) };
+    return { type: "head", ...(await signHead(this.#crypto, this.#pair.privateKey, this.#tenantId, claim)) };
+  }
+
+  #commitsFrom(dbId: DbId, fromSeq: number, rows: readonly Row[], replica: string | undefined): Frame {
+    const items = rows.map((row) =>
+      row.replica === replica ? { leaf: row.commitHash } : { commit: row.bytes },
+    );
+    return { type: "commits", dbId, epoch: this.#logOf(dbId).epoch, fromSeq, items };
+  }
+
+  #logOf(dbId: DbId): ModelLog {
+    const log = this.logs.get(dbId) ?? { epoch: 1000, rows: [] };
+    this.logs.set(dbId, log);
+    return log;
+  }
+
+  #store(dbId: DbId, bytes: Uint8Array, replica: string): PushResult {
+    const parsed = parseCommit(this.#crypto, bytes);
+    if (parsed.kind !== "verified") throw new CofferError("protocol/malformed");
+    const { commitHash } = parsed.commit;
+    const verdict = this.faults.judge?.(commitHash);
+    if (verdict !== undefined && verdict.status !== "accepted") return { commitHash, seq: 0, ...verdict };
+    const { rows } = this.#logOf(dbId);
+    const at = rows.findIndex((row) => row.commitHash === commitHash);
+    if (at >= 0) return { commitHash, status: "accepted", seq: at, code: undefined };
+    rows.push({ commitHash, bytes: bytes.slice(), replica });
+    this.storedCounts.set(commitHash, (this.storedCounts.get(commitHash) ?? 0) + 1);
+    return { commitHash, status: "accepted", seq: rows.length - 1, code: undefined };
+  }
+
+  async #broadcast(dbId: DbId, fromSeq: number): Promise<void> {
+    const rows = this.#logOf(dbId).rows.slice(fromSeq);
+    if (rows.length === 0) return;
+    const head = await this.#headAt(dbId, fromSeq + rows.length);
+    for (const [listener, replica] of this.#listeners) {
+      listener.onMessage(encodeFrames([this.#commitsFrom(dbId, fromSeq, rows, replica), head]));
+    }
+  }
 }

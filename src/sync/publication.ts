@@ -11,7 +11,16 @@
  * | commits | varint count (1 to 4096), each sized: the directory from its start |
  * | signature | 64, Ed25519 by the admin key over "coffer/publication/v1\0" ‖ all fields before it |
  */
-import { assert, ByteReader, ByteWriter, bytesToId, concatBytes, utf8ToBytes, type KeyId, idToBytes } from "../std/index.ts";
+import {
+  assert,
+  ByteReader,
+  ByteWriter,
+  bytesToId,
+  concatBytes,
+  utf8ToBytes,
+  type KeyId,
+  idToBytes,
+} from "../std/index.ts";
 import type { Key, Verifier } from "../crypto/index.ts";
 import { entryLimits } from "../entry/index.ts";
 import { syncLimits } from "./messages.ts";

@@ -15,7 +15,16 @@
  * A value that cannot be read, or that speaks of another log than the one beside it, counts as absent: everything is pulled
  * and pushed again, which costs time and nothing else.
  */
-import { ByteReader, ByteWriter, bytesToId, equalBytes, idToBytes, type CommitHash, type DbId } from "../std/index.ts";
+import {
+  ByteReader,
+  ByteWriter,
+  bytesToId,
+  equalBytes,
+  idToBytes,
+  parseId,
+  type CommitHash,
+  type DbId,
+} from "../std/index.ts";
 import type { DatabaseState, OutboxState } from "./engine-types.ts";
 
 const version = 1;
@@ -25,12 +34,21 @@ const refusedLimit = 1024;
 /** The names of a remote's slots. */
 export function remoteSlotNames(remoteId: string) {
   const prefix = `remote/${remoteId}/`;
-  return { prefix, server: `${prefix}server`, outbox: `${prefix}outbox`, databasePrefix: `${prefix}db/` } as const;
+  return {
+    prefix,
+    server: `${prefix}server`,
+    outbox: `${prefix}outbox`,
+    databasePrefix: `${prefix}db/`,
+  } as const;
 }
 
 /** Write the outbox for the log of `logEpoch` (16 bytes). */
 export function encodeOutbox(outbox: OutboxState, logEpoch: Uint8Array): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter().u8(version).fixed(logEpoch, 16).u64(outbox.position).u64(outbox.everythingThrough);
+  const writer = new ByteWriter()
+    .u8(version)
+    .fixed(logEpoch, 16)
+    .u64(outbox.position)
+    .u64(outbox.everythingThrough);
   writer.varint(outbox.refused.length);
   for (const hash of outbox.refused) writer.fixed(idToBytes(hash));
   return writer.toBytes();
@@ -59,7 +77,11 @@ export function encodeDatabaseState(state: DatabaseState, logEpoch: Uint8Array):
 }
 
 /** Read a database's state; `undefined` when it is none of this log. A pending audit begins again at the epoch's start. */
-export function parseDatabaseState(dbId: DbId, bytes: Uint8Array, logEpoch: Uint8Array): DatabaseState | undefined {
+export function parseDatabaseState(
+  dbId: DbId,
+  bytes: Uint8Array,
+  logEpoch: Uint8Array,
+): DatabaseState | undefined {
   const reader = new ByteReader(bytes);
   if (reader.u8() !== version || !equalBytes(reader.fixed(16), logEpoch)) return undefined;
   const epoch = reader.u64();
@@ -72,6 +94,20 @@ export function parseDatabaseState(dbId: DbId, bytes: Uint8Array, logEpoch: Uint
   if (!reader.finish()) return undefined;
   if (auditFlag === 1) return { dbId, epoch, size: 0, frontier: [], headTimeMs: 0, audit: [] };
   return { dbId, epoch, size, frontier, headTimeMs: 0, audit: undefined };
+}
+
+/** Read the states of all databases among a remote's slots. */
+export function parseDatabaseStates(
+  slots: ReadonlyMap<string, { readonly value: Uint8Array }>,
+  databasePrefix: string,
+  logEpoch: Uint8Array,
+): readonly DatabaseState[] {
+  return [...slots].flatMap(([name, { value }]) => {
+    const dbId = name.startsWith(databasePrefix)
+      ? parseId("DbId", name.slice(databasePrefix.length))
+      : undefined;
+    return (dbId === undefined ? undefined : parseDatabaseState(dbId, value, logEpoch)) ?? [];
+  });
 }
 
 function countOnes(size: number): number {

@@ -4,8 +4,20 @@
  * One Web Lock for each (tenant, server) is held by whoever talks to the network; a runner that waits takes over when the
  * holder is gone. Meanwhile it shows the holder's status, and passes a wish to sync on to it.
  */
-import { bytesToHex, CofferError, isErrorCode, type Channel, type CofferErrorCode, type Release } from "../std/index.ts";
-import { Conversation, type ConversationListener, type ConversationOptions, type LinkProgress } from "./conversation.ts";
+import {
+  bytesToHex,
+  CofferError,
+  isErrorCode,
+  type Channel,
+  type CofferErrorCode,
+  type Release,
+} from "../std/index.ts";
+import {
+  Conversation,
+  type ConversationListener,
+  type ConversationOptions,
+  type LinkProgress,
+} from "./conversation.ts";
 import type { SyncAlarm } from "./engine-types.ts";
 
 /** What a runner works with. */
@@ -43,7 +55,8 @@ const idleStatus: LinkProgress = {
   receivedBytes: 0,
 };
 
-const lockName = ({ tenantId, transport }: RunnerOptions): string => `coffer-sync/${tenantId}/${transport.http.origin}`;
+const lockName = ({ tenantId, transport }: RunnerOptions): string =>
+  `coffer-sync/${tenantId}/${transport.http.origin}`;
 
 /** What runners of one link say to each other. */
 type ChannelMessage =
@@ -75,12 +88,17 @@ export function startRunner(options: RunnerOptions): Runner {
       show(status);
       channel.post({ kind: "status", status } satisfies ChannelMessage);
     };
-    const held = new Conversation({ ...options, mode: "live" }, { ...options, onStatus, onCycleEnded: endWaiting });
+    const held = new Conversation(
+      { ...options, mode: "live" },
+      { ...options, onStatus, onCycleEnded: endWaiting },
+    );
     const stopListening = followWorld(options, held);
     conversation = held;
     held.tell({ kind: "start" });
     if (waiters.size > 0) held.tell({ kind: "sync" });
-    await new Promise<void>((resolve) => abort.signal.addEventListener("abort", () => resolve(), { once: true }));
+    await new Promise<void>((resolve) =>
+      abort.signal.addEventListener("abort", () => resolve(), { once: true }),
+    );
     stopListening();
     held.tell({ kind: "stop" });
     await held.settled();
@@ -91,13 +109,7 @@ export function startRunner(options: RunnerOptions): Runner {
       waiters.add(resolve);
       held.tell({ kind: "sync" });
     });
-  channel.onMessage((message) => {
-    if (!isChannelMessage(message)) return;
-    if (message.kind === "status" && conversation === undefined) show(message.status);
-    if (message.kind !== "sync" || conversation === undefined) return;
-    const { id } = message;
-    void syncHere(conversation).then((code) => channel.post({ kind: "synced", id, code } satisfies ChannelMessage));
-  });
+  channel.onMessage(onMessage(channel, show, () => conversation, syncHere));
   const lock = env.withLock(lockName(options), { signal: abort.signal }, hold).catch((error: unknown) => {
     if (!abort.signal.aborted) throw error;
   });
@@ -107,7 +119,10 @@ export function startRunner(options: RunnerOptions): Runner {
     },
     async sync() {
       if (abort.signal.aborted) throw new CofferError("aborted");
-      const code = conversation === undefined ? await syncElsewhere(options, channel, waiters) : await syncHere(conversation);
+      const code =
+        conversation === undefined
+          ? await syncElsewhere(options, channel, waiters)
+          : await syncHere(conversation);
       if (code !== undefined) throw new CofferError(code);
     },
     async stop() {
@@ -116,6 +131,25 @@ export function startRunner(options: RunnerOptions): Runner {
       endWaiting("aborted");
       channel.close();
     },
+  };
+}
+
+/** What a runner does with what another one says: show its status while it holds, sync for it while this one does. */
+function onMessage(
+  channel: Channel,
+  show: (status: LinkProgress) => void,
+  held: () => Conversation | undefined,
+  sync: (conversation: Conversation) => Promise<CofferErrorCode | undefined>,
+): (message: unknown) => void {
+  return (message) => {
+    if (!isChannelMessage(message)) return;
+    const conversation = held();
+    if (message.kind === "status" && conversation === undefined) show(message.status);
+    if (message.kind !== "sync" || conversation === undefined) return;
+    const { id } = message;
+    void sync(conversation).then((code) =>
+      channel.post({ kind: "synced", id, code } satisfies ChannelMessage),
+    );
   };
 }
 
@@ -157,10 +191,14 @@ function syncElsewhere(
 /** Other threads of the origin run the same code; an older or newer one may say something else. */
 function isChannelMessage(message: unknown): message is ChannelMessage {
   if (typeof message !== "object" || message === null || !("kind" in message)) return false;
-  if (message.kind === "status") return "status" in message && typeof message.status === "object" && message.status !== null;
+  if (message.kind === "status")
+    return "status" in message && typeof message.status === "object" && message.status !== null;
   if (!("id" in message) || typeof message.id !== "string") return false;
   if (message.kind === "sync") return true;
-  return message.kind === "synced" && (!("code" in message) || message.code === undefined || isErrorCode(message.code));
+  return (
+    message.kind === "synced" &&
+    (!("code" in message) || message.code === undefined || isErrorCode(message.code))
+  );
 }
 
 /**
@@ -169,31 +207,40 @@ function isChannelMessage(message: unknown): message is ChannelMessage {
  *
  * @returns "busy" when another thread holds the link
  */
-export async function runOnce(options: RunnerOptions & { readonly signal?: AbortSignal }): Promise<OnceSummary | "busy"> {
+export async function runOnce(
+  options: RunnerOptions & { readonly signal?: AbortSignal },
+): Promise<OnceSummary | "busy"> {
   const { env, signal } = options;
-  const summary = await env.withLock(lockName(options), { ifAvailable: true }, async (): Promise<OnceSummary> => {
-    const alarms: SyncAlarm[] = [];
-    const onAlarm = (alarm: SyncAlarm): void => {
-      alarms.push(alarm);
-      options.onAlarm?.(alarm);
-    };
-    let end: (code: CofferErrorCode | undefined) => void = () => undefined;
-    const ended = new Promise<CofferErrorCode | undefined>((resolve) => {
-      end = resolve;
-    });
-    const conversation = new Conversation({ ...options, mode: "once" }, { ...options, onAlarm, onCycleEnded: end });
-    const stopListening = followWorld(options, conversation);
-    const abort = (): void => end("aborted");
-    signal?.addEventListener("abort", abort);
-    conversation.tell({ kind: signal?.aborted === true ? "stop" : "start" });
-    if (signal?.aborted === true) end("aborted");
-    const code = await ended;
-    const { status } = conversation;
-    signal?.removeEventListener("abort", abort);
-    stopListening();
-    conversation.tell({ kind: "stop" });
-    await conversation.settled();
-    return { code, status, alarms };
-  });
+  const summary = await env.withLock(
+    lockName(options),
+    { ifAvailable: true },
+    async (): Promise<OnceSummary> => {
+      const alarms: SyncAlarm[] = [];
+      const onAlarm = (alarm: SyncAlarm): void => {
+        alarms.push(alarm);
+        options.onAlarm?.(alarm);
+      };
+      let end: (code: CofferErrorCode | undefined) => void = () => undefined;
+      const ended = new Promise<CofferErrorCode | undefined>((resolve) => {
+        end = resolve;
+      });
+      const conversation = new Conversation(
+        { ...options, mode: "once" },
+        { ...options, onAlarm, onCycleEnded: end },
+      );
+      const stopListening = followWorld(options, conversation);
+      const abort = (): void => end("aborted");
+      signal?.addEventListener("abort", abort);
+      conversation.tell({ kind: signal?.aborted === true ? "stop" : "start" });
+      if (signal?.aborted === true) end("aborted");
+      const code = await ended;
+      const { status } = conversation;
+      signal?.removeEventListener("abort", abort);
+      stopListening();
+      conversation.tell({ kind: "stop" });
+      await conversation.settled();
+      return { code, status, alarms };
+    },
+  );
   return summary ?? "busy";
 }

@@ -1,7 +1,15 @@
 /**
  * What the tests of this room share: a tenant with sealed commits, a world whose time is moved by hand.
  */
-import { bytesToId, createSystemEnv, type AuthorKey, type CommitHash, type DbId, type Env, type TenantId } from "../std/index.ts";
+import {
+  bytesToId,
+  createSystemEnv,
+  type AuthorKey,
+  type CommitHash,
+  type DbId,
+  type Env,
+  type TenantId,
+} from "../std/index.ts";
 import { createWebCrypto, type Crypto } from "../crypto/index.ts";
 import { createContentKey, deriveDocId, directoryDbId, sealCommit, type Commit } from "../entry/index.ts";
 import type { Signer } from "./auth.ts";
@@ -46,7 +54,16 @@ export async function createFixture(): Promise<Fixture> {
         predecessors: [],
         directoryHead,
         createdAtMs: 1,
-        entries: [{ entryType: "doc_create", docId, dependencies: [], key, docCounter: 1, plaintext: crypto.randomBytes(40) }],
+        entries: [
+          {
+            entryType: "doc_create",
+            docId,
+            dependencies: [],
+            key,
+            docCounter: 1,
+            plaintext: crypto.randomBytes(40),
+          },
+        ],
       });
       return { ...commit, bytes: new Uint8Array(commit.bytes) };
     },
@@ -102,7 +119,10 @@ export function createTestWorld(fraction = 0.5): TestWorld {
   return {
     env,
     runNextTimer() {
-      const next = timers.reduce<(typeof timers)[number] | undefined>((a, b) => (a !== undefined && a.atMs <= b.atMs ? a : b), undefined);
+      const next = timers.reduce<(typeof timers)[number] | undefined>(
+        (a, b) => (a !== undefined && a.atMs <= b.atMs ? a : b),
+        undefined,
+      );
       if (next === undefined) return false;
       nowMs = Math.max(nowMs, next.atMs);
       timers = timers.filter((other) => other !== next);

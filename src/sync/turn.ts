@@ -51,7 +51,8 @@ export function freeze(turn: Turn, dbId: DbId): void {
 
 /** Raise an alarm, once for the same evidence. */
 export function raise(turn: Turn, alarm: SyncAlarm): void {
-  const head = alarm.head === undefined || !("root" in alarm.head) ? "" : `${alarm.head.epoch}.${alarm.head.size}`;
+  const head =
+    alarm.head === undefined || !("root" in alarm.head) ? "" : `${alarm.head.epoch}.${alarm.head.size}`;
   const name = [alarm.kind, alarm.dbId ?? "", head, ...alarm.commitHashes].join(" ");
   if (turn.state.raised.has(name)) return;
   set(turn, { raised: new Set(turn.state.raised).add(name) });
@@ -90,13 +91,19 @@ export function fail(turn: Turn, code: CofferErrorCode, retryAfterMs = 0): void 
   emit(turn, { kind: "cycle-ended", code });
   if (isFinal || turn.state.config.mode === "once") return;
   const spreadMs = code.startsWith("protocol/") ? protocolErrorSpreadMs : backoffMs(turn.state.attempt - 1);
-  emit(turn, { kind: "set-timer", name: "retry", minMs: Math.min(retryAfterMs, retryAfterLimitMs), spreadMs });
+  emit(turn, {
+    kind: "set-timer",
+    name: "retry",
+    minMs: Math.min(retryAfterMs, retryAfterLimitMs),
+    spreadMs,
+  });
 }
 
 /** What a link shows of this state. */
 export function statusOf(state: EngineState): SyncStatus {
   let pendingPull = 0;
-  for (const [dbId, size] of state.shownSizes) pendingPull += Math.max(0, size - (state.databases.get(dbId)?.size ?? 0));
+  for (const [dbId, size] of state.shownSizes)
+    pendingPull += Math.max(0, size - (state.databases.get(dbId)?.size ?? 0));
   return {
     phase: phaseOf(state),
     pendingPush: Math.max(0, state.lastPosition - state.outbox.position),

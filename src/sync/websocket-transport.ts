@@ -15,12 +15,20 @@ const messageBytes = syncLimits.frameBytes + 8;
  *
  * @throws `input/invalid` as {@link parseServerUrl}
  */
-export function createWebSocketTransport(env: Env, serverUrl: string, options: HttpOptions = {}): LiveTransport {
+export function createWebSocketTransport(
+  env: Env,
+  serverUrl: string,
+  options: HttpOptions = {},
+): LiveTransport {
   const { origin } = parseServerUrl(serverUrl, options);
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
   return {
     open: (tenantId, listener, signal) =>
-      open(env, { url: `${origin.replace(/^http/, "ws")}/v1/t/${tenantId}/live`, timeoutMs, signal }, listener),
+      open(
+        env,
+        { url: `${origin.replace(/^http/, "ws")}/v1/t/${tenantId}/live`, timeoutMs, signal },
+        listener,
+      ),
   };
 }
 
@@ -68,7 +76,8 @@ function open(env: Env, { url, timeoutMs, signal }: Target, listener: LiveListen
     });
     socket.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
       if (state !== "open") return;
-      if (data instanceof ArrayBuffer && data.byteLength <= messageBytes) listener.onMessage(new Uint8Array(data));
+      if (data instanceof ArrayBuffer && data.byteLength <= messageBytes)
+        listener.onMessage(new Uint8Array(data));
       else fail(new CofferError("protocol/malformed"));
     });
     const onEnd = (): void => fail(new CofferError(env.isOnline() ? "net/failed" : "net/offline"));

@@ -27,7 +27,11 @@ const directoryDocId = bytesToId("DocId", new Uint8Array(16));
 
 export type DirectoryAction =
   | { readonly kind: "grant"; readonly user: PublicIdentity }
-  | { readonly kind: "revoke"; readonly userKey: AuthorKey; readonly cuts: Extract<DirectoryRecord, { kind: "revokeaccess" }>["cuts"] };
+  | {
+      readonly kind: "revoke";
+      readonly userKey: AuthorKey;
+      readonly cuts: Extract<DirectoryRecord, { kind: "revokeaccess" }>["cuts"];
+    };
 
 /** The admin's identity and password, as every call here takes them. */
 export interface AdminPassword {
@@ -64,8 +68,16 @@ export async function inspectRequest(
   uri: string,
 ): Promise<{ userName: string; key: string; safetyNumber: string }> {
   const { identity } = await parseJoinRequest(core.world.crypto, uri.trim());
-  const parties = { tenantId: core.tenantId, adminKey: core.genesis.adminSigningKey, memberKey: identity.signingKey };
-  return { userName: identity.userName, key: identity.signingKey, safetyNumber: safetyNumber(core.world.crypto, parties) };
+  const parties = {
+    tenantId: core.tenantId,
+    adminKey: core.genesis.adminSigningKey,
+    memberKey: identity.signingKey,
+  };
+  return {
+    userName: identity.userName,
+    key: identity.signingKey,
+    safetyNumber: safetyNumber(core.world.crypto, parties),
+  };
 }
 
 /** Register whoever asks, and answer with the tenant's keys, sealed for that person and the share password. */
@@ -101,7 +113,11 @@ export async function approveRequest(
 }
 
 /** Revoke a user: what this device has of their commits counts, nothing later does. */
-export async function revokeUser(session: TenantSession, userKey: AuthorKey, proof: AdminPassword): Promise<void> {
+export async function revokeUser(
+  session: TenantSession,
+  userKey: AuthorKey,
+  proof: AdminPassword,
+): Promise<void> {
   const { core } = session;
   if (!isMember(core.directory, userKey)) throw new CofferError("input/unknown-id", { what: "user" });
   const admin = await unlockAdmin(session, proof);
@@ -160,7 +176,10 @@ async function register(
     await session.catchUp();
   }
   const { head } = core.directory;
-  assert(head !== undefined && isMember(core.directory, userKey), "a grant that was written here is accepted here");
+  assert(
+    head !== undefined && isMember(core.directory, userKey),
+    "a grant that was written here is accepted here",
+  );
   return head;
 }
 
@@ -168,11 +187,16 @@ async function unlockAdmin(session: TenantSession, proof: AdminPassword): Promis
   const { core, row } = session;
   if (core.unlocked === undefined) throw new CofferError("access/locked");
   const { adminSigningKey } = core.genesis;
-  if (row.adminKey !== adminSigningKey || proof.adminKey !== adminSigningKey) throw new CofferError("access/not-admin");
+  if (row.adminKey !== adminSigningKey || proof.adminKey !== adminSigningKey)
+    throw new CofferError("access/not-admin");
   return unlockVault(core.world.crypto, await session.readVault(adminSigningKey), proof.adminPassword);
 }
 
-async function directoryEntries(core: TenantCore, secrets: BagSecrets, action: DirectoryAction): Promise<readonly EntryDraft[]> {
+async function directoryEntries(
+  core: TenantCore,
+  secrets: BagSecrets,
+  action: DirectoryAction,
+): Promise<readonly EntryDraft[]> {
   const { crypto } = core.world;
   const keyOf = async (name: string): Promise<ContentKey> => {
     const keyId = deriveNameId(crypto, secrets.namesKey, "key", name);

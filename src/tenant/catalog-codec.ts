@@ -9,7 +9,16 @@
  * | entries: varint count, then each position varint, index varint, entryHash 32, changeHash 32, type u8, varint count of deps, varint each | |
  * | summary: sized JSON text, see {@link valueToJson} | |
  */
-import { ByteReader, ByteWriter, bytesToBase64url, bytesToHex, bytesToId, idToBytes, parseBase64url, parseHex } from "../std/index.ts";
+import {
+  ByteReader,
+  ByteWriter,
+  bytesToBase64url,
+  bytesToHex,
+  bytesToId,
+  idToBytes,
+  parseBase64url,
+  parseHex,
+} from "../std/index.ts";
 import type { DocValue } from "../draft/index.ts";
 import { catalogPageSize, type AcceptedEntry, type CatalogDoc, type Summary } from "./catalog.ts";
 
@@ -21,9 +30,15 @@ const types = ["doc_create", "doc_change", "doc_delete"] as const;
 export function encodeCatalogPage(docs: readonly CatalogDoc[]): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter(docs.length * 512 + 16).u8(pageVersion).varint(docs.length);
   for (const doc of docs) {
-    writer.fixed(idToBytes(doc.docId)).fixed(idToBytes(doc.keyId)).fixed(idToBytes(doc.createdBy)).u64(doc.createdAtMs);
+    writer
+      .fixed(idToBytes(doc.docId))
+      .fixed(idToBytes(doc.keyId))
+      .fixed(idToBytes(doc.createdBy))
+      .u64(doc.createdAtMs);
     writer.fixed(idToBytes(doc.changedBy)).u64(doc.changedAtMs);
-    writer.u8((doc.isDeleted ? 1 : 0) | (doc.summary === undefined ? 0 : 2) | (doc.summary?.isWhole === true ? 4 : 0));
+    writer.u8(
+      (doc.isDeleted ? 1 : 0) | (doc.summary === undefined ? 0 : 2) | (doc.summary?.isWhole === true ? 4 : 0),
+    );
     writer.varint(doc.entries.length);
     for (const entry of doc.entries) encodeEntry(writer, entry);
     if (doc.summary !== undefined) writer.text(valueToJson(doc.summary.value));
@@ -94,9 +109,17 @@ function readEntries(reader: ByteReader): AcceptedEntry[] | undefined {
     const entryType = types[reader.u8()];
     const dependencyCount = reader.varint(i);
     const dependencies: number[] = [];
-    for (let j = 0; j < dependencyCount && reader.error === undefined; j++) dependencies.push(reader.varint(i - 1));
+    for (let j = 0; j < dependencyCount && reader.error === undefined; j++)
+      dependencies.push(reader.varint(i - 1));
     if (reader.error !== undefined || entryType === undefined) return undefined;
-    entries.push({ position, entryIndex, entryHash: bytesToId("EntryHash", entryHash), changeHash, dependencies, entryType });
+    entries.push({
+      position,
+      entryIndex,
+      entryHash: bytesToId("EntryHash", entryHash),
+      changeHash,
+      dependencies,
+      entryType,
+    });
   }
   return entries;
 }
@@ -127,7 +150,13 @@ export function parseJsonValue(text: string): { readonly [key: string]: DocValue
 }
 
 function isRecord(value: DocValue): value is { readonly [key: string]: DocValue } {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date) && !(value instanceof Uint8Array);
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Date) &&
+    !(value instanceof Uint8Array)
+  );
 }
 
 function isJson(value: DocValue): boolean {
@@ -142,7 +171,8 @@ function isJson(value: DocValue): boolean {
 }
 
 function tagValue(value: DocValue): unknown {
-  if (typeof value === "number") return isJson(value) ? value : ["n", Object.is(value, -0) ? "-0" : String(value)];
+  if (typeof value === "number")
+    return isJson(value) ? value : ["n", Object.is(value, -0) ? "-0" : String(value)];
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return ["a", ...value.map(tagValue)];
   if (value instanceof Date) return ["d", value.getTime()];

@@ -1,7 +1,13 @@
 import { describe, expect, it } from "vitest";
 import fc from "fast-check";
 import { bytesToId, type AuthorKey, type DocId, type EntryHash, type KeyId } from "../std/index.ts";
-import { Catalog, catalogPageSize, isDeleted, type AcceptedEntry, type DocumentEntryType } from "./catalog.ts";
+import {
+  Catalog,
+  catalogPageSize,
+  isDeleted,
+  type AcceptedEntry,
+  type DocumentEntryType,
+} from "./catalog.ts";
 import { encodeCatalogPage, parseCatalogPage, parseJsonValue, valueToJson } from "./catalog-codec.ts";
 
 const author: AuthorKey = bytesToId("AuthorKey", new Uint8Array(32).fill(7));
@@ -10,7 +16,10 @@ const docIdOf = (n: number): DocId => bytesToId("DocId", new Uint8Array(16).fill
 const hashOf = (n: number): string => n.toString(16).padStart(64, "0");
 const entryHashOf = (n: number): EntryHash => bytesToId("EntryHash", new Uint8Array(32).fill(n));
 
-function accept(catalog: Catalog, entry: { doc?: number; hash: number; deps?: number[]; type?: DocumentEntryType; atMs?: number }): void {
+function accept(
+  catalog: Catalog,
+  entry: { doc?: number; hash: number; deps?: number[]; type?: DocumentEntryType; atMs?: number },
+): void {
   catalog.accept({
     docId: docIdOf(entry.doc ?? 1),
     keyId,
@@ -57,9 +66,12 @@ describe("catalog", () => {
   });
 
   it("agrees with the plain definition of deleted for any history", () => {
-    const history = fc.array(fc.record({ isDelete: fc.boolean(), back: fc.array(fc.nat(4), { minLength: 1, maxLength: 3 }) }), {
-      maxLength: 12,
-    });
+    const history = fc.array(
+      fc.record({ isDelete: fc.boolean(), back: fc.array(fc.nat(4), { minLength: 1, maxLength: 3 }) }),
+      {
+        maxLength: 12,
+      },
+    );
     fc.assert(
       fc.property(history, (steps) => {
         const catalog = new Catalog();
@@ -90,7 +102,9 @@ function isDeletedPlainly(entries: readonly AcceptedEntry[]): boolean {
   const reaches = (from: number, to: number): boolean =>
     (entries[from]?.dependencies ?? []).some((dependency) => dependency === to || reaches(dependency, to));
   return entries.some(
-    (entry, i) => entry.entryType === "doc_delete" && !entries.some((other, j) => other.entryType === "doc_change" && reaches(j, i)),
+    (entry, i) =>
+      entry.entryType === "doc_delete" &&
+      !entries.some((other, j) => other.entryType === "doc_change" && reaches(j, i)),
   );
 }
 
@@ -104,7 +118,12 @@ describe("catalog pages", () => {
     fc.uint8Array({ maxLength: 8 }),
   );
   const { tree } = fc.letrec((tie) => ({
-    tree: fc.oneof({ depthSize: "small" }, scalar, fc.array(tie("tree"), { maxLength: 4 }), fc.dictionary(fc.string(), tie("tree"), { maxKeys: 4 })),
+    tree: fc.oneof(
+      { depthSize: "small" },
+      scalar,
+      fc.array(tie("tree"), { maxLength: 4 }),
+      fc.dictionary(fc.string(), tie("tree"), { maxKeys: 4 }),
+    ),
   }));
 
   it("gives back any document value", () => {

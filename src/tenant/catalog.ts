@@ -59,6 +59,7 @@ export interface NewEntry {
 
 export const catalogPageSize = 256;
 
+/** The documents of one database, in memory, with the pages that changed. */
 export class Catalog {
   readonly #docs = new Map<DocId, CatalogDoc>();
   readonly #pageOf = new Map<DocId, number>();
@@ -106,7 +107,10 @@ export class Catalog {
       dependencies,
       entryType: entry.entryType,
     });
-    doc.heads = [...doc.heads.filter((hash) => !entry.dependencyHashes.includes(hash)), entry.changeHash].sort();
+    doc.heads = [
+      ...doc.heads.filter((hash) => !entry.dependencyHashes.includes(hash)),
+      entry.changeHash,
+    ].sort();
     // A change that arrives on a living document cannot delete it, and one that follows a deletion comes after it.
     if (doc.isDeleted || entry.entryType === "doc_delete") doc.isDeleted = isDeleted(doc.entries);
     if (entry.atMs >= doc.changedAtMs) {
@@ -188,7 +192,8 @@ export function isDeleted(entries: readonly AcceptedEntry[]): boolean {
   });
   if (open.size === 0) return false;
   entries.forEach((entry) => {
-    if (entry.entryType === "doc_change") for (const past of pastOf(entries, entry.dependencies)) open.delete(past);
+    if (entry.entryType === "doc_change")
+      for (const past of pastOf(entries, entry.dependencies)) open.delete(past);
   });
   return open.size > 0;
 }

@@ -2,7 +2,15 @@
  * What the parts of an open tenant share: keys while unlocked, ledger, directory, catalogs, writers, and the one queue in which all of
  * them take turns.
  */
-import { CofferError, type AuthorKey, type CommitHash, type DbId, type Env, type KeyId, type TenantId } from "../std/index.ts";
+import {
+  CofferError,
+  type AuthorKey,
+  type CommitHash,
+  type DbId,
+  type Env,
+  type KeyId,
+  type TenantId,
+} from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
 import { createDirectory, type DirectoryState } from "../directory/index.ts";
 import type { DocEngine } from "../doc/index.ts";
@@ -40,6 +48,7 @@ export interface Unlocked {
 /** The names of the keys every tenant has. */
 export const keyNames = { content: "default", directory: "$publicinfos" } as const;
 
+/** One tenant of this device: what its parts share. */
 export class TenantCore implements JudgeState {
   readonly world: TenantWorld;
   readonly store: Store;
@@ -163,6 +172,11 @@ export class TenantCore implements JudgeState {
     const { commit, position } = written;
     if (this.ledger.find(commit.commitHash) !== undefined) return;
     this.ledger.add(knownCommitOf(commit.header, commit.commitHash, position));
-    this.ledger.judge(commit.commitHash, { verdict: "accepted", pending: [], reason: "", atMs: this.world.env.nowMs() });
+    this.ledger.judge(commit.commitHash, {
+      verdict: "accepted",
+      pending: [],
+      reason: "",
+      atMs: this.world.env.nowMs(),
+    });
   }
 }

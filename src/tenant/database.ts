@@ -6,7 +6,14 @@
 import { assert, CofferError, type DbId, type DocId } from "../std/index.ts";
 import { summarizeValue, type DocChange, type OpenDoc, type ReplayResult } from "../doc/index.ts";
 import type { DraftValue } from "../draft/index.ts";
-import { deriveActorId, deriveDocId, entryLimits, sealedSizeBytes, type EntryDraft, type EntryType } from "../entry/index.ts";
+import {
+  deriveActorId,
+  deriveDocId,
+  entryLimits,
+  sealedSizeBytes,
+  type EntryDraft,
+  type EntryType,
+} from "../entry/index.ts";
 import type { DocSnapshot, DraftMessage } from "../../worker/api.ts";
 import { findChange, type Catalog, type CatalogDoc, type DocumentEntryType } from "./catalog.ts";
 import { keyNames, type TenantCore } from "./core.ts";
@@ -24,6 +31,7 @@ interface Encoded {
   readonly value: CatalogDoc["summary"];
 }
 
+/** Writes and reads the documents of one database. */
 export class DatabaseSession {
   readonly dbId: DbId;
   readonly #core: TenantCore;
@@ -69,7 +77,8 @@ export class DatabaseSession {
     for (const value of values) {
       const encoded = this.#encode(engine, value);
       const size = sealedSizeBytes(encoded.change.bytes.length);
-      if (batch.length >= entryLimits.entriesPerCommit || sizeBytes + size > entryLimits.commitTargetBytes) await flush();
+      if (batch.length >= entryLimits.entriesPerCommit || sizeBytes + size > entryLimits.commitTargetBytes)
+        await flush();
       batch.push(encoded);
       sizeBytes += size;
     }
@@ -106,7 +115,10 @@ export class DatabaseSession {
       const change = this.#undoing(docId, () =>
         doc.emptyChange({ actor: this.#actor(docId), timeMs: this.#core.world.env.nowMs() }),
       );
-      await this.#write(docId, [change], { entryType: isDeleted ? "doc_delete" : "doc_change", durability: "relaxed" });
+      await this.#write(docId, [change], {
+        entryType: isDeleted ? "doc_delete" : "doc_change",
+        durability: "relaxed",
+      });
       this.#onChange([docId]);
     });
   }
@@ -176,22 +188,48 @@ export class DatabaseSession {
     const writer = this.#writer;
     const author = this.#core.keys.identity.publicIdentity.signingKey;
     const docCounter = writer.nextDocCounter();
-    const origin = { tenantId: this.#core.tenantId, dbId: this.dbId, keyId: key.keyId, author, writerNonce: writer.nonce, docCounter };
+    const origin = {
+      tenantId: this.#core.tenantId,
+      dbId: this.dbId,
+      keyId: key.keyId,
+      author,
+      writerNonce: writer.nonce,
+      docCounter,
+    };
     const docId = deriveDocId(crypto, origin);
     const encoded = engine.encodeInitial({ value, actor: this.#actor(docId), timeMs: env.nowMs() });
     if (encoded.change.bytes.length > entryLimits.changeBytes) throw new CofferError("input/too-large");
-    const draft: EntryDraft = { entryType: "doc_create", docId, dependencies: [], key, docCounter, plaintext: encoded.change.bytes };
+    const draft: EntryDraft = {
+      entryType: "doc_create",
+      docId,
+      dependencies: [],
+      key,
+      docCounter,
+      plaintext: encoded.change.bytes,
+    };
     return { docId, draft, change: encoded.change, value: summarizeValue(encoded.value) };
   }
 
   #enterCreated(written: WrittenCommit, index: number, encoded: Encoded): void {
-    this.#accept(written, { index, docId: encoded.docId, change: encoded.change, entryType: "doc_create", keyId: encoded.draft.key.keyId });
+    this.#accept(written, {
+      index,
+      docId: encoded.docId,
+      change: encoded.change,
+      entryType: "doc_create",
+      keyId: encoded.draft.key.keyId,
+    });
     if (encoded.value !== undefined) this.catalog.setSummary(encoded.docId, encoded.value);
   }
 
   #accept(
     written: WrittenCommit,
-    entry: { index: number; docId: DocId; change: DocChange; entryType: DocumentEntryType; keyId: CatalogDoc["keyId"] },
+    entry: {
+      index: number;
+      docId: DocId;
+      change: DocChange;
+      entryType: DocumentEntryType;
+      keyId: CatalogDoc["keyId"];
+    },
   ): void {
     const entryHash = written.commit.entries[entry.index]?.entryHash;
     assert(entryHash !== undefined, "a sealed commit has the entries it was given");
@@ -220,7 +258,8 @@ export class DatabaseSession {
     try {
       const key = this.#core.currentKeyOf(entry.keyId);
       const drafts = changes.map((change, index): EntryDraft => {
-        if (change.bytes.length > entryLimits.changeBytes) throw new CofferError("input/too-large", { docId });
+        if (change.bytes.length > entryLimits.changeBytes)
+          throw new CofferError("input/too-large", { docId });
         const dependencies = change.deps.map((hash) => dependencyOf(entry, changes.slice(0, index), hash));
         return { entryType, docId, dependencies, key, plaintext: change.bytes };
       });
@@ -231,7 +270,8 @@ export class DatabaseSession {
       throw error;
     }
     this.#core.enterOwn(written);
-    for (const [index, change] of changes.entries()) this.#accept(written, { index, docId, change, entryType, keyId: entry.keyId });
+    for (const [index, change] of changes.entries())
+      this.#accept(written, { index, docId, change, entryType, keyId: entry.keyId });
   }
 
   /** Run a step on an open document; if it throws, the document is dropped, since it may be half changed. */
@@ -264,7 +304,11 @@ export class DatabaseSession {
   }
 }
 
-function dependencyOf(entry: CatalogDoc, earlier: readonly DocChange[], hash: string): EntryDraft["dependencies"][number] {
+function dependencyOf(
+  entry: CatalogDoc,
+  earlier: readonly DocChange[],
+  hash: string,
+): EntryDraft["dependencies"][number] {
   const index = earlier.findIndex((change) => change.hash === hash);
   if (index >= 0) return { index };
   const found = entry.entries[findChange(entry, hash)];

@@ -39,7 +39,13 @@ async function writeDelegation(
 ): Promise<void> {
   const { crypto } = core.world;
   const { privateKey } = core.keys.identity.signing;
-  const delegation = await signDelegation(crypto, privateKey, { ...certified, tenantId: core.tenantId, scope: "sync" });
-  await core.store.write({ slots: [{ name: linkSlots.deviceDelegation, value: delegation }], durability: "strict" });
+  const delegation = await signDelegation(crypto, privateKey, {
+    ...certified,
+    tenantId: core.tenantId,
+    scope: "sync",
+  });
+  await core.store.write({
+    slots: [{ name: linkSlots.deviceDelegation, value: delegation }],
+    durability: "strict",
+  });
 }
-

@@ -89,19 +89,25 @@ export class Device {
   async readTenant(tenantId: TenantId): Promise<DeviceTenant> {
     const bytes = await this.#readBytes(`tenant/${tenantId}`);
     const tenant = bytes === undefined ? undefined : parseDeviceTenant(tenantId, bytes);
-    if (tenant === undefined) throw new CofferError(bytes === undefined ? "input/unknown-id" : "entry/corrupt");
+    if (tenant === undefined)
+      throw new CofferError(bytes === undefined ? "input/unknown-id" : "entry/corrupt");
     return tenant;
   }
 
   async writeTenant(tenant: DeviceTenant): Promise<void> {
-    await this.#store.write({ slots: [{ name: `tenant/${tenant.tenantId}`, value: encodeDeviceTenant(tenant) }] });
+    await this.#store.write({
+      slots: [{ name: `tenant/${tenant.tenantId}`, value: encodeDeviceTenant(tenant) }],
+    });
   }
 
   /** Forget a tenant and the vaults that belong to it. */
   async removeTenant(tenant: DeviceTenant): Promise<void> {
     const keys = tenant.adminKey === undefined ? [tenant.userKey] : [tenant.userKey, tenant.adminKey];
     const slots = [`tenant/${tenant.tenantId}`, ...keys.map((key) => `vault/${key}`)];
-    await this.#store.write({ slots: slots.map((name) => ({ name, value: undefined })), durability: "strict" });
+    await this.#store.write({
+      slots: slots.map((name) => ({ name, value: undefined })),
+      durability: "strict",
+    });
   }
 
   /** @throws `input/unknown-id` */

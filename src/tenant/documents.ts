@@ -21,6 +21,7 @@ export interface DocumentsOptions {
   readonly loadEngine: () => Promise<DocEngine>;
 }
 
+/** Holds open documents, and frees those that were not used for long. */
 export class Documents {
   readonly #options: DocumentsOptions;
   readonly #open = new Map<DocId, OpenDoc>();
@@ -100,7 +101,9 @@ export class Documents {
     const engine = await this.#options.loadEngine();
     const positions = [...new Set(doc.entries.map((entry) => entry.position))];
     const records = new Map((await store.readRecords(positions)).map((record) => [record.position, record]));
-    const plaintexts = await Promise.all(doc.entries.map((entry) => this.#openEntry(records.get(entry.position), entry)));
+    const plaintexts = await Promise.all(
+      doc.entries.map((entry) => this.#openEntry(records.get(entry.position), entry)),
+    );
     return plaintexts.map((plaintext) => {
       const verdict = engine.parseChange(plaintext);
       if (verdict.kind !== "change") throw new CofferError("entry/corrupt", { docId: doc.docId });
@@ -125,4 +128,3 @@ export function plaintextOf(verdict: OpenVerdict): Uint8Array {
   if (verdict.kind === "no-key") throw new CofferError("key/missing");
   throw new CofferError("entry/corrupt");
 }
-

@@ -10,6 +10,7 @@ import { Tail, type TailHooks } from "./tail.ts";
 
 const flushAfterMs = 400;
 
+/** Follows the log of an unlocked tenant until it is closed. */
 export class Follower {
   readonly #core: TenantCore;
   readonly #pages: Persistence;
@@ -32,13 +33,12 @@ export class Follower {
     const pages = await Persistence.open(core);
     const judgedTo = await core.serial.run(() => pages.load());
     await core.serial.run(() => foldDirectory(core));
-    let follower: Follower | undefined;
     const onProgress = (): void => {
-      follower?.scheduleFlush();
+      follower.scheduleFlush();
       hooks.onProgress();
     };
     const tail = new Tail(core, { ...hooks, onProgress }, judgedTo);
-    follower = new Follower(core, pages, tail);
+    const follower = new Follower(core, pages, tail);
     follower.#follow();
     follower.#becomeWriter();
     return follower;

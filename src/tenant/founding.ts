@@ -54,14 +54,25 @@ export interface Arrived {
 }
 
 /** Found a tenant: admin and user identities, keys, genesis, and a directory that knows the user. */
-export async function foundTenant(world: TenantWorld, device: Device, options: FoundingOptions): Promise<Arrived> {
+export async function foundTenant(
+  world: TenantWorld,
+  device: Device,
+  options: FoundingOptions,
+): Promise<Arrived> {
   const { crypto, env } = world;
   const nowMs = env.nowMs();
   const admin = await makeVault(world, options.adminName, options.adminPassword);
   const user = await makeVault(world, options.userName, options.userPassword);
   const namesKey = crypto.randomBytes(32);
-  const genesis = createGenesis(crypto, { admin: admin.identity.publicIdentity, namesKey, tenantName: options.tenantName });
-  const secrets = newBag(world, namesKey, [newKey(world, namesKey, keyNames.content), newKey(world, namesKey, keyNames.directory)]);
+  const genesis = createGenesis(crypto, {
+    admin: admin.identity.publicIdentity,
+    namesKey,
+    tenantName: options.tenantName,
+  });
+  const secrets = newBag(world, namesKey, [
+    newKey(world, namesKey, keyNames.content),
+    newKey(world, namesKey, keyNames.directory),
+  ]);
   const names = { tenantName: options.tenantName, adminName: options.adminName };
   const core = await writeTenantStore(world, { genesis, identity: user.identity, secrets, names });
   await writeDirectory(core, { admin: admin.identity, secrets }, grantOf(user.identity.publicIdentity));
@@ -92,7 +103,10 @@ export async function joinTenant(
   const secrets = newBag(world, response.namesKey, response.keys);
   const names = { tenantName: response.tenantName, adminName: "" };
   const core = await writeTenantStore(world, { genesis: response.genesis, identity, secrets, names });
-  await core.store.write({ slots: [{ name: slotNames.joined, value: idToBytes(response.directoryHead) }], durability: "strict" });
+  await core.store.write({
+    slots: [{ name: slotNames.joined, value: idToBytes(response.directoryHead) }],
+    durability: "strict",
+  });
   core.store.close();
   const row = rowOf(response.genesis, identity, { adminKey: undefined, nowMs: env.nowMs() });
   await device.writeJoined(row, responseHash);
@@ -114,7 +128,11 @@ export async function createPendingIdentity(
 export async function openCore(world: TenantWorld, row: DeviceTenant): Promise<TenantCore> {
   const genesis = parseGenesis(world.crypto, row.genesis);
   if (genesis?.tenantId !== row.tenantId) throw new CofferError("entry/corrupt", { what: "genesis" });
-  return new TenantCore(world, await world.storage.openStore(tenantStoreName(world.scope, row.tenantId)), genesis);
+  return new TenantCore(
+    world,
+    await world.storage.openStore(tenantStoreName(world.scope, row.tenantId)),
+    genesis,
+  );
 }
 
 /** Remove a tenant from this device: its store, its vaults, its row. */
@@ -135,10 +153,18 @@ async function makeVault(
 }
 
 function newKey(world: TenantWorld, namesKey: Uint8Array, name: string): KeySecret {
-  return { keyId: deriveNameId(world.crypto, namesKey, "key", name), epoch: 1, secret: world.crypto.randomBytes(32) };
+  return {
+    keyId: deriveNameId(world.crypto, namesKey, "key", name),
+    epoch: 1,
+    secret: world.crypto.randomBytes(32),
+  };
 }
 
-function newBag(world: TenantWorld, namesKey: Uint8Array<ArrayBuffer>, keys: readonly KeySecret[]): BagSecrets {
+function newBag(
+  world: TenantWorld,
+  namesKey: Uint8Array<ArrayBuffer>,
+  keys: readonly KeySecret[],
+): BagSecrets {
   return { version: 1, namesKey, deviceSecret: world.crypto.randomBytes(32), keys };
 }
 

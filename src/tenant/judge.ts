@@ -15,7 +15,13 @@
  */
 import type { CommitHash, DbId, EntryHash, TenantId } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
-import { foldCommit, judgeAuthor, parseRecord, type DirectoryRecord, type DirectoryState } from "../directory/index.ts";
+import {
+  foldCommit,
+  judgeAuthor,
+  parseRecord,
+  type DirectoryRecord,
+  type DirectoryState,
+} from "../directory/index.ts";
 import type { DocChange, DocEngine } from "../doc/index.ts";
 import {
   deriveActorId,
@@ -31,7 +37,13 @@ import {
   type OpenVerdict,
 } from "../entry/index.ts";
 import type { LogRecord } from "../store/index.ts";
-import { findChange, type Catalog, type CatalogDoc, type DocumentEntryType, type NewEntry } from "./catalog.ts";
+import {
+  findChange,
+  type Catalog,
+  type CatalogDoc,
+  type DocumentEntryType,
+  type NewEntry,
+} from "./catalog.ts";
 import { knownCommitOf, type KnownCommit, type Ledger } from "./ledger.ts";
 
 export interface JudgeState {
@@ -68,10 +80,20 @@ export interface JudgeOutcome {
   readonly alarm: "fork" | "equivocation" | undefined;
 }
 
-const nothing: JudgeOutcome = { accepted: [], directoryChanged: false, revoked: false, quarantined: [], alarm: undefined };
+const nothing: JudgeOutcome = {
+  accepted: [],
+  directoryChanged: false,
+  revoked: false,
+  quarantined: [],
+  alarm: undefined,
+};
 
 /** Judge one record of the log, also one that waited before. */
-export async function judgeRecord(state: JudgeState, tools: JudgeTools, record: LogRecord): Promise<JudgeOutcome> {
+export async function judgeRecord(
+  state: JudgeState,
+  tools: JudgeTools,
+  record: LogRecord,
+): Promise<JudgeOutcome> {
   const known = state.ledger.find(record.commitHash);
   if (known !== undefined && known.verdict !== "waiting") return nothing;
   const verified = await verifyCommit(tools.crypto, record.bytes);
@@ -118,7 +140,10 @@ export async function refold(state: JudgeState, tools: JudgeTools, record: LogRe
 }
 
 /** The records of a directory commit that this device can open; `undefined` when one of them is none. */
-async function openRecords(tools: JudgeTools, commit: Commit): Promise<readonly DirectoryRecord[] | undefined> {
+async function openRecords(
+  tools: JudgeTools,
+  commit: Commit,
+): Promise<readonly DirectoryRecord[] | undefined> {
   const records: DirectoryRecord[] = [];
   for (const opened of await openEntries(tools.crypto, commit, tools.findKey)) {
     const record = opened.kind === "opened" ? parseRecord(opened.plaintext) : undefined;
@@ -128,7 +153,11 @@ async function openRecords(tools: JudgeTools, commit: Commit): Promise<readonly 
   return records;
 }
 
-async function judgeDirectoryCommit(state: JudgeState, tools: JudgeTools, commit: Commit): Promise<JudgeOutcome> {
+async function judgeDirectoryCommit(
+  state: JudgeState,
+  tools: JudgeTools,
+  commit: Commit,
+): Promise<JudgeOutcome> {
   const records = await openRecords(tools, commit);
   if (records === undefined) return refuse(state, tools, commit.commitHash, "malformed");
   const verdict = foldCommit(state.directory, commit, records);
@@ -142,7 +171,11 @@ async function judgeDirectoryCommit(state: JudgeState, tools: JudgeTools, commit
   }
   if (verdict.kind === "applied") state.directory = verdict.state;
   settle(state, tools, { hash: commit.commitHash, verdict: "accepted", reason: "" });
-  return { ...nothing, directoryChanged: true, revoked: records.some((record) => record.kind === "revokeaccess") };
+  return {
+    ...nothing,
+    directoryChanged: true,
+    revoked: records.some((record) => record.kind === "revokeaccess"),
+  };
 }
 
 interface Judging {
@@ -150,7 +183,11 @@ interface Judging {
   readonly row: KnownCommit;
 }
 
-async function judgeDocumentCommit(state: JudgeState, tools: JudgeTools, judging: Judging): Promise<JudgeOutcome> {
+async function judgeDocumentCommit(
+  state: JudgeState,
+  tools: JudgeTools,
+  judging: Judging,
+): Promise<JudgeOutcome> {
   const { commit, row } = judging;
   const hash = commit.commitHash;
   if (state.banned.has(hash)) return refuse(state, tools, hash, "not-applicable");
@@ -190,8 +227,14 @@ async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judgi
       waitReason = verdict.reason;
     } else badReason = verdict.reason;
   }
-  const verdict = pending.length > 0 ? "waiting" : accepted.length === 0 && badReason !== "" ? "quarantined" : "accepted";
-  settle(state, tools, { hash: row.commitHash, verdict, reason: pending.length > 0 ? waitReason : badReason, pending });
+  const verdict =
+    pending.length > 0 ? "waiting" : accepted.length === 0 && badReason !== "" ? "quarantined" : "accepted";
+  settle(state, tools, {
+    hash: row.commitHash,
+    verdict,
+    reason: pending.length > 0 ? waitReason : badReason,
+    pending,
+  });
   const quarantined = badReason === "" ? [] : [{ commitHash: row.commitHash, reason: badReason }];
   return { ...nothing, accepted, quarantined };
 }
@@ -208,7 +251,8 @@ function judgeEntry(place: EntryPlace, index: number, opened: OpenVerdict | unde
   const { catalog, commit, engine, row } = place;
   const entry: CommitEntry | undefined = commit.entries[index];
   const header = entry?.header;
-  if (entry === undefined || header === undefined || opened === undefined) return { kind: "waiting", reason: "absent" };
+  if (entry === undefined || header === undefined || opened === undefined)
+    return { kind: "waiting", reason: "absent" };
   const { entryType } = header;
   if (entryType !== "doc_create" && entryType !== "doc_change" && entryType !== "doc_delete") {
     return { kind: "quarantined", reason: "type" };
@@ -219,16 +263,30 @@ function judgeEntry(place: EntryPlace, index: number, opened: OpenVerdict | unde
   const parsed = engine.parseChange(opened.plaintext);
   if (parsed.kind === "bad") return { kind: "quarantined", reason: parsed.reason };
   const { change } = parsed;
-  const actor = deriveActorId(place.tools.crypto, { author: row.author, writerNonce: commit.header.writerNonce, docId: header.docId });
+  const actor = deriveActorId(place.tools.crypto, {
+    author: row.author,
+    writerNonce: commit.header.writerNonce,
+    docId: header.docId,
+  });
   if (!isActorOf(change.actor, actor)) return { kind: "quarantined", reason: "actor" };
   const key = commit.header.keys[header.keyIndex];
   const doc = catalog.get(header.docId);
-  const misfit = key === undefined ? "key" : placeMisfit(header, entryType, { doc, change, keyId: key.keyId });
-  if (misfit !== undefined) return misfit === "dependency" ? { kind: "waiting", reason: misfit } : { kind: "quarantined", reason: misfit };
+  const misfit =
+    key === undefined ? "key" : placeMisfit(header, entryType, { doc, change, keyId: key.keyId });
+  if (misfit !== undefined)
+    return misfit === "dependency"
+      ? { kind: "waiting", reason: misfit }
+      : { kind: "quarantined", reason: misfit };
   if (key === undefined) return { kind: "quarantined", reason: "key" };
   const at = { position: row.position, entryIndex: index, entryHash: entry.entryHash };
   const by = { author: row.author, atMs: commit.header.createdAtMs, docId: header.docId, keyId: key.keyId };
-  const accepted: NewEntry = { ...at, ...by, entryType, changeHash: change.hash, dependencyHashes: change.deps };
+  const accepted: NewEntry = {
+    ...at,
+    ...by,
+    entryType,
+    changeHash: change.hash,
+    dependencyHashes: change.deps,
+  };
   return { kind: "accepted", change: { dbId: row.dbId, entry: accepted, change } };
 }
 
@@ -260,4 +318,3 @@ function sameHashes(a: readonly EntryHash[], b: readonly EntryHash[]): boolean {
   const right = [...b].sort();
   return left.length === right.length && left.every((hash, index) => hash === right[index]);
 }
-

@@ -69,7 +69,8 @@ describe("ledger", () => {
       if (n % 5 !== 0) ledger.judge(hashOf(n), accepted);
     }
     const copy = new Ledger();
-    for (let page = 0; page < ledger.pageCount; page++) expect(copy.loadPage(ledger.encodePage(page))).toBe(true);
+    for (let page = 0; page < ledger.pageCount; page++)
+      expect(copy.loadPage(ledger.encodePage(page))).toBe(true);
     expect(copy.rows()).toEqual(ledger.rows());
     expect(copy.waiting()).toEqual(ledger.waiting());
     expect(copy.graph(dbId, author).heads()).toEqual(ledger.graph(dbId, author).heads());

@@ -73,6 +73,7 @@ export function knownCommitOf(header: CommitHeader, commitHash: CommitHash, posi
   };
 }
 
+/** The verdicts on all commits of a log, with the pages that changed. */
 export class Ledger {
   readonly #rows: KnownCommit[] = [];
   readonly #rowIndex = new Map<CommitHash, number>();
@@ -104,7 +105,10 @@ export class Ledger {
   }
 
   /** Set a commit's verdict; the row must be known. */
-  judge(commitHash: CommitHash, verdict: { verdict: KnownCommit["verdict"]; pending: readonly number[]; reason: string; atMs: number }): void {
+  judge(
+    commitHash: CommitHash,
+    verdict: { verdict: KnownCommit["verdict"]; pending: readonly number[]; reason: string; atMs: number },
+  ): void {
     const index = this.#rowIndex.get(commitHash);
     const row = index === undefined ? undefined : this.#rows[index];
     if (row === undefined || index === undefined) return;
@@ -199,7 +203,8 @@ export class Ledger {
     this.#waiting.delete(row.commitHash);
     this.#quarantined.delete(row.commitHash);
     if (row.verdict === "waiting") this.#waiting.add(row.commitHash);
-    if (row.verdict === "quarantined" || (row.verdict === "accepted" && row.reason !== "")) this.#quarantined.add(row.commitHash);
+    if (row.verdict === "quarantined" || (row.verdict === "accepted" && row.reason !== ""))
+      this.#quarantined.add(row.commitHash);
     if (row.verdict !== "accepted") return;
     const graph = this.graph(row.dbId, row.author);
     if (!graph.has(row.commitHash)) graph.add(row.commitHash, row.predecessors);
@@ -212,8 +217,15 @@ function writerName(row: KnownCommit): string {
 }
 
 function encodeRow(writer: ByteWriter, row: KnownCommit): void {
-  writer.fixed(idToBytes(row.commitHash)).varint(row.position).fixed(idToBytes(row.dbId)).fixed(idToBytes(row.author));
-  writer.fixed(parseHex(row.writerNonce) ?? new Uint8Array(16), 16).varint(row.writerSeq).varint(row.predecessors.length);
+  writer
+    .fixed(idToBytes(row.commitHash))
+    .varint(row.position)
+    .fixed(idToBytes(row.dbId))
+    .fixed(idToBytes(row.author));
+  writer
+    .fixed(parseHex(row.writerNonce) ?? new Uint8Array(16), 16)
+    .varint(row.writerSeq)
+    .varint(row.predecessors.length);
   for (const hash of row.predecessors) writer.fixed(idToBytes(hash));
   writer.u8(verdicts.indexOf(row.verdict)).varint(row.pending.length);
   for (const index of row.pending) writer.varint(index);
@@ -236,7 +248,8 @@ function readRow(reader: ByteReader): KnownCommit | undefined {
   const verdict = verdicts[reader.u8()];
   const pendingCount = reader.varint(entryLimits.entriesPerCommit);
   const pending: number[] = [];
-  for (let i = 0; i < pendingCount && reader.error === undefined; i++) pending.push(reader.varint(entryLimits.entriesPerCommit));
+  for (let i = 0; i < pendingCount && reader.error === undefined; i++)
+    pending.push(reader.varint(entryLimits.entriesPerCommit));
   const reason = reader.text(64);
   const judgedAtMs = reader.u64();
   if (reader.error !== undefined || verdict === undefined) return undefined;

@@ -5,7 +5,15 @@
  * log, unjudged, until the tenant is unlocked and its tail has judged it.
  */
 import { CofferError } from "../std/index.ts";
-import { readDeviceSigner, readLinks, startRunner, writeLinks, type Runner, type SyncAlarm, type Transport } from "../sync/index.ts";
+import {
+  readDeviceSigner,
+  readLinks,
+  startRunner,
+  writeLinks,
+  type Runner,
+  type SyncAlarm,
+  type Transport,
+} from "../sync/index.ts";
 import type { AlarmEvent, TenantSnapshot } from "../../worker/api.ts";
 import { createPublication, type AdminPassword } from "./admin.ts";
 import type { TenantCore } from "./core.ts";
@@ -103,7 +111,8 @@ export class Links {
       signer,
       onStatus: () => this.#hooks.onStatus(),
       onAlarm: (alarm) => this.#hooks.onAlarm(alarm.kind, describe(alarm)),
-      onRefused: (refusal) => this.#hooks.onAlarm("quarantined", `${refusal.commitHash}: ${refusal.code ?? "refused"}`),
+      onRefused: (refusal) =>
+        this.#hooks.onAlarm("quarantined", `${refusal.commitHash}: ${refusal.code ?? "refused"}`),
     });
     this.#links.set(url, { transport, runner });
     this.#hooks.onStatus();

@@ -18,6 +18,7 @@ interface ToldRow {
   readonly changedAtMs: number;
 }
 
+/** Evaluates one query again and again, and says what is new. */
 export class LiveQuery {
   #query: QueryMessage;
   #told = new Map<DocId, ToldRow>();
@@ -45,7 +46,9 @@ export class LiveQuery {
     }
     if (sort.length > 0) {
       const compare = createComparator(sort);
-      found.sort((a, b) => compare(a.summary?.value ?? {}, b.summary?.value ?? {}) || (a.docId < b.docId ? -1 : 1));
+      found.sort(
+        (a, b) => compare(a.summary?.value ?? {}, b.summary?.value ?? {}) || (a.docId < b.docId ? -1 : 1),
+      );
     }
     const window = found.slice(offset, limit === undefined ? undefined : offset + limit);
     const told = new Map<DocId, ToldRow>();

@@ -16,7 +16,11 @@ export interface PageSealer {
 }
 
 /** Make the sealer of a tenant's pages from the device key of its key bag. */
-export async function createPageSealer(crypto: Crypto, deviceKey: Key, tenantId: TenantId): Promise<PageSealer> {
+export async function createPageSealer(
+  crypto: Crypto,
+  deviceKey: Key,
+  tenantId: TenantId,
+): Promise<PageSealer> {
   const tenant = idToBytes(tenantId);
   const secret = await crypto.derive(deviceKey, tenant, utf8ToBytes("coffer/page/v1"), 32);
   const key = await crypto.importCipherKey(secret);
@@ -30,7 +34,12 @@ export async function createPageSealer(crypto: Crypto, deviceKey: Key, tenantId:
     },
     async open(name, position, sealed) {
       if (sealed.length < nonceBytes) return undefined;
-      return crypto.decrypt(key, sealed.subarray(0, nonceBytes), sealed.subarray(nonceBytes), additionalData(name, position));
+      return crypto.decrypt(
+        key,
+        sealed.subarray(0, nonceBytes),
+        sealed.subarray(nonceBytes),
+        additionalData(name, position),
+      );
     },
   };
 }

@@ -31,6 +31,7 @@ interface DerivedState {
   readonly catalogPages: ReadonlyMap<DbId, readonly number[]>;
 }
 
+/** Loads and writes the sealed pages of one tenant. */
 export class Persistence {
   readonly #core: TenantCore;
   readonly #sealer: PageSealer;
@@ -43,7 +44,10 @@ export class Persistence {
   }
 
   static async open(core: TenantCore): Promise<Persistence> {
-    return new Persistence(core, await createPageSealer(core.world.crypto, core.keys.bag.deviceKey, core.tenantId));
+    return new Persistence(
+      core,
+      await createPageSealer(core.world.crypto, core.keys.bag.deviceKey, core.tenantId),
+    );
   }
 
   /** Put ledger and catalogs back from their pages. @returns the position they are current to; 0 when they must be judged again */
@@ -92,13 +96,16 @@ export class Persistence {
     const [record] = judgedTo === 0 ? [] : await store.readRecords([judgedTo]);
     const state = this.#encodeState(judgedTo, record?.commitHash);
     const slots: SlotWrite[] = [{ name: stateSlot, value: await this.#sealer.seal("state", 0, state) }];
-    for (const { name, bytes } of pages) slots.push({ name, value: await this.#sealer.seal(name, judgedTo, bytes) });
+    for (const { name, bytes } of pages)
+      slots.push({ name, value: await this.#sealer.seal(name, judgedTo, bytes) });
     await store.write({ slots });
   }
 
   #encodeState(judgedTo: number, judgedHash: CommitHash | undefined): Uint8Array {
     const writer = new ByteWriter().u8(stateVersion).text(this.#core.store.logEpoch).u64(judgedTo);
-    writer.fixed(judgedHash === undefined ? new Uint8Array(32) : idToBytes(judgedHash)).varint(this.#core.ledger.pageCount);
+    writer
+      .fixed(judgedHash === undefined ? new Uint8Array(32) : idToBytes(judgedHash))
+      .varint(this.#core.ledger.pageCount);
     for (let page = 0; page < this.#core.ledger.pageCount; page++) writer.u64(this.#ledgerPages[page] ?? 0);
     writer.varint(this.#catalogPages.size);
     for (const [dbId, positions] of this.#catalogPages) {
@@ -157,7 +164,13 @@ function parseState(bytes: Uint8Array): DerivedState | undefined {
     if (dbId.length === 16) catalogPages.set(bytesToId("DbId", dbId), positions);
   }
   if (!reader.finish()) return undefined;
-  return { logEpoch, judgedTo, judgedHash: judgedTo === 0 ? undefined : bytesToId("CommitHash", hash), ledgerPages, catalogPages };
+  return {
+    logEpoch,
+    judgedTo,
+    judgedHash: judgedTo === 0 ? undefined : bytesToId("CommitHash", hash),
+    ledgerPages,
+    catalogPages,
+  };
 }
 
 function readPositions(reader: ByteReader): number[] {

@@ -9,9 +9,16 @@
  * ```
  */
 import { bytesToId, CofferError, type AuthorKey, type DbId, type DocId } from "../std/index.ts";
-import { loadBag, openBagSecrets, openPrivate, unlockVault, type BagSecrets, type UnlockedIdentity } from "../keys/index.ts";
+import {
+  loadBag,
+  openBagSecrets,
+  openPrivate,
+  unlockVault,
+  type BagSecrets,
+  type UnlockedIdentity,
+} from "../keys/index.ts";
 import type { AlarmEvent, SessionBox, TenantSnapshot, WorkerEvent } from "../../worker/api.ts";
-import { TenantCore, type TenantWorld } from "./core.ts";
+import type { TenantCore, TenantWorld } from "./core.ts";
 import { DatabaseSession } from "./database.ts";
 import type { Device, DeviceTenant } from "./device.ts";
 import { Follower } from "./follower.ts";
@@ -30,6 +37,7 @@ export interface SessionOptions {
   readonly emit: (event: WorkerEvent) => void;
 }
 
+/** One tenant that the page has open. */
 export class TenantSession {
   readonly core: TenantCore;
   readonly links: Links;
@@ -39,14 +47,17 @@ export class TenantSession {
   readonly #databases = new Map<DbId, DatabaseSession>();
   #alarms: AlarmEvent[] = [];
   #follower: Follower | undefined;
-  #told: Promise<void> | undefined;
+  #isTelling = false;
 
   constructor(options: SessionOptions, core: TenantCore) {
     this.#options = options;
     this.core = core;
     this.row = options.row;
     this.subscriptions = new Subscriptions(core.world.env, options.emit);
-    this.links = new Links(core, { onStatus: () => this.touch(), onAlarm: (kind, detail) => this.alarm(kind, detail) });
+    this.links = new Links(core, {
+      onStatus: () => this.touch(),
+      onAlarm: (kind, detail) => this.alarm(kind, detail),
+    });
   }
 
   /** Unlock with the user's password. @throws `key/wrong-password`, `entry/corrupt` */
@@ -67,7 +78,12 @@ export class TenantSession {
     this.core.unlocked = { identity, bag: await loadBag(crypto, secrets), ...names };
     wipe(secrets);
     await this.#follow();
-    this.#options.emit({ kind: "tenant", tenantId: this.core.tenantId, snapshot: this.snapshot(), session: this.#box(identity) });
+    this.#options.emit({
+      kind: "tenant",
+      tenantId: this.core.tenantId,
+      snapshot: this.snapshot(),
+      session: this.#box(identity),
+    });
     await this.links.resume();
   }
 
@@ -78,7 +94,12 @@ export class TenantSession {
 
   /** Read the raw key bag for a moment, to wrap keys for someone. */
   async withBagSecrets<T>(use: (secrets: BagSecrets) => Promise<T>): Promise<T> {
-    const secrets = await openBagSecrets(this.core.world.crypto, this.core.keys.identity, await this.#slot(slotNames.bag), { minVersion: 0 });
+    const secrets = await openBagSecrets(
+      this.core.world.crypto,
+      this.core.keys.identity,
+      await this.#slot(slotNames.bag),
+      { minVersion: 0 },
+    );
     try {
       return await use(secrets);
     } finally {
@@ -98,7 +119,12 @@ export class TenantSession {
       for (const database of this.#databases.values()) database.reset();
     });
     this.subscriptions.reset(true);
-    this.#options.emit({ kind: "tenant", tenantId: this.core.tenantId, snapshot: this.snapshot(), session: null });
+    this.#options.emit({
+      kind: "tenant",
+      tenantId: this.core.tenantId,
+      snapshot: this.snapshot(),
+      session: null,
+    });
   }
 
   /** The database of a name, open. @throws `access/locked` */
@@ -135,14 +161,20 @@ export class TenantSession {
 
   /** Tell the page that something about the tenant moved; several calls in one turn are one event. */
   touch(): void {
-    this.#told ??= Promise.resolve().then(() => {
-      this.#told = undefined;
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    queueMicrotask(() => {
+      this.#isTelling = false;
       this.#options.emit({ kind: "tenant", tenantId: this.core.tenantId, snapshot: this.snapshot() });
     });
   }
 
   snapshot(): TenantSnapshot {
-    return describeTenant(this.core, { adminKey: this.row.adminKey, alarms: this.#alarms, links: this.links.snapshot() });
+    return describeTenant(this.core, {
+      adminKey: this.row.adminKey,
+      alarms: this.#alarms,
+      links: this.links.snapshot(),
+    });
   }
 
   #box(identity: UnlockedIdentity): SessionBox {
@@ -158,7 +190,9 @@ export class TenantSession {
   #database(dbId: DbId): DatabaseSession {
     let database = this.#databases.get(dbId);
     if (database === undefined) {
-      const created: DatabaseSession = new DatabaseSession(this.core, dbId, (docIds) => this.#changed(created, docIds));
+      const created: DatabaseSession = new DatabaseSession(this.core, dbId, (docIds) =>
+        this.#changed(created, docIds),
+      );
       database = created;
       this.#databases.set(dbId, database);
     }
@@ -186,10 +220,10 @@ export class TenantSession {
   }
 
   #onOutcome(outcome: JudgeOutcome): void {
-    for (const quarantined of outcome.quarantined) this.alarm("quarantined", `${quarantined.commitHash}: ${quarantined.reason}`);
+    for (const quarantined of outcome.quarantined)
+      this.alarm("quarantined", `${quarantined.commitHash}: ${quarantined.reason}`);
     if (outcome.alarm !== undefined) this.alarm(outcome.alarm, "");
   }
-
 }
 
 function wipe(secrets: BagSecrets): void {

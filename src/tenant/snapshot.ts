@@ -1,6 +1,13 @@
 /** What the page is told of a tenant, from what is known now. Locked, it says ids and states only. */
 import type { AuthorKey } from "../std/index.ts";
-import type { AlarmEvent, Identity, Member, QuarantinedCommit, TenantSnapshot, TenantStatus } from "../../worker/api.ts";
+import type {
+  AlarmEvent,
+  Identity,
+  Member,
+  QuarantinedCommit,
+  TenantSnapshot,
+  TenantStatus,
+} from "../../worker/api.ts";
 import type { TenantCore } from "./core.ts";
 
 /** Describe a tenant for the page. */

@@ -2,7 +2,13 @@
  * What one page watches of one tenant: documents and live queries, by the numbers the page chose. Turns changes into events.
  */
 import { CofferError, type Env, type DocId, type Release } from "../std/index.ts";
-import type { DatabaseStatus, DocSnapshot, DraftMessage, QueryMessage, WorkerEvent } from "../../worker/api.ts";
+import type {
+  DatabaseStatus,
+  DocSnapshot,
+  DraftMessage,
+  QueryMessage,
+  WorkerEvent,
+} from "../../worker/api.ts";
 import type { DatabaseSession } from "./database.ts";
 import { LiveQuery } from "./live-query.ts";
 
@@ -23,6 +29,7 @@ interface WatchedQuery {
   readonly live: LiveQuery;
 }
 
+/** Tells one page what it watches of one tenant. */
 export class Subscriptions {
   readonly #env: Env;
   readonly #emit: (event: WorkerEvent) => void;
@@ -61,7 +68,10 @@ export class Subscriptions {
   }
 
   /** Run a draft and answer with what the page now shows; other watchers of the document get an event. */
-  async changeDocument(subscription: number, message: DraftMessage): Promise<{ heads: readonly string[]; snapshot: DocSnapshot }> {
+  async changeDocument(
+    subscription: number,
+    message: DraftMessage,
+  ): Promise<{ heads: readonly string[]; snapshot: DocSnapshot }> {
     const watched = this.#docs.get(subscription);
     if (watched === undefined) throw new CofferError("doc/missing");
     const base = message.afterDraft === 0 ? message.baseHeads : watched.headsByDraft.get(message.afterDraft);
@@ -73,7 +83,8 @@ export class Subscriptions {
     });
     watched.ackDraft = message.draft;
     watched.headsByDraft.set(message.draft, replay.draftHeads);
-    for (const draft of watched.headsByDraft.keys()) if (draft < message.afterDraft) watched.headsByDraft.delete(draft);
+    for (const draft of watched.headsByDraft.keys())
+      if (draft < message.afterDraft) watched.headsByDraft.delete(draft);
     const snapshot = await watched.session.snapshot(watched.docId);
     return { heads: replay.draftHeads, snapshot };
   }
@@ -99,7 +110,8 @@ export class Subscriptions {
   async changed(session: DatabaseSession, docIds: readonly DocId[]): Promise<void> {
     const ids = new Set(docIds);
     for (const [subscription, watched] of this.#docs) {
-      if (watched.session !== session || !ids.has(watched.docId) || subscription === this.#answering) continue;
+      if (watched.session !== session || !ids.has(watched.docId) || subscription === this.#answering)
+        continue;
       const snapshot = await session.snapshot(watched.docId);
       this.#emit({ kind: "doc", subscription, snapshot, ackDraft: watched.ackDraft });
     }
@@ -119,7 +131,8 @@ export class Subscriptions {
     this.#tellDatabases(() => true);
     for (const [subscription, watched] of this.#queries) {
       watched.live.reset();
-      if (locked) this.#emit({ kind: "query", subscription, total: 0, status: "locked", order: [], changed: [] });
+      if (locked)
+        this.#emit({ kind: "query", subscription, total: 0, status: "locked", order: [], changed: [] });
       else this.#tell(subscription, watched);
     }
   }

@@ -21,6 +21,7 @@ export interface TailHooks {
   onProgress(): void;
 }
 
+/** Judges the log from a position on. */
 export class Tail {
   readonly #core: TenantCore;
   readonly #hooks: TailHooks;
@@ -122,7 +123,12 @@ export class Tail {
     for (const user of this.#core.directory.usersByKey.values()) {
       if (user.revoked === undefined) continue;
       for (const row of this.#core.ledger.rows()) {
-        if (row.author !== user.userKey || row.verdict !== "accepted" || row.dbId === this.#core.directoryDbId) continue;
+        if (
+          row.author !== user.userKey ||
+          row.verdict !== "accepted" ||
+          row.dbId === this.#core.directoryDbId
+        )
+          continue;
         const heads = user.revoked.cuts.get(row.dbId) ?? [];
         const graph = this.#core.ledger.graph(row.dbId, row.author);
         if (graph.isCovered(row.commitHash, heads) !== true) return true;
@@ -148,7 +154,7 @@ export class Tail {
   }
 
   async #judgeWaiting(): Promise<void> {
-    for (let moved = true; moved && !this.#stopped; ) {
+    for (let moved = true; moved && !this.#stopped;) {
       moved = false;
       const positions = this.#core.ledger.waiting().map((row) => row.position);
       if (positions.length === 0) return;

@@ -30,6 +30,7 @@ export interface WrittenCommit {
   readonly position: number;
 }
 
+/** Writes the commits of one author into one database, one after the other. */
 export class Writer {
   readonly #options: WriterOptions;
   #nonce: Uint8Array<ArrayBuffer> | undefined;
@@ -53,7 +54,10 @@ export class Writer {
   }
 
   /** Seal, sign and store one commit. On failure the nonce is gone, and so must be every document that used it. */
-  async write(entries: readonly EntryDraft[], durability: "relaxed" | "strict" = "relaxed"): Promise<WrittenCommit> {
+  async write(
+    entries: readonly EntryDraft[],
+    durability: "relaxed" | "strict" = "relaxed",
+  ): Promise<WrittenCommit> {
     const { crypto, store, tenantId, dbId, author, signingKey } = this.#options;
     try {
       const commit = await sealCommit(crypto, {

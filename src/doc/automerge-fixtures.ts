@@ -6,5 +6,7 @@ import { loadAutomerge } from "./load.ts";
 
 /** The engine, from the wasm file of the installed package. */
 export function loadEngine(): Promise<DocEngine> {
-  return loadAutomerge(() => readFile(createRequire(import.meta.url).resolve("@automerge/automerge/automerge.wasm")));
+  return loadAutomerge(() =>
+    readFile(createRequire(import.meta.url).resolve("@automerge/automerge/automerge.wasm")),
+  );
 }

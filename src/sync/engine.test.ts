@@ -1,0 +1,339 @@
+import { describe, expect, test } from "vitest";
+import { bytesToId, type CommitHash } from "../std/index.ts";
+import { createWebVerifier } from "../crypto/index.ts";
+import { createEngineState, step } from "./engine.ts";
+import type { Effect, EngineEvent, EngineState, JudgedFrame, OutboxRecord } from "./engine-types.ts";
+import { appendLeaves, digestHeads, emptyFrontier, rootOf } from "./merkle.ts";
+
+const crypto = createWebVerifier();
+const dbId = bytesToId("DbId", new Uint8Array(16).fill(2));
+const directoryDbId = bytesToId("DbId", new Uint8Array(16).fill(1));
+const hashOf = (n: number): CommitHash => bytesToId("CommitHash", new Uint8Array(32).fill(n));
+const signature = new Uint8Array(64);
+type Timeless = EngineEvent extends infer One
+  ? One extends EngineEvent
+    ? Omit<One, "nowMs">
+    : never
+  : never;
+
+/** An engine whose effects are looked at, not performed. */
+function createBench(mode: "live" | "once" = "live", hasLive = false) {
+  let state: EngineState = createEngineState({ replicaId: new Uint8Array(16), directoryDbId, mode, hasLive });
+  let effects: readonly Effect[] = [];
+  const tell = (event: Timeless): readonly Effect[] => {
+    ({ state, effects } = step(crypto, state, { ...event, nowMs: 1 }));
+    return effects;
+  };
+  const bench = {
+    tell,
+    get state() {
+      return state;
+    },
+    frame: (frame: JudgedFrame) => tell({ kind: "frame", session: state.session, frame }),
+    failed: (code: Extract<Timeless, { kind: "failed" }>["code"], retryAfterMs = 0) =>
+      tell({ kind: "failed", session: state.session, code, retryAfterMs }),
+    answered: () => tell({ kind: "answered", session: state.session }),
+    /** up to a running exchange */
+    start(lastPosition = 0) {
+      tell({ kind: "start" });
+      tell({
+        kind: "loaded",
+        databases: [],
+        outbox: { position: 0, everythingThrough: 0, refused: [] },
+        lastPosition,
+      });
+      return tell({ kind: "authenticated", session: state.session, token: new Uint8Array(32) });
+    },
+    complete() {
+      const rows = [...state.databases.values()]
+        .filter((one) => one.size > 0)
+        .map((one) => ({ ...one, root: rootOf(crypto, one) }));
+      const head = { databaseCount: rows.length, digest: digestHeads(crypto, rows), timeMs: 9, signature };
+      bench.frame({ type: "tenant-head", head, isSigned: true });
+      bench.frame({ type: "end", more: false });
+      return bench.answered();
+    },
+  };
+  return bench;
+}
+
+const of = <Kind extends Effect["kind"]>(effects: readonly Effect[], kind: Kind) =>
+  effects.filter((effect): effect is Extract<Effect, { kind: Kind }> => effect.kind === kind);
+const item = (n: number) => ({
+  commitHash: hashOf(n),
+  bytes: Uint8Array.of(n),
+  isGenuine: true,
+  isHere: false,
+});
+const commits = (fromSeq: number, ...ns: number[]): JudgedFrame => ({
+  type: "commits",
+  dbId,
+  epoch: 5,
+  fromSeq,
+  items: ns.map(item),
+});
+const head = (timeMs: number, ...ns: number[]): JudgedFrame => {
+  const log = appendLeaves(crypto, emptyFrontier, ns.map(hashOf));
+  return {
+    type: "head",
+    head: { dbId, epoch: 5, size: ns.length, root: rootOf(crypto, log), timeMs, signature },
+    isSigned: true,
+  };
+};
+const record = (position: number): OutboxRecord => ({
+  position,
+  commitHash: hashOf(position),
+  dbId,
+  bytes: Uint8Array.of(position),
+  isOwn: true,
+});
+
+describe("pull", () => {
+  test("a run is stored with its state in one effect, and only after its head", () => {
+    const bench = createBench();
+    bench.start();
+    expect(of(bench.frame(commits(0, 1, 2)), "store")).toEqual([]);
+    const [store, ...others] = of(bench.frame(head(1, 1, 2)), "store");
+    expect(others).toEqual([]);
+    expect(store?.records.map((one) => one.commitHash)).toEqual([hashOf(1), hashOf(2)]);
+    expect(store?.databases).toMatchObject([{ dbId, epoch: 5, size: 2 }]);
+  });
+
+  test.each<[string, JudgedFrame]>([
+    ["another run", commits(2, 3)],
+    ["the end", { type: "end", more: false }],
+    ["a head of another size", head(1, 1, 2, 3)],
+    ["an unsigned head", { ...(head(1, 1, 2) as Extract<JudgedFrame, { type: "head" }>), isSigned: false }],
+    ["a frame of clients", { type: "unexpected" }],
+  ])("a run followed by %s ends the conversation, nothing stored", (_name, next) => {
+    const bench = createBench();
+    bench.start();
+    bench.frame(commits(0, 1, 2));
+    const effects = bench.frame(next);
+    expect(of(effects, "store")).toEqual([]);
+    expect(of(effects, "cycle-ended")).toEqual([{ kind: "cycle-ended", code: "protocol/malformed" }]);
+  });
+
+  test("an old answer that comes late is no alarm, a new head that shows less is", () => {
+    const bench = createBench();
+    bench.start();
+    bench.frame(commits(0, 1, 2, 3));
+    bench.frame(head(10, 1, 2, 3));
+    expect(of(bench.frame(head(10, 1, 2)), "alarm")).toEqual([]);
+    bench.frame(commits(0, 1, 2));
+    expect(of(bench.frame(head(11, 1, 2)), "alarm")).toEqual([]);
+    expect(bench.state.link).toBe("exchanging");
+    expect(of(bench.frame(head(12, 1, 2)), "alarm")).toMatchObject([
+      { alarm: { kind: "rollback", dbId, known: { size: 3 } } },
+    ]);
+  });
+
+  test("an unknown leaf asks for that database whole; whole answers with unknown leaves end it", () => {
+    const bench = createBench();
+    bench.start();
+    const leaf: JudgedFrame = {
+      type: "commits",
+      dbId,
+      epoch: 5,
+      fromSeq: 0,
+      items: [{ ...item(1), bytes: undefined }],
+    };
+    bench.frame(leaf);
+    expect(of(bench.frame(head(1, 1)), "store")).toEqual([]);
+    bench.frame({ type: "end", more: false });
+    const [exchange] = of(bench.answered(), "exchange");
+    expect(exchange?.frames).toContainEqual(
+      expect.objectContaining({ type: "pull", full: true, allDatabases: false }),
+    );
+    expect(of(bench.frame(leaf), "cycle-ended")).toEqual([
+      { kind: "cycle-ended", code: "protocol/malformed" },
+    ]);
+  });
+
+  test("the directory is asked for first", () => {
+    const bench = createBench();
+    bench.tell({ kind: "start" });
+    const database = { epoch: 5, size: 0, frontier: [], headTimeMs: 0, audit: undefined };
+    const databases = [dbId, directoryDbId].map((id) => ({ ...database, dbId: id }));
+    bench.tell({
+      kind: "loaded",
+      databases,
+      outbox: { position: 0, everythingThrough: 0, refused: [] },
+      lastPosition: 0,
+    });
+    const effects = bench.tell({
+      kind: "authenticated",
+      session: bench.state.session,
+      token: new Uint8Array(32),
+    });
+    const pull = of(effects, "exchange")[0]?.frames.find((frame) => frame.type === "pull");
+    expect(pull?.cursors.map((cursor) => cursor.dbId)).toEqual([directoryDbId, dbId]);
+  });
+
+  test("an answer without its end is a network failure, and what was proven stays", () => {
+    const bench = createBench();
+    bench.start();
+    bench.frame(commits(0, 1));
+    bench.frame(head(1, 1));
+    expect(of(bench.answered(), "cycle-ended")).toEqual([{ kind: "cycle-ended", code: "net/failed" }]);
+    expect(bench.state.databases.get(dbId)?.size).toBe(1);
+  });
+});
+
+describe("push", () => {
+  const ack = (...results: [number, "accepted" | "retry" | "refused"][]): JudgedFrame => ({
+    type: "ack",
+    dbId,
+    results: results.map(([n, status]) => ({
+      commitHash: hashOf(n),
+      status,
+      seq: 100 + n,
+      code: status === "accepted" ? undefined : "access/denied",
+    })),
+  });
+  const pushing = () => {
+    const bench = createBench();
+    expect(of(bench.start(3), "read-outbox")).toMatchObject([{ after: 0 }]);
+    const effects = bench.tell({ kind: "outbox", records: [record(1), record(2), record(3)], through: 3 });
+    expect(of(effects, "exchange")[0]?.frames.map((frame) => frame.type)).toEqual(["hello", "push", "pull"]);
+    return bench;
+  };
+
+  test("the position moves over what was accepted or refused only, in order", () => {
+    const bench = pushing();
+    bench.frame(ack([1, "accepted"], [3, "accepted"]));
+    expect(bench.state.outbox.position).toBe(0);
+    const effects = bench.frame(ack([2, "retry"]));
+    expect(bench.state.outbox.position).toBe(1);
+    expect(of(effects, "store")).toMatchObject([{ outbox: { position: 1 } }]);
+    expect(of(effects, "set-timer")).toMatchObject([{ name: "outbox", spreadMs: 500 }]);
+  });
+
+  test("what is refused is quarantined and passed", () => {
+    const bench = pushing();
+    const effects = bench.frame(ack([1, "accepted"], [2, "refused"], [3, "accepted"]));
+    expect(bench.state.outbox).toMatchObject({ position: 3, refused: [hashOf(2)] });
+    expect(of(effects, "quarantine")).toEqual([
+      { kind: "quarantine", commitHash: hashOf(2), code: "access/denied" },
+    ]);
+  });
+
+  test("results for what was not sent change nothing", () => {
+    const bench = pushing();
+    bench.frame(ack([7, "accepted"], [8, "refused"]));
+    expect(bench.state.outbox).toEqual({ position: 0, everythingThrough: 0, refused: [] });
+  });
+});
+
+describe("failures", () => {
+  test("back off with full jitter from half a second to a minute, and honour what the server asks", () => {
+    const bench = createBench();
+    bench.start();
+    const spreads: (number | undefined)[] = [];
+    for (let i = 0; i < 9; i++) {
+      spreads.push(of(bench.failed("net/failed"), "set-timer")[0]?.spreadMs);
+      bench.tell({ kind: "timer", name: "retry" });
+    }
+    expect(spreads).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
+    expect(of(bench.failed("net/rate-limited", 7000), "set-timer")).toMatchObject([
+      { name: "retry", minMs: 7000 },
+    ]);
+    bench.tell({ kind: "timer", name: "retry" });
+    expect(of(bench.failed("net/rate-limited", 1e12), "set-timer")).toMatchObject([{ minMs: 3_600_000 }]);
+  });
+
+  test("401 signs in again once; 403 is final until asked", () => {
+    const bench = createBench();
+    bench.start();
+    expect(of(bench.failed("access/unauthenticated"), "authenticate").length).toBe(1);
+    bench.tell({ kind: "authenticated", session: bench.state.session, token: new Uint8Array(32) });
+    expect(of(bench.failed("access/unauthenticated"), "set-timer").length).toBe(1);
+    expect(bench.state.link).toBe("waiting");
+    bench.tell({ kind: "timer", name: "retry" });
+    expect(of(bench.failed("access/revoked"), "set-timer")).toEqual([]);
+    expect(bench.state.link).toBe("denied");
+    bench.tell({ kind: "appended", lastPosition: 9 });
+    bench.tell({ kind: "online", isOnline: true });
+    expect(bench.state.link).toBe("denied");
+    bench.tell({ kind: "sync" });
+    expect(bench.state.link).toBe("authenticating");
+  });
+
+  test("a store that failed is loaded again before anything is decided on it", () => {
+    const bench = createBench();
+    bench.start();
+    bench.frame(commits(0, 1));
+    bench.frame(head(1, 1));
+    expect(of(bench.tell({ kind: "store-failed", code: "store/quota" }), "disconnect").length).toBe(1);
+    expect(of(bench.tell({ kind: "timer", name: "retry" }), "load").length).toBe(1);
+    bench.tell({
+      kind: "loaded",
+      databases: [],
+      outbox: { position: 0, everythingThrough: 0, refused: [] },
+      lastPosition: 0,
+    });
+    expect(bench.state.databases.size).toBe(0);
+  });
+
+  test("events of an ended conversation are ignored", () => {
+    const bench = createBench();
+    bench.start();
+    const { session } = bench.state;
+    bench.tell({ kind: "online", isOnline: false });
+    const before = bench.state;
+    expect(bench.tell({ kind: "frame", session, frame: commits(0, 1) })).toEqual([]);
+    expect(bench.state).toEqual(before);
+  });
+});
+
+describe("phases", () => {
+  test("offline → connecting → syncing → live → offline", () => {
+    const bench = createBench("live", true);
+    const phases: string[] = [];
+    const watch = (effects: readonly Effect[]): void =>
+      void phases.push(...of(effects, "status").map((one) => one.status.phase));
+    watch(bench.tell({ kind: "start" }));
+    watch(
+      bench.tell({
+        kind: "loaded",
+        databases: [],
+        outbox: { position: 0, everythingThrough: 0, refused: [] },
+        lastPosition: 0,
+      }),
+    );
+    watch(bench.tell({ kind: "authenticated", session: bench.state.session, token: new Uint8Array(32) }));
+    watch(bench.complete().filter((effect) => effect.kind !== "status" || effect.status.phase !== "syncing"));
+    expect(
+      of(bench.tell({ kind: "opened", session: bench.state.session }), "send")[0]?.frames.map(
+        (frame) => frame.type,
+      ),
+    ).toEqual(["hello", "auth", "pull"]);
+    watch(bench.tell({ kind: "online", isOnline: false }));
+    expect(phases).toEqual(["connecting", "syncing", "live", "offline"]);
+    expect(bench.state.verifiedCompleteAtMs).toBe(1);
+  });
+
+  test("a live answer that does not come is a timeout", () => {
+    const bench = createBench("live", true);
+    bench.start();
+    bench.complete();
+    const effects = bench.tell({ kind: "opened", session: bench.state.session });
+    expect(of(effects, "set-timer")).toMatchObject([{ name: "answer" }]);
+    expect(of(bench.tell({ kind: "timer", name: "answer" }), "cycle-ended")).toEqual([
+      { kind: "cycle-ended", code: "net/timeout" },
+    ]);
+  });
+
+  test("the same events give the same effects", () => {
+    const play = (): readonly Effect[][] => {
+      const bench = createBench();
+      return [
+        [...bench.start()],
+        [...bench.frame(commits(0, 1))],
+        [...bench.frame(head(1, 1))],
+        [...bench.complete()],
+      ];
+    };
+    expect(play()).toEqual(play());
+  });
+});

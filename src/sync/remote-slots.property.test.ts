@@ -1,0 +1,51 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { bytesToId } from "../std/index.ts";
+import { encodeDatabaseState, encodeOutbox, parseDatabaseState, parseOutbox } from "./remote-slots.ts";
+
+const logEpoch = new Uint8Array(16).fill(1);
+const dbId = bytesToId("DbId", new Uint8Array(16).fill(2));
+const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
+const countOnes = (size: number): number => size.toString(2).replaceAll("0", "").length;
+
+test("an outbox comes back as it went in, for its own log only", () => {
+  const refused = fc.array(
+    bytes32.map((hash) => bytesToId("CommitHash", hash)),
+    { maxLength: 5 },
+  );
+  fc.assert(
+    fc.property(
+      fc.record({ position: fc.maxSafeNat(), everythingThrough: fc.maxSafeNat(), refused }),
+      (outbox) => {
+        const bytes = encodeOutbox(outbox, logEpoch);
+        expect(parseOutbox(bytes, logEpoch)).toEqual(outbox);
+        expect(parseOutbox(bytes, new Uint8Array(16))).toBeUndefined();
+        expect(parseOutbox(bytes.subarray(1), logEpoch)).toBeUndefined();
+      },
+    ),
+  );
+});
+
+test("a database's state comes back; with an audit pending it begins again", () => {
+  fc.assert(
+    fc.property(fc.maxSafeNat(), fc.maxSafeNat(), fc.boolean(), (epoch, size, isAudited) => {
+      const frontier = Array.from({ length: countOnes(size) }, (_, n) => new Uint8Array(32).fill(n));
+      const state = { dbId, epoch, size, frontier, headTimeMs: 0, audit: isAudited ? [] : undefined };
+      const bytes = encodeDatabaseState(state, logEpoch);
+      expect(parseDatabaseState(dbId, bytes, logEpoch)).toEqual(
+        isAudited ? { ...state, size: 0, frontier: [] } : state,
+      );
+      expect(parseDatabaseState(dbId, bytes, new Uint8Array(16))).toBeUndefined();
+      expect(parseDatabaseState(dbId, bytes.subarray(0, -1), logEpoch)).toBeUndefined();
+    }),
+  );
+});
+
+test("any bytes give a verdict", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+      parseOutbox(bytes, logEpoch);
+      parseDatabaseState(dbId, bytes, logEpoch);
+    }),
+  );
+});
