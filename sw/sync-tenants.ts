@@ -12,8 +12,12 @@ import {
   readDeviceSigner,
   readLinks,
   runOnce,
+  type RunnerOptions,
   type Transport,
 } from "../src/sync/index.ts";
+
+const busyAttempts = 3;
+const busyPauseMs = 1500;
 
 /** What a service worker works with. */
 export interface SyncWorld {
@@ -38,9 +42,12 @@ export async function syncTenants(world: SyncWorld): Promise<readonly LinkOutcom
   return outcomes;
 }
 
-/** Whether trying again later can help; a tab that holds the link now may be gone before it is done. */
+/**
+ * Whether the browser should try again. A link that a tab holds is not worth it: the browser would come back after minutes, and until
+ * then take no new wish.
+ */
 export function isWorthRetrying(outcome: LinkOutcome): boolean {
-  return outcome !== undefined && /^(net|store|directory)\/|^aborted$|^busy$/.test(outcome);
+  return outcome !== undefined && /^(net|store|directory)\/|^aborted$/.test(outcome);
 }
 
 async function syncTenant(world: SyncWorld, storeName: string): Promise<readonly LinkOutcome[]> {
@@ -52,18 +59,22 @@ async function syncTenant(world: SyncWorld, storeName: string): Promise<readonly
     const outcomes: LinkOutcome[] = [];
     for (const url of await readLinks(store)) {
       const { crypto, env } = world;
-      const summary = await runOnce({
-        env,
-        crypto,
-        store,
-        tenantId,
-        signer,
-        transport: world.openTransport(url),
-      });
-      outcomes.push(summary === "busy" ? "busy" : summary.code);
+      outcomes.push(
+        await syncLink({ env, crypto, store, tenantId, signer, transport: world.openTransport(url) }),
+      );
     }
     return outcomes;
   } finally {
     store.close();
+  }
+}
+
+/** A tab that holds the link does the work itself, unless it is just being closed: it is given a moment to be gone. */
+async function syncLink(options: RunnerOptions): Promise<LinkOutcome> {
+  for (let attempt = 1; ; attempt++) {
+    const summary = await runOnce(options);
+    if (summary !== "busy") return summary.code;
+    if (attempt === busyAttempts) return "busy";
+    await new Promise<void>((resolve) => options.env.setTimer(busyPauseMs, resolve));
   }
 }

@@ -5,11 +5,19 @@
  * The expression in `spawnDefault` must stay exactly as it is: bundlers follow that literal, and the library's own
  * build rewrites the address in it.
  */
-import { transferHandlers, wrap, type Endpoint } from "comlink";
+import { transferHandlers, wrap } from "comlink";
 import type { EventMessage, WorkerApi, WorkerEvent, WorkerOptions } from "../../worker/api.ts";
 import { installErrorTransfer } from "../std/index.ts";
 import { trustedScriptUrl } from "./trusted-url.ts";
 import type { OpenCofferOptions } from "./types.ts";
+
+/** A port to another thread: a worker, or one end of a message channel. */
+export interface Endpoint {
+  postMessage(message: unknown, transfer?: Transferable[]): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject): void;
+  removeEventListener(type: string, listener: EventListenerOrEventListenerObject): void;
+  start?(): void;
+}
 
 /** A running worker, as far as the page cares. */
 export interface WorkerHandle {
