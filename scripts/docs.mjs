@@ -37,9 +37,9 @@ export function renderProtocol(template, read) {
     }
     const source = read(path);
     const origin = `*From [\`${path}\`](../${path}):*`;
-    if (code !== undefined)
-      return `${origin}\n\n\`\`\`ts\n${declarationOf(source, path, name ?? "")}\n\`\`\``;
-    return `${origin}\n\n${docstringOf(source, path, name)}`;
+    if (code === undefined) return `${origin}\n\n${docstringOf(source, path, name)}`;
+    if (name === undefined) throw new Error(`The template wants code of ${path} and does not say which`);
+    return `${origin}\n\n\`\`\`ts\n${declarationOf(source, path, name)}\n\`\`\``;
   });
   return lines.join("\n");
 }
@@ -67,7 +67,7 @@ function docstringOf(source, path, name) {
  * @param {string} name
  */
 function exportAt(source, path, name) {
-  const found = new RegExp(`^export (?:async )?(?:function|const|interface|type|class) ${name}\\b`, "m");
+  const found = new RegExp(`^export (?:async )?(?:function\\*?|const|interface|type|class) ${name}\\b`, "m");
   const at = source.search(found);
   if (at < 0) throw new Error(`${path} does not export ${name}`);
   return at;
@@ -80,7 +80,7 @@ function exportAt(source, path, name) {
  */
 function declarationOf(source, path, name) {
   const text = source.slice(exportAt(source, path, name));
-  const end = /^[}\]].*;$/m.exec(text);
+  const end = /^[}\]].*$/m.exec(text);
   if (end === null) throw new Error(`${path}: the declaration of ${name} has no end`);
   return text.slice(0, end.index + end[0].length).replace(/^export /, "");
 }

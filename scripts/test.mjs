@@ -72,6 +72,7 @@ const stages = [
   single("build", () => run(process.execPath, [fromRoot("scripts", "build.mjs")])),
   playwright("packages"),
   playwright("readme"),
+  playwright("faults"),
   playwright("e2e"),
 ];
 

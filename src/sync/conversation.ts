@@ -333,6 +333,7 @@ export class Conversation {
     const { tenantId, transport } = this.#options;
     const body = encodeFrames(frames);
     const reader = createFrameReader();
+    let hasEnded = false;
     this.#moved.sentBytes += body.length;
     const onChunk = (chunk: Uint8Array): void => {
       this.#moved.receivedBytes += chunk.length;
@@ -340,6 +341,9 @@ export class Conversation {
       for (let verdict = reader.next(); verdict.kind !== "needs-more"; verdict = reader.next()) {
         if (verdict.kind === "malformed")
           throw new CofferError("protocol/malformed", { reason: verdict.reason });
+        // Frames of three bytes, poured out for as long as an answer may be, would keep this thread busy for minutes.
+        if (hasEnded) throw new CofferError("protocol/malformed", { reason: "after the end" });
+        hasEnded = verdict.frame.type === "end";
         this.#enqueue({ kind: "received", session, frame: verdict.frame });
       }
     };

@@ -313,6 +313,23 @@ describe("phases", () => {
     expect(bench.state.verifiedCompleteAtMs).toBe(1);
   });
 
+  test("what is written while a live connection is opening is sent at once when it does not open", () => {
+    const bench = createBench("live", true);
+    bench.start();
+    bench.complete();
+    expect(of(bench.tell({ kind: "appended", lastPosition: 1 }), "read-outbox")).toEqual([]);
+    expect(of(bench.failed("net/failed"), "read-outbox")).toHaveLength(1);
+    expect(bench.state.link).toBe("exchanging");
+  });
+
+  test("with nothing written, a connection that does not open leaves the link at rest", () => {
+    const bench = createBench("live", true);
+    bench.start();
+    bench.complete();
+    expect(of(bench.failed("net/failed"), "set-timer")).toMatchObject([{ name: "poll" }]);
+    expect(bench.state.link).toBe("resting");
+  });
+
   test("a live answer that does not come is a timeout", () => {
     const bench = createBench("live", true);
     bench.start();

@@ -298,7 +298,11 @@ function onFailed(turn: Turn, code: CofferErrorCode, retryAfterMs: number): void
     }
   }
   // Without a live connection everything still works, a little later.
-  if (link === "opening" && code.startsWith("net/")) return rest(turn);
+  if (link === "opening" && code.startsWith("net/")) {
+    rest(turn);
+    // What was written while it was opening has waited for it.
+    return kick(turn);
+  }
   fail(turn, code, retryAfterMs);
 }
 

@@ -98,6 +98,22 @@ describe("one cycle", () => {
     expect(summary.status.verifiedCompleteAtMs).toBeDefined();
   });
 
+  test("an answer that goes on after its end is read no further", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    await a.write(1);
+    const endFrame = Uint8Array.of(10, 1, 0);
+    let taken = 0;
+    const answer = function* (body: Uint8Array): Iterable<Uint8Array> {
+      yield body;
+      for (taken = 0; taken < 100; taken++) yield endFrame;
+    };
+    expect((await a.once({ answer })).code).toBe("protocol/malformed");
+    expect(taken).toBe(0);
+    expect((await a.once()).code).toBeUndefined();
+    expect([...relay.storedCounts.values()]).toEqual([1]);
+  });
+
   test("signs in again once when the token has ended", async () => {
     const relay = await newRelay();
     const a = await createDevice(relay);

@@ -1,7 +1,7 @@
 /**
  * Runs sync of one tenant with one server: in the worker for as long as it is connected, in the service worker for one cycle.
  *
- * One Web Lock for each (tenant, server) is held by whoever talks to the network; a runner that waits takes over when the
+ * One Web Lock for each (store, server) is held by whoever talks to the network; a runner that waits takes over when the
  * holder is gone. Meanwhile it shows the holder's status, and passes a wish to sync on to it.
  */
 import {
@@ -55,8 +55,9 @@ const idleStatus: LinkProgress = {
   receivedBytes: 0,
 };
 
-const lockName = ({ tenantId, transport }: RunnerOptions): string =>
-  `coffer-sync/${tenantId}/${transport.http.origin}`;
+/** The store is named, not the tenant: a tenant may stand in several stores of one origin, and each is synced for itself. */
+const lockName = ({ store, transport }: RunnerOptions): string =>
+  `coffer-sync/${store.name}/${transport.http.origin}`;
 
 /** What runners of one link say to each other. */
 type ChannelMessage =
