@@ -1,0 +1,99 @@
+/** Decides which screen is shown. */
+import { useSignalEffect } from "@preact/signals";
+import { Busy } from "./parts/busy.tsx";
+import { ErrorText } from "./parts/error-note.tsx";
+import { Document } from "./screens/document.tsx";
+import { Library } from "./screens/library.tsx";
+import { Locked } from "./screens/locked.tsx";
+import { People } from "./screens/people.tsx";
+import { Safety } from "./screens/safety.tsx";
+import { Shell } from "./screens/shell.tsx";
+import { Sync } from "./screens/sync.tsx";
+import { Welcome } from "./screens/welcome.tsx";
+import { coffer, startCoffer, startError } from "./state/coffer.ts";
+import { route } from "./state/route.ts";
+import { isLocked, leaveSpace, space, spaceName, type Space } from "./state/space.ts";
+
+/** The whole application. */
+export function App() {
+  useSignalEffect(() => {
+    document.title = spaceName.value === undefined ? "CofferDB" : `${spaceName.value} – CofferDB`;
+  });
+  useSignalEffect(() => {
+    if (space.value?.tenant.status.value.phase === "closed") leaveSpace();
+  });
+  return (
+    <>
+      <WorkerBanner />
+      <Screen />
+    </>
+  );
+}
+
+function Screen() {
+  if (startError.value !== undefined) return <StartFailed error={startError.value} />;
+  if (coffer.value === undefined) return <Starting />;
+  if (space.value === undefined) return <Welcome />;
+  if (isLocked.value) return <Locked space={space.value} />;
+  return (
+    <Shell space={space.value}>
+      <Place space={space.value} />
+    </Shell>
+  );
+}
+
+function Place({ space: open }: { readonly space: Space }) {
+  const here = route.value;
+  if (here.place === "people") return <People space={open} />;
+  if (here.place === "sync") return <Sync space={open} />;
+  if (here.place === "safety") return <Safety space={open} />;
+  return (
+    <div class={here.docId === undefined ? "split" : "split split-open"}>
+      <h1 class="visually-hidden">Library</h1>
+      <Library space={open} docId={here.docId} />
+      {here.docId === undefined ? null : <Document key={here.docId} space={open} id={here.docId} />}
+    </div>
+  );
+}
+
+function Starting() {
+  return (
+    <main class="form-page starting">
+      <Busy what="Opening the coffer." />
+    </main>
+  );
+}
+
+function StartFailed({ error }: { readonly error: unknown }) {
+  return (
+    <main class="form-page">
+      <h1>It did not start</h1>
+      <ErrorText error={error} />
+      <div class="actions">
+        <button type="button" class="button button-main" onClick={() => void startCoffer()}>
+          Try again
+        </button>
+      </div>
+    </main>
+  );
+}
+
+function WorkerBanner() {
+  const worker = coffer.value?.status.value.worker;
+  if (worker === "restarting") {
+    return (
+      <p class="banner" role="status" data-testid="worker-restarting">
+        The database is restarting. What you typed stays here; it goes on by itself in a moment.
+      </p>
+    );
+  }
+  if (worker !== "failed") return null;
+  return (
+    <p class="banner banner-bad" role="alert">
+      The database has stopped. What was saved stays saved.{" "}
+      <button type="button" class="button" onClick={() => location.reload()}>
+        Reload the page
+      </button>
+    </p>
+  );
+}

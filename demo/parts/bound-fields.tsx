@@ -1,0 +1,160 @@
+/** Fields that show a part of the open document, and write to it. */
+import { useComputed, useSignal, type Signal } from "@preact/signals";
+import { bindText, type Database, type Doc } from "cofferdb";
+import { createContext } from "preact";
+import { useContext, useEffect, useId, useRef } from "preact/hooks";
+import type { Film } from "../film/film.ts";
+import { numberOf, readAt, readTypedNumber } from "../film/read-value.ts";
+import { whileSaving } from "../state/activity.ts";
+import { formatCount } from "../text/format.ts";
+
+/** The document that the fields belong to. */
+export interface FormDocument {
+  readonly db: Database<Film>;
+  readonly doc: Doc<Film>;
+  /** takes what could not be saved */
+  readonly failure: Signal<unknown>;
+}
+
+/** Gives the fields their document. */
+export const FormContext = createContext<FormDocument | undefined>(undefined);
+
+/** The document of the form around a field. */
+export function useFormDocument(): FormDocument {
+  const found = useContext(FormContext);
+  if (found === undefined) throw new Error("A field needs a form around it.");
+  return found;
+}
+
+/** Change the document; a failure is shown by the form. */
+export function useChange(): (edit: Parameters<Database<Film>["changeDoc"]>[1]) => void {
+  const { db, doc, failure } = useFormDocument();
+  return (edit) => {
+    whileSaving(db.changeDoc(doc, edit as never)).then(
+      () => (failure.value = undefined),
+      (error: unknown) => (failure.value = error),
+    );
+  };
+}
+
+interface TextFieldProps {
+  readonly label: string;
+  readonly path: readonly string[];
+  readonly suggestions?: readonly string[];
+  /** the large field at the head of the page */
+  readonly isTitle?: boolean;
+}
+
+/** A line of text that merges with what others type. */
+export function TextField({ label, path, suggestions, isTitle = false }: TextFieldProps) {
+  const id = useId();
+  const input = useBoundText<HTMLInputElement>(path);
+  return (
+    <div class={isTitle ? "field field-title" : "field"}>
+      <label for={id} class={isTitle ? "visually-hidden" : undefined}>
+        {label}
+      </label>
+      <input
+        id={id}
+        ref={input}
+        type="text"
+        placeholder={isTitle ? "Untitled" : undefined}
+        list={suggestions === undefined ? undefined : `${id}-list`}
+        autocomplete="off"
+      />
+      {suggestions === undefined ? null : (
+        <datalist id={`${id}-list`}>
+          {suggestions.map((text) => (
+            <option key={text} value={text} />
+          ))}
+        </datalist>
+      )}
+    </div>
+  );
+}
+
+/** Several lines of text that merge with what others type. */
+export function TextAreaField({ label, path }: TextFieldProps) {
+  const id = useId();
+  const area = useBoundText<HTMLTextAreaElement>(path);
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <textarea id={id} ref={area} rows={5} />
+    </div>
+  );
+}
+
+function useBoundText<E extends HTMLInputElement | HTMLTextAreaElement>(path: readonly string[]) {
+  const { doc, failure } = useFormDocument();
+  const element = useRef<E>(null);
+  useEffect(() => {
+    if (element.current === null) return undefined;
+    return bindText(element.current, doc, path, {
+      onError: (error) => {
+        failure.value = error;
+      },
+    });
+  }, [doc]);
+  return element;
+}
+
+interface NumberFieldProps {
+  readonly label: string;
+  readonly path: readonly [string] | readonly [string, string];
+  readonly range: { readonly min: number; readonly max: number };
+}
+
+/** A number, written on leaving the field or with Enter. What is no number stays in the field, with the reason below. */
+export function NumberField({ label, path, range }: NumberFieldProps) {
+  const id = useId();
+  const { doc } = useFormDocument();
+  const change = useChange();
+  const typed = useSignal<string | undefined>(undefined);
+  const wrong = useSignal<string | undefined>(undefined);
+  const stored = useComputed(() => numberOf(readAt(doc.data.value, path))).value;
+  const shown = stored === undefined ? "" : stored >= 10_000 ? formatCount(stored) : String(stored);
+  const commit = (): void => {
+    if (typed.peek() === undefined) return;
+    const read = readTypedNumber(typed.peek() ?? "", range);
+    wrong.value = read.kind === "wrong" ? read.why : undefined;
+    if (read.kind === "wrong") return;
+    typed.value = undefined;
+    const next = read.kind === "number" ? read.number : undefined;
+    if (next !== stored) change((draft) => writeNumber(draft, path, next));
+  };
+  return (
+    <div class="field field-number">
+      <label for={id}>{label}</label>
+      <input
+        id={id}
+        type="text"
+        inputMode="decimal"
+        autocomplete="off"
+        value={typed.value ?? shown}
+        aria-invalid={wrong.value !== undefined}
+        aria-describedby={wrong.value === undefined ? undefined : `${id}-wrong`}
+        onInput={(event) => (typed.value = event.currentTarget.value)}
+        onKeyDown={(event) => event.key === "Enter" && commit()}
+        onBlur={commit}
+      />
+      {wrong.value === undefined ? null : (
+        <p id={`${id}-wrong`} class="hint bad" role="alert">
+          {wrong.value}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** Set or remove a number at the top or one step below it; the holder is made when it is missing. */
+function writeNumber(draft: object, path: NumberFieldProps["path"], number: number | undefined): void {
+  const [first, second] = path;
+  const top = draft as Record<string, unknown>;
+  const isNested = second !== undefined;
+  if (isNested && (typeof top[first] !== "object" || top[first] === null)) top[first] = {};
+  const holder = isNested ? (top[first] as Record<string, unknown>) : top;
+  const key = second ?? first;
+  if (number === undefined) delete holder[key];
+  else holder[key] = number;
+}

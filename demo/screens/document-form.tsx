@@ -1,0 +1,79 @@
+/** The fields of a document. Texts merge while people type; numbers and tags are set as a whole. */
+import type { Signal } from "@preact/signals";
+import type { Database, Doc } from "cofferdb";
+import { FormContext, NumberField, TextAreaField, TextField } from "../parts/bound-fields.tsx";
+import { TagField } from "../parts/tag-field.tsx";
+import { genres, type Film } from "../film/film.ts";
+
+interface DocumentFormProps {
+  readonly db: Database<Film>;
+  readonly doc: Doc<Film>;
+  /** takes what could not be saved */
+  readonly failure: Signal<unknown>;
+}
+
+/** The form of a film. */
+export function DocumentForm({ db, doc, failure }: DocumentFormProps) {
+  return (
+    <FormContext.Provider value={{ db, doc, failure }}>
+      <div class="document-form">
+        <TextField label="Title" path={["title"]} isTitle />
+        <div class="fields">
+          <TextField label="Director" path={["director"]} />
+          <TextField label="Genre" path={["genre"]} suggestions={genres} />
+          <NumberField label="Year" path={["year"]} range={{ min: 1800, max: 2200 }} />
+          <NumberField label="Minutes" path={["runtimeMinutes"]} range={{ min: 1, max: 10_000 }} />
+          <TextField label="Rated" path={["rated"]} />
+        </div>
+        <TagField />
+        <fieldset class="group">
+          <legend>Ratings</legend>
+          <div class="fields">
+            <NumberField label="IMDb" path={["ratings", "imdb"]} range={{ min: 0, max: 10 }} />
+            <NumberField
+              label="Rotten Tomatoes, %"
+              path={["ratings", "rottenTomatoes"]}
+              range={{ min: 0, max: 100 }}
+            />
+            <NumberField label="Votes" path={["ratings", "votes"]} range={{ min: 0, max: 1e9 }} />
+          </div>
+        </fieldset>
+        <fieldset class="group">
+          <legend>Distribution</legend>
+          <div class="fields">
+            <TextField label="Distributor" path={["distribution", "distributor"]} />
+            <NumberField
+              label="Budget, $"
+              path={["distribution", "budgetUsd"]}
+              range={{ min: 0, max: 1e12 }}
+            />
+            <NumberField
+              label="Worldwide gross, $"
+              path={["distribution", "worldwideUsd"]}
+              range={{ min: 0, max: 1e12 }}
+            />
+          </div>
+        </fieldset>
+        <TextAreaField label="Notes" path={["notes"]} />
+        <MoreFields doc={doc} />
+      </div>
+    </FormContext.Provider>
+  );
+}
+
+/** Columns of an imported table without a field of their own. */
+function MoreFields({ doc }: { readonly doc: Doc<Film> }) {
+  const more = doc.data.value?.more;
+  const names = typeof more === "object" && more !== null ? Object.keys(more) : [];
+  if (names.length === 0) return null;
+  return (
+    <fieldset class="group">
+      <legend>More</legend>
+      <div class="fields">
+        {names.map((name) => (
+          <TextField key={name} label={name} path={["more", name]} />
+        ))}
+      </div>
+    </fieldset>
+  );
+}

@@ -1,0 +1,152 @@
+/** A document's page: a form that reads like a page, live while it is open. */
+import { useSignal } from "@preact/signals";
+import type { Doc } from "cofferdb";
+import { useEffect } from "preact/hooks";
+import { ErrorNote, ErrorText } from "../parts/error-note.tsx";
+import { Icon } from "../parts/icon.tsx";
+import type { Film } from "../film/film.ts";
+import { textOf } from "../film/read-value.ts";
+import { useAction } from "../state/action.ts";
+import { notify, whileSaving } from "../state/activity.ts";
+import { goTo } from "../state/route.ts";
+import { authorName, type Space } from "../state/space.ts";
+import { formatMoment, shortId } from "../text/format.ts";
+import { DocumentForm } from "./document-form.tsx";
+
+interface DocumentProps {
+  readonly space: Space;
+  readonly id: string;
+}
+
+/** Open a document and show it. */
+export function Document({ space, id }: DocumentProps) {
+  const doc = useSignal<Doc<Film> | undefined>(undefined);
+  const open = useAction(async () => {
+    doc.value = await space.db.getDocument(id);
+  });
+  useEffect(() => {
+    let isGone = false;
+    space.db.getDocument(id).then(
+      (opened) => {
+        if (isGone) opened.dispose();
+        else doc.value = opened;
+      },
+      () => open.run(),
+    );
+    return () => {
+      isGone = true;
+      doc.peek()?.dispose();
+    };
+  }, []);
+  return (
+    <article class="document" aria-label="Document" data-testid="document">
+      {doc.value === undefined ? (
+        <>
+          <DocumentHead>
+            <span class="muted">{open.error.value === undefined ? "Opening…" : ""}</span>
+          </DocumentHead>
+          <ErrorNote error={open.error} />
+          {open.error.value === undefined ? null : (
+            <button type="button" class="button" onClick={() => open.run()}>
+              Try again
+            </button>
+          )}
+        </>
+      ) : (
+        <OpenDocument space={space} doc={doc.value} />
+      )}
+    </article>
+  );
+}
+
+function OpenDocument({ space: { db }, doc }: { readonly space: Space; readonly doc: Doc<Film> }) {
+  const status = doc.status.value;
+  const failure = useSignal<unknown>(undefined);
+  const restore = useAction(async () => whileSaving(db.undeleteDocument(doc.id)));
+  const remove = useAction(async () => {
+    const title = textOf(doc.data.peek()?.title) || "Untitled";
+    await whileSaving(db.deleteDocument(doc));
+    goTo("#/library");
+    notify(`Deleted “${title}”.`, { label: "Undo", run: async () => db.undeleteDocument(doc.id) });
+  });
+  const isDeleted = status === "deleted";
+  return (
+    <>
+      <DocumentHead>
+        <span class="muted" role="status" data-testid="doc-status" data-status={status}>
+          {statusWords[status]}
+        </span>
+        {isDeleted ? null : (
+          <button
+            type="button"
+            class="button button-plain"
+            disabled={remove.isBusy.value}
+            onClick={() => remove.run()}
+          >
+            <Icon name="trash" />
+            Delete
+          </button>
+        )}
+      </DocumentHead>
+      <ErrorNote error={remove.error} />
+      <ErrorNote error={failure} />
+      {isDeleted ? (
+        <div class="note note-warn">
+          <p>This document was deleted. It can be restored as it was.</p>
+          <button type="button" class="button" disabled={restore.isBusy.value} onClick={() => restore.run()}>
+            Restore
+          </button>
+          <ErrorNote error={restore.error} />
+        </div>
+      ) : status === "no-key" ? (
+        <p class="note">
+          The key for this document is not on this device. It can be read as soon as the key arrives.
+        </p>
+      ) : status === "failed" && doc.data.value === undefined ? (
+        <ErrorText error={new Error("The document could not be read.")} />
+      ) : (
+        <DocumentForm db={db} doc={doc} failure={failure} />
+      )}
+      <LastChange doc={doc} />
+    </>
+  );
+}
+
+const statusWords: Record<Doc["status"]["value"], string> = {
+  loading: "Loading…",
+  ready: "Saved",
+  saving: "Saving…",
+  deleted: "Deleted",
+  "no-key": "Sealed",
+  locked: "Locked",
+  failed: "Cannot be saved now",
+};
+
+function DocumentHead({ children }: { readonly children: preact.ComponentChildren }) {
+  return (
+    <header class="document-head">
+      <a class="button button-plain back" href="#/library">
+        <Icon name="back" />
+        Library
+      </a>
+      {children}
+    </header>
+  );
+}
+
+function LastChange({ doc }: { readonly doc: Doc<Film> }) {
+  const change = doc.lastChange.value;
+  return (
+    <footer class="document-foot muted">
+      {change === undefined ? null : (
+        <p data-testid="last-change">
+          Last change by <strong>{authorName(change.author)}</strong>, {formatMoment(change.atMs, Date.now())}
+        </p>
+      )}
+      <p>
+        Document <span class="code">{shortId(doc.id)}</span>,{" "}
+        {doc.heads.value.length > 1 ? "merged from several edits" : "one version"}
+      </p>
+    </footer>
+  );
+}

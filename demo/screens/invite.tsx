@@ -1,0 +1,115 @@
+/** Inviting: a request is looked at, approved, and answered. */
+import { useSignal, useSignalEffect } from "@preact/signals";
+import { Busy } from "../parts/busy.tsx";
+import { CopyBox } from "../parts/copy-box.tsx";
+import { ErrorNote } from "../parts/error-note.tsx";
+import { PasswordField, PasteField } from "../parts/field.tsx";
+import { SafetyNumber } from "../parts/safety-number.tsx";
+import { useAction } from "../state/action.ts";
+import { theCoffer } from "../state/coffer.ts";
+import type { Space } from "../state/space.ts";
+
+interface Asking {
+  readonly userName: string;
+  readonly safetyNumber: string;
+}
+
+interface Answer {
+  readonly response: string;
+  readonly sharePassword: string;
+}
+
+/** The steps of an invitation, each below the one before. */
+export function Invite({ space: { tenant } }: { readonly space: Space }) {
+  const request = useSignal("");
+  const asking = useSignal<Asking | undefined>(undefined);
+  const adminPassword = useSignal("");
+  const answer = useSignal<Answer | undefined>(undefined);
+  const inspect = useAction(async () => {
+    const text = request.peek();
+    const found = await tenant.inspectJoinRequest(text.trim());
+    if (request.peek() === text) asking.value = found;
+  });
+  useSignalEffect(() => {
+    const isWhole = /^\s*mdb:\/\/join-request\/\S{40,}\s*$/.test(request.value);
+    asking.value = undefined;
+    answer.value = undefined;
+    if (isWhole) inspect.run();
+    else inspect.clear();
+  });
+  const approve = useAction(async () => {
+    const adminUser = tenant.adminUser.peek();
+    if (adminUser === undefined) return;
+    const sharePassword = await theCoffer().createSharePassword();
+    const serverUrl = tenant.links.peek()[0]?.url;
+    const options = { adminUser, adminPassword: adminPassword.value, sharePassword, format: "uri" } as const;
+    const response = await tenant.approveJoinRequest(
+      request.value.trim(),
+      serverUrl === undefined ? options : { ...options, serverUrl },
+    );
+    answer.value = { response, sharePassword };
+  });
+  return (
+    <form
+      class="form panel"
+      aria-label="Invitation"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (asking.value === undefined) inspect.run();
+        else approve.run();
+      }}
+    >
+      <PasteField
+        label="Join request"
+        value={request}
+        placeholder="mdb://join-request/…"
+        hint="The newcomer chooses “Join a space” on their own device and sends you this text."
+      />
+      <ErrorNote error={inspect.error} />
+      {asking.value === undefined ? null : (
+        <>
+          <p>
+            <strong data-testid="request-name">{asking.value.userName}</strong> asks to join.
+          </p>
+          <SafetyNumber number={asking.value.safetyNumber} who={asking.value.userName} />
+          <PasswordField label="Admin password" value={adminPassword} autocomplete="off" required />
+          {tenant.links.value.length > 0 ? null : (
+            <p class="hint">
+              This space has no server yet. Publish it on the Sync page first, and the newcomer's device
+              connects by itself.
+            </p>
+          )}
+          <ErrorNote error={approve.error} />
+          {approve.isBusy.value ? (
+            <Busy
+              what="Sealing the invitation."
+              why="The admin key is unlocked, and the answer is sealed for this one request."
+            />
+          ) : null}
+          {answer.value === undefined ? (
+            <div class="actions">
+              <button type="submit" class="button button-main" disabled={approve.isBusy.value}>
+                Approve {asking.value.userName}
+              </button>
+            </div>
+          ) : (
+            <AnswerBoxes answer={answer.value} />
+          )}
+        </>
+      )}
+    </form>
+  );
+}
+
+function AnswerBoxes({ answer }: { readonly answer: Answer }) {
+  return (
+    <>
+      <CopyBox label="Join response" text={answer.response} testId="join-response" hasQr />
+      <CopyBox label="Share password" text={answer.sharePassword} testId="share-password" />
+      <p class="hint">
+        Send the response any way you like, and tell the share password by another one. It takes both, and the
+        newcomer's own key, to join. The answer is good for a week.
+      </p>
+    </>
+  );
+}

@@ -1,0 +1,110 @@
+/** The spaces on this device. Their names are sealed, so that only an id and two dates can be shown before they are unlocked. */
+import { useSignal } from "@preact/signals";
+import type { KnownTenant } from "cofferdb";
+import { Busy } from "../parts/busy.tsx";
+import { ErrorNote } from "../parts/error-note.tsx";
+import { PasswordField } from "../parts/field.tsx";
+import { Icon } from "../parts/icon.tsx";
+import { useAction } from "../state/action.ts";
+import { theCoffer } from "../state/coffer.ts";
+import { enterSpace } from "../state/space.ts";
+import { formatDay, formatMoment, shortId } from "../text/format.ts";
+
+interface KnownSpacesProps {
+  readonly tenants: readonly KnownTenant[];
+  readonly onChanged: () => void;
+}
+
+/** List the spaces, the one opened last first and ready for its password. */
+export function KnownSpaces({ tenants, onChanged }: KnownSpacesProps) {
+  const byLastOpened = tenants.toSorted((a, b) => b.lastOpenedAtMs - a.lastOpenedAtMs);
+  const chosen = useSignal(byLastOpened[0]?.id);
+  return (
+    <section class="known" aria-labelledby="known-title">
+      <h2 id="known-title">On this device</h2>
+      <p class="hint">Names are sealed until you unlock, so a space shows only its id and two dates.</p>
+      <ul class="plain">
+        {byLastOpened.map((tenant) => (
+          <li key={tenant.id} class="known-space" data-testid="known-space">
+            <button
+              type="button"
+              class="known-head"
+              aria-expanded={chosen.value === tenant.id}
+              onClick={() => (chosen.value = tenant.id)}
+            >
+              <Icon name="lock" />
+              <span class="code">{shortId(tenant.id)}</span>
+              <span class="muted">
+                made {formatDay(tenant.createdAtMs)}, last opened{" "}
+                {formatMoment(tenant.lastOpenedAtMs, Date.now())}
+              </span>
+            </button>
+            {chosen.value === tenant.id ? <Unlock tenant={tenant} onChanged={onChanged} /> : null}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Unlock({ tenant, onChanged }: { readonly tenant: KnownTenant; readonly onChanged: () => void }) {
+  const password = useSignal("");
+  const isRemoving = useSignal(false);
+  const unlock = useAction(async () => {
+    await enterSpace(await theCoffer().openTenant(tenant.id, { password: password.value }));
+  });
+  const remove = useAction(async () => {
+    await theCoffer().removeTenant(tenant.id);
+    onChanged();
+  });
+  return (
+    <form
+      class="form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        unlock.run();
+      }}
+    >
+      <PasswordField
+        label="Your password"
+        value={password}
+        autocomplete="current-password"
+        autofocus
+        required
+      />
+      <ErrorNote error={unlock.error} />
+      {unlock.isBusy.value ? (
+        <Busy what="Unlocking." why="Your keys are derived from the password; that takes a moment." />
+      ) : null}
+      <div class="actions">
+        <button type="submit" class="button button-main" disabled={unlock.isBusy.value}>
+          Unlock
+        </button>
+        <button
+          type="button"
+          class="button button-plain"
+          onClick={() => (isRemoving.value = !isRemoving.value)}
+        >
+          Forget this space…
+        </button>
+      </div>
+      {isRemoving.value ? (
+        <div class="note note-warn">
+          <p>
+            This removes everything of the space from this device. What no server or other device has is gone
+            for good.
+          </p>
+          <button
+            type="button"
+            class="button button-bad"
+            disabled={remove.isBusy.value}
+            onClick={() => remove.run()}
+          >
+            Remove it from this device
+          </button>
+        </div>
+      ) : null}
+      <ErrorNote error={remove.error} />
+    </form>
+  );
+}

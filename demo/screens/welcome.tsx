@@ -1,0 +1,65 @@
+/** The first screen: start a space, join one, or unlock one that is on this device. */
+import { useSignal } from "@preact/signals";
+import type { KnownTenant } from "cofferdb";
+import { useEffect } from "preact/hooks";
+import { Icon } from "../parts/icon.tsx";
+import { theCoffer } from "../state/coffer.ts";
+import { JoinSpace } from "./join-space.tsx";
+import { KnownSpaces } from "./known-spaces.tsx";
+import { StartSpace } from "./start-space.tsx";
+
+/** Show the two choices, and the spaces that are here already. */
+export function Welcome() {
+  const choice = useSignal<"none" | "start" | "join">("none");
+  const known = useSignal<readonly KnownTenant[]>([]);
+  const pendingCount = useSignal(0);
+  const reload = async (): Promise<void> => {
+    const [tenants, pending] = await Promise.all([theCoffer().tenants(), theCoffer().pendingIdentities()]);
+    known.value = tenants;
+    pendingCount.value = pending.length;
+  };
+  useEffect(() => {
+    reload().catch(() => undefined);
+  }, []);
+  const goBack = (): void => {
+    choice.value = "none";
+    reload().catch(() => undefined);
+  };
+  if (choice.value === "start") return <StartSpace onBack={goBack} />;
+  if (choice.value === "join") return <JoinSpace onBack={goBack} />;
+  return (
+    <main class="welcome">
+      <header class="hero">
+        <img src="./icons/icon.svg" alt="" width="56" height="56" />
+        <h1>CofferDB</h1>
+        <p class="lead">
+          A library that is yours alone: kept on this device, sealed before it leaves, and never readable by a
+          server.
+        </p>
+      </header>
+      {known.value.length === 0 ? null : (
+        <KnownSpaces tenants={known.value} onChanged={() => void reload()} />
+      )}
+      <nav class="choices" aria-label="Begin">
+        <button type="button" class="choice" onClick={() => (choice.value = "start")}>
+          <Icon name="key" />
+          <span>
+            <strong>Start a space</strong>
+            <span class="muted">Make a new one. It works without a server and without a network.</span>
+          </span>
+        </button>
+        <button type="button" class="choice" onClick={() => (choice.value = "join")}>
+          <Icon name="people" />
+          <span>
+            <strong>Join a space</strong>
+            <span class="muted">
+              {pendingCount.value > 0
+                ? "You have asked to join one: paste the answer here."
+                : "Ask someone who has one; they answer with an invitation."}
+            </span>
+          </span>
+        </button>
+      </nav>
+    </main>
+  );
+}

@@ -1,0 +1,27 @@
+/**
+ * The demo's service worker: keeps the application's files, so that it starts without a network, and lets CofferDB send and receive
+ * sealed commits in the background.
+ */
+import { installCofferSync } from "cofferdb/service-worker";
+import { cleanupOutdatedCaches, getCacheKeyForURL, matchPrecache, precache } from "workbox-precaching";
+import type { PrecacheEntry } from "workbox-precaching";
+
+declare const self: ServiceWorkerGlobalScope & { readonly __WB_MANIFEST: (string | PrecacheEntry)[] };
+
+const shellUrl = "index.html";
+
+precache(self.__WB_MANIFEST);
+cleanupOutdatedCaches();
+
+self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  if (request.method !== "GET") return;
+  // Every page of this application is the same file: where the user is stands behind the `#`.
+  const url = request.mode === "navigate" ? shellUrl : request.url;
+  if (getCacheKeyForURL(url) === undefined) return;
+  event.respondWith(matchPrecache(url).then((kept) => kept ?? fetch(request)));
+});
+
+installCofferSync(self);

@@ -1,0 +1,64 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  formatBytes,
+  formatClock,
+  formatMoment,
+  formatMoney,
+  formatThings,
+  initials,
+  markHits,
+} from "./format.ts";
+
+test.each([
+  [0, "0 B"],
+  [812, "812 B"],
+  [999.6, "1 kB"],
+  [1500, "1.5 kB"],
+  [123_456, "123 kB"],
+  [3_400_000, "3.4 MB"],
+  [5e15, "5000 TB"],
+])("%d bytes are %s", (bytes, text) => {
+  expect(formatBytes(bytes)).toBe(text);
+});
+
+test("counts take the plural", () => {
+  expect(formatThings(1, "document")).toBe("1 document");
+  expect(formatThings(3201, "document")).toBe("3,201 documents");
+  expect(formatMoney(766_812_167)).toBe("$767M");
+});
+
+test("a moment of today is a time of day, another one has its date", () => {
+  const nowMs = new Date(2026, 10, 21, 14, 2).getTime();
+  expect(formatMoment(nowMs, nowMs)).toBe(formatClock(nowMs));
+  expect(formatMoment(nowMs - 86_400_000, nowMs)).toBe("20 Nov 2026, 14:02");
+});
+
+test.each([
+  ["Ada Lovelace", "AL"],
+  ["ada", "A"],
+  ["Ada King of Lovelace", "AL"],
+  ["  ", ""],
+])("the initials of %s are %s", (name, letters) => {
+  expect(initials(name)).toBe(letters);
+});
+
+describe("hits", () => {
+  test("are marked wherever they are, in any case", () => {
+    expect(markHits("Star Wars", ["wa", "star"])).toStrictEqual([
+      { text: "Star", isHit: true },
+      { text: " ", isHit: false },
+      { text: "Wa", isHit: true },
+      { text: "rs", isHit: false },
+    ]);
+  });
+
+  test("never change the text", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme" }), fc.array(fc.string()), (text, words) => {
+        const parts = markHits(text, words);
+        expect(parts.map((part) => part.text).join("")).toBe(text);
+      }),
+    );
+  });
+});
