@@ -1,0 +1,12 @@
+/** The bench's page: everything that the runner asks it to do, as `window.bench`. */
+import * as edit from "./edit.ts";
+import * as idle from "./idle.ts";
+import * as imports from "./import.ts";
+import * as reopen from "./reopen.ts";
+
+const bench = { ...edit, ...idle, ...imports, ...reopen };
+
+/** The functions a runner may call by name. */
+export type Bench = typeof bench;
+
+Object.assign(window, { bench });

@@ -1,0 +1,16 @@
+/** The workloads, in the order in which they run. */
+import { blocking } from "./blocking.mjs";
+import { edit } from "./edit.mjs";
+import { idle } from "./idle.mjs";
+import { importing } from "./import.mjs";
+import { reopen } from "./reopen.mjs";
+import { sizes } from "./sizes.mjs";
+
+/**
+ * One workload: it measures in the world it is given, and gives its samples by the names of the metrics.
+ *
+ * @typedef {{ name: string, title: string, measure: (world: import("../world.mjs").World) => Promise<Record<string, number[]>> }} Workload
+ */
+
+/** @type {readonly Workload[]} */
+export const workloads = [sizes, importing, blocking, edit, reopen, idle];

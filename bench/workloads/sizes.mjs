@@ -1,0 +1,110 @@
+/** What is sent to a page: bundles, and what the demo loads before its first paint. Exact, whatever the machine. */
+import { existsSync, readFileSync } from "node:fs";
+import { gzipSync } from "node:zlib";
+import { build } from "vite";
+import { fromRoot } from "../../build/paths.mjs";
+
+/** @type {import("./index.mjs").Workload} */
+export const sizes = {
+  name: "sizes",
+  title: "bundles and the first paint",
+  async measure({ openPage, serverUrl: server, log }) {
+    const demoFiles = await firstPaint(await openPage(), await server());
+    log(`  sizes: ${demoFiles.names.join(", ")}`);
+    return {
+      "sizes.page": [gzipBytes(await bundlePage())],
+      ...sizeOf("sizes.scriptTag", "dist/coffer.global.js"),
+      ...sizeOf("sizes.serviceWorker", "dist/sw.js"),
+      ...sizeOf("sizes.demoServiceWorker", "demo/dist/sw.js"),
+      ...sizeOf("sizes.worker", "dist/worker.js"),
+      ...sizeOf("sizes.wasm", "dist/automerge.wasm"),
+      "sizes.firstPaintWasm": [demoFiles.names.filter((name) => name.endsWith(".wasm")).length],
+      "sizes.firstPaintBytes": [demoFiles.bytes],
+      "sizes.firstPaint": [demoFiles.paintMs],
+    };
+  },
+};
+
+/**
+ * What an application gets that imports everything: the published index with its signals and Comlink. Its worker stays a file of
+ * its own, so the address of the worker is hidden from Vite, which would otherwise build the worker into the result.
+ */
+async function bundlePage() {
+  const result = await build({
+    configFile: false,
+    root: fromRoot(),
+    logLevel: "warn",
+    publicDir: false,
+    define: { "process.env.NODE_ENV": '"production"' },
+    plugins: [
+      {
+        name: "bench:leave-the-worker",
+        transform: (code) =>
+          code.replaceAll('"./worker.js", import.meta.url', '"./worker.js", document.baseURI'),
+      },
+    ],
+    build: {
+      write: false,
+      target: "es2022",
+      modulePreload: false,
+      rolldownOptions: {
+        input: fromRoot("dist", "index.js"),
+        preserveEntrySignatures: "strict",
+        output: { format: "es" },
+      },
+    },
+  });
+  const chunks = (Array.isArray(result) ? result : [result]).flatMap((part) =>
+    "output" in part ? part.output : [],
+  );
+  const [chunk] = chunks;
+  if (chunk?.type !== "chunk" || chunks.length !== 1) throw new Error("The page's bundle is not one file");
+  return Buffer.from(chunk.code);
+}
+
+/** The list of files that a build writes into an application's service worker. */
+const fileList = /\[\{"url":"[^]*?\}\]/;
+
+/**
+ * @param {string} name
+ * @param {string} path
+ * @returns {Record<string, number[]>} nothing when the file was not built
+ */
+function sizeOf(name, path) {
+  if (!existsSync(fromRoot(path))) return {};
+  const bytes = readFileSync(fromRoot(path));
+  const counted = path.endsWith("sw.js")
+    ? Buffer.from(bytes.toString("utf8").replace(fileList, "[]"))
+    : bytes;
+  return { [name]: [gzipBytes(counted)] };
+}
+
+/** @param {Uint8Array} bytes */
+const gzipBytes = (bytes) => gzipSync(bytes, { level: 9 }).length;
+
+/**
+ * Load the demo as a first visit, and list what it asked for until it had painted its first content.
+ *
+ * @param {import("@playwright/test").Page} page
+ * @param {string} url
+ */
+async function firstPaint(page, url) {
+  /** @type {import("@playwright/test").Response[]} */
+  const responses = [];
+  page.on("response", (response) => responses.push(response));
+  await page.goto(`${url}/`, { waitUntil: "commit" });
+  const paintMs = await page.evaluate(
+    () =>
+      new Promise((/** @type {(ms: number) => void} */ resolve) => {
+        new PerformanceObserver((list) => {
+          const entry = list.getEntriesByName("first-contentful-paint")[0];
+          if (entry !== undefined) resolve(entry.startTime);
+        }).observe({ type: "paint", buffered: true });
+      }),
+  );
+  const before = [...responses];
+  const bodies = await Promise.all(before.map((response) => response.body().catch(() => Buffer.alloc(0))));
+  const names = before.map((response) => new URL(response.url()).pathname);
+  await page.context().close();
+  return { paintMs, names, bytes: bodies.reduce((sum, body) => sum + gzipBytes(body), 0) };
+}

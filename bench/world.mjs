@@ -1,0 +1,183 @@
+/**
+ * What the workloads run in: the built bench page on a server of its own, the sync server with an empty store, and browsers with
+ * profiles on disk, as storage behaves in them as it does for people. All of it is closed and removed at the end.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { chromium } from "@playwright/test";
+import { build } from "esbuild";
+import { chromiumLaunchOptions } from "../build/chromium.mjs";
+import { fromRoot } from "../build/paths.mjs";
+import { startCountingProxy } from "./counting-proxy.mjs";
+import { startStaticServer } from "./static-server.mjs";
+
+/**
+ * @typedef {import("@playwright/test").Page} Page
+ * @typedef {import("./page/page.ts").Bench} Bench
+ * @typedef {{ page: Page, call: Call, reload: () => Promise<void>, close: () => Promise<void> }} Device
+ * @typedef {<Name extends keyof Bench>(name: Name, ...args: Parameters<Bench[Name]>) => Promise<Awaited<ReturnType<Bench[Name]>>>} Call
+ * @typedef {import("./counting-proxy.mjs").CountingProxy} CountingProxy
+ * @typedef {{ runs: number, serverUrl: () => Promise<string>, countedServer: () => Promise<CountingProxy>, openDevice: () => Promise<Device>, openPage: () => Promise<Page>, browserVersion: () => string, freshName: (what: string) => string, log: (text: string) => void }} World
+ */
+
+/** Build the bench's page and its workers; the product itself is taken as it is published, from `dist`. */
+async function buildPage() {
+  const outdir = fromRoot("bench", "dist");
+  const names = ["page", "dexie-worker", "stages-worker"];
+  await build({
+    entryPoints: names.map((name) => fromRoot("bench", "page", `${name}.ts`)),
+    outdir,
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    minify: true,
+    external: ["cofferdb", "@preact/signals-core"],
+    define: { "process.env.NODE_ENV": '"production"' },
+    logLevel: "warning",
+  });
+  return outdir;
+}
+
+/**
+ * Open the world.
+ *
+ * @param {{ runs: number }} options
+ * @returns {Promise<{ world: World, close: () => Promise<void> }>}
+ */
+export async function openWorld({ runs }) {
+  /** @type {(() => void | Promise<void>)[]} */
+  const closers = [];
+  const signals = createRequire(fromRoot("package.json")).resolve("@preact/signals-core");
+  const pages = await startStaticServer({
+    "/": fromRoot("bench", "page", "index.html"),
+    "/bench/": await buildPage(),
+    "/dist/": fromRoot("dist"),
+    "/signals.js": signals.replace(/\.js$/, ".mjs"),
+  });
+  closers.push(() => pages.close());
+  let nameCount = 0;
+  let version = "";
+  /** @type {Promise<string> | undefined} */
+  let serverUrl;
+
+  async function openPage() {
+    const profileFolder = createFolder(closers);
+    const context = await chromium.launchPersistentContext(profileFolder, {
+      ...chromiumLaunchOptions(),
+      headless: true,
+    });
+    closers.push(() => context.close().catch(() => undefined));
+    version = context.browser()?.version() ?? version;
+    return context.pages()[0] ?? (await context.newPage());
+  }
+
+  /** @type {World} */
+  const world = {
+    runs,
+    serverUrl: () => (serverUrl ??= startSyncServer(closers)),
+    countedServer: () => startCountedServer(closers),
+    openPage,
+    async openDevice() {
+      const page = await openPage();
+      page.on("pageerror", (error) => console.error(`On the page: ${error.message}`));
+      await load(page, pages.url);
+      return {
+        page,
+        call: (name, ...args) => page.evaluate(callBench, { name, args }),
+        reload: () => load(page, pages.url),
+        close: () => page.context().close(),
+      };
+    },
+    browserVersion: () => version,
+    freshName: (what) => `bench-${what}-${process.pid}-${(nameCount += 1)}`,
+    log: (text) => process.stderr.write(`${text}\n`),
+  };
+  return {
+    world,
+    async close() {
+      for (const closeOne of closers.reverse()) await closeOne();
+    },
+  };
+}
+
+/**
+ * Runs on the page.
+ *
+ * @param {{ name: string, args: readonly unknown[] }} call
+ */
+function callBench({ name, args }) {
+  const { bench } = /** @type {{ bench: Record<string, (...args: readonly unknown[]) => unknown> }} */ (
+    /** @type {unknown} */ (window)
+  );
+  const run = bench[name];
+  if (run === undefined) throw new Error(`The bench's page has no ${name}`);
+  return /** @type {any} */ (run(...args));
+}
+
+/**
+ * @param {Page} page
+ * @param {string} url
+ */
+async function load(page, url) {
+  await page.goto(`${url}/`);
+  await page.waitForFunction(() => "bench" in window);
+  if (!(await page.evaluate(() => crossOriginIsolated))) throw new Error("The bench's page is not isolated");
+}
+
+/** @param {(() => void)[]} closers */
+function createFolder(closers) {
+  const path = mkdtempSync(join(tmpdir(), "cofferdb-bench-"));
+  closers.push(() => rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 }));
+  return path;
+}
+
+/**
+ * Start a sync server of its own behind a proxy that counts.
+ *
+ * @param {(() => void | Promise<void>)[]} closers
+ */
+async function startCountedServer(closers) {
+  const proxy = await startCountingProxy();
+  closers.push(() => proxy.close());
+  proxy.forwardTo(await startSyncServer(closers, ["--public-url", proxy.url]));
+  return proxy;
+}
+
+/**
+ * Start the built sync server, with the built demo, on a free port.
+ *
+ * @param {(() => void | Promise<void>)[]} closers
+ * @param {readonly string[]} [furtherArgs]
+ * @returns {Promise<string>} its address
+ */
+function startSyncServer(closers, furtherArgs = []) {
+  const command = fromRoot("server", "dist", "cli.js");
+  const args = [
+    "--port",
+    "0",
+    "--data",
+    createFolder(closers),
+    "--demo",
+    fromRoot("demo", "dist"),
+    ...furtherArgs,
+  ];
+  const server = spawn(process.execPath, [command, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => server.once("exit", resolve));
+  closers.push(async () => {
+    server.kill();
+    await ended;
+  });
+  return new Promise((resolve, reject) => {
+    let output = "";
+    server.stdout.on("data", (chunk) => {
+      output += String(chunk);
+      const url = /"url":"(http:[^"]+)"/.exec(output)?.[1];
+      if (url !== undefined) resolve(url);
+    });
+    server.once("exit", (code) => reject(new Error(`The sync server ended with code ${code}`)));
+  });
+}
