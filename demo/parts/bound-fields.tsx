@@ -49,6 +49,11 @@ interface TextFieldProps {
 export function TextField({ label, path, suggestions, isTitle = false }: TextFieldProps) {
   const id = useId();
   const input = useBoundText<HTMLInputElement>(path);
+  const { doc } = useFormDocument();
+  useEffect(() => {
+    // A document without a title is a new one: one can begin to write.
+    if (isTitle && readAt(doc.data.peek(), path) === "") input.current?.focus();
+  }, [doc]);
   return (
     <div class={isTitle ? "field field-title" : "field"}>
       <label for={id} class={isTitle ? "visually-hidden" : undefined}>

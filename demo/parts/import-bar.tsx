@@ -24,13 +24,13 @@ export function ImportBar() {
   }
   return (
     <div class="import-bar" data-testid="import">
-      <p role="status">
-        {phase === "reading" ? `Reading ${source}…` : `Sealing and storing ${source}`}
-        <span class="numbers" data-testid="import-count">
-          {phase === "reading" ? "" : ` ${formatCount(doneCount)} of ${formatCount(totalCount)}`}
-        </span>
-        <span class="numbers muted" data-testid="import-rate">
-          {perSecond > 0 ? ` ${formatCount(Math.round(perSecond))} per second` : ""}
+      <p role="status">{phase === "reading" ? `Reading ${source}…` : `Sealing and storing ${source}`}</p>
+      <p class="numbers import-numbers">
+        <span data-testid="import-count">
+          {phase === "reading" ? "" : `${formatCount(doneCount)} of ${formatCount(totalCount)}`}
+        </span>{" "}
+        <span class="muted" data-testid="import-rate">
+          {perSecond > 0 ? `${formatCount(Math.round(perSecond))} per second` : ""}
         </span>
       </p>
       <button type="button" class="button" onClick={cancelImport}>

@@ -1,7 +1,7 @@
 /** A document's page: a form that reads like a page, live while it is open. */
 import { useSignal } from "@preact/signals";
 import type { Doc } from "cofferdb";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { ErrorNote, ErrorText } from "../parts/error-note.tsx";
 import { Icon } from "../parts/icon.tsx";
 import type { Film } from "../film/film.ts";
@@ -24,7 +24,11 @@ export function Document({ space, id }: DocumentProps) {
   const open = useAction(async () => {
     doc.value = await space.db.getDocument(id);
   });
+  const page = useRef<HTMLElement>(null);
   useEffect(() => {
+    // Where the page takes the place of the list, the focus would be lost with the list.
+    if (page.current?.parentElement?.querySelector(".library")?.checkVisibility() === false)
+      page.current.focus();
     let isGone = false;
     space.db.getDocument(id).then(
       (opened) => {
@@ -39,7 +43,7 @@ export function Document({ space, id }: DocumentProps) {
     };
   }, []);
   return (
-    <article class="document" aria-label="Document" data-testid="document">
+    <article ref={page} class="document" aria-label="Document" data-testid="document" tabIndex={-1}>
       {doc.value === undefined ? (
         <>
           <DocumentHead>

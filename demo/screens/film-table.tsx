@@ -27,6 +27,7 @@ export function FilmTable({ list, docId }: FilmTableProps) {
   const view = useSignal({ top: 0, height: 600, width: 1000 });
   const focused = useSignal(0);
   const wantsFocus = useRef(false);
+  const lastDocId = useRef(docId);
   const total = list.total.value;
   const { offset, rows } = list.shown.value;
   const { top, height, width } = view.value;
@@ -41,6 +42,12 @@ export function FilmTable({ list, docId }: FilmTableProps) {
     scroller.current?.scrollTo({ top: 0 });
     focused.value = 0;
   }, [list.turn.value]);
+  useLayoutEffect(() => {
+    // Back from a document that had taken the list's place: on with the row one came from.
+    const isBack = docId === undefined && lastDocId.current !== undefined;
+    lastDocId.current = docId;
+    if (isBack && document.activeElement === document.body) wantsFocus.current = true;
+  }, [docId]);
   useLayoutEffect(() => {
     if (!wantsFocus.current) return;
     const row = scroller.current?.querySelector<HTMLElement>(`[aria-rowindex="${focused.value + 2}"]`);

@@ -1,5 +1,6 @@
 /** The library: search, filter, sort, import; and the list itself. */
 import { useSignal } from "@preact/signals";
+import { Busy } from "../parts/busy.tsx";
 import { ImportBar } from "../parts/import-bar.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { createFilm, genres } from "../film/film.ts";
@@ -46,13 +47,12 @@ export function Library({ space, docId }: LibraryProps) {
       onDragLeave={() => (isOver.value = false)}
       onDrop={onDrop}
     >
-      <ImportBar />
       {isLoading ? (
         <p class="muted pad">Opening the library…</p>
       ) : isEmpty && comingKinds.has(pillState.value.kind) ? (
-        <p class="muted pad" role="status">
-          The first documents are on their way: {pillState.value.text}.
-        </p>
+        <div class="empty">
+          <Busy what="The first documents are on their way." why={`Just now: ${pillState.value.text}.`} />
+        </div>
       ) : isEmpty && importJob.value === undefined ? (
         <EmptyLibrary />
       ) : (
@@ -62,6 +62,7 @@ export function Library({ space, docId }: LibraryProps) {
           <FilmTable list={list} docId={docId} />
         </>
       )}
+      <ImportBar />
     </section>
   );
 }

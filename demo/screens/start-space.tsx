@@ -47,7 +47,7 @@ export function StartSpace({ onBack }: { readonly onBack: () => void }) {
         <NewPasswordField
           label="Your password"
           value={userPassword}
-          hint="A few words in a row are good. It cannot be recovered."
+          hint="Nobody can recover it for you, so keep it well."
         />
         <NewPasswordField
           label="Admin password"

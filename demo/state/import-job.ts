@@ -7,7 +7,7 @@ import { isCofferError } from "cofferdb";
 import moviesUrl from "../../node_modules/vega-datasets/data/movies.json?url";
 import type { Film } from "../film/film.ts";
 import { mapCsvRow, mapFilmRecord, type SourceRecord } from "../film/map-record.ts";
-import { notify, whileSaving } from "./activity.ts";
+import { notices, notify, whileSaving } from "./activity.ts";
 import { space } from "./space.ts";
 import { formatThings } from "../text/format.ts";
 
@@ -60,6 +60,8 @@ async function run(source: string, read: (signal: AbortSignal) => Promise<readon
   const db = space.peek()?.db;
   if (db === undefined || (abort !== undefined && !abort.signal.aborted)) return;
   const { signal } = (abort = new AbortController());
+  // Older messages would lie over the progress.
+  notices.value = [];
   importJob.value = { source, phase: "reading", doneCount: 0, totalCount: 0, perSecond: 0, error: undefined };
   try {
     const films = await read(signal);

@@ -22,7 +22,7 @@ const advice: Partial<Record<CofferErrorCode, string>> = {
   "key/missing": "It can be read as soon as the key arrives from another device.",
   "key/wrong-password": "Look at Caps Lock and the keyboard layout, then try again.",
   "doc/deleted": "It can be restored.",
-  "doc/missing": "It may not have arrived on this device yet.",
+  "doc/missing": "It may still be on its way.",
   "entry/forged": "Do not use it. Get it again from its source, by another way.",
   "store/quota": "Free some space on the disk, then try again.",
   "store/blocked": "Close the other tabs of this app.",

@@ -259,6 +259,16 @@ describe("failures", () => {
     expect(bench.state.link).toBe("authenticating");
   });
 
+  test("another server at the address is denied, and asked again now and then", () => {
+    const bench = createBench();
+    bench.start();
+    const effects = bench.failed("access/denied");
+    expect(bench.state.link).toBe("denied");
+    expect(of(effects, "set-timer")).toMatchObject([{ name: "retry", minMs: 0, spreadMs: 60_000 }]);
+    bench.tell({ kind: "timer", name: "retry" });
+    expect(bench.state.link).toBe("exchanging");
+  });
+
   test("a store that failed is loaded again before anything is decided on it", () => {
     const bench = createBench();
     bench.start();

@@ -278,7 +278,7 @@ function onStored(turn: Turn, positions: readonly number[]): void {
 
 function onTimer(turn: Turn, name: Extract<EngineEvent, { kind: "timer" }>["name"]): void {
   const { link, isPulling } = turn.state;
-  if (name === "retry" && link === "waiting") connect(turn);
+  if (name === "retry" && (link === "waiting" || link === "denied")) connect(turn);
   if (name === "answer" && link === "live") fail(turn, "net/timeout");
   if (name === "poll" && link === "resting") connect(turn);
   if (name === "poll" && link === "live" && !isPulling) sendPull(turn);

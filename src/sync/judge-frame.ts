@@ -87,7 +87,9 @@ async function judgeCommit(
 ): Promise<Pick<JudgedItem, "commitHash" | "isGenuine"> | undefined> {
   const verdict = await verifyCommit(crypto, bytes);
   if (verdict.kind === "verified") {
-    const { commitHash, header } = verdict.commit;
+    const { commitHash, entries, header } = verdict.commit;
+    // Its hash covers what is missing too: taken for the commit, it would keep the whole one away for ever.
+    if (entries.some(({ ciphertext }) => ciphertext === undefined)) return undefined;
     return { commitHash, isGenuine: header.tenantId === tenantId && header.dbId === dbId };
   }
   // Where only the signature fails, the hash still tells which leaf it is, so that the rest of the run can be proven.

@@ -386,6 +386,21 @@ describe("a kept link", () => {
     expect(a.world.timers).toEqual([]);
   });
 
+  test("comes back by itself where nobody says that the network is back", async () => {
+    const relay = await newRelay(true);
+    const a = await createDevice(relay);
+    a.world.setOnline(false);
+    const runner = start(a, relay);
+    await expect(runner.sync()).rejects.toMatchObject({ code: "net/offline" });
+    expect(a.world.runNextTimer()).toBe(true);
+    expect(runner.status.phase).toBe("offline");
+    a.world.setOnline(true, true);
+    expect(a.world.runNextTimer()).toBe(true);
+    await until(() => runner.status.phase === "live");
+    await runner.stop();
+    expect(a.world.timers).toEqual([]);
+  });
+
   test("is held by one runner, and the next takes over", async () => {
     const relay = await newRelay();
     const a = await createDevice(relay);

@@ -45,6 +45,7 @@ export interface OnceSummary {
 }
 
 const holderTimeoutMs = 60_000;
+const askOnlineMs = 2000;
 const idleStatus: LinkProgress = {
   phase: "offline",
   pendingPush: 0,
@@ -154,14 +155,28 @@ function onMessage(
   };
 }
 
-/** Tell a conversation what the store and the device say. */
+/**
+ * Tell a conversation what the store and the device say. A browser does not always tell a worker that the network is back, so while it
+ * is away the device is asked again and again.
+ */
 function followWorld({ env, store }: RunnerOptions, conversation: Conversation): Release {
-  conversation.tell({ kind: "online", isOnline: env.isOnline() });
+  let stopAsking: Release = () => undefined;
+  const tell = (isOnline: boolean): void => {
+    conversation.tell({ kind: "online", isOnline });
+    stopAsking();
+    stopAsking = isOnline ? () => undefined : env.setTimer(askOnlineMs, ask);
+  };
+  const ask = (): void => {
+    if (env.isOnline()) tell(true);
+    else stopAsking = env.setTimer(askOnlineMs, ask);
+  };
+  tell(env.isOnline());
   const releases = [
-    env.onOnlineChange((isOnline) => conversation.tell({ kind: "online", isOnline })),
+    env.onOnlineChange(tell),
     store.onWrite(({ lastPosition }) => conversation.tell({ kind: "appended", lastPosition })),
   ];
   return () => {
+    stopAsking();
     for (const release of releases) release();
   };
 }

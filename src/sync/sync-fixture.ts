@@ -75,7 +75,8 @@ export interface TestWorld {
   readonly env: Env;
   /** Move time to the next timer and run it; `false` when there is none. */
   runNextTimer(): boolean;
-  setOnline(isOnline: boolean): void;
+  /** `silently`: as browsers do in some workers, nobody is told */
+  setOnline(isOnline: boolean, silently?: boolean): void;
   readonly timers: readonly { readonly atMs: number }[];
   readonly nowMs: number;
 }
@@ -129,8 +130,9 @@ export function createTestWorld(fraction = 0.5): TestWorld {
       next.run();
       return true;
     },
-    setOnline(online) {
+    setOnline(online, silently = false) {
       isOnline = online;
+      if (silently) return;
       for (const listener of onlineListeners) listener(online);
     },
     get timers() {

@@ -59,7 +59,8 @@ export function raise(turn: Turn, alarm: SyncAlarm): void {
   emit(turn, { kind: "alarm", alarm });
 }
 
-const protocolErrorSpreadMs = 60_000;
+/** for failures that only somebody's doing can end */
+const rareSpreadMs = 60_000;
 const retryAfterLimitMs = 3_600_000;
 
 /** Full jitter: a random time below half a second, doubled with each attempt up to a minute. */
@@ -83,14 +84,19 @@ export function endSession(turn: Turn, link: EngineState["link"]): void {
   if (wasBusy) emit(turn, { kind: "disconnect" });
 }
 
-/** End the conversation because of a failure, and try again later where that can help. */
+/**
+ * End the conversation because of a failure, and try again later where that can help. Who was revoked stays so; an address
+ * where another server answers than before may be the right one's again.
+ */
 export function fail(turn: Turn, code: CofferErrorCode, retryAfterMs = 0): void {
-  const isFinal = code === "access/revoked" || code === "access/denied";
-  endSession(turn, isFinal ? "denied" : "waiting");
+  const isFinal = code === "access/revoked";
+  const isDenied = isFinal || code === "access/denied";
+  endSession(turn, isDenied ? "denied" : "waiting");
   set(turn, { error: code, idleRounds: 0, attempt: turn.state.attempt + 1 });
   emit(turn, { kind: "cycle-ended", code });
   if (isFinal || turn.state.config.mode === "once") return;
-  const spreadMs = code.startsWith("protocol/") ? protocolErrorSpreadMs : backoffMs(turn.state.attempt - 1);
+  const isRare = isDenied || code.startsWith("protocol/");
+  const spreadMs = isRare ? rareSpreadMs : backoffMs(turn.state.attempt - 1);
   emit(turn, {
     kind: "set-timer",
     name: "retry",
