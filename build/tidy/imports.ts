@@ -164,7 +164,7 @@ function judgeRoot(root: string, { target, isType }: Import): string | undefined
   }
   // The contract between page and worker is written in the public API's own types.
   if (root === "worker" && target === "src/page/types.ts" && isType) return undefined;
-  if (root === "bench" && target === "src/index.ts") return undefined;
+  if (["bench", "e2e"].includes(root) && target === "src/index.ts") return undefined;
   return /^src\/[^/]+\/index\.ts$/.test(target)
     ? undefined
     : `of a room, only its index.ts may be imported: ${target}`;

@@ -124,8 +124,10 @@ test("two people share films through a server that cannot read them", async ({ s
     await expect(page.getByTestId("count")).toHaveText(/3,201/, { timeout: 20_000 });
     await openFilm(page, film);
     await expect(field(page, "Notes")).toHaveValue(/Written on a train\./);
-    await lock(page);
+    // The network comes back, and the link with it.
     await owner.context.setOffline(false);
+    await settled(page);
+    await lock(page);
   });
 
   await test.step("6. nothing readable is on the server or in the locked browsers", async () => {

@@ -245,12 +245,9 @@ export class Conversation {
     const stored = parseOutbox(this.#slots.get(outbox)?.value ?? new Uint8Array(0), this.#logEpoch);
     const isUsable = stored !== undefined && stored.position <= lastPosition;
     this.#moved.serverKey = copyBytes(this.#slots.get(server)?.value ?? this.#moved.serverKey);
-    return {
-      kind: "loaded",
-      databases,
-      outbox: isUsable ? stored : { position: 0, everythingThrough: 0, refused: stored?.refused ?? [] },
-      lastPosition,
-    };
+    const fresh = { position: 0, everythingThrough: 0, refused: stored?.refused ?? [] };
+    const outboxNow = await this.#log.skipReceived(isUsable ? stored : fresh);
+    return { kind: "loaded", databases, outbox: outboxNow, lastPosition };
   }
 
   async #write({ records, databases, outbox }: EffectOf<"store">): Promise<Happening> {

@@ -172,6 +172,8 @@ function begin(turn: Turn): void {
   if (turn.state.isOnline) connect(turn);
   else {
     endSession(turn, "offline");
+    // What is to be sent can be told without a network.
+    if (!turn.state.isLoaded) emit(turn, { kind: "load" });
     emit(turn, { kind: "cycle-ended", code: "net/offline" });
   }
 }

@@ -5,7 +5,7 @@ import type { CommitHash, DbId } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
 import { parseCommit } from "../entry/index.ts";
 import type { LogRecord, Store } from "../store/index.ts";
-import type { Effect, OutboxRecord } from "./engine-types.ts";
+import type { Effect, OutboxRecord, OutboxState } from "./engine-types.ts";
 import { syncLimits } from "./messages.ts";
 
 type EffectOf<Kind extends Effect["kind"]> = Extract<Effect, { kind: Kind }>;
@@ -20,6 +20,8 @@ export interface LocalLog {
   hasSeen(commitHash: CommitHash): boolean;
   /** Remember a commit that was read or written. */
   note(commitHash: CommitHash): void;
+  /** Pass what came from the remote and stands before anything that is to be pushed. */
+  skipReceived(outbox: OutboxState): Promise<OutboxState>;
   /** The next records to push, in order, until `maxBytes`; `through` is the last position looked at. */
   readOutbox(
     effect: EffectOf<"read-outbox">,
@@ -57,6 +59,14 @@ export function createLocalLog(crypto: Pick<Verifier, "sha256">, store: Store, r
     },
     hasSeen: (commitHash) => seen.has(commitHash),
     note: (commitHash) => void seen.add(commitHash),
+    async skipReceived(outbox) {
+      let { position } = outbox;
+      for await (const record of records(position)) {
+        if (record.origin !== remoteId || record.position <= outbox.everythingThrough) break;
+        position = record.position;
+      }
+      return { ...outbox, position };
+    },
     async readOutbox({ after, everythingThrough, maxBytes }) {
       const batch: OutboxRecord[] = [];
       let through = after;

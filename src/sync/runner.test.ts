@@ -386,6 +386,19 @@ describe("a kept link", () => {
     expect(a.world.timers).toEqual([]);
   });
 
+  test("counts as still to be sent only what was written here, also when it starts anew without a network", async () => {
+    const relay = await newRelay();
+    const [a, b] = [await createDevice(relay), await createDevice(relay)];
+    await b.write(9);
+    await b.once();
+    await a.once();
+    a.world.setOnline(false);
+    await a.write(2);
+    const runner = start(a, relay);
+    await until(() => runner.status.pendingPush === 2);
+    await runner.stop();
+  });
+
   test("comes back by itself where nobody says that the network is back", async () => {
     const relay = await newRelay(true);
     const a = await createDevice(relay);
