@@ -72,7 +72,7 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
     if (tenant === undefined) throw new CofferError("store/failed", { message: "There is no such tenant." });
     const directory = tenant.logs.get(tenant.record.directoryDbId);
     if ((directory?.rows.length ?? 0) !== request.directorySize) return { kind: "stale" };
-    const log = tenant.logs.get(request.dbId) ?? createLog(request.dbId, options.env);
+    const log = tenant.logs.get(request.dbId) ?? createLog(request.dbId, options.env, tenant.logs.values());
     tenant.logs.set(request.dbId, log);
     return {
       kind: "appended",
@@ -109,8 +109,9 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
   };
 }
 
-function createLog(dbId: DbId, env: Pick<Env, "nowMs">): MemoryLog {
-  const epoch = Math.floor(env.nowMs() / 1000);
+/** Clients were told the newest epoch of the tenant for a log that was lost: its successor may not begin below it. */
+function createLog(dbId: DbId, env: Pick<Env, "nowMs">, others: Iterable<MemoryLog>): MemoryLog {
+  const epoch = Math.max(Math.floor(env.nowMs() / 1000), ...[...others].map((log) => log.epoch));
   return { dbId, epoch, sizeBytes: 0, frontier: [], rows: [], seqByHash: new Map() };
 }
 

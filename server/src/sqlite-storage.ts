@@ -178,10 +178,10 @@ class SqliteStorage {
   }
 
   #createLog(tenantRowId: number, dbId: DbId): LogTail {
-    const epoch = Math.floor(this.#options.env.nowMs() / 1000);
-    this.#statements.addLog.run(tenantRowId, idToBytes(dbId), epoch);
-    const logId = numberAt(this.#statements.readLog.get(tenantRowId, idToBytes(dbId)), "id");
-    return { logId, epoch, size: 0, sizeBytes: 0, frontier: [] };
+    const nowEpoch = Math.floor(this.#options.env.nowMs() / 1000);
+    this.#statements.addLog.run(tenantRowId, idToBytes(dbId), nowEpoch);
+    const row = this.#statements.readLog.get(tenantRowId, idToBytes(dbId));
+    return { logId: numberAt(row, "id"), epoch: numberAt(row, "epoch"), size: 0, sizeBytes: 0, frontier: [] };
   }
 
   #findCommit(logId: number, commit: NewCommit): AppendedCommit | undefined {
@@ -304,8 +304,12 @@ function prepareStatements(db: Database.Database) {
     addTenant: db.prepare("INSERT INTO tenants (tenant, directory, publication) VALUES (?, ?, ?)"),
     findLog: db.prepare(`${tenantLogs} AND logs.db = ?`),
     listLogs: db.prepare(tenantLogs),
-    readLog: db.prepare("SELECT id FROM logs WHERE tenant = ? AND db = ?"),
-    addLog: db.prepare("INSERT INTO logs (tenant, db, epoch, size, size_bytes) VALUES (?, ?, ?, 0, 0)"),
+    readLog: db.prepare("SELECT id, epoch FROM logs WHERE tenant = ? AND db = ?"),
+    // Clients were told the newest epoch of the tenant for a log that was lost: its successor may not begin below it.
+    addLog: db.prepare(
+      `INSERT INTO logs (tenant, db, epoch, size, size_bytes)
+       SELECT ?1, ?2, max(?3, ifnull((SELECT max(epoch) FROM logs WHERE tenant = ?1), 0)), 0, 0`,
+    ),
     updateLog: db.prepare("UPDATE logs SET size = ?, size_bytes = ? WHERE id = ?"),
     bumpEpochs: db.prepare("UPDATE logs SET epoch = max(epoch + 1, ?)"),
     findCommit: db.prepare("SELECT seq FROM lookup WHERE log = ? AND created_at = ? AND hash = ?"),

@@ -196,6 +196,14 @@ export function describeStorage(name: string, open: (env: TestEnv) => RelayStora
       expect((await append([createCommit()])).kind).toBe("appended");
     });
 
+    it("begins a log that was lost no lower than the tenant's newest epoch, which is what clients were told", async () => {
+      const { storage, tenantId, dbId, append, directoryDbId } = await createPlace();
+      for (let i = 0; i < 3; i++) await storage.startNewEpochs();
+      const told = (await storage.readLog(tenantId, directoryDbId))?.epoch ?? 0;
+      await append([createCommit()]);
+      expect((await storage.readLog(tenantId, dbId))?.epoch).toBeGreaterThanOrEqual(told);
+    });
+
     it("refuses everything after closing (R6)", async () => {
       const { storage, tenantId, append } = await createPlace();
       const pending = append([createCommit()]);
