@@ -5,14 +5,17 @@
  */
 import { createServer, request as ask } from "node:http";
 import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /**
  * What passed since the last {@link CountingProxy.reset}. `requestCount` is without preflights; `bodyUp` and `bodyDown` are bytes of
  * bodies; `socketUp` and `socketDown` are bytes on live sockets, with their framing.
  *
  * @typedef {{ requestCount: number, preflightCount: number, bodyUp: number, bodyDown: number, socketUp: number, socketDown: number }} Counts
- * @typedef {{ url: string, counts: () => Counts, reset: () => void, refuseSockets: (isRefused: boolean) => void, forwardTo: (url: string) => void, close: () => Promise<void> }} CountingProxy
+ * @typedef {{ url: string, counts: () => Counts, reset: () => void, refuseSockets: (isRefused: boolean) => void, forwardTo: (url: string) => void, untilSocket: () => Promise<void>, close: () => Promise<void> }} CountingProxy
  */
+
+const socketLimitMs = 20_000;
 
 /** @returns {Counts} */
 const zero = () => ({
@@ -32,6 +35,7 @@ const zero = () => ({
 export async function startCountingProxy() {
   let counts = zero();
   let isRefusing = false;
+  let openSocketCount = 0;
   let target = new URL("http://127.0.0.1:9");
 
   const server = createServer((incoming, outgoing) => {
@@ -59,6 +63,8 @@ export async function startCountingProxy() {
         lines.push(`${incoming.rawHeaders[index]}: ${incoming.rawHeaders[index + 1]}`);
       onward.write(`${lines.join("\r\n")}\r\n\r\n`);
       onward.write(head);
+      openSocketCount += 1;
+      onward.once("close", () => (openSocketCount -= 1));
       socket.on("data", (chunk) => (counts.socketUp += chunk.length));
       onward.on("data", (chunk) => (counts.socketDown += chunk.length));
       socket.pipe(onward).pipe(socket);
@@ -89,6 +95,13 @@ export async function startCountingProxy() {
     },
     forwardTo(url) {
       target = new URL(url);
+    },
+    async untilSocket() {
+      const endMs = Date.now() + socketLimitMs;
+      while (openSocketCount === 0) {
+        if (Date.now() > endMs) throw new Error("No live socket was opened");
+        await sleep(20);
+      }
     },
     close() {
       server.closeAllConnections();

@@ -157,7 +157,7 @@ export const metrics = [
   },
   {
     name: "sizes.firstPaintBytes",
-    label: "files before the demo's first paint; gzip",
+    label: "the demo's page, style and script; gzip",
     unit: "B",
     kind: "bytes",
   },

@@ -41,6 +41,8 @@ async function main() {
   const code = await run(process.execPath, [fromRoot("scripts", "build.mjs"), "library", "server", "demo"]);
   if (code !== 0) throw new Error("The build failed");
   const { world, close } = await openWorld({ runs });
+  for (const signal of ["SIGINT", "SIGTERM"])
+    process.once(signal, () => void close().finally(() => process.exit(130)));
   const baselines = readBaselines();
   /** @type {Record<string, number[]>} */
   const samples = {};

@@ -8,6 +8,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "@playwright/test";
 import { build } from "esbuild";
 import { chromiumLaunchOptions } from "../build/chromium.mjs";
@@ -23,6 +24,8 @@ import { startStaticServer } from "./static-server.mjs";
  * @typedef {import("./counting-proxy.mjs").CountingProxy} CountingProxy
  * @typedef {{ runs: number, serverUrl: () => Promise<string>, countedServer: () => Promise<CountingProxy>, openDevice: () => Promise<Device>, openPage: () => Promise<Page>, browserVersion: () => string, freshName: (what: string) => string, log: (text: string) => void }} World
  */
+
+const callLimitMs = 180_000;
 
 /** Build the bench's page and its workers; the product itself is taken as it is published, from `dist`. */
 async function buildPage() {
@@ -69,6 +72,8 @@ export async function openWorld({ runs }) {
     const context = await chromium.launchPersistentContext(profileFolder, {
       ...chromiumLaunchOptions(),
       headless: true,
+      handleSIGINT: false,
+      handleSIGTERM: false,
     });
     closers.push(() => context.close().catch(() => undefined));
     version = context.browser()?.version() ?? version;
@@ -83,11 +88,16 @@ export async function openWorld({ runs }) {
     openPage,
     async openDevice() {
       const page = await openPage();
-      page.on("pageerror", (error) => console.error(`On the page: ${error.message}`));
+      /** @type {Set<string>} */
+      const told = new Set();
+      page.on("pageerror", ({ message }) => {
+        if (!told.has(message)) console.error(`On the page: ${message}`);
+        told.add(message);
+      });
       await load(page, pages.url);
       return {
         page,
-        call: (name, ...args) => page.evaluate(callBench, { name, args }),
+        call: (name, ...args) => withinLimit(page.evaluate(callBench, { name, args }), name),
         reload: () => load(page, pages.url),
         close: () => page.context().close(),
       };
@@ -99,9 +109,33 @@ export async function openWorld({ runs }) {
   return {
     world,
     async close() {
-      for (const closeOne of closers.reverse()) await closeOne();
+      for (const closeOne of closers.splice(0).reverse()) {
+        await Promise.resolve()
+          .then(closeOne)
+          .catch((error) => console.error("Not closed:", error));
+      }
     },
   };
+}
+
+/**
+ * Give up a call that does not end: a worker that died leaves it waiting for ever.
+ *
+ * @template T
+ * @param {Promise<T>} call
+ * @param {string} name
+ * @returns {Promise<T>}
+ */
+async function withinLimit(call, name) {
+  const abort = new AbortController();
+  const late = sleep(callLimitMs, undefined, { signal: abort.signal }).then(() => {
+    throw new Error(`${name} did not end within ${callLimitMs / 1000} s`);
+  });
+  try {
+    return await Promise.race([call, late]);
+  } finally {
+    abort.abort();
+  }
 }
 
 /**

@@ -11,6 +11,7 @@ export function createWallClock(): () => number {
     while (wall === before) wall = Date.now();
     return wall - performance.now();
   });
-  const offset = Math.min(...offsets);
+  // The turn is always noticed a little late, never early: the largest offset is the nearest.
+  const offset = Math.max(...offsets);
   return () => performance.now() + offset;
 }

@@ -29,7 +29,8 @@ export const idle = {
         count: documentsEach,
         databaseCount,
       });
-      // The first cycle may still fall into the opening of the socket.
+      await proxy.untilSocket();
+      // The cycle that follows the opening of the socket belongs to the opening.
       await device.call("syncOnce");
       for (let cycle = 0; cycle < cyclesEachRun; cycle += 1) {
         proxy.reset();

@@ -83,7 +83,8 @@ function sizeOf(name, path) {
 const gzipBytes = (bytes) => gzipSync(bytes, { level: 9 }).length;
 
 /**
- * Load the demo as a first visit, and list what it asked for until it had painted its first content.
+ * Load the demo as a first visit, and list what it asked for until it had painted its first content. The bytes are those of the
+ * page's own files: whether its worker has begun to load by then is a matter of chance.
  *
  * @param {import("@playwright/test").Page} page
  * @param {string} url
@@ -103,8 +104,14 @@ async function firstPaint(page, url) {
       }),
   );
   const before = [...responses];
-  const bodies = await Promise.all(before.map((response) => response.body().catch(() => Buffer.alloc(0))));
   const names = before.map((response) => new URL(response.url()).pathname);
+  const own = before.filter(
+    (response) => isOfPage(response.request().resourceType()) && !/worker/.test(response.url()),
+  );
+  const bodies = await Promise.all(own.map((response) => response.body()));
   await page.context().close();
   return { paintMs, names, bytes: bodies.reduce((sum, body) => sum + gzipBytes(body), 0) };
 }
+
+/** @param {string} resourceType */
+const isOfPage = (resourceType) => ["document", "stylesheet", "script"].includes(resourceType);
