@@ -12,6 +12,7 @@ import { Sync } from "./screens/sync.tsx";
 import { Welcome } from "./screens/welcome.tsx";
 import { coffer, startCoffer, startError } from "./state/coffer.ts";
 import { route } from "./state/route.ts";
+import { takeUpdate } from "./state/update.ts";
 import { isLocked, leaveSpace, space, spaceName, type Space } from "./state/space.ts";
 
 /** The whole application. */
@@ -25,6 +26,7 @@ export function App() {
   return (
     <>
       <WorkerBanner />
+      <UpdateBanner />
       <Screen />
     </>
   );
@@ -75,6 +77,19 @@ function StartFailed({ error }: { readonly error: unknown }) {
         </button>
       </div>
     </main>
+  );
+}
+
+function UpdateBanner() {
+  const take = takeUpdate.value;
+  if (take === undefined) return null;
+  return (
+    <p class="banner" role="status" data-testid="update-ready">
+      A newer version is ready. Starting it locks what is open.{" "}
+      <button type="button" class="button" onClick={take}>
+        Update now
+      </button>
+    </p>
   );
 }
 

@@ -1,8 +1,10 @@
 /** The entry of the demo. */
 import { render } from "preact";
 import { App } from "./app.tsx";
-import { startCoffer } from "./state/coffer.ts";
+import { serviceWorkerUrl, startCoffer } from "./state/coffer.ts";
+import { watchForUpdates } from "./state/update.ts";
 
 const root = document.getElementById("app");
 if (root !== null) render(<App />, root);
 void startCoffer();
+if (import.meta.env.PROD) watchForUpdates(serviceWorkerUrl);

@@ -13,6 +13,11 @@ const shellUrl = "index.html";
 precache(self.__WB_MANIFEST);
 cleanupOutdatedCaches();
 
+/** What `workbox-window` says when the user takes a newer version. */
+self.addEventListener("message", (event) => {
+  if ((event.data as { type?: unknown } | null)?.type === "SKIP_WAITING") event.waitUntil(self.skipWaiting());
+});
+
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 
 self.addEventListener("fetch", (event) => {

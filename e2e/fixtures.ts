@@ -56,6 +56,8 @@ export interface ServerOptions {
   readonly dataFolder?: string;
   readonly port?: number;
   readonly args?: readonly string[];
+  /** the built application to serve; the demo when it is missing */
+  readonly demoFolder?: string;
 }
 
 /** The built server's command, as a path. */
@@ -69,7 +71,7 @@ export function serverCommandPath(): string {
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
   const port = options.port ?? (await findFreePort());
   const dataFolder = options.dataFolder ?? (await createTempFolder("server"));
-  const demoFolder = fromRoot("demo", "dist");
+  const demoFolder = options.demoFolder ?? fromRoot("demo", "dist");
   const args = [serverCommandPath(), "--data", dataFolder, "--port", String(port), "--demo", demoFolder];
   const child = spawn(process.execPath, [...args, ...(options.args ?? [])], {
     stdio: ["ignore", "pipe", "pipe"],

@@ -49,12 +49,13 @@ const vitest = (project) => ({
  * A Playwright project.
  *
  * @param {string} project
+ * @param {...string} options
  * @returns {Stage}
  */
-const playwright = (project) => ({
+const playwright = (project, ...options) => ({
   name: `playwright ${project}`,
   async go(reportPath) {
-    const args = ["test", "--project", project, "--reporter=list,json"];
+    const args = ["test", "--project", project, ...options, "--reporter=list,json"];
     const env = { PLAYWRIGHT_JSON_OUTPUT_FILE: reportPath, PLAYWRIGHT_JSON_OUTPUT_NAME: reportPath };
     const code = await runTool("@playwright/test", args, { env });
     return judge(code, reportPath, countPlaywright);
@@ -72,7 +73,8 @@ const stages = [
   single("build", () => run(process.execPath, [fromRoot("scripts", "build.mjs")])),
   playwright("packages"),
   playwright("readme"),
-  playwright("faults"),
+  // Mostly waiting: two at a time.
+  playwright("faults", "--workers=2"),
   playwright("e2e"),
 ];
 

@@ -10,7 +10,7 @@ import { createService } from "./service.ts";
 
 const wasm = createRequire(import.meta.url).resolve("@automerge/automerge/automerge.wasm");
 export const env = createSystemEnv();
-const crypto = quickPasswords(createWebCrypto(env));
+export const crypto = quickPasswords(createWebCrypto(env));
 
 /** The real primitives, but with a password derivation that does not cost half a second in each test. */
 function quickPasswords(real: Crypto): Crypto {

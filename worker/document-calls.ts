@@ -2,6 +2,7 @@
 import { CofferError } from "../src/std/index.ts";
 import type { WorkerApi } from "./api.ts";
 import { requireAuthorKey, requireDocId, type WorkerHost } from "./host.ts";
+import { readDraft, readQuery, readValues } from "./page-messages.ts";
 
 type LinkCalls = Pick<WorkerApi, "publish" | "connect" | "disconnect" | "sync">;
 
@@ -62,7 +63,7 @@ export function documentCalls(host: WorkerHost): DocumentCalls {
 
     async createDocuments(subscription, values) {
       const { session, database } = host.database(subscription);
-      return session.exclusive(() => database.create(values));
+      return session.exclusive(() => database.create(readValues(values)));
     },
 
     async documentIds(subscription) {
@@ -74,6 +75,8 @@ export function documentCalls(host: WorkerHost): DocumentCalls {
       const open = host.database(database);
       const id = requireDocId(docId);
       host.watched.set(subscription, open.session);
+      // It may stand in the part of the log that is not judged yet: after a crash, or when it has only just arrived.
+      if (open.database.catalog.get(id) === undefined) await open.session.catchUp();
       return open.session.exclusive(() =>
         open.session.subscriptions.openDocument(subscription, open.database, id),
       );
@@ -87,7 +90,8 @@ export function documentCalls(host: WorkerHost): DocumentCalls {
     async changeDocument(subscription, message) {
       const session = host.watched.get(subscription);
       if (session === undefined) throw new CofferError("doc/missing");
-      return session.exclusive(() => session.subscriptions.changeDocument(subscription, message));
+      const read = readDraft(message);
+      return session.exclusive(() => session.subscriptions.changeDocument(subscription, read));
     },
 
     async deleteDocument(subscription, docId) {
@@ -100,12 +104,13 @@ export function documentCalls(host: WorkerHost): DocumentCalls {
 
     async openQuery(database, query, subscription) {
       const open = host.database(database);
+      const read = readQuery(query);
       host.watched.set(subscription, open.session);
-      open.session.subscriptions.openQuery(subscription, open.database, query);
+      open.session.subscriptions.openQuery(subscription, open.database, read);
     },
 
     async updateQuery(subscription, query) {
-      host.watched.get(subscription)?.subscriptions.updateQuery(subscription, query);
+      host.watched.get(subscription)?.subscriptions.updateQuery(subscription, readQuery(query));
     },
 
     async closeQuery(subscription) {

@@ -13,6 +13,31 @@ import {
 afterEach(closeDevices);
 
 describe("one device", () => {
+  it("resumes after a death with all that was written, pages or not", async () => {
+    const storage = createMemoryStorage(env);
+    const { api, events, until } = await startDevice(storage);
+    const tenant = await api.createTenant(people);
+    await until((all) => all.some((event) => event.kind === "tenant" && event.session != null));
+    const box = events.map((event) => (event.kind === "tenant" ? event.session : undefined)).find(Boolean);
+    const database = newSubscription();
+    await api.openDatabase(tenant.id, "contacts", database);
+    let last = "";
+    // Each is a commit of its own, so that judging them takes more than one turn.
+    for (let count = 0; count < 200; count++) [last = ""] = await api.createDocuments(database, [{ count }]);
+    // The first worker is not closed: like one that died, it may not have written its pages.
+    const next = await startDevice(storage);
+    await next.api.resumeTenant(tenant.id, box ?? undefined);
+    await next.api.openDatabase(tenant.id, "contacts", database);
+    const { value, status } = await next.api.openDocument(database, last, newSubscription());
+    expect({ value, status }).toEqual({ value: { count: 199 }, status: "ready" });
+    // The same for who opens it anew.
+    const third = await startDevice(storage);
+    await third.api.openTenant(tenant.id, { userName: undefined, password: people.userPassword });
+    await third.api.openDatabase(tenant.id, "contacts", database);
+    const opened = await third.api.openDocument(database, last, newSubscription());
+    expect(opened.value).toEqual({ count: 199 });
+  });
+
   it("founds a tenant, keeps documents, and shows them again after unlocking", async () => {
     const storage = createMemoryStorage(env);
     const { api } = await startDevice(storage);

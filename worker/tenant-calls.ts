@@ -46,9 +46,11 @@ export function tenantCalls(host: WorkerHost): TenantCalls {
     async resumeTenant(tenantId, box) {
       const { device } = await host.ready();
       const session = await host.session(await device.readTenant(requireTenantId(tenantId)));
-      if (box !== undefined && session.core.unlocked === undefined)
+      if (box !== undefined && session.core.unlocked === undefined) {
         await session.unlockWith(box.opaque as UnlockedIdentity);
-      else await session.links.resume();
+        // What the page has open is read again next, and must show what the last worker had judged since it wrote its pages.
+        await session.catchUp();
+      } else await session.links.resume();
       return session.snapshot();
     },
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { WebSocket as NodeWebSocket } from "ws";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startServer, type RunningServer } from "../server/src/index.ts";
+import { CofferError } from "../src/std/index.ts";
 import { createMemoryStorage } from "../src/store/index.ts";
 import {
   closeDevices,
@@ -77,6 +78,40 @@ async function valueOf({ device, database }: Party, id: string): Promise<unknown
 }
 
 describe("two devices and a server", () => {
+  it("lets a guest whose joining broke off in the middle join with the same answer", async () => {
+    const owner = await founded();
+    const storage = createMemoryStorage(env);
+    let isFull = false;
+    const device = await startDevice({
+      ...storage,
+      async openStore(name) {
+        const store = await storage.openStore(name);
+        const write = store.write.bind(store);
+        // The tenant's store is written before the device's row.
+        store.write = async (batch) => {
+          const isRow = batch.slots?.some((slot) => slot.name.startsWith("tenant/"));
+          if (isFull && isRow === true) throw new CofferError("store/quota");
+          return write(batch);
+        };
+        return store;
+      },
+    });
+    const { key } = await device.api.createUserId("cn=guest/o=acme", guestPassword);
+    const request = await device.api.createJoinRequest(key);
+    const options = { ...owner.proof, sharePassword, serverUrl: server.url, expiresInMs: 60_000 };
+    const response = await owner.device.api.approveJoinRequest(owner.tenantId, request, options);
+    const join = () => device.api.joinTenant(response, { key, password: guestPassword, sharePassword });
+    isFull = true;
+    await expect(join()).rejects.toMatchObject({ code: "store/quota" });
+    expect(await device.api.tenants()).toEqual([]);
+    isFull = false;
+    expect(await join()).toMatchObject({ name: "acme" });
+    await expect(join()).rejects.toMatchObject({ code: "input/used" });
+    const other = await owner.device.api.approveJoinRequest(owner.tenantId, request, options);
+    const again = device.api.joinTenant(other, { key, password: guestPassword, sharePassword });
+    await expect(again).rejects.toMatchObject({ code: "input/used" });
+  });
+
   it("brings all documents to a guest, and edits both ways", async () => {
     const owner = await founded();
     const ids = await owner.device.api.createDocuments(

@@ -2,6 +2,9 @@
 import { signal } from "@preact/signals";
 import { openCoffer, type Coffer } from "cofferdb";
 
+/** Where the built application has its service worker. */
+export const serviceWorkerUrl = "./sw.js";
+
 /** The open CofferDB; undefined while it starts. */
 export const coffer = signal<Coffer | undefined>(undefined);
 
@@ -21,7 +24,7 @@ for (const kind of ["online", "offline"] as const) {
 export async function startCoffer(): Promise<void> {
   startError.value = undefined;
   try {
-    coffer.value = await openCoffer(import.meta.env.PROD ? { serviceWorker: "./sw.js" } : {});
+    coffer.value = await openCoffer(import.meta.env.PROD ? { serviceWorker: serviceWorkerUrl } : {});
   } catch (error) {
     startError.value = error;
   }

@@ -66,8 +66,11 @@ export interface OpenDoc {
     actor: string;
     timeMs: number;
   }): ReplayResult;
-  /** An empty change on the current heads: a deletion, an undeletion, a join. */
-  emptyChange(options: { actor: string; timeMs: number }): DocChange;
+  /**
+   * An empty change on the current heads, or on those of `at` alone: a deletion, an undeletion, a join. Behind the current heads
+   * `actor` must be one whose changes are all in the past of `at`. @throws input/invalid
+   */
+  emptyChange(options: { actor: string; timeMs: number; at?: readonly string[] }): DocChange;
   hasHeads(heads: readonly string[]): boolean;
   save(): Uint8Array<ArrayBuffer>;
   close(): void;

@@ -48,18 +48,7 @@ export function createOpenDoc(library: Library): OpenDoc {
     },
     applyChanges: (changes) => applyChanges(open(), changes),
     replay: (draft) => replay(open(), draft),
-    emptyChange(options) {
-      const [change] = writeChanges(
-        open(),
-        options.actor,
-        () => state.value,
-        (trial) => {
-          trial.emptyChange(undefined, toSeconds(options.timeMs));
-        },
-      );
-      assert(change !== undefined, "doc: an empty change is a change");
-      return change;
-    },
+    emptyChange: (options) => emptyChange(open(), options),
     hasHeads: (heads) => heads.every((head) => open().history.hashes.has(head)),
     save: () => new Uint8Array(open().handle.save()),
     close() {
@@ -167,6 +156,38 @@ function take(state: State, trial: Handle, changes: readonly DocChange[], value:
   for (const change of changes) judgeDepth(state.history.depths, state.history.depths, change);
 }
 
+function emptyChange(
+  state: State,
+  { actor, timeMs, at = state.heads }: { actor: string; timeMs: number; at?: readonly string[] },
+): DocChange {
+  requireHeads(state, at);
+  const [change] = writeChanges(
+    state,
+    actor,
+    () => state.value,
+    (trial) => {
+      if (sameHeads(at, state.heads)) return void trial.emptyChange(undefined, toSeconds(timeMs));
+      // an isolated handle's empty changes stand on all heads
+      const past = state.handle.fork(actor, [...at]);
+      try {
+        past.emptyChange(undefined, toSeconds(timeMs));
+        trial.applyChanges(past.getChanges([...at]));
+      } finally {
+        freeHandle(past);
+      }
+    },
+  );
+  assert(change !== undefined, "doc: an empty change is a change");
+  return change;
+}
+
+function requireHeads(state: State, heads: readonly string[]): void {
+  if (heads.every((head) => state.history.hashes.has(head))) return;
+  throw new CofferError("input/invalid", {
+    message: "This edit was made on a version that is not in the document.",
+  });
+}
+
 function replay(
   state: State,
   draft: {
@@ -177,11 +198,7 @@ function replay(
   },
 ): ReplayResult {
   const { baseHeads } = draft;
-  if (!baseHeads.every((head) => state.history.hashes.has(head))) {
-    throw new CofferError("input/invalid", {
-      message: "This edit was made on a version that is not in the document.",
-    });
-  }
+  requireHeads(state, baseHeads);
   let removeCount = 0;
   for (const operation of draft.operations) if ("remove" in operation) removeCount += operation.remove;
   if (removeCount > changeLimits.stringBytes) throw tooLarge();

@@ -7,6 +7,7 @@ import { coreOf, createDoc, DocCore } from "./doc.ts";
 import { createPool, type Lease } from "./pool.ts";
 import { createQuery, QueryCore } from "./query.ts";
 import { restoreOne, runCallers, type RestoreCall, type Session } from "./session.ts";
+import type { WorkerCall } from "./supervisor.ts";
 import type { CreateOptions, Database, DatabaseStatus, Doc, Query, QueryDefinition } from "./types.ts";
 
 /** The state of one open database, shared by its handles. */
@@ -19,6 +20,8 @@ export class DatabaseCore {
   readonly #docs = createPool<string, DocCore>();
   readonly #queries = new Set<QueryCore>();
   readonly #unlisten: Release;
+  /** after a restart under lock: a new worker can open it only with the tenant's keys */
+  #awaitsKeys = false;
 
   constructor(session: Session, tenantId: string, name: string) {
     this.#session = session;
@@ -41,9 +44,15 @@ export class DatabaseCore {
     }
   }
 
+  /** Whether the restoration is to be made up for once the tenant is unlocked. */
+  get awaitsKeys(): boolean {
+    return this.#awaitsKeys;
+  }
+
   /** Open all of it again in a new worker, under the same numbers. */
   async restore(call: RestoreCall): Promise<void> {
     this.status.value = await call((api) => api.openDatabase(this.#tenantId, this.name, this.subscription));
+    this.#awaitsKeys = false;
     const docs = [...this.#docs.live].map((doc) =>
       restoreOne(
         async () => doc.restore(call, this.subscription),
@@ -59,13 +68,16 @@ export class DatabaseCore {
     await Promise.all([...docs, ...queries]);
   }
 
-  /** Nothing more comes from the worker. */
+  /** Nothing more comes from the worker; while it is locked, until `restore`. */
   fail(error: CofferError): void {
+    this.#awaitsKeys = error.code === "access/locked";
     for (const doc of this.#docs.live) doc.fail(error);
     for (const query of this.#queries) query.fail(error);
+    if (this.#awaitsKeys) this.status.value = { phase: "locked", documentCount: 0 };
   }
 
   async openDoc<T extends object>(id: string): Promise<Doc<T>> {
+    this.#assertUnlocked();
     const lease = await this.#docs.acquire(id, async () => {
       const core = new DocCore(this.#session, id);
       await core.open(this.subscription);
@@ -77,35 +89,36 @@ export class DatabaseCore {
   async createDocuments(values: readonly unknown[], options?: CreateOptions): Promise<readonly string[]> {
     return createInChunks(
       values,
-      async (chunk) => this.#session.call((api) => api.createDocuments(this.subscription, chunk)),
+      async (chunk) => this.#call((api) => api.createDocuments(this.subscription, chunk)),
       options,
     );
   }
 
   async createDoc<T extends object>(value: T): Promise<Doc<T>> {
     const encoded = runCallers(() => encodeInitialValue(value));
-    const [id] = await this.#session.call((api) => api.createDocuments(this.subscription, [encoded]));
+    const [id] = await this.#call((api) => api.createDocuments(this.subscription, [encoded]));
     if (id === undefined) throw new CofferError("worker/failed");
     return this.openDoc<T>(id);
   }
 
   async documentIds(): Promise<readonly string[]> {
-    return this.#session.call((api) => api.documentIds(this.subscription));
+    return this.#call((api) => api.documentIds(this.subscription));
   }
 
   async deleteDocument(id: string): Promise<void> {
-    await this.#session.call((api) => api.deleteDocument(this.subscription, id));
+    await this.#call((api) => api.deleteDocument(this.subscription, id));
   }
 
   async undeleteDocument(id: string): Promise<void> {
-    await this.#session.call((api) => api.undeleteDocument(this.subscription, id));
+    await this.#call((api) => api.undeleteDocument(this.subscription, id));
   }
 
   /** Make a live query; it belongs to one handle. */
   query<T extends object>(definition: QueryDefinition): Query<T> {
     const query = new QueryCore(this.#session, this.subscription, definition);
     this.#queries.add(query);
-    query.open();
+    if (this.#awaitsKeys) query.fail(new CofferError("access/locked"));
+    else query.open();
     return createQuery<T>(query, () => this.#closeQuery(query));
   }
 
@@ -120,6 +133,15 @@ export class DatabaseCore {
     this.#unlisten();
     this.status.value = { ...this.status.peek(), phase: "closed" };
     await this.#session.call((api) => api.closeDatabase(this.subscription));
+  }
+
+  async #call<T>(run: WorkerCall<T>): Promise<T> {
+    this.#assertUnlocked();
+    return this.#session.call(run);
+  }
+
+  #assertUnlocked(): void {
+    if (this.#awaitsKeys) throw new CofferError("access/locked");
   }
 
   #closeQuery(query: QueryCore): void {

@@ -397,6 +397,33 @@ describe("a worker's death", () => {
     },
   );
 
+  it("under lock leaves everything locked, and unlocking opens it again", async () => {
+    const doc = await db.createDocument(note("one"));
+    const query = db.query({ limit: 3 });
+    await settle();
+    world.locked = true;
+    world.kill("error");
+    await settle();
+    await world.env.advance(600);
+    expect([coffer.status.value.worker, db.status.value.phase]).toEqual(["ready", "locked"]);
+    expect([doc.status.value, doc.data.value, query.status.value]).toEqual(["locked", undefined, "locked"]);
+    expect(await codeOf(db.createDocument(note("never")))).toBe("access/locked");
+    expect(await codeOf(db.getDocument(doc.id))).toBe("access/locked");
+    const late = db.query({ limit: 4 });
+    expect(late.status.value).toBe("locked");
+
+    await tenant.unlock({ password: "right" });
+    expect([db.status.value.phase, doc.data.value?.title]).toEqual(["ready", "one"]);
+    world.emitQuery([], []);
+    await settle();
+    expect([query.status.value, late.status.value]).toEqual(["ready", "ready"]);
+    await db.changeDoc(doc, (draft) => void (draft.title = "two"));
+    expect(world.docs.get("d1")?.value["title"]).toBe("two");
+    const { length } = world.calls;
+    await tenant.unlock({ password: "right" });
+    expect(world.calls.slice(length)).toEqual(['unlock("t1", "right")']);
+  });
+
   it("is seen by its silence while a call is under way", async () => {
     world.kill("silent");
     const call = codeOf(db.getAllDocumentIds());

@@ -70,13 +70,23 @@ export class TenantCore {
   }
 
   /** Open what was open, after the tenant itself. */
-  async restore(call: RestoreCall): Promise<void> {
+  async restore(call: RestoreCall, isMeant = (_: DatabaseCore): boolean => true): Promise<void> {
     for (const database of this.#databases.live) {
+      if (!isMeant(database)) continue;
       await restoreOne(
         async () => database.restore(call),
         (error) => database.fail(error),
       );
     }
+  }
+
+  /** Unlock, and open what a worker that was restarted under lock could not. */
+  async unlock(password: string): Promise<void> {
+    await this.session.call((api) => api.unlock(this.id, password));
+    await this.restore(
+      async (run) => this.session.call(run),
+      (database) => database.awaitsKeys,
+    );
   }
 
   fail(error: CofferError): void {
@@ -134,7 +144,7 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
       return core.link(server).link;
     },
     lock: async () => call((api) => api.lock(core.id)),
-    unlock: async ({ password }) => call((api) => api.unlock(core.id, password)),
+    unlock: async ({ password }) => use().unlock(password),
     dispose: release,
     [Symbol.dispose]: release,
   };

@@ -256,7 +256,11 @@ function createFakeApi(world: FakeWorld, own: Running): Partial<WorkerApi> {
       throw new CofferError("access/denied", { why: "test" });
     },
     connect: async () => undefined,
+    unlock: async () => {
+      world.locked = false;
+    },
     openDatabase: async (_tenantId, _name, subscription) => {
+      if (world.locked) throw new CofferError("access/locked");
       world.open.add(subscription);
       return { phase: "ready", documentCount: world.docs.size };
     },

@@ -5,8 +5,14 @@
  * A directory commit carries the access-control record under `$publicinfos`, which servers can open, and beside a grant the member card
  * under the tenant's content key, which they cannot.
  */
-import { assert, bytesToId, CofferError, type AuthorKey, type CommitHash } from "../std/index.ts";
-import { encodeRecord, hashUserName, isMember, type DirectoryRecord } from "../directory/index.ts";
+import { assert, bytesToId, CofferError, type AuthorKey, type CommitHash, type DbId } from "../std/index.ts";
+import {
+  encodeRecord,
+  hashUserName,
+  isMember,
+  recordLimits,
+  type DirectoryRecord,
+} from "../directory/index.ts";
 import { createContentKey, deriveNameId, type ContentKey, type EntryDraft } from "../entry/index.ts";
 import {
   encodeJoinResponse,
@@ -25,12 +31,14 @@ import { Writer } from "./writer.ts";
 
 const directoryDocId = bytesToId("DocId", new Uint8Array(16));
 
+type DirectoryCuts = Extract<DirectoryRecord, { kind: "revokeaccess" }>["cuts"];
+
 export type DirectoryAction =
   | { readonly kind: "grant"; readonly user: PublicIdentity }
   | {
       readonly kind: "revoke";
       readonly userKey: AuthorKey;
-      readonly cuts: Extract<DirectoryRecord, { kind: "revokeaccess" }>["cuts"];
+      readonly cuts: DirectoryCuts;
     };
 
 /** The admin's identity and password, as every call here takes them. */
@@ -124,14 +132,38 @@ export async function revokeUser(
   await session.catchUp();
   await session.exclusive(() =>
     session.withBagSecrets(async (secrets) => {
-      const cuts = core.ledger
-        .databasesOf(userKey)
-        .map((dbId) => ({ dbId, heads: core.ledger.graph(dbId, userKey).heads() }))
-        .filter((cut) => cut.heads.length > 0);
-      await writeDirectory(core, { admin, secrets }, { kind: "revoke", userKey, cuts });
+      await writeDirectory(
+        core,
+        { admin, secrets },
+        { kind: "revoke", userKey, cuts: cutsOf(core, userKey) },
+      );
     }),
   );
   await session.catchUp();
+}
+
+/** A record holds so many heads. */
+const maxCutHeads = 4096;
+
+/**
+ * What of a user's commits counts: the heads of their graph in each database. Only who wants to be hard to revoke has more than a
+ * record can hold; then the oldest count.
+ */
+function cutsOf(core: TenantCore, userKey: AuthorKey): DirectoryCuts {
+  const { directoryDbId, ledger } = core;
+  const written = ledger.rows().filter((row) => row.author === userKey && row.dbId !== directoryDbId);
+  const heads = [...new Set(written.map((row) => row.dbId))]
+    .flatMap((dbId) => ledger.graph(dbId, userKey).heads())
+    .flatMap((head) => ledger.find(head) ?? [])
+    .sort((a, b) => a.position - b.position)
+    .slice(0, maxCutHeads);
+  const byDb = new Map<DbId, CommitHash[]>();
+  for (const { commitHash, dbId } of heads) {
+    const cut = byDb.get(dbId) ?? [];
+    if (cut.length < recordLimits.headsPerCut) cut.push(commitHash);
+    byDb.set(dbId, cut);
+  }
+  return [...byDb].map(([dbId, kept]) => ({ dbId, heads: kept }));
 }
 
 /** The publication of this tenant for one server: genesis, the key of the access-control records, the directory so far. */

@@ -3,10 +3,10 @@
  *
  * | field | size |
  * |---|---|
- * | version | u8 (1) |
+ * | version | u8 (2) |
  * | document count | varint |
  * | per document: docId 16, keyId 16, createdBy 32, createdAt u64, changedBy 32, changedAt u64, flags u8 (1 deleted, 2 summary, 4 whole) | |
- * | entries: varint count, then each position varint, index varint, entryHash 32, changeHash 32, type u8, varint count of deps, varint each | |
+ * | entries: varint count, then each position varint, index varint, entryHash 32, changeHash 32, type u8, sized actor, seq varint, varint count of deps, varint each | |
  * | summary: sized JSON text, see {@link valueToJson} | |
  */
 import {
@@ -20,9 +20,10 @@ import {
   parseHex,
 } from "../std/index.ts";
 import type { DocValue } from "../draft/index.ts";
-import { catalogPageSize, type AcceptedEntry, type CatalogDoc, type Summary } from "./catalog.ts";
+import { catalogPageSize, headsOf, type AcceptedEntry, type CatalogDoc, type Summary } from "./catalog.ts";
 
-const pageVersion = 1;
+const pageVersion = 2;
+const maxActorBytes = 64;
 const maxSummaryBytes = 1024 * 1024;
 const types = ["doc_create", "doc_change", "doc_delete"] as const;
 
@@ -63,6 +64,7 @@ export function parseCatalogPage(bytes: Uint8Array): readonly CatalogDoc[] | und
 function encodeEntry(writer: ByteWriter, entry: AcceptedEntry): void {
   writer.varint(entry.position).varint(entry.entryIndex).fixed(idToBytes(entry.entryHash));
   writer.fixed(parseHex(entry.changeHash) ?? new Uint8Array(32), 32).u8(types.indexOf(entry.entryType));
+  writer.sized(parseHex(entry.actor) ?? new Uint8Array(0)).varint(entry.seq);
   writer.varint(entry.dependencies.length);
   for (const index of entry.dependencies) writer.varint(index);
 }
@@ -107,6 +109,8 @@ function readEntries(reader: ByteReader): AcceptedEntry[] | undefined {
     const entryHash = reader.fixed(32);
     const changeHash = bytesToHex(reader.fixed(32));
     const entryType = types[reader.u8()];
+    const actor = bytesToHex(reader.sized(maxActorBytes));
+    const seq = reader.varint();
     const dependencyCount = reader.varint(i);
     const dependencies: number[] = [];
     for (let j = 0; j < dependencyCount && reader.error === undefined; j++)
@@ -119,15 +123,11 @@ function readEntries(reader: ByteReader): AcceptedEntry[] | undefined {
       changeHash,
       dependencies,
       entryType,
+      actor,
+      seq,
     });
   }
   return entries;
-}
-
-function headsOf(entries: readonly AcceptedEntry[]): string[] {
-  const followed = new Set<number>();
-  for (const entry of entries) for (const index of entry.dependencies) followed.add(index);
-  return entries.flatMap((entry, index) => (followed.has(index) ? [] : [entry.changeHash])).sort();
 }
 
 /**

@@ -31,6 +31,8 @@ function accept(
     entryHash: entryHashOf(entry.hash),
     changeHash: hashOf(entry.hash),
     dependencyHashes: (entry.deps ?? []).map(hashOf),
+    actor: hashOf(entry.hash).slice(32),
+    seq: 1,
   });
 }
 
@@ -83,6 +85,41 @@ describe("catalog", () => {
         const doc = catalog.get(docIdOf(1));
         expect(doc?.isDeleted).toBe(isDeletedPlainly(doc?.entries ?? []));
         expect(doc?.isDeleted).toBe(isDeleted(doc?.entries ?? []));
+      }),
+    );
+  });
+
+  it("takes entries out with all that depend on them, as if they had never come", () => {
+    const history = fc.array(
+      fc.record({ isDelete: fc.boolean(), back: fc.array(fc.nat(4), { minLength: 1, maxLength: 3 }) }),
+      { maxLength: 12 },
+    );
+    fc.assert(
+      fc.property(history, fc.nat(12), (steps, victim) => {
+        const whole = new Catalog();
+        const without = new Catalog();
+        const gone = new Set<number>();
+        const add = (hash: number, deps: number[] | undefined, isDelete: boolean): void => {
+          const entry = {
+            hash,
+            ...(deps === undefined ? {} : { deps }),
+            ...(isDelete ? { type: "doc_delete" as const } : {}),
+          };
+          accept(whole, entry);
+          if (hash === victim + 1 || (deps ?? []).some((dep) => gone.has(dep))) gone.add(hash);
+          else accept(without, entry);
+        };
+        add(1, undefined, false);
+        steps.forEach((step, i) => {
+          add(i + 2, [...new Set(step.back.map((back) => Math.max(1, i + 1 - back)))], step.isDelete);
+        });
+        const withdrawn = whole.withdraw(docIdOf(1), new Set([entryHashOf(victim + 1)]));
+        expect(new Set(withdrawn.map(({ position }) => position))).toEqual(gone);
+        const [left, expected] = [whole, without].map((catalog) => catalog.get(docIdOf(1)));
+        expect(left?.entries).toEqual(expected?.entries);
+        expect(left?.heads).toEqual(expected?.heads);
+        expect(left?.isDeleted).toBe(expected?.isDeleted);
+        expect(whole.page(0).length).toBe(without.size);
       }),
     );
   });

@@ -19,8 +19,9 @@ import type { Genesis, KeyBag, UnlockedIdentity } from "../keys/index.ts";
 import type { Storage, Store } from "../store/index.ts";
 import type { Transport } from "../sync/index.ts";
 import { Catalog } from "./catalog.ts";
+import { Contests } from "./contests.ts";
 import type { JudgeState, JudgeTools } from "./judge.ts";
-import { knownCommitOf, Ledger } from "./ledger.ts";
+import { knownCommitOf, Ledger, type KnownCommit } from "./ledger.ts";
 import { Serial } from "./serial.ts";
 import { Writer, type WrittenCommit } from "./writer.ts";
 
@@ -60,8 +61,7 @@ export class TenantCore implements JudgeState {
   unlocked: Unlocked | undefined;
   /** from a join response: the directory commit that registered this user, until the directory itself is here */
   joinedAt: CommitHash | undefined;
-  /** commits whose changes Automerge refused: they are quarantined when they are judged again */
-  readonly banned = new Set<CommitHash>();
+  readonly contests = new Contests(this);
   readonly #catalogs = new Map<DbId, Catalog>();
   readonly #writers = new Map<string, Writer>();
 
@@ -84,7 +84,7 @@ export class TenantCore implements JudgeState {
   }
 
   get tools(): JudgeTools {
-    const { crypto, env, loadEngine } = this.world;
+    const { crypto, loadEngine } = this.world;
     const { tenantId, directoryDbId: databaseId } = this;
     return {
       crypto,
@@ -92,8 +92,13 @@ export class TenantCore implements JudgeState {
       directoryDbId: databaseId,
       findKey: (name) => this.findKey(name),
       loadEngine,
-      nowMs: () => env.nowMs(),
+      nowMs: () => this.nowMs(),
     };
+  }
+
+  /** The wall clock. One that stands before 1970 must not keep anyone from writing. */
+  nowMs(): number {
+    return Math.max(0, this.world.env.nowMs());
   }
 
   findKey(name: KeyName): ContentKey | undefined {
@@ -133,9 +138,14 @@ export class TenantCore implements JudgeState {
     return this.#catalogs;
   }
 
+  standing(row: KnownCommit): "counts" | "lost" | "new" | undefined {
+    return this.contests.standing(row);
+  }
+
   /** Forget everything derived: it is judged again from the log. */
   resetDerived(): void {
     this.ledger = new Ledger();
+    this.contests.clear();
     this.directory = createDirectory(this.world.crypto, this.genesis.tenantId, this.genesis.adminSigningKey);
     this.#catalogs.clear();
   }
@@ -145,7 +155,7 @@ export class TenantCore implements JudgeState {
     const name = `${dbId}|${author}`;
     let writer = this.#writers.get(name);
     if (writer === undefined) {
-      const { crypto, env } = this.world;
+      const { crypto } = this.world;
       writer = new Writer({
         crypto,
         store: this.store,
@@ -153,7 +163,7 @@ export class TenantCore implements JudgeState {
         dbId,
         author,
         signingKey: identity.signing.privateKey,
-        nowMs: () => env.nowMs(),
+        nowMs: () => this.nowMs(),
         knownHeads: () => this.ledger.graph(dbId, author).heads(),
         directoryHead: () => this.directory.head ?? this.joinedAt,
       });
@@ -162,7 +172,7 @@ export class TenantCore implements JudgeState {
     return writer;
   }
 
-  /** Drop the writers: their keys are gone, or what they know is. */
+  /** Drop the writers: their keys are gone, or changes that they signed are. The next ones draw fresh nonces. */
   dropWriters(): void {
     this.#writers.clear();
   }
@@ -176,6 +186,7 @@ export class TenantCore implements JudgeState {
       verdict: "accepted",
       pending: [],
       reason: "",
+      refused: "",
       atMs: this.world.env.nowMs(),
     });
   }

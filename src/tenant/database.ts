@@ -18,6 +18,7 @@ import type { DocSnapshot, DraftMessage } from "../../worker/api.ts";
 import { findChange, type Catalog, type CatalogDoc, type DocumentEntryType } from "./catalog.ts";
 import { keyNames, type TenantCore } from "./core.ts";
 import { Documents } from "./documents.ts";
+import { absorb, readUnread, type Intake } from "./intake.ts";
 import type { AcceptedChange } from "./judge.ts";
 import type { Writer, WrittenCommit } from "./writer.ts";
 
@@ -42,7 +43,7 @@ export class DatabaseSession {
     this.#core = core;
     this.dbId = dbId;
     this.#onChange = onChange;
-    this.#documents = this.#createDocuments();
+    this.#documents = createDocuments(core, this.catalog);
   }
 
   get catalog(): Catalog {
@@ -86,104 +87,119 @@ export class DatabaseSession {
     return created;
   }
 
+  /** What the page shows of a document, when that takes no reading. */
+  peek(docId: DocId): DocSnapshot | undefined {
+    const entry = this.catalog.get(docId);
+    if (entry === undefined) return missingSnapshot;
+    const doc = this.#documents.peek(docId);
+    return doc === undefined ? undefined : snapshotOf(entry, doc);
+  }
+
   /** Run a page's draft on a document. `base` are the heads it was recorded upon. */
   async change(docId: DocId, message: DraftMessage, base: readonly string[]): Promise<ReplayResult> {
-    this.#living(docId);
+    if (requireDoc(this.catalog, docId).isDeleted) throw new CofferError("doc/deleted", { docId });
     return this.#documents.pinned(docId, async (doc) => {
+      const { joins, heads: baseHeads } = this.#undoing(docId, () => this.#join(docId, doc, base));
       const replay = this.#undoing(docId, () =>
         doc.replay({
           operations: message.operations,
-          baseHeads: base,
+          baseHeads,
           actor: this.#actor(docId),
-          timeMs: this.#core.world.env.nowMs(),
+          timeMs: this.#core.nowMs(),
         }),
       );
-      if (replay.changes.length === 0) return replay;
-      await this.#write(docId, replay.changes, { entryType: "doc_change", durability: message.durability });
-      this.#summarize(docId, doc);
+      const changes = [...joins, ...replay.changes];
+      if (changes.length === 0) return replay;
+      await this.#write(docId, changes, { entryType: "doc_change", durability: message.durability });
+      if (joins.length > 0) this.#writer.rotate();
+      this.catalog.setSummary(docId, summarizeValue(doc.value));
       this.#onChange([docId]);
       return replay;
     });
   }
 
-  /** Delete or bring back a document, by an empty change on its heads. */
+  /**
+   * Delete or bring back a document, by an empty change on its heads. Behind an actor's last change Automerge takes the actor up again
+   * where that change has no operations, as if it were not there: so nothing follows an empty change, and the nonce ends with it.
+   */
   async setDeleted(docId: DocId, isDeleted: boolean): Promise<void> {
-    const entry = this.catalog.get(docId);
-    if (entry === undefined) throw new CofferError("doc/missing", { docId });
-    if (entry.isDeleted === isDeleted) return;
+    if (requireDoc(this.catalog, docId).isDeleted === isDeleted) return;
     await this.#documents.pinned(docId, async (doc) => {
+      const { joins } = this.#undoing(docId, () => this.#join(docId, doc, doc.heads));
+      if (joins.length > 0)
+        await this.#write(docId, joins, { entryType: "doc_change", durability: "relaxed" });
       const change = this.#undoing(docId, () =>
-        doc.emptyChange({ actor: this.#actor(docId), timeMs: this.#core.world.env.nowMs() }),
+        doc.emptyChange({ actor: this.#actor(docId), timeMs: this.#core.nowMs() }),
       );
       await this.#write(docId, [change], {
         entryType: isDeleted ? "doc_delete" : "doc_change",
         durability: "relaxed",
       });
+      this.#writer.rotate();
+      this.catalog.setSummary(docId, summarizeValue(doc.value));
       this.#onChange([docId]);
     });
+  }
+
+  /**
+   * More heads than an entry can depend on are joined first, by empty changes in a chain. They stand on these heads alone, so that the
+   * edit still stands on what its author saw.
+   */
+  #join(
+    docId: DocId,
+    doc: OpenDoc,
+    base: readonly string[],
+  ): { joins: readonly DocChange[]; heads: readonly string[] } {
+    const joins: DocChange[] = [];
+    let heads = base;
+    // A join stands on some heads only, and its actor must have written nothing outside of them.
+    if (heads.length > entryLimits.dependencies) this.#writer.rotate();
+    while (heads.length > entryLimits.dependencies) {
+      const at = heads.slice(0, entryLimits.dependencies);
+      const join = doc.emptyChange({ actor: this.#actor(docId), timeMs: this.#core.nowMs(), at });
+      joins.push(join);
+      heads = [join.hash, ...heads.slice(entryLimits.dependencies)];
+    }
+    return { joins, heads };
   }
 
   /** What the page shows of a document. */
   async snapshot(docId: DocId): Promise<DocSnapshot> {
     const entry = this.catalog.get(docId);
-    if (entry === undefined) return { value: undefined, heads: [], status: "failed", lastChange: undefined };
-    const doc = await this.#documents.load(docId);
-    return {
-      value: doc.value,
-      heads: doc.heads,
-      status: entry.isDeleted ? "deleted" : "ready",
-      lastChange: { author: entry.changedBy, atMs: entry.changedAtMs },
-    };
+    return entry === undefined ? missingSnapshot : snapshotOf(entry, await this.#documents.load(docId));
   }
 
-  /** Take in what the judge accepted. @returns changes that Automerge would not take: their commits must be judged again without them */
+  /** Documents lost entries: they are read anew. */
+  forget(docIds: readonly DocId[]): void {
+    for (const docId of docIds) this.#documents.drop(docId);
+    this.#onChange(docIds);
+  }
+
+  /** Take in what the judge accepted. @returns changes that Automerge would not take */
   async absorb(accepted: readonly AcceptedChange[]): Promise<readonly AcceptedChange[]> {
-    const byDoc = new Map<DocId, AcceptedChange[]>();
-    for (const change of accepted) {
-      const group = byDoc.get(change.entry.docId);
-      if (group === undefined) byDoc.set(change.entry.docId, [change]);
-      else group.push(change);
-    }
-    const refused: AcceptedChange[] = [];
-    for (const [docId, changes] of byDoc) refused.push(...(await this.#absorbDoc(docId, changes)));
-    this.#onChange([...byDoc.keys()]);
+    const refused = await absorb(this.#intake, accepted);
+    this.#onChange([...new Set(accepted.map(({ entry }) => entry.docId))]);
     return refused;
+  }
+
+  /** Read the documents whose summary does not show all of their entries. */
+  async readUnread(): Promise<void> {
+    const read = await readUnread(this.#intake);
+    if (read.length > 0) this.#onChange(read);
   }
 
   /** Free all documents: they load again from the log when needed. */
   reset(): void {
     this.#documents.clear();
-    this.#documents = this.#createDocuments();
+    this.#documents = createDocuments(this.#core, this.catalog);
   }
 
-  #createDocuments(): Documents {
-    const { crypto, loadEngine } = this.#core.world;
-    const findKey = this.#core.findKey.bind(this.#core);
-    return new Documents({ crypto, store: this.#core.store, catalog: this.catalog, findKey, loadEngine });
-  }
-
-  async #absorbDoc(docId: DocId, changes: readonly AcceptedChange[]): Promise<readonly AcceptedChange[]> {
-    const fresh = changes.map((accepted) => accepted.change);
-    const held = this.#documents.peek(docId);
-    if (held === undefined && this.catalog.get(docId)?.entries.length !== changes.length) {
-      try {
-        this.#summarize(docId, await this.#documents.load(docId));
-        return [];
-      } catch (error) {
-        if (error instanceof CofferError && error.code === "entry/corrupt") return changes;
-        throw error;
-      }
-    }
-    const doc = held ?? (await this.#core.world.loadEngine()).createDoc();
-    const result = doc.applyChanges(fresh);
-    const taken = new Set(result.applied.map((change) => change.hash));
-    if (taken.size === fresh.length) this.#summarize(docId, doc);
-    if (held === undefined) doc.close();
-    return changes.filter((accepted) => !taken.has(accepted.change.hash));
+  get #intake(): Intake {
+    return { catalog: this.catalog, documents: this.#documents, loadEngine: this.#core.world.loadEngine };
   }
 
   #encode(engine: Awaited<ReturnType<TenantCore["world"]["loadEngine"]>>, value: DraftValue): Encoded {
-    const { crypto, env } = this.#core.world;
+    const { crypto } = this.#core.world;
     const key = this.#core.currentKey(keyNames.content);
     const writer = this.#writer;
     const author = this.#core.keys.identity.publicIdentity.signingKey;
@@ -197,7 +213,7 @@ export class DatabaseSession {
       docCounter,
     };
     const docId = deriveDocId(crypto, origin);
-    const encoded = engine.encodeInitial({ value, actor: this.#actor(docId), timeMs: env.nowMs() });
+    const encoded = engine.encodeInitial({ value, actor: this.#actor(docId), timeMs: this.#core.nowMs() });
     if (encoded.change.bytes.length > entryLimits.changeBytes) throw new CofferError("input/too-large");
     const draft: EntryDraft = {
       entryType: "doc_create",
@@ -244,6 +260,8 @@ export class DatabaseSession {
       entryHash,
       changeHash: entry.change.hash,
       dependencyHashes: entry.change.deps,
+      actor: entry.change.actor,
+      seq: entry.change.seq,
     });
   }
 
@@ -252,7 +270,7 @@ export class DatabaseSession {
     changes: readonly DocChange[],
     options: { entryType: Extract<EntryType, "doc_change" | "doc_delete">; durability: "relaxed" | "strict" },
   ): Promise<void> {
-    const entry = this.#entry(docId);
+    const entry = requireDoc(this.catalog, docId);
     const { entryType } = options;
     let written: WrittenCommit;
     try {
@@ -288,20 +306,17 @@ export class DatabaseSession {
     const author = this.#core.keys.identity.publicIdentity.signingKey;
     return deriveActorId(this.#core.world.crypto, { author, writerNonce: this.#writer.nonce, docId });
   }
+}
 
-  #summarize(docId: DocId, doc: OpenDoc): void {
-    this.catalog.setSummary(docId, summarizeValue(doc.value));
-  }
+const missingSnapshot: DocSnapshot = { value: undefined, heads: [], status: "failed", lastChange: undefined };
 
-  #entry(docId: DocId): CatalogDoc {
-    const entry = this.catalog.get(docId);
-    if (entry === undefined) throw new CofferError("doc/missing", { docId });
-    return entry;
-  }
-
-  #living(docId: DocId): void {
-    if (this.#entry(docId).isDeleted) throw new CofferError("doc/deleted", { docId });
-  }
+function snapshotOf(entry: CatalogDoc, doc: OpenDoc): DocSnapshot {
+  return {
+    value: doc.value,
+    heads: doc.heads,
+    status: entry.isDeleted ? "deleted" : "ready",
+    lastChange: { author: entry.changedBy, atMs: entry.changedAtMs },
+  };
 }
 
 function dependencyOf(
@@ -314,4 +329,15 @@ function dependencyOf(
   const found = entry.entries[findChange(entry, hash)];
   assert(found !== undefined, "a change depends on accepted changes only");
   return found.entryHash;
+}
+
+function createDocuments(core: TenantCore, catalog: Catalog): Documents {
+  const { crypto, loadEngine } = core.world;
+  return new Documents({ crypto, store: core.store, catalog, findKey: core.findKey.bind(core), loadEngine });
+}
+
+function requireDoc(catalog: Catalog, docId: DocId): CatalogDoc {
+  const entry = catalog.get(docId);
+  if (entry === undefined) throw new CofferError("doc/missing", { docId });
+  return entry;
 }

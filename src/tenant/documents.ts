@@ -2,14 +2,15 @@
  * The open documents of one database: Automerge handles by document, least recently used first out.
  *
  * A document is a fold of its accepted entries. It is loaded from the log, kept while it is used, and its handle is freed when it is
- * dropped. A handle with a write in flight is pinned.
+ * dropped. A handle with a write in flight is pinned. All calls come from the tenant's queue: two loads of one document at a time
+ * would leave the older one behind.
  */
-import { CofferError, type DocId } from "../std/index.ts";
+import { CofferError, type DocId, type EntryHash } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
 import type { DocChange, DocEngine, OpenDoc } from "../doc/index.ts";
 import { openEntry, parseCommit, type ContentKey, type KeyName, type OpenVerdict } from "../entry/index.ts";
 import type { LogRecord, Store } from "../store/index.ts";
-import type { AcceptedEntry, Catalog, CatalogDoc } from "./catalog.ts";
+import type { AcceptedEntry, Catalog } from "./catalog.ts";
 
 const capacity = 64;
 
@@ -31,8 +32,12 @@ export class Documents {
     this.#options = options;
   }
 
-  /** The open document, loaded from the log when it is not in memory. @throws `doc/missing`, `entry/corrupt`, `key/missing` */
-  async load(docId: DocId): Promise<OpenDoc> {
+  /**
+   * The open document, loaded from the log when it is not in memory; `without` entries that the caller applies next.
+   *
+   * @throws `doc/missing`, `entry/corrupt`, `key/missing`
+   */
+  async load(docId: DocId, without: ReadonlySet<EntryHash> = new Set()): Promise<OpenDoc> {
     const held = this.#open.get(docId);
     if (held !== undefined) {
       this.#open.delete(docId);
@@ -41,7 +46,8 @@ export class Documents {
     }
     const entry = this.#options.catalog.get(docId);
     if (entry === undefined) throw new CofferError("doc/missing", { docId });
-    const changes = await this.#readChanges(entry);
+    const entries = entry.entries.filter(({ entryHash }) => !without.has(entryHash));
+    const changes = await this.#readChanges(docId, entries);
     const doc = (await this.#options.loadEngine()).createDoc();
     const result = doc.applyChanges(changes);
     if (result.applied.length !== changes.length) {
@@ -70,12 +76,6 @@ export class Documents {
     }
   }
 
-  /** Put a new document in the memory, as most recently used. */
-  keep(docId: DocId, doc: OpenDoc): void {
-    this.drop(docId);
-    this.#keep(docId, doc);
-  }
-
   /** Free a document's handle: it is loaded from the log when it is needed again. */
   drop(docId: DocId): void {
     this.#open.get(docId)?.close();
@@ -96,17 +96,17 @@ export class Documents {
     }
   }
 
-  async #readChanges(doc: CatalogDoc): Promise<readonly DocChange[]> {
+  async #readChanges(docId: DocId, entries: readonly AcceptedEntry[]): Promise<readonly DocChange[]> {
     const { store } = this.#options;
     const engine = await this.#options.loadEngine();
-    const positions = [...new Set(doc.entries.map((entry) => entry.position))];
+    const positions = [...new Set(entries.map((entry) => entry.position))];
     const records = new Map((await store.readRecords(positions)).map((record) => [record.position, record]));
     const plaintexts = await Promise.all(
-      doc.entries.map((entry) => this.#openEntry(records.get(entry.position), entry)),
+      entries.map((entry) => this.#openEntry(records.get(entry.position), entry)),
     );
     return plaintexts.map((plaintext) => {
       const verdict = engine.parseChange(plaintext);
-      if (verdict.kind !== "change") throw new CofferError("entry/corrupt", { docId: doc.docId });
+      if (verdict.kind !== "change") throw new CofferError("entry/corrupt", { docId });
       return verdict.change;
     });
   }

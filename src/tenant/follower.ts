@@ -5,6 +5,7 @@
 import type { Release } from "../std/index.ts";
 import type { TenantCore } from "./core.ts";
 import { refold } from "./judge.ts";
+import { Marker } from "./marker.ts";
 import { Persistence } from "./persistence.ts";
 import { Tail, type TailHooks } from "./tail.ts";
 
@@ -33,11 +34,13 @@ export class Follower {
     const pages = await Persistence.open(core);
     const judgedTo = await core.serial.run(() => pages.load());
     await core.serial.run(() => foldDirectory(core));
+    await core.serial.run(() => core.contests.restore());
+    const marker = await Marker.open(core.world, core.store, core.ledger.poisoned);
     const onProgress = (): void => {
       follower.scheduleFlush();
       hooks.onProgress();
     };
-    const tail = new Tail(core, { ...hooks, onProgress }, judgedTo);
+    const tail = new Tail(core, { ...hooks, onProgress }, { judgedTo, marker });
     const follower = new Follower(core, pages, tail);
     follower.#follow();
     follower.#becomeWriter();
@@ -61,16 +64,17 @@ export class Follower {
   /** Stop following; the last changes are written first. */
   async close(): Promise<void> {
     this.#following();
-    this.#flushTimer?.();
     await this.#tail.stop();
     if (this.#isWriter) await this.#flush();
     this.#isWriter = false;
     this.#ended.abort();
+    // Last of all: a change that was still under way may have asked for pages, which would now be written empty.
+    this.#flushTimer?.();
   }
 
   #follow(): void {
     this.#following = this.#core.store.onWrite((event) => {
-      if (event.lastPosition > this.#tail.judgedTo) void this.#tail.run();
+      if (this.#tail.isBehind(event.lastPosition)) void this.#tail.run();
     });
   }
 

@@ -100,6 +100,7 @@ export async function joinTenant(
     sharePassword: options.sharePassword,
     nowMs: env.nowMs(),
   });
+  await assertUnknown(device, response.genesis.tenantId);
   const secrets = newBag(world, response.namesKey, response.keys);
   const names = { tenantName: response.tenantName, adminName: "" };
   const core = await writeTenantStore(world, { genesis: response.genesis, identity, secrets, names });
@@ -143,6 +144,13 @@ export async function removeTenant(world: TenantWorld, device: Device, tenantId:
   await device.removeTenant(row);
 }
 
+/** @throws `input/used` when this device holds the tenant */
+async function assertUnknown(device: Device, tenantId: TenantId): Promise<void> {
+  const tenants = await device.listTenants();
+  if (tenants.some((tenant) => tenant.tenantId === tenantId))
+    throw new CofferError("input/used", { what: "tenant" });
+}
+
 async function makeVault(
   world: TenantWorld,
   userName: string,
@@ -176,14 +184,14 @@ async function writeTenantStore(
   const store = await world.storage.openStore(tenantStoreName(world.scope, genesis.tenantId));
   const sealedNames = await sealPrivate(world.crypto, identity, tenantNamesPurpose, encodeTenantNames(names));
   const bag = await sealBag(world.crypto, identity, secrets);
-  const result = await store.write({
+  // Over what may be there: a store without a device's row is what an interrupted joining left, never used by anybody.
+  await store.write({
     slots: [
-      { name: slotNames.bag, value: bag, expectedVersion: 0 },
+      { name: slotNames.bag, value: bag },
       { name: slotNames.names, value: sealedNames },
     ],
     durability: "strict",
   });
-  if (result.kind === "conflict") throw new CofferError("input/used", { what: "tenant" });
   return new TenantCore(world, store, genesis);
 }
 

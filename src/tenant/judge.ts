@@ -10,10 +10,12 @@
  *
  * Guarantees
  * - J1 what is not accepted reaches no catalog; a bad entry never stops the others of its commit
- * - J2 a waiting commit is judged again when a directory commit, a key or an entry arrives
+ * - J2 a waiting commit is judged again when what it needs arrives, see needs.ts
  * - J3 judging the same record twice changes nothing
+ * - J4 verdicts follow from what the log holds, not from the order in which it came: an entry is held against its own past only, and
+ *      commits that contradict each other are left to contests.ts
  */
-import type { CommitHash, DbId, EntryHash, TenantId } from "../std/index.ts";
+import type { CommitHash, DbId, TenantId } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
 import {
   foldCommit,
@@ -38,20 +40,23 @@ import {
 } from "../entry/index.ts";
 import type { LogRecord } from "../store/index.ts";
 import {
-  findChange,
+  findEntry,
+  findTurn,
+  isInPast,
   type Catalog,
   type CatalogDoc,
   type DocumentEntryType,
   type NewEntry,
 } from "./catalog.ts";
 import { knownCommitOf, type KnownCommit, type Ledger } from "./ledger.ts";
+import type { Need } from "./needs.ts";
 
 export interface JudgeState {
   readonly ledger: Ledger;
   directory: DirectoryState;
-  /** commits whose changes did not apply although everything about them fits */
-  readonly banned: ReadonlySet<CommitHash>;
   catalog(dbId: DbId): Catalog;
+  /** where a commit stands in a contest of its author with themselves; `undefined` when its line is not contested */
+  standing(row: KnownCommit): "counts" | "lost" | "new" | undefined;
 }
 
 export interface JudgeTools {
@@ -74,18 +79,25 @@ export interface JudgeOutcome {
   readonly accepted: readonly AcceptedChange[];
   /** the directory moved: waiting commits may be judged again */
   readonly directoryChanged: boolean;
-  /** someone was revoked: what was accepted before must be judged again from the start */
+  /** someone was revoked: what was accepted before may not count any more */
   readonly revoked: boolean;
   readonly quarantined: readonly { commitHash: CommitHash; reason: string }[];
-  readonly alarm: "fork" | "equivocation" | undefined;
+  readonly isFork: boolean;
+  /** the commit contradicts another one of its author, or its line does so already */
+  readonly contested: KnownCommit | undefined;
+  /** the commit, when its author had the right to write it */
+  readonly judged: Judging | undefined;
 }
 
-const nothing: JudgeOutcome = {
+/** An outcome that changed nothing. */
+export const nothing: JudgeOutcome = {
   accepted: [],
   directoryChanged: false,
   revoked: false,
   quarantined: [],
-  alarm: undefined,
+  isFork: false,
+  contested: undefined,
+  judged: undefined,
 };
 
 /** Judge one record of the log, also one that waited before. */
@@ -101,6 +113,9 @@ export async function judgeRecord(
   const { commit } = verified;
   if (commit.commitHash !== record.commitHash) return refuseUnknown(record, "hash");
   if (commit.header.tenantId !== tools.tenantId) return refuseUnknown(record, "tenant");
+  // Its hash covers what is missing too, so that the whole commit can still come.
+  if (commit.entries.some(({ ciphertext }) => ciphertext === undefined))
+    return refuseUnknown(record, "absent");
   const row = known ?? knownCommitOf(commit.header, commit.commitHash, record.position);
   if (known === undefined) state.ledger.add(row);
   return commit.header.dbId === tools.directoryDbId
@@ -116,19 +131,32 @@ function refuseUnknown(record: LogRecord, reason: string): JudgeOutcome {
 function settle(
   state: JudgeState,
   tools: JudgeTools,
-  result: { hash: CommitHash; verdict: KnownCommit["verdict"]; reason: string; pending?: readonly number[] },
+  result: { hash: CommitHash; verdict: KnownCommit["verdict"]; reason: string },
 ): void {
   state.ledger.judge(result.hash, {
     verdict: result.verdict,
-    pending: result.pending ?? [],
+    pending: [],
     reason: result.reason,
+    refused: "",
     atMs: tools.nowMs(),
   });
 }
 
-function refuse(state: JudgeState, tools: JudgeTools, hash: CommitHash, reason: string): JudgeOutcome {
+/** Refuse a whole commit. */
+export function refuse(state: JudgeState, tools: JudgeTools, hash: CommitHash, reason: string): JudgeOutcome {
   settle(state, tools, { hash, verdict: "quarantined", reason });
   return { ...nothing, quarantined: [{ commitHash: hash, reason }] };
+}
+
+/** Leave a whole commit to be judged later. */
+export function postpone(state: JudgeState, tools: JudgeTools, hash: CommitHash, reason: string): void {
+  settle(state, tools, { hash, verdict: "waiting", reason });
+}
+
+function awaitDirectory(state: JudgeState, tools: JudgeTools, hash: CommitHash): JudgeOutcome {
+  postpone(state, tools, hash, "directory");
+  state.ledger.needs.add("directory", hash);
+  return nothing;
 }
 
 /** Fold a directory commit that was accepted before: the directory itself is not kept, its commits are. */
@@ -163,12 +191,9 @@ async function judgeDirectoryCommit(
   const verdict = foldCommit(state.directory, commit, records);
   if (verdict.kind === "rejected") {
     const outcome = refuse(state, tools, commit.commitHash, verdict.reason);
-    return verdict.reason === "fork" ? { ...outcome, alarm: "fork" } : outcome;
+    return { ...outcome, isFork: verdict.reason === "fork" };
   }
-  if (verdict.kind === "waiting") {
-    settle(state, tools, { hash: commit.commitHash, verdict: "waiting", reason: "directory" });
-    return nothing;
-  }
+  if (verdict.kind === "waiting") return awaitDirectory(state, tools, commit.commitHash);
   if (verdict.kind === "applied") state.directory = verdict.state;
   settle(state, tools, { hash: commit.commitHash, verdict: "accepted", reason: "" });
   return {
@@ -178,7 +203,8 @@ async function judgeDirectoryCommit(
   };
 }
 
-interface Judging {
+/** A commit with its row in the ledger. */
+export interface Judging {
   readonly commit: Commit;
   readonly row: KnownCommit;
 }
@@ -190,21 +216,24 @@ async function judgeDocumentCommit(
 ): Promise<JudgeOutcome> {
   const { commit, row } = judging;
   const hash = commit.commitHash;
-  if (state.banned.has(hash)) return refuse(state, tools, hash, "not-applicable");
+  if (state.ledger.poisoned.has(hash)) return refuse(state, tools, hash, "crashed");
   const author = judgeAuthor(state.directory, commit.header, hash, state.ledger.graph(row.dbId, row.author));
   if (author.kind === "rejected") return refuse(state, tools, hash, author.reason);
-  if (author.kind === "waiting") {
-    settle(state, tools, { hash, verdict: "waiting", reason: "directory" });
-    return nothing;
+  if (author.kind === "waiting") return awaitDirectory(state, tools, hash);
+  const standing = state.standing(row);
+  if (standing === "lost") return { ...refuse(state, tools, hash, "equivocation"), judged: judging };
+  if (standing === "new" || (standing === undefined && state.ledger.hasTwin(row))) {
+    postpone(state, tools, hash, "equivocation");
+    return { ...nothing, contested: row, judged: judging };
   }
-  const twin = state.ledger.twinOf(row);
-  if (twin !== undefined) return { ...refuse(state, tools, hash, "equivocation"), alarm: "equivocation" };
   return judgeEntries(state, tools, judging);
 }
 
 type EntryVerdict =
   | { kind: "accepted"; change: AcceptedChange }
-  | { kind: "waiting"; reason: "dependency" | "key" | "absent" }
+  | { kind: "known" }
+  | { kind: "waiting"; reason: "dependency" | "key"; needs: readonly Need[] }
+  | { kind: "contested" }
   | { kind: "quarantined"; reason: string };
 
 async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judging): Promise<JudgeOutcome> {
@@ -215,28 +244,44 @@ async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judgi
   const accepted: AcceptedChange[] = [];
   const pending: number[] = [];
   let waitReason = "";
-  let badReason = "";
-  const wanted = row.pending.length === 0 ? commit.entries.keys() : row.pending.values();
-  for (const index of wanted) {
-    const verdict = judgeEntry({ tools, engine, catalog, commit, row }, index, opened[index]);
+  // What Automerge would not take then may fit now.
+  let refused = row.reason === "not-applicable" ? "" : row.refused;
+  let isContested = false;
+  const isDecided = state.standing(row) === "counts";
+  for (const index of row.pending.length === 0 ? commit.entries.keys() : row.pending.values()) {
+    let verdict = judgeEntry({ tools, engine, catalog, commit, row }, index, opened[index]);
+    // The contest was decided with what can be read: another one would be decided alike.
+    if (verdict.kind === "contested" && isDecided) verdict = { kind: "quarantined", reason: "equivocation" };
+    if (verdict.kind === "quarantined") refused = verdict.reason;
     if (verdict.kind === "accepted") {
       accepted.push(verdict.change);
       catalog.accept(verdict.change.entry);
-    } else if (verdict.kind === "waiting") {
-      pending.push(index);
-      waitReason = verdict.reason;
-    } else badReason = verdict.reason;
+    }
+    if (verdict.kind !== "waiting" && verdict.kind !== "contested") continue;
+    pending.push(index);
+    isContested ||= verdict.kind === "contested";
+    waitReason = verdict.kind === "waiting" ? verdict.reason : "equivocation";
+    if (verdict.kind === "waiting")
+      for (const need of verdict.needs) state.ledger.needs.add(need, row.commitHash);
   }
-  const verdict =
-    pending.length > 0 ? "waiting" : accepted.length === 0 && badReason !== "" ? "quarantined" : "accepted";
-  settle(state, tools, {
-    hash: row.commitHash,
-    verdict,
-    reason: pending.length > 0 ? waitReason : badReason,
+  const isWhollyRefused = pending.length === 0 && refused !== "" && !hasAccepted(catalog, commit);
+  state.ledger.judge(row.commitHash, {
+    verdict: pending.length > 0 ? "waiting" : isWhollyRefused ? "quarantined" : "accepted",
+    reason: isWhollyRefused ? refused : waitReason,
     pending,
+    refused,
+    atMs: tools.nowMs(),
   });
-  const quarantined = badReason === "" ? [] : [{ commitHash: row.commitHash, reason: badReason }];
-  return { ...nothing, accepted, quarantined };
+  const isNews = refused !== "" && refused !== row.refused;
+  const quarantined = isNews || isWhollyRefused ? [{ commitHash: row.commitHash, reason: refused }] : [];
+  return { ...nothing, accepted, quarantined, judged: judging, contested: isContested ? row : undefined };
+}
+
+function hasAccepted(catalog: Catalog, commit: Commit): boolean {
+  return commit.entries.some(({ entryHash, header }) => {
+    const doc = header === undefined ? undefined : catalog.get(header.docId);
+    return doc !== undefined && findEntry(doc, entryHash) >= 0;
+  });
 }
 
 interface EntryPlace {
@@ -248,73 +293,92 @@ interface EntryPlace {
 }
 
 function judgeEntry(place: EntryPlace, index: number, opened: OpenVerdict | undefined): EntryVerdict {
-  const { catalog, commit, engine, row } = place;
+  const { catalog, commit, row } = place;
   const entry: CommitEntry | undefined = commit.entries[index];
   const header = entry?.header;
   if (entry === undefined || header === undefined || opened === undefined)
-    return { kind: "waiting", reason: "absent" };
+    return { kind: "quarantined", reason: "absent" };
   const { entryType } = header;
   if (entryType !== "doc_create" && entryType !== "doc_change" && entryType !== "doc_delete") {
     return { kind: "quarantined", reason: "type" };
   }
-  if (opened.kind === "no-key") return { kind: "waiting", reason: "key" };
-  if (opened.kind === "absent") return { kind: "waiting", reason: "absent" };
-  if (opened.kind === "forged") return { kind: "quarantined", reason: opened.reason };
-  const parsed = engine.parseChange(opened.plaintext);
-  if (parsed.kind === "bad") return { kind: "quarantined", reason: parsed.reason };
-  const { change } = parsed;
-  const actor = deriveActorId(place.tools.crypto, {
-    author: row.author,
-    writerNonce: commit.header.writerNonce,
-    docId: header.docId,
-  });
-  if (!isActorOf(change.actor, actor)) return { kind: "quarantined", reason: "actor" };
+  if (opened.kind === "no-key") return { kind: "waiting", reason: "key", needs: ["key"] };
+  if (opened.kind !== "opened")
+    return { kind: "quarantined", reason: opened.kind === "absent" ? "absent" : opened.reason };
+  const change = readChange(place, header, opened.plaintext);
+  if (typeof change === "string") return { kind: "quarantined", reason: change };
   const key = commit.header.keys[header.keyIndex];
-  const doc = catalog.get(header.docId);
-  const misfit =
-    key === undefined ? "key" : placeMisfit(header, entryType, { doc, change, keyId: key.keyId });
-  if (misfit !== undefined)
-    return misfit === "dependency"
-      ? { kind: "waiting", reason: misfit }
-      : { kind: "quarantined", reason: misfit };
   if (key === undefined) return { kind: "quarantined", reason: "key" };
-  const at = { position: row.position, entryIndex: index, entryHash: entry.entryHash };
-  const by = { author: row.author, atMs: commit.header.createdAtMs, docId: header.docId, keyId: key.keyId };
+  const doc = catalog.get(header.docId);
+  if (doc !== undefined && findEntry(doc, entry.entryHash) >= 0) return { kind: "known" };
+  const misfit = judgePlace({ entryType, header, change, row }, doc, key.keyId);
+  if (misfit !== undefined) return misfit;
   const accepted: NewEntry = {
-    ...at,
-    ...by,
+    position: row.position,
+    entryIndex: index,
+    entryHash: entry.entryHash,
+    author: row.author,
+    atMs: commit.header.createdAtMs,
+    docId: header.docId,
+    keyId: key.keyId,
     entryType,
     changeHash: change.hash,
     dependencyHashes: change.deps,
+    actor: change.actor,
+    seq: change.seq,
   };
   return { kind: "accepted", change: { dbId: row.dbId, entry: accepted, change } };
 }
 
-/** Why an entry does not fit its document, or `undefined` when it does; "dependency" may pass with time. */
-function placeMisfit(
+/** The change of an opened entry, or why it is none that this author can have written. */
+export function readChange(
+  place: Pick<EntryPlace, "tools" | "engine" | "commit">,
   header: EntryHeader,
-  entryType: DocumentEntryType,
-  at: { doc: CatalogDoc | undefined; change: DocChange; keyId: string },
-): string | undefined {
-  const { doc, change } = at;
-  if (entryType === "doc_create") {
-    if (doc !== undefined) return "second-create";
-    return change.deps.length === 0 && header.dependencies.length === 0 ? undefined : "dependencies";
-  }
-  if (doc === undefined) return "dependency";
-  if (doc.keyId !== at.keyId) return "key";
-  if (change.deps.length === 0) return "dependencies";
-  const hashes: EntryHash[] = [];
-  for (const hash of change.deps) {
-    const found = doc.entries[findChange(doc, hash)];
-    if (found === undefined) return "dependency";
-    hashes.push(found.entryHash);
-  }
-  return sameHashes(hashes, header.dependencies) ? undefined : "dependencies";
+  plaintext: Uint8Array,
+): DocChange | string {
+  const parsed = place.engine.parseChange(plaintext);
+  if (parsed.kind === "bad") return parsed.reason;
+  const { author, writerNonce } = place.commit.header;
+  const actor = deriveActorId(place.tools.crypto, { author, writerNonce, docId: header.docId });
+  return isActorOf(parsed.change.actor, actor) ? parsed.change : "actor";
 }
 
-function sameHashes(a: readonly EntryHash[], b: readonly EntryHash[]): boolean {
-  const left = [...new Set(a)].sort();
-  const right = [...b].sort();
-  return left.length === right.length && left.every((hash, index) => hash === right[index]);
+interface Placing {
+  readonly entryType: DocumentEntryType;
+  readonly header: EntryHeader;
+  readonly change: DocChange;
+  readonly row: KnownCommit;
+}
+
+/** Why an entry does not fit its document, or `undefined` when it does. What can change with what is yet to come makes it wait. */
+function judgePlace(placing: Placing, doc: CatalogDoc | undefined, keyId: string): EntryVerdict | undefined {
+  const { change, entryType, header, row } = placing;
+  const contradict = (other: number): EntryVerdict =>
+    doc?.entries[other]?.position === row.position
+      ? { kind: "quarantined", reason: "equivocation" }
+      : { kind: "contested" };
+  if (entryType === "doc_create") {
+    if (change.deps.length + header.dependencies.length > 0)
+      return { kind: "quarantined", reason: "dependencies" };
+    if (change.seq !== 1) return { kind: "quarantined", reason: "sequence" };
+    return doc === undefined ? undefined : contradict(0);
+  }
+  if (header.dependencies.length === 0) return { kind: "quarantined", reason: "dependencies" };
+  const dependencies = header.dependencies.map((hash) => (doc === undefined ? -1 : findEntry(doc, hash)));
+  if (doc === undefined || dependencies.includes(-1)) {
+    const missing = header.dependencies.filter((_, index) => dependencies[index] === -1);
+    return { kind: "waiting", reason: "dependency", needs: missing.map((hash): Need => `entry/${hash}`) };
+  }
+  if (doc.keyId !== keyId) return { kind: "quarantined", reason: "key" };
+  const hashes = dependencies.map((index) => doc.entries[index]?.changeHash ?? "").sort();
+  const isSame =
+    hashes.length === change.deps.length && change.deps.toSorted().every((dep, i) => dep === hashes[i]);
+  if (!isSame) return { kind: "quarantined", reason: "dependencies" };
+  if (change.seq > 1) {
+    const before = findTurn(doc, { actor: change.actor, seq: change.seq - 1 });
+    if (before < 0 || !isInPast(doc.entries, before, dependencies))
+      return { kind: "quarantined", reason: "sequence" };
+  }
+  const other = findTurn(doc, change);
+  return other < 0 ? undefined : contradict(other);
 }

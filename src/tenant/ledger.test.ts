@@ -23,11 +23,18 @@ function row(n: number, predecessors: readonly number[] = []): KnownCommit {
     verdict: "waiting",
     pending: [],
     reason: "",
+    refused: "",
     judgedAtMs: 0,
   };
 }
 
-const accepted = { verdict: "accepted", pending: [], reason: "", atMs: 5 } as const;
+const accepted = {
+  verdict: "accepted",
+  pending: [],
+  reason: "",
+  refused: "",
+  atMs: 5,
+} as const;
 
 describe("ledger", () => {
   it("lists what waits and what was quarantined, also single entries of accepted commits", () => {
@@ -35,31 +42,31 @@ describe("ledger", () => {
     for (const n of [1, 2, 3]) ledger.add(row(n));
     expect(ledger.waiting().map((known) => known.position)).toEqual([1, 2, 3]);
     ledger.judge(hashOf(1), accepted);
-    ledger.judge(hashOf(2), { verdict: "quarantined", pending: [], reason: "actor", atMs: 5 });
-    ledger.judge(hashOf(3), { ...accepted, reason: "limit" });
+    ledger.judge(hashOf(2), { ...accepted, verdict: "quarantined", reason: "actor" });
+    ledger.judge(hashOf(3), { ...accepted, refused: "limit" });
     expect(ledger.waiting()).toEqual([]);
-    expect(ledger.quarantined().map((known) => known.reason)).toEqual(["actor", "limit"]);
+    expect(ledger.quarantined().map((known) => known.reason || known.refused)).toEqual(["actor", "limit"]);
   });
 
-  it("keeps each author's graph of accepted commits only", () => {
+  it("keeps each author's graph of all commits, so that a cut leads through those that were refused", () => {
     const ledger = new Ledger();
-    ledger.add(row(1));
-    ledger.add(row(2, [1]));
-    ledger.add(row(3, [1]));
+    for (const n of [1, 2, 3]) ledger.add(row(n, n === 1 ? [] : [n - 1]));
     ledger.judge(hashOf(1), accepted);
-    ledger.judge(hashOf(2), accepted);
-    expect(ledger.graph(dbId, author).heads()).toEqual([hashOf(2)]);
-    expect(ledger.graph(dbId, author).has(hashOf(3))).toBe(false);
+    ledger.judge(hashOf(2), { ...accepted, verdict: "quarantined", reason: "actor" });
+    const graph = ledger.graph(dbId, author);
+    expect(graph.heads()).toEqual([hashOf(3)]);
+    expect(graph.isCovered(hashOf(1), [hashOf(3)])).toBe(true);
   });
 
-  it("finds the twin of a commit that uses a sequence number again", () => {
+  it("knows the commits of one writer nonce, and who wrote what stands at a position", () => {
     const ledger = new Ledger();
     ledger.add(row(1));
-    ledger.judge(hashOf(1), accepted);
     const twin = { ...row(2), writerSeq: 1 };
     ledger.add(twin);
-    expect(ledger.twinOf(twin)).toBe(hashOf(1));
-    expect(ledger.twinOf(row(1))).toBeUndefined();
+    ledger.add({ ...row(3), writerNonce: "11".repeat(16) });
+    expect(ledger.line(twin).map((known) => known.position)).toEqual([1, 2]);
+    expect(ledger.at(2)).toBe(twin);
+    expect([row(1), twin].map((known) => ledger.hasTwin(known))).toEqual([false, true]);
   });
 
   it("comes back from its pages, whatever their number", () => {

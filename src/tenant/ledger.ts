@@ -18,6 +18,7 @@
  * | verdict | u8: 0 accepted, 1 waiting, 2 quarantined |
  * | pending entry indexes | varint count, varint each |
  * | reason | text |
+ * | refused | text |
  * | judgedAt | u64 |
  */
 import {
@@ -33,6 +34,7 @@ import {
 } from "../std/index.ts";
 import { createAuthorGraph, type AuthorGraph } from "../directory/index.ts";
 import { entryLimits, type CommitHeader } from "../entry/index.ts";
+import { Needs } from "./needs.ts";
 
 export const ledgerPageSize = 512;
 
@@ -46,12 +48,19 @@ export interface KnownCommit {
   readonly writerSeq: number;
   readonly predecessors: readonly CommitHash[];
   verdict: "accepted" | "waiting" | "quarantined";
-  /** entries still to be judged while waiting, or refused when the commit itself is accepted */
+  /** entries still to be judged while waiting; none = all of them */
   pending: readonly number[];
-  /** why it waits or was quarantined, one of a closed list of words; empty when accepted whole */
+  /** why it waits or was quarantined, one of a closed list of words; empty when accepted */
   reason: string;
+  /** why some of its entries were refused; empty when none was */
+  refused: string;
   judgedAtMs: number;
 }
+
+/** What judging a commit came to. */
+export type RowVerdict = Pick<KnownCommit, "verdict" | "pending" | "reason" | "refused"> & {
+  readonly atMs: number;
+};
 
 const verdicts = ["accepted", "waiting", "quarantined"] as const;
 const emptyHashes: readonly CommitHash[] = [];
@@ -69,23 +78,26 @@ export function knownCommitOf(header: CommitHeader, commitHash: CommitHash, posi
     verdict: "waiting",
     pending: [],
     reason: "",
+    refused: "",
     judgedAtMs: 0,
   };
 }
 
 /** The verdicts on all commits of a log, with the pages that changed. */
 export class Ledger {
+  /** what waiting commits wait for; not kept in pages */
+  readonly needs = new Needs();
+  /** commits during whose judging a worker died, see marker.ts */
+  readonly poisoned = new Set<CommitHash>();
   readonly #rows: KnownCommit[] = [];
   readonly #rowIndex = new Map<CommitHash, number>();
   readonly #graphs = new Map<string, AuthorGraph>();
-  readonly #writers = new Map<string, CommitHash>();
+  /** the first commit known of each author, database, nonce and sequence number */
+  readonly #turns = new Map<string, CommitHash>();
+  readonly #byPosition = new Map<number, KnownCommit>();
   readonly #dirtyPages = new Set<number>();
   #waiting = new Set<CommitHash>();
   #quarantined = new Set<CommitHash>();
-
-  get size(): number {
-    return this.#rows.length;
-  }
 
   find(commitHash: CommitHash): KnownCommit | undefined {
     const index = this.#rowIndex.get(commitHash);
@@ -98,29 +110,30 @@ export class Ledger {
 
   add(row: KnownCommit): void {
     const index = this.#rows.length;
-    this.#rows.push(row);
-    this.#rowIndex.set(row.commitHash, index);
-    this.#index(row);
+    this.#enter(row);
     this.#dirtyPages.add(Math.floor(index / ledgerPageSize));
+  }
+
+  /** The commit at a position of the log, of those that accepted entries can come from. */
+  at(position: number): KnownCommit | undefined {
+    return this.#byPosition.get(position);
   }
 
   /** Set a commit's verdict; the row must be known. */
-  judge(
-    commitHash: CommitHash,
-    verdict: { verdict: KnownCommit["verdict"]; pending: readonly number[]; reason: string; atMs: number },
-  ): void {
+  judge(commitHash: CommitHash, { atMs, ...verdict }: RowVerdict): void {
     const index = this.#rowIndex.get(commitHash);
     const row = index === undefined ? undefined : this.#rows[index];
     if (row === undefined || index === undefined) return;
-    row.verdict = verdict.verdict;
-    row.pending = verdict.pending;
-    row.reason = verdict.reason;
-    row.judgedAtMs = verdict.atMs;
+    Object.assign(row, verdict);
+    row.judgedAtMs = atMs;
     this.#index(row);
     this.#dirtyPages.add(Math.floor(index / ledgerPageSize));
   }
 
-  /** The commit graph of one author in one database: accepted commits only. */
+  /**
+   * The commit graph of one author in one database, whatever the verdicts: the path of a cut may lead through a commit that was
+   * refused.
+   */
   graph(dbId: DbId, author: AuthorKey): AuthorGraph {
     const name = `${dbId}|${author}`;
     let graph = this.#graphs.get(name);
@@ -131,25 +144,28 @@ export class Ledger {
     return graph;
   }
 
-  /** Databases in which an author has written. */
-  databasesOf(author: AuthorKey): readonly DbId[] {
-    const ids = new Set<DbId>();
-    for (const row of this.#rows) if (row.author === author) ids.add(row.dbId);
-    return [...ids];
+  /** Whether another commit has the same author, database, nonce and sequence number: evidence of equivocation. */
+  hasTwin(row: KnownCommit): boolean {
+    return this.#turns.get(`${lineName(row)}|${row.writerSeq}`) !== row.commitHash;
   }
 
-  /** Another accepted commit with the same author, database, nonce and sequence number: evidence of equivocation. */
-  twinOf(row: KnownCommit): CommitHash | undefined {
-    const other = this.#writers.get(writerName(row));
-    return other === row.commitHash ? undefined : other;
+  /** The commits of one author, database and writer nonce, by a walk over all. */
+  line(row: KnownCommit): readonly KnownCommit[] {
+    const name = lineName(row);
+    return this.#rows.filter((other) => lineName(other) === name);
   }
 
   waiting(): readonly KnownCommit[] {
     return this.#pick(this.#waiting);
   }
 
-  quarantined(): readonly KnownCommit[] {
-    return this.#pick(this.#quarantined);
+  /** Commits that were quarantined whole or in part, the last `count` of them. */
+  quarantined(count = Infinity): readonly KnownCommit[] {
+    return this.#pick([...this.#quarantined].slice(-count));
+  }
+
+  get counts(): { readonly waiting: number; readonly quarantined: number } {
+    return { waiting: this.#waiting.size, quarantined: this.#quarantined.size };
   }
 
   /** Pages changed since the last call of {@link markClean}. */
@@ -183,14 +199,22 @@ export class Ledger {
     for (let i = 0; i < count && reader.error === undefined; i++) {
       const row = readRow(reader);
       if (row === undefined) return false;
-      this.#rowIndex.set(row.commitHash, this.#rows.length);
-      this.#rows.push(row);
-      this.#index(row);
+      this.#enter(row);
     }
     return reader.finish();
   }
 
-  #pick(hashes: ReadonlySet<CommitHash>): readonly KnownCommit[] {
+  #enter(row: KnownCommit): void {
+    this.#rowIndex.set(row.commitHash, this.#rows.length);
+    this.#rows.push(row);
+    this.#byPosition.set(row.position, row);
+    this.graph(row.dbId, row.author).add(row.commitHash, row.predecessors);
+    const turn = `${lineName(row)}|${row.writerSeq}`;
+    if (!this.#turns.has(turn)) this.#turns.set(turn, row.commitHash);
+    this.#index(row);
+  }
+
+  #pick(hashes: Iterable<CommitHash>): readonly KnownCommit[] {
     const rows: KnownCommit[] = [];
     for (const hash of hashes) {
       const row = this.find(hash);
@@ -203,17 +227,13 @@ export class Ledger {
     this.#waiting.delete(row.commitHash);
     this.#quarantined.delete(row.commitHash);
     if (row.verdict === "waiting") this.#waiting.add(row.commitHash);
-    if (row.verdict === "quarantined" || (row.verdict === "accepted" && row.reason !== ""))
-      this.#quarantined.add(row.commitHash);
-    if (row.verdict !== "accepted") return;
-    const graph = this.graph(row.dbId, row.author);
-    if (!graph.has(row.commitHash)) graph.add(row.commitHash, row.predecessors);
-    this.#writers.set(writerName(row), this.#writers.get(writerName(row)) ?? row.commitHash);
+    if (row.verdict === "quarantined" || row.refused !== "") this.#quarantined.add(row.commitHash);
   }
 }
 
-function writerName(row: KnownCommit): string {
-  return `${row.dbId}|${row.author}|${row.writerNonce}|${row.writerSeq}`;
+/** What names a line: the commits of one author, database and writer nonce. */
+export function lineName(row: Pick<KnownCommit, "dbId" | "author" | "writerNonce">): string {
+  return `${row.dbId}|${row.author}|${row.writerNonce}`;
 }
 
 function encodeRow(writer: ByteWriter, row: KnownCommit): void {
@@ -229,7 +249,7 @@ function encodeRow(writer: ByteWriter, row: KnownCommit): void {
   for (const hash of row.predecessors) writer.fixed(idToBytes(hash));
   writer.u8(verdicts.indexOf(row.verdict)).varint(row.pending.length);
   for (const index of row.pending) writer.varint(index);
-  writer.text(row.reason).u64(row.judgedAtMs);
+  writer.text(row.reason).text(row.refused).u64(row.judgedAtMs);
 }
 
 function readRow(reader: ByteReader): KnownCommit | undefined {
@@ -251,6 +271,7 @@ function readRow(reader: ByteReader): KnownCommit | undefined {
   for (let i = 0; i < pendingCount && reader.error === undefined; i++)
     pending.push(reader.varint(entryLimits.entriesPerCommit));
   const reason = reader.text(64);
+  const refused = reader.text(64);
   const judgedAtMs = reader.u64();
   if (reader.error !== undefined || verdict === undefined) return undefined;
   return {
@@ -264,6 +285,7 @@ function readRow(reader: ByteReader): KnownCommit | undefined {
     verdict,
     pending,
     reason,
+    refused,
     judgedAtMs,
   };
 }

@@ -16,7 +16,7 @@ import { encodeCatalogPage, parseCatalogPage } from "./catalog-codec.ts";
 import type { TenantCore } from "./core.ts";
 import { createPageSealer, type PageSealer } from "./pages.ts";
 
-const stateVersion = 1;
+const stateVersion = 2;
 const maxPages = 1_000_000;
 const stateSlot = "derived/state";
 

@@ -24,6 +24,7 @@ import type { Device, DeviceTenant } from "./device.ts";
 import { Follower } from "./follower.ts";
 import type { JudgeOutcome } from "./judge.ts";
 import { Links } from "./links.ts";
+import { Serial } from "./serial.ts";
 import { decodeTenantNames, slotNames, tenantNamesPurpose } from "./slots.ts";
 import { describeTenant } from "./snapshot.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -45,6 +46,8 @@ export class TenantSession {
   readonly row: DeviceTenant;
   readonly #options: SessionOptions;
   readonly #databases = new Map<DbId, DatabaseSession>();
+  /** locking, unlocking and closing, one after the other */
+  readonly #phases = new Serial();
   #alarms: AlarmEvent[] = [];
   #follower: Follower | undefined;
   #isTelling = false;
@@ -53,7 +56,7 @@ export class TenantSession {
     this.#options = options;
     this.core = core;
     this.row = options.row;
-    this.subscriptions = new Subscriptions(core.world.env, options.emit);
+    this.subscriptions = new Subscriptions(core.world.env, options.emit, (step) => this.exclusive(step));
     this.links = new Links(core, {
       onStatus: () => this.touch(),
       onAlarm: (kind, detail) => this.alarm(kind, detail),
@@ -67,8 +70,18 @@ export class TenantSession {
     await this.unlockWith(await unlockVault(this.core.world.crypto, vault, password));
   }
 
-  /** Unlock with keys that a former worker of this page held. */
-  async unlockWith(identity: UnlockedIdentity): Promise<void> {
+  /** Unlock with keys that a former worker of this page held; nothing happens when it is unlocked. */
+  unlockWith(identity: UnlockedIdentity): Promise<void> {
+    return this.#phases.run(async () => {
+      if (this.core.unlocked !== undefined) return;
+      await this.#open(identity).catch(async (error: unknown) => {
+        await this.#drop();
+        throw error;
+      });
+    });
+  }
+
+  async #open(identity: UnlockedIdentity): Promise<void> {
     const { crypto } = this.core.world;
     const [bag, sealedNames] = await Promise.all([this.#slot(slotNames.bag), this.#slot(slotNames.names)]);
     const secrets = await openBagSecrets(crypto, identity, bag, { minVersion: 0 });
@@ -108,8 +121,21 @@ export class TenantSession {
   }
 
   /** Drop keys and everything readable. Sealed commits still move. */
-  async lock(): Promise<void> {
-    if (this.core.unlocked === undefined) return;
+  lock(): Promise<void> {
+    return this.#phases.run(async () => {
+      if (this.core.unlocked === undefined) return;
+      await this.#drop();
+      this.subscriptions.reset(true);
+      this.#options.emit({
+        kind: "tenant",
+        tenantId: this.core.tenantId,
+        snapshot: this.snapshot(),
+        session: null,
+      });
+    });
+  }
+
+  async #drop(): Promise<void> {
     await this.#follower?.close();
     this.#follower = undefined;
     await this.core.serial.run(async () => {
@@ -117,13 +143,6 @@ export class TenantSession {
       this.core.dropWriters();
       this.core.resetDerived();
       for (const database of this.#databases.values()) database.reset();
-    });
-    this.subscriptions.reset(true);
-    this.#options.emit({
-      kind: "tenant",
-      tenantId: this.core.tenantId,
-      snapshot: this.snapshot(),
-      session: null,
     });
   }
 
@@ -135,7 +154,9 @@ export class TenantSession {
   /** Run a step when its turn in the tenant's queue has come. */
   exclusive<T>(step: () => Promise<T>): Promise<T> {
     return this.core.serial.run(async () => {
-      if (this.core.unlocked === undefined) throw new CofferError("access/locked");
+      // Until the directory and the pages are loaded a commit would name no directory head, and nobody else would take it.
+      if (this.core.unlocked === undefined || this.#follower === undefined)
+        throw new CofferError("access/locked");
       return step();
     });
   }
@@ -145,16 +166,18 @@ export class TenantSession {
     await this.#follower?.catchUp();
   }
 
-  async close(): Promise<void> {
-    await this.links.close();
-    await this.#follower?.close();
-    this.core.unlocked = undefined;
-    for (const database of this.#databases.values()) database.reset();
-    this.subscriptions.close();
-    this.core.store.close();
+  close(): Promise<void> {
+    return this.#phases.run(async () => {
+      await this.links.close();
+      this.subscriptions.close();
+      await this.#drop();
+      this.core.store.close();
+    });
   }
 
+  /** Tell of something that should not have happened, once. */
   alarm(kind: AlarmEvent["kind"], detail: string): void {
+    if (this.#alarms.some((known) => known.kind === kind && known.detail === detail)) return;
     this.#alarms = [...this.#alarms, { kind, atMs: this.core.world.env.nowMs(), detail }].slice(-maxAlarms);
     this.touch();
   }
@@ -200,29 +223,33 @@ export class TenantSession {
   }
 
   #changed(database: DatabaseSession, docIds: readonly DocId[]): void {
-    void this.subscriptions.changed(database, docIds);
+    this.subscriptions.changed(database, docIds);
     this.#follower?.scheduleFlush();
   }
 
   async #follow(): Promise<void> {
     this.#follower = await Follower.open(this.core, {
       absorb: (dbId, accepted) => this.#database(dbId).absorb(accepted),
-      onReset: () => this.#onReset(),
+      onWithdrawn: (dbId, docIds) => this.#database(dbId).forget(docIds),
+      readUnread: async () => {
+        for (const dbId of this.core.catalogs().keys()) await this.#database(dbId).readUnread();
+      },
+      onLost: () => {
+        // Another thread removed the tenant from this device: nothing may be written into what comes after.
+        this.alarm("rollback", "the log of this device is gone");
+        void this.lock();
+      },
       onOutcome: (outcome) => this.#onOutcome(outcome),
+      onEquivocation: (row) => this.alarm("equivocation", `${row.author} ${row.commitHash}`),
       onProgress: () => this.touch(),
     });
     void this.#follower.catchUp().then(() => this.subscriptions.refresh());
   }
 
-  #onReset(): void {
-    for (const database of this.#databases.values()) database.reset();
-    this.subscriptions.reset(false);
-  }
-
   #onOutcome(outcome: JudgeOutcome): void {
     for (const quarantined of outcome.quarantined)
       this.alarm("quarantined", `${quarantined.commitHash}: ${quarantined.reason}`);
-    if (outcome.alarm !== undefined) this.alarm(outcome.alarm, "");
+    if (outcome.isFork) this.alarm("fork", "directory");
   }
 }
 

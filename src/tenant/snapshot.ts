@@ -10,6 +10,8 @@ import type {
 } from "../../worker/api.ts";
 import type { TenantCore } from "./core.ts";
 
+const maxListed = 200;
+
 /** Describe a tenant for the page. */
 export function describeTenant(
   core: TenantCore,
@@ -19,8 +21,8 @@ export function describeTenant(
   const identity = unlocked?.identity.publicIdentity;
   const status: TenantStatus = {
     phase: unlocked === undefined ? "locked" : "open",
-    unjudgedCount: core.ledger.waiting().length,
-    quarantinedCount: core.ledger.quarantined().length,
+    unjudgedCount: core.ledger.counts.waiting,
+    quarantinedCount: core.ledger.counts.quarantined,
     pendingPushCount: rest.links.reduce((sum, link) => sum + link.status.pendingPush, 0),
   };
   return {
@@ -53,8 +55,9 @@ function members(core: TenantCore): readonly Member[] {
   }));
 }
 
+/** The newest of what was quarantined: whoever floods a tenant does not flood its pages. */
 function quarantine(core: TenantCore): readonly QuarantinedCommit[] {
   return core.ledger
-    .quarantined()
-    .map((row) => ({ commitHash: row.commitHash, reason: row.reason, atMs: row.judgedAtMs }));
+    .quarantined(maxListed)
+    .map((row) => ({ commitHash: row.commitHash, reason: row.reason || row.refused, atMs: row.judgedAtMs }));
 }

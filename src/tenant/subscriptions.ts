@@ -1,7 +1,7 @@
 /**
  * What one page watches of one tenant: documents and live queries, by the numbers the page chose. Turns changes into events.
  */
-import { CofferError, type Env, type DocId, type Release } from "../std/index.ts";
+import { CofferError, isCofferError, type Env, type DocId, type Release } from "../std/index.ts";
 import type {
   DatabaseStatus,
   DocSnapshot,
@@ -29,10 +29,14 @@ interface WatchedQuery {
   readonly live: LiveQuery;
 }
 
+/** Runs a step in the tenant's queue. */
+type Exclusive = <T>(step: () => Promise<T>) => Promise<T>;
+
 /** Tells one page what it watches of one tenant. */
 export class Subscriptions {
   readonly #env: Env;
   readonly #emit: (event: WorkerEvent) => void;
+  readonly #exclusive: Exclusive;
   readonly #docs = new Map<number, WatchedDoc>();
   readonly #queries = new Map<number, WatchedQuery>();
   readonly #databases = new Map<number, DatabaseSession>();
@@ -43,9 +47,10 @@ export class Subscriptions {
   #pauseMs = queryPauseMs;
   #locked = false;
 
-  constructor(env: Env, emit: (event: WorkerEvent) => void) {
+  constructor(env: Env, emit: (event: WorkerEvent) => void, exclusive: Exclusive) {
     this.#env = env;
     this.#emit = emit;
+    this.#exclusive = exclusive;
   }
 
   openDatabase(subscription: number, session: DatabaseSession): DatabaseStatus {
@@ -83,8 +88,9 @@ export class Subscriptions {
     });
     watched.ackDraft = message.draft;
     watched.headsByDraft.set(message.draft, replay.draftHeads);
-    for (const draft of watched.headsByDraft.keys())
-      if (draft < message.afterDraft) watched.headsByDraft.delete(draft);
+    // What stands on no draft shows that the page waits for none of the earlier ones.
+    const oldest = message.afterDraft === 0 ? message.draft : message.afterDraft;
+    for (const draft of watched.headsByDraft.keys()) if (draft < oldest) watched.headsByDraft.delete(draft);
     const snapshot = await watched.session.snapshot(watched.docId);
     return { heads: replay.draftHeads, snapshot };
   }
@@ -106,14 +112,18 @@ export class Subscriptions {
     this.#queries.delete(subscription);
   }
 
-  /** Documents of a database changed: their watchers are told now, queries soon. */
-  async changed(session: DatabaseSession, docIds: readonly DocId[]): Promise<void> {
+  /**
+   * Documents of a database changed: their watchers are told at once what is in memory, and soon what has to be read first. Queries
+   * are answered soon. Called from within the tenant's queue.
+   */
+  changed(session: DatabaseSession, docIds: readonly DocId[]): void {
     const ids = new Set(docIds);
     for (const [subscription, watched] of this.#docs) {
       if (watched.session !== session || !ids.has(watched.docId) || subscription === this.#answering)
         continue;
-      const snapshot = await session.snapshot(watched.docId);
-      this.#emit({ kind: "doc", subscription, snapshot, ackDraft: watched.ackDraft });
+      const snapshot = session.peek(watched.docId);
+      if (snapshot === undefined) void this.#tellDoc(subscription, watched);
+      else this.#emit({ kind: "doc", subscription, snapshot, ackDraft: watched.ackDraft });
     }
     this.#staleDatabases.add(session);
     this.#timer ??= this.#env.setTimer(this.#pauseMs, () => this.#evaluate());
@@ -140,12 +150,25 @@ export class Subscriptions {
   /** After unlocking: tell every watcher what is there now. */
   async refresh(): Promise<void> {
     this.#locked = false;
-    for (const [subscription, watched] of this.#docs) {
-      const snapshot = await watched.session.snapshot(watched.docId);
-      this.#emit({ kind: "doc", subscription, snapshot, ackDraft: watched.ackDraft });
-    }
+    for (const [subscription, watched] of this.#docs) await this.#tellDoc(subscription, watched);
     this.#tellDatabases(() => true);
     for (const [subscription, watched] of this.#queries) this.#tell(subscription, watched);
+  }
+
+  /** Read a document in its turn, and tell; what cannot be read is `failed`, what was locked meanwhile is told by {@link reset}. */
+  async #tellDoc(subscription: number, watched: WatchedDoc): Promise<void> {
+    try {
+      await this.#exclusive(async () => {
+        if (this.#docs.get(subscription) !== watched) return;
+        const snapshot = await watched.session.snapshot(watched.docId);
+        this.#emit({ kind: "doc", subscription, snapshot, ackDraft: watched.ackDraft });
+      });
+    } catch (error) {
+      if (!isCofferError(error)) throw error;
+      if (error.code === "access/locked" || error.code === "store/closed") return;
+      const snapshot: DocSnapshot = { value: undefined, heads: [], status: "failed", lastChange: undefined };
+      this.#emit({ kind: "doc", subscription, snapshot, ackDraft: watched.ackDraft });
+    }
   }
 
   close(): void {

@@ -1,22 +1,39 @@
 /**
  * Follows the device log: whatever anyone of this device appended is judged in order and handed on.
  *
+ * ```
+ *   log ──► slice ──► judge ──► absorb ──► what waited for it ──► due ──► judge …
+ *                       └── contradiction, revocation ──► reversal: out of the documents, what depended on it is due
+ * ```
  * It takes turns in the tenant's queue, a slice at a time, so that an edit never waits behind a long pull.
  */
-import type { DbId } from "../std/index.ts";
+import { isCofferError, type CommitHash, type DbId, type DocId } from "../std/index.ts";
 import type { LogRecord } from "../store/index.ts";
+import type { Decision } from "./contests.ts";
 import type { TenantCore } from "./core.ts";
-import { judgeRecord, type AcceptedChange, type JudgeOutcome } from "./judge.ts";
+import { judgeRecord, nothing, postpone, refuse, type AcceptedChange, type JudgeOutcome } from "./judge.ts";
+import type { KnownCommit } from "./ledger.ts";
+import type { Marker } from "./marker.ts";
+import { hold, withdraw } from "./reversal.ts";
 
 const sliceMs = 30;
+const dueCount = 16;
+const retryMs = 2_000;
+/** How many commits may wait in one document for Automerge to take them after all. */
+const maxMisfits = 4;
 
 /** What the tail hands on. */
 export interface TailHooks {
   /** Accepted changes of one database; what comes back was refused by Automerge. */
   absorb(dbId: DbId, accepted: readonly AcceptedChange[]): Promise<readonly AcceptedChange[]>;
-  /** Everything derived was dropped and is judged again. */
-  onReset(): void;
+  /** Documents lost entries. */
+  onWithdrawn(dbId: DbId, docIds: readonly DocId[]): void;
+  /** Read what could not be read when it came. */
+  readUnread(): Promise<void>;
+  /** The log is another one: it was emptied, or deleted by another thread. */
+  onLost(): void;
   onOutcome(outcome: JudgeOutcome): void;
+  onEquivocation(row: KnownCommit): void;
   /** After a slice: something may have moved. */
   onProgress(): void;
 }
@@ -25,15 +42,23 @@ export interface TailHooks {
 export class Tail {
   readonly #core: TenantCore;
   readonly #hooks: TailHooks;
+  readonly #marker: Marker;
+  readonly #logEpoch: string;
+  /** commits that waited, and that something they need came for */
+  readonly #due = new Set<CommitHash>();
   #judgedTo = 0;
   #running: Promise<void> | undefined;
   #again = false;
   #stopped = false;
 
-  constructor(core: TenantCore, hooks: TailHooks, judgedTo: number) {
+  constructor(core: TenantCore, hooks: TailHooks, start: { judgedTo: number; marker: Marker }) {
     this.#core = core;
     this.#hooks = hooks;
-    this.#judgedTo = judgedTo;
+    this.#judgedTo = start.judgedTo;
+    this.#marker = start.marker;
+    this.#logEpoch = core.store.logEpoch;
+    // What they wait for is not kept: each is judged once more.
+    for (const row of core.ledger.waiting()) this.#due.add(row.commitHash);
   }
 
   /** Everything up to here was judged. */
@@ -41,128 +66,186 @@ export class Tail {
     return this.#judgedTo;
   }
 
-  /** Judge until the log's end; calls while it runs make it look once more. */
+  /** Whether there is something new, or another log, once the log is known to reach `lastPosition`. */
+  isBehind(lastPosition: number): boolean {
+    return lastPosition > this.#judgedTo || this.#core.store.logEpoch !== this.#logEpoch;
+  }
+
+  /** Judge until the log's end; calls while it runs make it look once more. A failure of the store is tried again later. */
   run(): Promise<void> {
     this.#again = true;
-    this.#running ??= this.#loop().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#loop()
+      .catch((error: unknown) => {
+        if (!isCofferError(error)) throw error;
+        if (!this.#stopped && error.code !== "store/closed")
+          this.#core.world.env.setTimer(retryMs, () => void this.run());
+      })
+      .finally(() => {
+        this.#running = undefined;
+      });
     return this.#running;
-  }
-
-  /** Judge everything again, from the start of the log. */
-  async restart(): Promise<void> {
-    await this.#core.serial.run(() => this.#reset());
-    await this.run();
-  }
-
-  /** Judge again what waits: a key arrived. */
-  async rejudge(): Promise<void> {
-    await this.#core.serial.run(() => this.#judgeWaiting());
-    this.#hooks.onProgress();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running?.catch(() => undefined);
+    await this.#marker.close();
   }
 
   async #loop(): Promise<void> {
     while (this.#again && !this.#stopped) {
       this.#again = false;
-      let records = await this.#read();
-      while (records.length > 0 && !this.#stopped) {
-        const batch = records;
-        await this.#core.serial.run(() => this.#slice(batch));
-        this.#hooks.onProgress();
-        records = await this.#read();
+      for (let moved = true; moved && !this.#stopped;) {
+        const records = await this.#core.store.readLog({
+          after: this.#judgedTo,
+          maxCount: 256,
+          maxBytes: 1024 * 1024,
+        });
+        if (this.#core.store.logEpoch !== this.#logEpoch) return this.#hooks.onLost();
+        if (records.length > 0) await this.#core.serial.run(() => this.#slice(records));
+        while (this.#due.size > 0 && !this.#stopped) await this.#core.serial.run(() => this.#dueSlice());
+        moved = records.length > 0;
+        if (moved) this.#hooks.onProgress();
       }
+      await this.#core.serial.run(() => this.#hooks.readUnread());
+      await this.#marker.clear();
+      this.#hooks.onProgress();
     }
-  }
-
-  #read(): Promise<readonly LogRecord[]> {
-    return this.#core.store.readLog({ after: this.#judgedTo, maxCount: 256, maxBytes: 1024 * 1024 });
   }
 
   async #slice(records: readonly LogRecord[]): Promise<void> {
-    if (this.#stopped) return;
     const { env } = this.#core.world;
     const startMs = env.monotonicMs();
-    let moved = false;
+    const isCareful = records.some(({ position }) => this.#marker.isSuspect(position));
+    if (!isCareful) await this.#mark(records);
     for (const record of records) {
-      // A restart may have come between reading and this turn.
-      if (record.position <= this.#judgedTo) continue;
-      const outcome = await judgeRecord(this.#core, this.#core.tools, record);
+      if (this.#stopped) break;
+      if (isCareful) await this.#mark([record]);
+      await this.#handOn(await judgeRecord(this.#core, this.#core.tools, record));
       this.#judgedTo = record.position;
-      moved ||= outcome.directoryChanged || outcome.accepted.length > 0;
-      if (await this.#handOn(outcome)) return;
       if (env.monotonicMs() - startMs > sliceMs) break;
     }
-    if (moved) await this.#judgeWaiting();
+    if (isCareful) await this.#marker.clear();
   }
 
-  /** @returns true when everything was reset */
-  async #handOn(outcome: JudgeOutcome): Promise<boolean> {
+  /** Mark those of other devices that are not judged yet. */
+  async #mark(records: readonly LogRecord[]): Promise<void> {
+    const { ledger } = this.#core;
+    const isOpen = (record: LogRecord): boolean =>
+      record.origin !== "" && (ledger.find(record.commitHash)?.verdict ?? "waiting") === "waiting";
+    const open = records.filter(isOpen);
+    const [first] = open;
+    if (first !== undefined) await this.#marker.set(first.position, open.at(-1)?.position ?? first.position);
+  }
+
+  /** Judge again some of what is due. */
+  async #dueSlice(): Promise<void> {
+    const positions: number[] = [];
+    for (const commitHash of this.#due) {
+      if (positions.length === dueCount) break;
+      this.#due.delete(commitHash);
+      const row = this.#core.ledger.find(commitHash);
+      if (row?.verdict === "waiting") positions.push(row.position);
+    }
+    const records = await this.#core.store.readRecords(positions.sort((a, b) => a - b));
+    await this.#mark(records);
+    for (const record of records) await this.#handOn(await judgeRecord(this.#core, this.#core.tools, record));
+  }
+
+  async #handOn(outcome: JudgeOutcome): Promise<void> {
     this.#hooks.onOutcome(outcome);
+    const { needs } = this.#core.ledger;
+    if (outcome.directoryChanged) this.#addDue(needs.meet("directory"));
     const [first] = outcome.accepted;
-    const refused = first === undefined ? [] : await this.#hooks.absorb(first.dbId, outcome.accepted);
-    if (refused.length > 0) {
-      for (const change of refused) this.#ban(change);
-      await this.#reset();
-      return true;
-    }
-    if (outcome.revoked && this.#mustReset()) {
-      await this.#reset();
-      return true;
-    }
-    return false;
-  }
-
-  /** Whether a revocation cuts commits that were accepted before it came. */
-  #mustReset(): boolean {
-    for (const user of this.#core.directory.usersByKey.values()) {
-      if (user.revoked === undefined) continue;
-      for (const row of this.#core.ledger.rows()) {
-        if (
-          row.author !== user.userKey ||
-          row.verdict !== "accepted" ||
-          row.dbId === this.#core.directoryDbId
-        )
-          continue;
-        const heads = user.revoked.cuts.get(row.dbId) ?? [];
-        const graph = this.#core.ledger.graph(row.dbId, row.author);
-        if (graph.isCovered(row.commitHash, heads) !== true) return true;
+    if (first !== undefined) {
+      const refused = new Set(await this.#hooks.absorb(first.dbId, outcome.accepted));
+      if (refused.size > 0) this.#takeBack([...refused]);
+      for (const change of outcome.accepted) {
+        if (refused.has(change)) continue;
+        this.#addDue(needs.meet(`entry/${change.entry.entryHash}`));
+        if (refused.size === 0) this.#addDue(needs.meet(`doc/${change.entry.docId}`));
       }
     }
-    return false;
+    if (outcome.contested !== undefined) {
+      this.#hooks.onEquivocation(outcome.contested);
+      await this.#carryOut(await this.#core.contests.enter(outcome.contested));
+    }
+    if (outcome.judged !== undefined) await this.#carryOut(await this.#core.contests.note(outcome.judged));
+    if (outcome.revoked) await this.#applyCuts();
   }
 
-  #ban(change: AcceptedChange): void {
-    const row = this.#core.ledger.rows().find((known) => known.position === change.entry.position);
-    if (row !== undefined) this.#core.banned.add(row.commitHash);
+  #addDue(hashes: Iterable<CommitHash>): void {
+    for (const hash of hashes) this.#due.add(hash);
   }
 
-  /** Drop what is derived and fold the directory first, so that a revocation is known before the commits that it cuts. */
-  async #reset(): Promise<void> {
-    const rows = this.#core.ledger.rows().filter((row) => row.dbId === this.#core.directoryDbId);
-    const records = await this.#core.store.readRecords(rows.map((row) => row.position).sort((a, b) => a - b));
-    this.#core.resetDerived();
-    this.#judgedTo = 0;
-    this.#again = true;
-    this.#hooks.onReset();
-    for (const record of records) await judgeRecord(this.#core, this.#core.tools, record);
+  /**
+   * Take out of the catalog what Automerge refused. A change may name what is not in its own past; it applies once that is here, so a
+   * few may wait for the document to grow.
+   */
+  #takeBack(refused: readonly AcceptedChange[]): void {
+    const { ledger } = this.#core;
+    const reason = "not-applicable";
+    for (const { dbId, entry } of refused) {
+      const row = ledger.at(entry.position);
+      if (row === undefined) continue;
+      const { pending } = row;
+      hold(this.#core, this.#core.catalog(dbId).withdraw(entry.docId, new Set([entry.entryHash])));
+      this.#hooks.onWithdrawn(dbId, [entry.docId]);
+      const need = `doc/${entry.docId}` as const;
+      const mayWait = ledger.needs.count(need) < maxMisfits && row.pending.length <= maxMisfits;
+      if (mayWait) ledger.needs.add(need, row.commitHash);
+      const left = mayWait ? row.pending : pending;
+      const verdict = left.length > 0 ? "waiting" : "accepted";
+      const atMs = this.#core.world.env.nowMs();
+      ledger.judge(row.commitHash, {
+        verdict,
+        pending: left,
+        reason: mayWait ? reason : "",
+        refused: reason,
+        atMs,
+      });
+      this.#hooks.onOutcome({ ...nothing, quarantined: [{ commitHash: row.commitHash, reason }] });
+    }
   }
 
-  async #judgeWaiting(): Promise<void> {
-    for (let moved = true; moved && !this.#stopped;) {
-      moved = false;
-      const positions = this.#core.ledger.waiting().map((row) => row.position);
-      if (positions.length === 0) return;
-      for (const record of await this.#core.store.readRecords(positions.sort((a, b) => a - b))) {
-        const outcome = await judgeRecord(this.#core, this.#core.tools, record);
-        moved ||= outcome.directoryChanged || outcome.accepted.length > 0;
-        if (await this.#handOn(outcome)) return;
-      }
+  /** What counts no more leaves the documents; what counts again is judged. */
+  async #carryOut({ lost, won }: Decision): Promise<void> {
+    const { tools } = this.#core;
+    if (lost.length > 0) {
+      await this.#withdraw(lost);
+      for (const row of lost)
+        this.#hooks.onOutcome(refuse(this.#core, tools, row.commitHash, "equivocation"));
+    }
+    for (const row of won) {
+      if (row.verdict !== "waiting") postpone(this.#core, tools, row.commitHash, "equivocation");
+      this.#due.add(row.commitHash);
+    }
+  }
+
+  /** A revocation came: what its cut does not cover leaves the documents, what a wider one covers comes back. */
+  async #applyCuts(): Promise<void> {
+    const { directory, directoryDbId, ledger, tools } = this.#core;
+    const cut: KnownCommit[] = [];
+    for (const row of ledger.rows()) {
+      const revoked = directory.usersByKey.get(row.author)?.revoked;
+      if (revoked === undefined || row.dbId === directoryDbId) continue;
+      const heads = revoked.cuts.get(row.dbId) ?? [];
+      const isCovered = ledger.graph(row.dbId, row.author).isCovered(row.commitHash, heads);
+      if (isCovered === true ? row.reason === "revoked" : row.reason !== "revoked") cut.push(row);
+    }
+    await this.#withdraw(cut);
+    for (const row of cut) {
+      postpone(this.#core, tools, row.commitHash, "directory");
+      this.#due.add(row.commitHash);
+    }
+    await this.#carryOut(this.#core.contests.decideAll());
+  }
+
+  async #withdraw(rows: readonly KnownCommit[]): Promise<void> {
+    for (let from = 0; from < rows.length; from += dueCount) {
+      const { changed, held } = await withdraw(this.#core, rows.slice(from, from + dueCount));
+      this.#addDue(held);
+      for (const [dbId, docIds] of changed) this.#hooks.onWithdrawn(dbId, [...docIds]);
     }
   }
 }

@@ -6,7 +6,14 @@
  * - W2 a change is sealed once; after an unknown outcome the writer draws a fresh nonce, so that no sequence number is used twice
  * - W3 the first commit of a nonce follows all known heads of the author's graph, every later one exactly its predecessor
  */
-import { assert, type AuthorKey, type CommitHash, type DbId, type TenantId } from "../std/index.ts";
+import {
+  assert,
+  CofferError,
+  type AuthorKey,
+  type CommitHash,
+  type DbId,
+  type TenantId,
+} from "../std/index.ts";
 import type { Crypto, Key } from "../crypto/index.ts";
 import { entryLimits, sealCommit, type Commit, type EntryDraft } from "../entry/index.ts";
 import type { Store } from "../store/index.ts";
@@ -33,6 +40,7 @@ export interface WrittenCommit {
 /** Writes the commits of one author into one database, one after the other. */
 export class Writer {
   readonly #options: WriterOptions;
+  readonly #logEpoch: string;
   #nonce: Uint8Array<ArrayBuffer> | undefined;
   #seq = 0;
   #last: CommitHash | undefined;
@@ -40,6 +48,7 @@ export class Writer {
 
   constructor(options: WriterOptions) {
     this.#options = options;
+    this.#logEpoch = options.store.logEpoch;
   }
 
   /** The nonce that the next commit carries; documents derive their actors from it. */
@@ -75,6 +84,8 @@ export class Writer {
       const record = { commitHash: commit.commitHash, bytes: new Uint8Array(commit.bytes), origin: "" };
       const result = await store.write({ records: [record], durability });
       assert(result.kind === "stored", "a batch without slots has no conflict");
+      // Another thread deleted the log while this one had it open: what this commit stands on is gone.
+      if (store.logEpoch !== this.#logEpoch) throw new CofferError("store/closed", { store: store.name });
       this.#seq++;
       this.#last = commit.commitHash;
       return { commit, position: result.positions[0] ?? 0 };
@@ -94,7 +105,7 @@ export class Writer {
 
   #predecessors(): readonly CommitHash[] {
     if (this.#last !== undefined) return [this.#last];
-    // More heads than a header holds would need a joining commit first; the newest ones are enough to stay connected.
+    // Every nonce begins behind all heads, so there are about as many as workers that wrote at the same time.
     return this.#options.knownHeads().slice(-entryLimits.predecessors);
   }
 }

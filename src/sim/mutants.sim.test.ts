@@ -1,0 +1,16 @@
+import { expect, it } from "vitest";
+import { loadEngine } from "./load-engine.ts";
+import { mutants } from "./mutants.ts";
+import { simulate } from "./simulate.ts";
+
+const engine = await loadEngine();
+const seedLimit = 20;
+
+it.each(mutants)("catches: $name", async ({ oracles, options }) => {
+  const caught: string[] = [];
+  for (let seed = 1; seed <= seedLimit && caught.length === 0; seed++) {
+    const { violations } = await simulate(seed, engine, options(seed));
+    caught.push(...violations.map(({ oracle }) => oracle));
+  }
+  expect(caught.filter((oracle) => oracles.includes(oracle))).not.toEqual([]);
+});

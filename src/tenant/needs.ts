@@ -1,0 +1,38 @@
+/**
+ * What waiting commits wait for, so that each is judged again when something it needs came, and not before.
+ *
+ * | need | comes with |
+ * |---|---|
+ * | `directory` | a directory commit |
+ * | `key` | a key: the next unlocking, where all that waits is judged once more |
+ * | `entry/<hash>` | that entry |
+ * | `doc/<id>` | anything new in that document |
+ *
+ * A waiting commit costs its row in the ledger and its names here; its bytes stay in the log.
+ */
+import type { CommitHash, DocId, EntryHash } from "../std/index.ts";
+
+export type Need = "directory" | "key" | `entry/${EntryHash}` | `doc/${DocId}`;
+
+/** Waiting commits by what they need. */
+export class Needs {
+  readonly #waiting = new Map<Need, Set<CommitHash>>();
+
+  add(need: Need, commitHash: CommitHash): void {
+    const waiting = this.#waiting.get(need);
+    if (waiting === undefined) this.#waiting.set(need, new Set([commitHash]));
+    else waiting.add(commitHash);
+  }
+
+  /** How many commits have a need. */
+  count(need: Need): number {
+    return this.#waiting.get(need)?.size ?? 0;
+  }
+
+  /** The need is met: the commits that had it. */
+  meet(need: Need): Iterable<CommitHash> {
+    const waiting = this.#waiting.get(need);
+    this.#waiting.delete(need);
+    return waiting ?? [];
+  }
+}
