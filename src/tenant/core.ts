@@ -14,7 +14,13 @@ import {
 import type { Crypto } from "../crypto/index.ts";
 import { createDirectory, type DirectoryState } from "../directory/index.ts";
 import type { DocEngine } from "../doc/index.ts";
-import { deriveNameId, directoryDbId, type ContentKey, type KeyName } from "../entry/index.ts";
+import {
+  deriveNameId,
+  directoryDbId,
+  type ContentKey,
+  type KeyName,
+  type CommitHeader,
+} from "../entry/index.ts";
 import type { Genesis, KeyBag, UnlockedIdentity } from "../keys/index.ts";
 import type { Storage, Store } from "../store/index.ts";
 import type { Transport } from "../sync/index.ts";
@@ -62,6 +68,7 @@ export class TenantCore implements JudgeState {
   /** from a join response: the directory commit that registered this user, until the directory itself is here */
   joinedAt: CommitHash | undefined;
   readonly contests = new Contests(this);
+  readonly #keyIds = new Map<string, KeyId>();
   readonly #catalogs = new Map<DbId, Catalog>();
   readonly #writers = new Map<string, Writer>();
 
@@ -118,7 +125,16 @@ export class TenantCore implements JudgeState {
   }
 
   keyIdOf(name: string): KeyId {
-    return deriveNameId(this.world.crypto, this.keys.bag.namesKey, "key", name);
+    const { namesKey } = this.keys.bag;
+    // The names key never rotates, so an id stays what it is.
+    const known = this.#keyIds.get(name) ?? deriveNameId(this.world.crypto, namesKey, "key", name);
+    this.#keyIds.set(name, known);
+    return known;
+  }
+
+  isVouched({ author, directoryHead }: CommitHeader): boolean {
+    const self = this.unlocked?.identity.publicIdentity.signingKey;
+    return author === self && directoryHead !== undefined && directoryHead === this.joinedAt;
   }
 
   dbIdOf(name: string): DbId {

@@ -33,6 +33,7 @@ import {
   verifyCommit,
   type Commit,
   type CommitEntry,
+  type CommitHeader,
   type ContentKey,
   type EntryHeader,
   type KeyName,
@@ -57,6 +58,8 @@ export interface JudgeState {
   catalog(dbId: DbId): Catalog;
   /** where a commit stands in a contest of its author with themselves; `undefined` when its line is not contested */
   standing(row: KnownCommit): "counts" | "lost" | "new" | undefined;
+  /** written by this user on the word of the join response, before the directory itself was here */
+  isVouched(header: CommitHeader): boolean;
 }
 
 export interface JudgeTools {
@@ -219,7 +222,11 @@ async function judgeDocumentCommit(
   if (state.ledger.poisoned.has(hash)) return refuse(state, tools, hash, "crashed");
   const author = judgeAuthor(state.directory, commit.header, hash, state.ledger.graph(row.dbId, row.author));
   if (author.kind === "rejected") return refuse(state, tools, hash, author.reason);
-  if (author.kind === "waiting") return awaitDirectory(state, tools, hash);
+  if (author.kind === "waiting" && !state.isVouched(commit.header)) {
+    const isCut = state.directory.usersByKey.get(row.author)?.revoked !== undefined;
+    if (isCut) state.ledger.needs.add(`author/${row.author}`, hash);
+    return awaitDirectory(state, tools, hash);
+  }
   const standing = state.standing(row);
   if (standing === "lost") return { ...refuse(state, tools, hash, "equivocation"), judged: judging };
   if (standing === "new" || (standing === undefined && state.ledger.hasTwin(row))) {

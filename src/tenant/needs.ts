@@ -4,15 +4,16 @@
  * | need | comes with |
  * |---|---|
  * | `directory` | a directory commit |
+ * | `author/<key>` | a commit of that revoked author: their line to the cut may be whole now |
  * | `key` | a key: the next unlocking, where all that waits is judged once more |
  * | `entry/<hash>` | that entry |
  * | `doc/<id>` | anything new in that document |
  *
  * A waiting commit costs its row in the ledger and its names here; its bytes stay in the log.
  */
-import type { CommitHash, DocId, EntryHash } from "../std/index.ts";
+import type { AuthorKey, CommitHash, DocId, EntryHash } from "../std/index.ts";
 
-export type Need = "directory" | "key" | `entry/${EntryHash}` | `doc/${DocId}`;
+export type Need = "directory" | "key" | `author/${AuthorKey}` | `entry/${EntryHash}` | `doc/${DocId}`;
 
 /** Waiting commits by what they need. */
 export class Needs {

@@ -122,6 +122,7 @@ export class Tail {
       if (this.#stopped) break;
       if (isCareful) await this.#mark([record]);
       await this.#handOn(await judgeRecord(this.#core, this.#core.tools, record));
+      this.#meetAuthor(record.commitHash);
       this.#judgedTo = record.position;
       if (env.monotonicMs() - startMs > sliceMs) break;
     }
@@ -172,6 +173,21 @@ export class Tail {
     }
     if (outcome.judged !== undefined) await this.#carryOut(await this.#core.contests.note(outcome.judged));
     if (outcome.revoked) await this.#applyCuts();
+  }
+
+  /** A commit of a revoked author may be the missing link between the cut and others of theirs that wait. */
+  #meetAuthor(commitHash: CommitHash): void {
+    const { ledger, directory } = this.#core;
+    const author = ledger.find(commitHash)?.author;
+    const cuts = author === undefined ? undefined : directory.usersByKey.get(author)?.revoked?.cuts;
+    if (author === undefined || cuts === undefined) return;
+    for (const hash of ledger.needs.meet(`author/${author}`)) {
+      const row = ledger.find(hash);
+      if (row === undefined) continue;
+      const isCovered = ledger.graph(row.dbId, author).isCovered(hash, cuts.get(row.dbId) ?? []);
+      if (isCovered === undefined) ledger.needs.add(`author/${author}`, hash);
+      else this.#due.add(hash);
+    }
   }
 
   #addDue(hashes: Iterable<CommitHash>): void {
