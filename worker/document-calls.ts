@@ -1,6 +1,6 @@
 /** The calls about databases, documents and queries, and about the links that carry them. */
 import { CofferError } from "../src/std/index.ts";
-import type { WorkerApi } from "./api.ts";
+import type { DocSnapshot, WorkerApi } from "./api.ts";
 import { requireAuthorKey, requireDocId, type WorkerHost } from "./host.ts";
 import { readDraft, readQuery, readValues } from "./page-messages.ts";
 
@@ -71,16 +71,7 @@ export function documentCalls(host: WorkerHost): DocumentCalls {
       return session.exclusive(async () => database.documentIds());
     },
 
-    async openDocument(database, docId, subscription) {
-      const open = host.database(database);
-      const id = requireDocId(docId);
-      host.watched.set(subscription, open.session);
-      // It may stand in the part of the log that is not judged yet: after a crash, or when it has only just arrived.
-      if (open.database.catalog.get(id) === undefined) await open.session.catchUp();
-      return open.session.exclusive(() =>
-        open.session.subscriptions.openDocument(subscription, open.database, id),
-      );
-    },
+    openDocument: (database, docId, subscription) => openDocument(host, database, docId, subscription),
 
     async closeDocument(subscription) {
       host.watched.get(subscription)?.subscriptions.closeDocument(subscription);
@@ -118,6 +109,20 @@ export function documentCalls(host: WorkerHost): DocumentCalls {
       host.watched.delete(subscription);
     },
   };
+}
+
+async function openDocument(
+  host: WorkerHost,
+  databaseSubscription: number,
+  docId: string,
+  subscription: number,
+): Promise<DocSnapshot> {
+  const { session, database } = host.database(databaseSubscription);
+  const id = requireDocId(docId);
+  host.watched.set(subscription, session);
+  // It may stand in the part of the log that is not judged yet: after a crash, or when it has only just arrived.
+  if (database.catalog.get(id) === undefined) await session.catchUp();
+  return session.exclusive(() => session.subscriptions.openDocument(subscription, database, id));
 }
 
 async function setDeleted(

@@ -15,10 +15,13 @@ afterEach(closeDevices);
 describe("one device", () => {
   it("resumes after a death with all that was written, pages or not", async () => {
     const storage = createMemoryStorage(env);
-    const { api, events, until } = await startDevice(storage);
+    const first = await startDevice(storage);
+    const { api } = first;
     const tenant = await api.createTenant(people);
-    await until((all) => all.some((event) => event.kind === "tenant" && event.session != null));
-    const box = events.map((event) => (event.kind === "tenant" ? event.session : undefined)).find(Boolean);
+    const boxes = (events: Device["events"]) =>
+      events.flatMap((event) => (event.kind === "tenant" ? (event.session ?? []) : []));
+    await first.until((events) => boxes([...events]).length > 0);
+    const [box] = boxes(first.events);
     const database = newSubscription();
     await api.openDatabase(tenant.id, "contacts", database);
     let last = "";
@@ -26,7 +29,7 @@ describe("one device", () => {
     for (let count = 0; count < 200; count++) [last = ""] = await api.createDocuments(database, [{ count }]);
     // The first worker is not closed: like one that died, it may not have written its pages.
     const next = await startDevice(storage);
-    await next.api.resumeTenant(tenant.id, box ?? undefined);
+    await next.api.resumeTenant(tenant.id, box);
     await next.api.openDatabase(tenant.id, "contacts", database);
     const { value, status } = await next.api.openDocument(database, last, newSubscription());
     expect({ value, status }).toEqual({ value: { count: 199 }, status: "ready" });
@@ -139,6 +142,20 @@ describe("one device", () => {
     expect(await api.documentIds(database)).toEqual([]);
     await api.undeleteDocument(database, id);
     expect(await api.documentIds(database)).toEqual([id]);
+  });
+
+  it("locks every worker of the device when one locks, and unlocks behind a locking", async () => {
+    const storage = createMemoryStorage(env);
+    const first = await startDevice(storage);
+    const tenant = await first.api.createTenant(people);
+    const second = await startDevice(storage);
+    await second.api.openTenant(tenant.id, { userName: undefined, password: people.userPassword });
+    await first.api.lock(tenant.id);
+    await expect.poll(async () => (await second.api.tenants()).map(({ locked }) => locked)).toEqual([true]);
+    const locking = first.api.lock(tenant.id);
+    await first.api.unlock(tenant.id, people.userPassword);
+    await locking;
+    expect((await first.api.tenants()).map(({ locked }) => locked)).toEqual([false]);
   });
 
   it("tells two workers of one device of each other's writes", async () => {

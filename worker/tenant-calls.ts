@@ -65,7 +65,7 @@ export function tenantCalls(host: WorkerHost): TenantCalls {
     },
 
     async lock(tenantId) {
-      await host.tenant(tenantId).lock();
+      await host.tenant(tenantId).lock("everywhere");
     },
 
     async unlock(tenantId, password) {

@@ -134,13 +134,15 @@ type Container = string | readonly DraftValue[] | { readonly [key: string]: Draf
 class Rows {
   readonly queue: { readonly id: number; readonly content: Container }[] = [];
   count = 0;
-  readonly #objectActor = new Column<number>(writeUnsigned);
-  readonly #objectCounter = new Column<number>(writeUnsigned);
-  readonly #keyActor = new Column<number>(writeUnsigned);
-  readonly #keyCounter = new Column<number>(writeSigned);
-  readonly #key = new Column<string>(writeText);
-  readonly #action = new Column<number>(writeUnsigned);
-  readonly #value = new Column<number>(writeUnsigned);
+  readonly #columns = {
+    objectActor: new Column<number>(writeUnsigned),
+    objectCounter: new Column<number>(writeUnsigned),
+    keyActor: new Column<number>(writeUnsigned),
+    keyCounter: new Column<number>(writeSigned),
+    key: new Column<string>(writeText),
+    action: new Column<number>(writeUnsigned),
+    value: new Column<number>(writeUnsigned),
+  };
   readonly #raw = new Bytes();
   readonly #inserts = new Bytes();
   #insertRun = 0;
@@ -149,18 +151,18 @@ class Rows {
 
   field(owner: number, key: string): void {
     this.#place(owner, false);
-    this.#keyActor.add(null);
-    this.#keyCounter.add(null);
-    this.#key.add(key);
+    this.#columns.keyActor.add(null);
+    this.#columns.keyCounter.add(null);
+    this.#columns.key.add(key);
   }
 
   /** An element behind the one that `previous` made; 0 = the first. */
   element(owner: number, previous: number): void {
     this.#place(owner, true);
-    this.#keyActor.add(previous === 0 ? null : 0);
-    this.#keyCounter.add(previous - this.#lastCounter);
+    this.#columns.keyActor.add(previous === 0 ? null : 0);
+    this.#columns.keyCounter.add(previous - this.#lastCounter);
     this.#lastCounter = previous;
-    this.#key.add(null);
+    this.#columns.key.add(null);
   }
 
   /** All characters of a text: one operation each, whose columns are runs. */
@@ -171,39 +173,39 @@ class Rows {
       count += 1;
       if (unit < 128) {
         this.#raw.put(unit);
-        this.#value.add(16 + valueType.text);
+        this.#columns.value.add(16 + valueType.text);
         continue;
       }
       const isPair = unit >= 0xd800 && unit < 0xdc00;
       const bytes = utf8ToBytes(text.slice(i, i + (isPair ? 2 : 1)));
       if (isPair) i++;
       this.#raw.all(bytes);
-      this.#value.add(bytes.length * 16 + valueType.text);
+      this.#columns.value.add(bytes.length * 16 + valueType.text);
     }
     if (count === 0) return;
     const first = this.count + 1;
     this.#place(owner, true, count);
-    this.#keyActor.add(null);
-    this.#keyActor.add(0, count - 1);
-    this.#keyCounter.add(-this.#lastCounter);
-    if (count > 1) this.#keyCounter.add(first);
-    this.#keyCounter.add(1, count - 2);
+    this.#columns.keyActor.add(null);
+    this.#columns.keyActor.add(0, count - 1);
+    this.#columns.keyCounter.add(-this.#lastCounter);
+    if (count > 1) this.#columns.keyCounter.add(first);
+    this.#columns.keyCounter.add(1, count - 2);
     this.#lastCounter = count > 1 ? first + count - 2 : 0;
-    this.#key.add(null, count);
-    this.#action.add(action.set, count);
+    this.#columns.key.add(null, count);
+    this.#columns.action.add(action.set, count);
   }
 
   make(kind: number, content: Container): void {
-    this.#action.add(kind);
-    this.#value.add(0);
+    this.#columns.action.add(kind);
+    this.#columns.value.add(0);
     this.queue.push({ id: this.count, content });
   }
 
   set(type: number, write?: (raw: Bytes) => void): void {
-    this.#action.add(action.set);
+    this.#columns.action.add(action.set);
     const before = this.#raw.length;
     write?.(this.#raw);
-    this.#value.add((this.#raw.length - before) * 16 + type);
+    this.#columns.value.add((this.#raw.length - before) * 16 + type);
   }
 
   columns(): readonly (readonly [specification: number, bytes: Uint8Array])[] {
@@ -211,14 +213,14 @@ class Rows {
     const predecessors = new Column<number>(writeUnsigned);
     predecessors.add(0, this.count);
     const all: readonly (readonly [number, Uint8Array])[] = [
-      [0x01, this.#objectActor.done()],
-      [0x02, this.#objectCounter.done()],
-      [0x11, this.#keyActor.done()],
-      [0x13, this.#keyCounter.done()],
-      [0x15, this.#key.done()],
+      [0x01, this.#columns.objectActor.done()],
+      [0x02, this.#columns.objectCounter.done()],
+      [0x11, this.#columns.keyActor.done()],
+      [0x13, this.#columns.keyCounter.done()],
+      [0x15, this.#columns.key.done()],
       [0x34, this.#inserts.done()],
-      [0x42, this.#action.done()],
-      [0x56, this.#value.done()],
+      [0x42, this.#columns.action.done()],
+      [0x56, this.#columns.value.done()],
       [0x57, this.#raw.done()],
       [0x70, predecessors.done()],
     ];
@@ -227,8 +229,8 @@ class Rows {
 
   #place(owner: number, isInsert: boolean, count = 1): void {
     this.count += count;
-    this.#objectActor.add(owner === 0 ? null : 0, count);
-    this.#objectCounter.add(owner === 0 ? null : owner, count);
+    this.#columns.objectActor.add(owner === 0 ? null : 0, count);
+    this.#columns.objectCounter.add(owner === 0 ? null : owner, count);
     if (isInsert !== this.#isInserting) {
       this.#inserts.unsigned(this.#insertRun);
       this.#insertRun = 0;

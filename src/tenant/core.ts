@@ -47,6 +47,8 @@ export interface TenantWorld {
 export interface Unlocked {
   readonly identity: UnlockedIdentity;
   readonly bag: KeyBag;
+  /** ids of keys by their names, as far as they were asked for: they are on the way of every document */
+  readonly keyIds: Map<string, KeyId>;
   readonly tenantName: string;
   /** "" when the admin is someone else */
   readonly adminName: string;
@@ -68,7 +70,6 @@ export class TenantCore implements JudgeState {
   /** from a join response: the directory commit that registered this user, until the directory itself is here */
   joinedAt: CommitHash | undefined;
   readonly contests = new Contests(this);
-  readonly #keyIds = new Map<string, KeyId>();
   readonly #catalogs = new Map<DbId, Catalog>();
   readonly #writers = new Map<string, Writer>();
 
@@ -125,11 +126,10 @@ export class TenantCore implements JudgeState {
   }
 
   keyIdOf(name: string): KeyId {
-    const { namesKey } = this.keys.bag;
-    // The names key never rotates, so an id stays what it is.
-    const known = this.#keyIds.get(name) ?? deriveNameId(this.world.crypto, namesKey, "key", name);
-    this.#keyIds.set(name, known);
-    return known;
+    const { bag, keyIds } = this.keys;
+    const keyId = keyIds.get(name) ?? deriveNameId(this.world.crypto, bag.namesKey, "key", name);
+    keyIds.set(name, keyId);
+    return keyId;
   }
 
   isVouched({ author, directoryHead }: CommitHeader): boolean {

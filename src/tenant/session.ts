@@ -8,7 +8,7 @@
  *      └──────────────── lock() ◄──────────────┘   keys, catalogs and documents dropped; sync of sealed commits goes on
  * ```
  */
-import { bytesToId, CofferError, type AuthorKey, type DbId, type DocId } from "../std/index.ts";
+import { bytesToId, CofferError, type AuthorKey, type Channel, type DbId, type DocId } from "../std/index.ts";
 import {
   loadBag,
   openBagSecrets,
@@ -48,6 +48,8 @@ export class TenantSession {
   readonly #databases = new Map<DbId, DatabaseSession>();
   /** locking, unlocking and closing, one after the other */
   readonly #phases = new Serial();
+  /** the other tabs of this device: what locks one locks all */
+  readonly #tabs: Channel;
   #alarms: AlarmEvent[] = [];
   #follower: Follower | undefined;
   #isTelling = false;
@@ -61,10 +63,17 @@ export class TenantSession {
       onStatus: () => this.touch(),
       onAlarm: (kind, detail) => this.alarm(kind, detail),
     });
+    // The log's own random name keeps devices of one process, and tenants of one origin, apart.
+    this.#tabs = core.world.env.openChannel(`coffer-lock/${core.store.logEpoch}`);
+    this.#tabs.onMessage((message) => {
+      if (message === "lock") void this.lock();
+    });
   }
 
   /** Unlock with the user's password. @throws `key/wrong-password`, `entry/corrupt` */
   async unlock(password: string): Promise<void> {
+    // Whatever is under way may be a locking.
+    await this.#phases.run(async () => undefined);
     if (this.core.unlocked !== undefined) return;
     const vault = await this.#options.device.readVault(this.row.userKey);
     await this.unlockWith(await unlockVault(this.core.world.crypto, vault, password));
@@ -88,7 +97,7 @@ export class TenantSession {
     const names = decodeTenantNames(await openPrivate(crypto, identity, tenantNamesPurpose, sealedNames));
     const joined = (await this.core.store.readSlot(slotNames.joined))?.value;
     this.core.joinedAt = joined instanceof Uint8Array ? bytesToId("CommitHash", joined) : undefined;
-    this.core.unlocked = { identity, bag: await loadBag(crypto, secrets), ...names };
+    this.core.unlocked = { identity, bag: await loadBag(crypto, secrets), keyIds: new Map(), ...names };
     wipe(secrets);
     await this.#follow();
     this.#options.emit({
@@ -120,8 +129,9 @@ export class TenantSession {
     }
   }
 
-  /** Drop keys and everything readable. Sealed commits still move. */
-  lock(): Promise<void> {
+  /** Drop keys and everything readable, here or in every tab of this device. Sealed commits still move. */
+  lock(reach: "here" | "everywhere" = "here"): Promise<void> {
+    if (reach === "everywhere") this.#tabs.post("lock");
     return this.#phases.run(async () => {
       if (this.core.unlocked === undefined) return;
       await this.#drop();
@@ -171,6 +181,7 @@ export class TenantSession {
       await this.links.close();
       this.subscriptions.close();
       await this.#drop();
+      this.#tabs.close();
       this.core.store.close();
     });
   }
