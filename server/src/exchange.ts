@@ -12,7 +12,7 @@ type FrameOf<Type extends Frame["type"]> = Extract<Frame, { type: Type }>;
 /** What a push gave: the answer, and the word to those who follow the log, to be given once the answer is on its way. */
 export interface PushOutcome {
   readonly ack: FrameOf<"ack">;
-  announce(): void;
+  readonly announce: () => void;
 }
 
 export interface ExchangeParts extends PushParts, PullParts {
@@ -49,7 +49,7 @@ export async function exchange(
   parts: ExchangeParts,
   session: Session,
   frames: readonly Frame[],
-): Promise<AsyncGenerator<Uint8Array<ArrayBuffer>>> {
+): Promise<AsyncGenerator<Uint8Array<ArrayBuffer>, void>> {
   const { hello, pushes, pull } = sortFrames(frames);
   const directory = await parts.directories.read(session.tenantId);
   if (directory === undefined) throw new CofferError("access/unauthenticated");
@@ -66,12 +66,15 @@ export async function exchange(
   await authorize();
   return answer();
 
-  async function* answer(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  async function* answer(): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
     for (const frame of pushes) {
       const ack = acks.get(frame);
       if (ack !== undefined) yield encodeFrame(ack);
     }
-    if (pull === undefined) return yield encodeFrame({ type: "end", more: false });
+    if (pull === undefined) {
+      yield encodeFrame({ type: "end", more: false });
+      return;
+    }
     const request = {
       tenantId: session.tenantId,
       directoryDbId,

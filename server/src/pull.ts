@@ -39,7 +39,7 @@ export async function* answerPull(
   parts: PullParts,
   request: PullRequest,
   progress: PullProgress,
-): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
   const { tenantId, pull } = request;
   const asked = new Map(pull.cursors.map((cursor) => [cursor.dbId, cursor]));
   const logs = await parts.storage.listLogs(tenantId);
@@ -55,7 +55,10 @@ export async function* answerPull(
       yield encodeFrame({ type: "head", ...(await parts.heads.headAt(tenantId, log)) });
     }
     while (at.seq < log.size) {
-      if (budgetBytes <= 0) return yield encodeFrame({ type: "end", more: true });
+      if (budgetBytes <= 0) {
+        yield encodeFrame({ type: "end", more: true });
+        return;
+      }
       await request.authorize();
       const step = await nextCommits(parts, { ...request, log, at, maxBytes: budgetBytes });
       at = step.next;
@@ -92,7 +95,7 @@ async function* lostLogHeads(
   { heads }: PullParts,
   { tenantId, epoch }: { readonly tenantId: TenantId; readonly epoch: number },
   cursors: readonly LogCursor[],
-): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
   for (const { dbId, seq } of cursors) {
     if (seq > 0)
       yield encodeFrame({ type: "head", ...(await heads.headAt(tenantId, { dbId, epoch, size: 0 })) });

@@ -155,7 +155,9 @@ function upgradeRequired(): never {
 }
 
 /** A body that makes its next chunk when the one before was taken. A failure in the middle breaks the body off. */
-function streamOf(chunks: AsyncGenerator<Uint8Array<ArrayBuffer>>): ReadableStream<Uint8Array<ArrayBuffer>> {
+function streamOf(
+  chunks: AsyncGenerator<Uint8Array<ArrayBuffer>, void>,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream({
     async pull(controller) {
       const { done, value } = await chunks.next();

@@ -95,7 +95,12 @@ function createNode(session: Session, base: object, parent: Node | undefined, ke
   const about = { session, base, parent, key };
   const node: Node = Array.isArray(base)
     ? { ...about, kind: "list", items: [...(base as readonly unknown[])], draft: base }
-    : { ...about, kind: "map", items: Object.assign(Object.create(null) as Record<string, unknown>, base), draft: base };
+    : {
+        ...about,
+        kind: "map",
+        items: Object.assign(Object.create(null) as Record<string, unknown>, base),
+        draft: base,
+      };
   const handler = node.kind === "list" ? listHandler(node) : mapHandler(node);
   node.draft = new Proxy(node.items, { ...sealedTraps(node), ...handler });
   nodeOfDraft.set(node.draft, node);

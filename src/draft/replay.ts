@@ -166,7 +166,7 @@ function hydrate(target: ReplayTarget, value: DraftValue): unknown {
     return value;
   if (Array.isArray(value))
     return (value as readonly DraftValue[]).map((element) => hydrate(target, element));
-  const fields: [string, DraftValue][] = Object.entries(value);
+  const fields = Object.entries(value as { readonly [key: string]: DraftValue });
   return Object.fromEntries(fields.map(([key, element]) => [key, hydrate(target, element)]));
 }
 

@@ -1,7 +1,7 @@
 /** The door: opens a CofferDB on this page, and puts its parts together. */
 import { batch, computed, signal, type Signal } from "@preact/signals-core";
 import type { SessionBox, TenantSnapshot, WorkerEvent } from "../../worker/api.ts";
-import { CofferError, createSystemEnv, type Env, type Release } from "../std/index.ts";
+import { CofferError, createPageEnv, type PageEnv, type Release } from "../std/index.ts";
 import { workerSource, type WorkerSource } from "./connect.ts";
 import { installServiceWorker, requestSync } from "./install.ts";
 import { createPool, type Pool } from "./pool.ts";
@@ -25,12 +25,12 @@ import type { Coffer, CofferStatus, OpenCofferOptions, Tenant } from "./types.ts
  */
 export async function openCoffer(options: OpenCofferOptions = {}): Promise<Coffer> {
   const source = runCallers(() => workerSource(options.worker), "worker/failed");
-  return openCofferWith({ env: createSystemEnv(), source }, options);
+  return openCofferWith({ env: createPageEnv(), source }, options);
 }
 
 /** Open CofferDB with a world of the caller's choice. */
 export async function openCofferWith(
-  world: { env: Env; source: WorkerSource },
+  world: { env: PageEnv; source: WorkerSource },
   options: OpenCofferOptions = {},
 ): Promise<Coffer> {
   const core = new CofferCore(world, options);
@@ -54,7 +54,7 @@ class CofferCore implements Session {
   readonly #unsent = new Set<string>();
   #lastNumber = 0;
 
-  constructor({ env, source }: { env: Env; source: WorkerSource }, options: OpenCofferOptions) {
+  constructor({ env, source }: { env: PageEnv; source: WorkerSource }, options: OpenCofferOptions) {
     this.supervisor = new Supervisor({
       env,
       source,

@@ -15,7 +15,7 @@
  */
 import { signal, type ReadonlySignal } from "@preact/signals-core";
 import type { WorkerEvent, WorkerOptions } from "../../worker/api.ts";
-import { CofferError, toCofferError, type Env, type Release } from "../std/index.ts";
+import { CofferError, toCofferError, type PageEnv, type Release } from "../std/index.ts";
 import { connectWorker, type WorkerCalls, type WorkerHandle, type WorkerSource } from "./connect.ts";
 
 const beatMs = 5_000;
@@ -39,7 +39,7 @@ interface Life {
 export type WorkerCall<T> = (api: WorkerCalls) => Promise<T>;
 
 export interface SupervisorOptions {
-  readonly env: Env;
+  readonly env: PageEnv;
   readonly source: WorkerSource;
   readonly worker: Omit<WorkerOptions, "lifeLock">;
   onEvents(events: readonly WorkerEvent[]): void;

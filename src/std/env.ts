@@ -49,19 +49,30 @@ interface LockManagerLike {
   ): Promise<T>;
 }
 
-/** The real world of a browser thread or a Node process. */
-export function createSystemEnv(): Env {
+/** The part of the world that a page needs to watch over its worker; a page has a budget of bytes. */
+export type PageEnv = Pick<Env, "monotonicMs" | "randomBytes" | "setTimer" | "withLock">;
+
+/** The real world of a page. */
+export function createPageEnv(): PageEnv {
   const world = globalThis as Globals;
   return {
-    nowMs: () => Date.now(),
     monotonicMs: () => performance.now(),
     randomBytes: (sizeBytes) => crypto.getRandomValues(new Uint8Array(sizeBytes)),
-    randomFraction: () => Math.random(),
     setTimer(afterMs, run) {
       const timer = setTimeout(run, afterMs);
       return () => clearTimeout(timer);
     },
     withLock: (name, options, run) => withSystemLock(world.navigator?.locks, name, options, run),
+  };
+}
+
+/** The real world of a browser thread or a Node process. */
+export function createSystemEnv(): Env {
+  const world = globalThis as Globals;
+  return {
+    ...createPageEnv(),
+    nowMs: () => Date.now(),
+    randomFraction: () => Math.random(),
     openChannel: openBroadcast,
     isOnline: () => world.navigator?.onLine ?? true,
     onOnlineChange(listener) {

@@ -11,6 +11,8 @@ export function installErrorMessages(): void {
 }
 
 const messages: Readonly<Record<Exclude<CofferErrorCode, OwnMessageCode>, string>> = {
+  "store/closed": "The database was closed.",
+  "key/missing": "The key for this data is not on this device.",
   "input/invalid": "The input is not valid.",
   "input/schema": "The value does not fit the schema.",
   "input/too-large": "The input is too large. Split it into smaller parts.",

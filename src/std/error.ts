@@ -44,10 +44,8 @@ export function toCofferError(cause: unknown, code: CofferErrorCode = "worker/fa
 /** The errors that a page makes itself. */
 const ownMessages = {
   "access/locked": "The vault is locked. Unlock it with the password.",
-  "key/missing": "The key for this data is not on this device.",
   "doc/missing": "There is no such document on this device.",
   "doc/deleted": "The document was deleted.",
-  "store/closed": "The database was closed.",
   "worker/restarted": "The database worker was restarted. Try again.",
   "worker/failed": "The database worker failed. Try again.",
   aborted: "The call was aborted.",

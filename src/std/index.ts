@@ -22,7 +22,7 @@ export {
   utf8ToBytes,
 } from "./bytes.ts";
 export { ByteReader, ByteWriter } from "./codec.ts";
-export { createSystemEnv, type Channel, type Env, type Release } from "./env.ts";
+export { createPageEnv, createSystemEnv, type Channel, type Env, type PageEnv, type Release } from "./env.ts";
 export { errorCodes, isErrorCode, type CofferErrorCode } from "./error-codes.ts";
 export { installErrorMessages } from "./error-messages.ts";
 export { CofferError, isCofferError, toCofferError, type ErrorDetails } from "./error.ts";
