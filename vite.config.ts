@@ -51,6 +51,7 @@ export default defineConfig({
         test: {
           name: "node",
           environment: "node",
+          setupFiles: [fromRoot("build", "fast-check-runs.ts")],
           include: [
             "src/**/*.test.ts",
             "worker/**/*.test.ts",
