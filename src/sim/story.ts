@@ -125,7 +125,7 @@ export class Story {
       if (member.device.tabs.length === 0)
         this.#run("opens again", undefined, (running) => this.#start(member, running));
       for (const tab of member.device.tabs) {
-        if (this.#lockedTabs.has(tab)) this.#run("unlocks again", tab, () => this.#unlock(member, tab));
+        this.#run("unlocks again", tab, () => this.#unlock(member, tab));
       }
     }
     await this.#untilIdle();
@@ -394,7 +394,8 @@ export class Story {
     try {
       if (this.#lockedTabs.has(tab)) await this.#unlock(member, tab);
       else {
-        this.#lockedTabs.add(tab);
+        // What locks one tab of a device locks all of them.
+        for (const other of member.device.tabs) this.#lockedTabs.add(other);
         await tab.api.lock(this.world.tenantId);
       }
     } finally {
