@@ -1,10 +1,9 @@
 /** The spaces on this device. Their names are sealed, so that only an id and two dates can be shown before they are unlocked. */
 import { useSignal } from "@preact/signals";
 import type { KnownTenant } from "cofferdb";
-import { Busy } from "../parts/busy.tsx";
 import { ErrorNote } from "../parts/error-note.tsx";
-import { PasswordField } from "../parts/field.tsx";
 import { Icon } from "../parts/icon.tsx";
+import { UnlockForm } from "../parts/unlock-form.tsx";
 import { useAction } from "../state/action.ts";
 import { theCoffer } from "../state/coffer.ts";
 import { enterSpace } from "../state/space.ts";
@@ -48,38 +47,15 @@ export function KnownSpaces({ tenants, onChanged }: KnownSpacesProps) {
 }
 
 function Unlock({ tenant, onChanged }: { readonly tenant: KnownTenant; readonly onChanged: () => void }) {
-  const password = useSignal("");
   const isRemoving = useSignal(false);
-  const unlock = useAction(async () => {
-    await enterSpace(await theCoffer().openTenant(tenant.id, { password: password.value }));
-  });
   const remove = useAction(async () => {
     await theCoffer().removeTenant(tenant.id);
     onChanged();
   });
   return (
-    <form
-      class="form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        unlock.run();
-      }}
-    >
-      <PasswordField
-        label="Your password"
-        value={password}
-        autocomplete="current-password"
-        autofocus
-        required
-      />
-      <ErrorNote error={unlock.error} />
-      {unlock.isBusy.value ? (
-        <Busy what="Unlocking." why="Your keys are derived from the password; that takes a moment." />
-      ) : null}
-      <div class="actions">
-        <button type="submit" class="button button-main" disabled={unlock.isBusy.value}>
-          Unlock
-        </button>
+    <UnlockForm
+      unlock={async (password) => enterSpace(await theCoffer().openTenant(tenant.id, { password }))}
+      actions={
         <button
           type="button"
           class="button button-plain"
@@ -87,7 +63,8 @@ function Unlock({ tenant, onChanged }: { readonly tenant: KnownTenant; readonly 
         >
           Forget this space…
         </button>
-      </div>
+      }
+    >
       {isRemoving.value ? (
         <div class="note note-warn">
           <p>
@@ -105,6 +82,6 @@ function Unlock({ tenant, onChanged }: { readonly tenant: KnownTenant; readonly 
         </div>
       ) : null}
       <ErrorNote error={remove.error} />
-    </form>
+    </UnlockForm>
   );
 }
