@@ -1,0 +1,164 @@
+/** Every screen of the demo: accessible on a phone in the dark and on a desk in the light, by keyboard, and content is never markup. */
+import AxeBuilder from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { expect, test } from "../fixtures.ts";
+import { field, lock, publish, secrets, startSpace, visit } from "./people.ts";
+
+const looks = [
+  { name: "a phone in the dark", width: 390, height: 844, colorScheme: "dark" },
+  { name: "a desk in the light", width: 1440, height: 900, colorScheme: "light" },
+] as const;
+
+async function expectAccessible(page: Page, screen: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const found = violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`,
+  );
+  expect(found, screen).toEqual([]);
+  const overflow = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
+  expect(overflow, `${screen} fits its width`).toBeLessThanOrEqual(0);
+}
+
+async function goTo(page: Page, place: string): Promise<void> {
+  await page.getByRole("navigation").getByRole("link", { name: place }).click();
+}
+
+async function newDocument(page: Page, title: string): Promise<void> {
+  await goTo(page, "Library");
+  await page.getByRole("button", { name: "New document" }).first().click();
+  await field(page, "Title").fill(title);
+  await expect(page.getByTestId("doc-status")).toHaveAttribute("data-status", "ready");
+}
+
+for (const { name, width, height, colorScheme } of looks) {
+  test(`every screen is accessible on ${name}`, async ({ server, openDevice }) => {
+    const { page } = await openDevice();
+    page.setDefaultTimeout(15_000);
+    await page.setViewportSize({ width, height });
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    await visit(page, server.url);
+    await expectAccessible(page, "welcome");
+    await page.getByRole("button", { name: /Join a space/ }).click();
+    await expectAccessible(page, "join");
+    await page.getByRole("button", { name: "Back" }).click();
+    await startSpace(page);
+    await expectAccessible(page, "empty");
+    await newDocument(page, "Seven Samurai");
+    await expectAccessible(page, "document");
+    await goTo(page, "Library");
+    await expect(page.getByTestId("film-row").first()).toBeVisible();
+    await expectAccessible(page, "list");
+    await publish(page);
+    await expectAccessible(page, "sync");
+    await goTo(page, "People");
+    await page.getByRole("button", { name: "Invite someone" }).click();
+    await expectAccessible(page, "people");
+    await goTo(page, "Safety");
+    await expectAccessible(page, "safety");
+    await lock(page);
+    await expectAccessible(page, "locked");
+    await field(page, "Your password").fill("not this one at all");
+    await page.getByRole("button", { name: "Unlock" }).click();
+    await expect(page.getByTestId("error")).toHaveAttribute("data-code", "key/wrong-password");
+    await expect(field(page, "Your password")).toHaveValue("not this one at all");
+    await expectAccessible(page, "wrong password");
+  });
+}
+
+test("what people write is shown as text, and the page's policy is never broken", async ({
+  server,
+  openDevice,
+}) => {
+  const { page } = await openDevice();
+  page.setDefaultTimeout(15_000);
+  const broken: string[] = [];
+  page.on("dialog", (dialog) => {
+    broken.push(`dialog ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  await page.exposeFunction("reportBroken", (what: string) => broken.push(what));
+  await page.addInitScript(() => {
+    const report = (globalThis as unknown as { reportBroken(what: string): void }).reportBroken;
+    addEventListener("securitypolicyviolation", (event) =>
+      report(`${event.violatedDirective} ${event.blockedURI}`),
+    );
+  });
+  await visit(page, server.url);
+  await startSpace(page);
+  const hostile = [
+    "<img src=x onerror=alert(1)>",
+    "<script>alert(2)</script>",
+    "javascript:alert(3)",
+    '"><svg onload=alert(4)>',
+    "{{constructor.constructor('alert(5)')()}}",
+    "\u202Egnitirw\u0000 __proto__",
+  ];
+  for (const text of hostile) {
+    await newDocument(page, text);
+    await field(page, "Tags").fill(text);
+    await field(page, "Tags").press("Enter");
+    await field(page, "Notes").fill(text);
+    await expect(field(page, "Title")).toHaveValue(text);
+  }
+  await goTo(page, "Library");
+  await expect(page.getByTestId("film-row")).toHaveCount(hostile.length);
+  for (const text of hostile.slice(0, 5)) {
+    await expect(page.getByTestId("film-row").filter({ hasText: text })).toHaveCount(1);
+  }
+  expect(broken).toEqual([]);
+});
+
+test("a space is started, filled, searched, locked and unlocked by keyboard alone", async ({
+  server,
+  openDevice,
+}) => {
+  const { page } = await openDevice();
+  page.setDefaultTimeout(15_000);
+  await visit(page, server.url);
+  const { keyboard } = page;
+  const focusBy = async (key: string, name: RegExp): Promise<void> => {
+    for (let i = 0; i < 60; i++) {
+      const label = await page.evaluate(() => {
+        const element = document.activeElement;
+        const labels = element instanceof HTMLInputElement ? [...(element.labels ?? [])] : [];
+        return [
+          element?.getAttribute("aria-label"),
+          ...labels.map((label) => label.textContent),
+          element?.textContent,
+        ].find((text) => text !== null && text !== undefined && text.trim() !== "");
+      });
+      if (label !== undefined && label !== null && name.test(label.trim())) return;
+      await keyboard.press(key);
+    }
+    throw new Error(`Nothing named ${name.source} was reached`);
+  };
+  await focusBy("Tab", /^Start a space/);
+  await keyboard.press("Enter");
+  for (const [label, text] of [
+    [/^Name of the space/, secrets.space],
+    [/^Your name/, secrets.owner],
+    [/^Your password/, secrets.ownerPassword],
+    [/^Admin password/, secrets.adminPassword],
+  ] as const) {
+    await focusBy("Tab", label);
+    await keyboard.type(text);
+  }
+  await keyboard.press("Enter");
+  await expect(page.getByTestId("empty")).toBeVisible({ timeout: 20_000 });
+  await focusBy("Tab", /^New document/);
+  await keyboard.press("Enter");
+  await expect(field(page, "Title")).toBeVisible();
+  await focusBy("Tab", /^Title/);
+  await keyboard.press("Control+A");
+  await keyboard.type("Seven Samurai");
+  await expect(page.getByTestId("doc-status")).toHaveAttribute("data-status", "ready");
+  await keyboard.press("Control+Shift+L");
+  await expect(page.getByTestId("locked")).toBeVisible();
+  await focusBy("Tab", /^Your password/);
+  await keyboard.type(secrets.ownerPassword);
+  await keyboard.press("Enter");
+  await expect(page.getByTestId("space-name")).toHaveText(secrets.space, { timeout: 20_000 });
+  await expect(field(page, "Title")).toHaveValue("Seven Samurai");
+});
