@@ -5,7 +5,7 @@
  * its tenant is unlocked.
  */
 import type { Verifier } from "../src/crypto/index.ts";
-import { toCofferError, type CofferErrorCode, type Env } from "../src/std/index.ts";
+import { toCofferError, type CofferErrorCode, type Env, type TenantId } from "../src/std/index.ts";
 import type { Storage } from "../src/store/index.ts";
 import {
   parseTenantStoreName,
@@ -36,8 +36,11 @@ export type LinkOutcome = CofferErrorCode | "busy" | undefined;
 export async function syncTenants(world: SyncWorld): Promise<readonly LinkOutcome[]> {
   const outcomes: LinkOutcome[] = [];
   for (const name of await world.storage.listStores()) {
-    if (!name.startsWith(`${world.scope}/`) || parseTenantStoreName(name) === undefined) continue;
-    outcomes.push(...(await syncTenant(world, name).catch((error: unknown) => [toCofferError(error).code])));
+    const tenantId = name.startsWith(`${world.scope}/`) ? parseTenantStoreName(name) : undefined;
+    if (tenantId === undefined) continue;
+    outcomes.push(
+      ...(await syncTenant(world, tenantId, name).catch((error: unknown) => [toCofferError(error).code])),
+    );
   }
   return outcomes;
 }
@@ -50,12 +53,15 @@ export function isWorthRetrying(outcome: LinkOutcome): boolean {
   return outcome !== undefined && /^(net|store|directory)\/|^aborted$/.test(outcome);
 }
 
-async function syncTenant(world: SyncWorld, storeName: string): Promise<readonly LinkOutcome[]> {
-  const tenantId = parseTenantStoreName(storeName);
+async function syncTenant(
+  world: SyncWorld,
+  tenantId: TenantId,
+  storeName: string,
+): Promise<readonly LinkOutcome[]> {
   const store = await world.storage.openStore(storeName);
   try {
     const signer = await readDeviceSigner(store);
-    if (signer === undefined || tenantId === undefined) return [];
+    if (signer === undefined) return [];
     const outcomes: LinkOutcome[] = [];
     for (const url of await readLinks(store)) {
       const { crypto, env } = world;

@@ -10,6 +10,7 @@
  * It stores nothing and talks to no one. That a response is used once, that a bag's version only grows and that people
  * compare safety numbers is the caller's part.
  */
+export { openBox, sealBox } from "./box.ts";
 export { createGenesis, parseGenesis } from "./genesis.ts";
 export { createIdentity } from "./identity.ts";
 export { encodeJoinRequest, parseJoinRequest } from "./join-request.ts";

@@ -115,8 +115,10 @@ async function checkMarks(tab: SimTab, story: Story): Promise<void> {
   }
 }
 
+const verifier = createWebVerifier();
+
 function authorOf(bytes: Uint8Array): string | undefined {
-  const parsed = parseCommit(createWebVerifier(), bytes);
+  const parsed = parseCommit(verifier, bytes);
   return parsed.kind === "verified" ? parsed.commit.header.author : undefined;
 }
 

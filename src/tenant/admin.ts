@@ -175,11 +175,7 @@ export async function createPublication(
   const { core } = session;
   const admin = await unlockAdmin(session, proof);
   await session.catchUp();
-  const positions = core.ledger
-    .rows()
-    .filter((row) => row.dbId === core.directoryDbId && row.verdict === "accepted")
-    .map((row) => row.position);
-  const records = await core.store.readRecords(positions);
+  const records = await core.store.readRecords(core.directoryPositions());
   return session.withBagSecrets(async (secrets) => {
     const keyId = core.keyIdOf(keyNames.directory);
     const key = secrets.keys.find((candidate) => candidate.keyId === keyId);

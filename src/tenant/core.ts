@@ -158,6 +158,15 @@ export class TenantCore implements JudgeState {
     return this.contests.standing(row);
   }
 
+  /** The accepted commits of the directory, as positions of the log. */
+  directoryPositions(): number[] {
+    return this.ledger
+      .rows()
+      .filter((row) => row.dbId === this.directoryDbId && row.verdict === "accepted")
+      .map((row) => row.position)
+      .sort((a, b) => a - b);
+  }
+
   /** Forget everything derived: it is judged again from the log. */
   resetDerived(): void {
     this.ledger = new Ledger();

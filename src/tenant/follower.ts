@@ -107,10 +107,6 @@ export class Follower {
 
 /** The directory is not kept in pages: it is folded again from its few commits. */
 async function foldDirectory(core: TenantCore): Promise<void> {
-  const positions = core.ledger
-    .rows()
-    .filter((row) => row.dbId === core.directoryDbId && row.verdict === "accepted")
-    .map((row) => row.position)
-    .sort((a, b) => a - b);
-  for (const record of await core.store.readRecords(positions)) await refold(core, core.tools, record);
+  for (const record of await core.store.readRecords(core.directoryPositions()))
+    await refold(core, core.tools, record);
 }

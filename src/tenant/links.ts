@@ -26,16 +26,11 @@ export interface LinkHooks {
   onAlarm(kind: AlarmEvent["kind"], detail: string): void;
 }
 
-interface Link {
-  readonly transport: Transport;
-  readonly runner: Runner;
-}
-
 /** Starts, resumes and ends the links of one tenant. */
 export class Links {
   readonly #core: TenantCore;
   readonly #hooks: LinkHooks;
-  readonly #links = new Map<string, Link>();
+  readonly #links = new Map<string, Runner>();
   #closed = false;
 
   constructor(core: TenantCore, hooks: LinkHooks) {
@@ -67,17 +62,17 @@ export class Links {
       this.#core.store,
       (await readLinks(this.#core.store)).filter((kept) => kept !== url),
     );
-    const link = this.#links.get(url);
+    const runner = this.#links.get(url);
     this.#links.delete(url);
-    await link?.runner.stop();
+    await runner?.stop();
     this.#hooks.onStatus();
   }
 
   /** Run one full cycle now. @throws the code that stopped it, `input/unknown-id` when there is no such link */
   async sync(url: string): Promise<void> {
-    const link = this.#links.get(url);
-    if (link === undefined) throw new CofferError("input/unknown-id", { what: "link" });
-    await link.runner.sync();
+    const runner = this.#links.get(url);
+    if (runner === undefined) throw new CofferError("input/unknown-id", { what: "link" });
+    await runner.sync();
   }
 
   /** Publish the tenant to a server, with the admin's signature. */
@@ -87,14 +82,14 @@ export class Links {
   }
 
   snapshot(): TenantSnapshot["links"] {
-    return [...this.#links].map(([url, { runner }]) => ({ url, status: runner.status }));
+    return [...this.#links].map(([url, runner]) => ({ url, status: runner.status }));
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    const links = [...this.#links.values()];
+    const runners = [...this.#links.values()];
     this.#links.clear();
-    await Promise.all(links.map(({ runner }) => runner.stop()));
+    await Promise.all(runners.map((runner) => runner.stop()));
   }
 
   async #start(url: string, opened?: Transport): Promise<void> {
@@ -114,7 +109,7 @@ export class Links {
       onRefused: (refusal) =>
         this.#hooks.onAlarm("quarantined", `${refusal.commitHash}: ${refusal.code ?? "refused"}`),
     });
-    this.#links.set(url, { transport, runner });
+    this.#links.set(url, runner);
     this.#hooks.onStatus();
   }
 }

@@ -4,10 +4,9 @@
  * A page is nonce(12) ‖ AES-256-GCM under a key of this device (HKDF of the device secret, info "coffer/page/v1"), with tenant, table and
  * position in the additional data: a page moved elsewhere, or put back from an older state, does not open.
  */
-import { ByteWriter, concatBytes, idToBytes, utf8ToBytes, type TenantId } from "../std/index.ts";
+import { ByteWriter, idToBytes, utf8ToBytes, type TenantId } from "../std/index.ts";
 import type { Crypto, Key } from "../crypto/index.ts";
-
-const nonceBytes = 12;
+import { openBox, sealBox } from "../keys/index.ts";
 
 export interface PageSealer {
   seal(name: string, position: number, bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>>;
@@ -28,18 +27,7 @@ export async function createPageSealer(
   const additionalData = (name: string, position: number): Uint8Array =>
     new ByteWriter().text("coffer/page/v1").fixed(tenant).text(name).u64(position).toBytes();
   return {
-    async seal(name, position, bytes) {
-      const nonce = crypto.randomBytes(nonceBytes);
-      return concatBytes(nonce, await crypto.encrypt(key, nonce, bytes, additionalData(name, position)));
-    },
-    async open(name, position, sealed) {
-      if (sealed.length < nonceBytes) return undefined;
-      return crypto.decrypt(
-        key,
-        sealed.subarray(0, nonceBytes),
-        sealed.subarray(nonceBytes),
-        additionalData(name, position),
-      );
-    },
+    seal: (name, position, bytes) => sealBox(crypto, key, bytes, additionalData(name, position)),
+    open: (name, position, sealed) => openBox(crypto, key, sealed, additionalData(name, position)),
   };
 }
