@@ -28,6 +28,8 @@ async function goTo(page: Page, place: string): Promise<void> {
 async function newDocument(page: Page, title: string): Promise<void> {
   await goTo(page, "Library");
   await page.getByRole("button", { name: "New document" }).first().click();
+  // Until it is there, the one before it is shown.
+  await expect(field(page, "Title")).toHaveValue("");
   await field(page, "Title").fill(title);
   await expect(page.getByTestId("doc-status")).toHaveAttribute("data-status", "ready");
 }
