@@ -40,7 +40,7 @@ async function main() {
   if (!Number.isInteger(runs) || runs < 1) throw new Error("--runs is a whole number from 1");
   const code = await run(process.execPath, [fromRoot("scripts", "build.mjs"), "library", "server", "demo"]);
   if (code !== 0) throw new Error("The build failed");
-  const { world, close } = await openWorld({ runs });
+  const { world, close } = await openWorld({ runs, isRecorded: values["update-baselines"] });
   for (const signal of ["SIGINT", "SIGTERM"])
     process.once(signal, () => void close().finally(() => process.exit(130)));
   const baselines = readBaselines();

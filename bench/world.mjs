@@ -19,10 +19,10 @@ import { startStaticServer } from "./static-server.mjs";
 /**
  * @typedef {import("@playwright/test").Page} Page
  * @typedef {import("./page/page.ts").Bench} Bench
- * @typedef {{ page: Page, call: Call, reload: () => Promise<void>, close: () => Promise<void> }} Device
+ * @typedef {{ page: Page, call: Call, reload: () => Promise<void>, openTab: () => Promise<Device>, close: () => Promise<void> }} Device
  * @typedef {<Name extends keyof Bench>(name: Name, ...args: Parameters<Bench[Name]>) => Promise<Awaited<ReturnType<Bench[Name]>>>} Call
  * @typedef {import("./counting-proxy.mjs").CountingProxy} CountingProxy
- * @typedef {{ runs: number, serverUrl: () => Promise<string>, countedServer: () => Promise<CountingProxy>, openDevice: () => Promise<Device>, openPage: () => Promise<Page>, browserVersion: () => string, freshName: (what: string) => string, log: (text: string) => void }} World
+ * @typedef {{ runs: number, isRecorded: boolean, serverUrl: () => Promise<string>, countedServer: () => Promise<CountingProxy>, openDevice: () => Promise<Device>, openPage: () => Promise<Page>, browserVersion: () => string, freshName: (what: string) => string, log: (text: string) => void }} World
  */
 
 const callLimitMs = 180_000;
@@ -48,10 +48,10 @@ async function buildPage() {
 /**
  * Open the world.
  *
- * @param {{ runs: number }} options
+ * @param {{ runs: number, isRecorded: boolean }} options
  * @returns {Promise<{ world: World, close: () => Promise<void> }>}
  */
-export async function openWorld({ runs }) {
+export async function openWorld({ runs, isRecorded }) {
   /** @type {(() => void | Promise<void>)[]} */
   const closers = [];
   const signals = createRequire(fromRoot("package.json")).resolve("@preact/signals-core");
@@ -71,6 +71,8 @@ export async function openWorld({ runs }) {
     const profileFolder = createFolder(closers);
     const context = await chromium.launchPersistentContext(profileFolder, {
       ...chromiumLaunchOptions(),
+      // Memory is measured at once, not at the browser's next leisure.
+      args: [...chromiumLaunchOptions().args, "--enable-blink-features=ForceEagerMeasureMemory"],
       headless: true,
       handleSIGINT: false,
       handleSIGTERM: false,
@@ -83,24 +85,13 @@ export async function openWorld({ runs }) {
   /** @type {World} */
   const world = {
     runs,
+    isRecorded,
     serverUrl: () => (serverUrl ??= startSyncServer(closers)),
     countedServer: () => startCountedServer(closers),
     openPage,
     async openDevice() {
       const page = await openPage();
-      /** @type {Set<string>} */
-      const told = new Set();
-      page.on("pageerror", ({ message }) => {
-        if (!told.has(message)) console.error(`On the page: ${message}`);
-        told.add(message);
-      });
-      await load(page, pages.url);
-      return {
-        page,
-        call: (name, ...args) => withinLimit(page.evaluate(callBench, { name, args }), name),
-        reload: () => load(page, pages.url),
-        close: () => page.context().close(),
-      };
+      return openDevicePage(page, pages.url, () => page.context().close());
     },
     browserVersion: () => version,
     freshName: (what) => `bench-${what}-${process.pid}-${(nameCount += 1)}`,
@@ -115,6 +106,34 @@ export async function openWorld({ runs }) {
           .catch((error) => console.error("Not closed:", error));
       }
     },
+  };
+}
+
+/**
+ * Load the bench into a page of a device.
+ *
+ * @param {Page} page
+ * @param {string} url
+ * @param {() => Promise<void>} close
+ * @returns {Promise<Device>}
+ */
+async function openDevicePage(page, url, close) {
+  /** @type {Set<string>} */
+  const told = new Set();
+  page.on("pageerror", ({ message }) => {
+    if (!told.has(message)) console.error(`On the page: ${message}`);
+    told.add(message);
+  });
+  await load(page, url);
+  return {
+    page,
+    call: (name, ...args) => withinLimit(page.evaluate(callBench, { name, args }), name),
+    reload: () => load(page, url),
+    async openTab() {
+      const tab = await page.context().newPage();
+      return openDevicePage(tab, url, () => tab.close());
+    },
+    close,
   };
 }
 

@@ -4,12 +4,13 @@
  * | File | From | Form | Why so |
  * |---|---|---|---|
  * | `index.js` | `src/index.ts` | ES, readable | the application's bundler finds the worker by the literal it contains |
+ * | `more.js` | `src/page/more.ts` | ES, minified, one file | what the first screen does without; `index.js` and the script tag import it when it is needed |
  * | `worker.js`, `automerge.wasm` | `worker/worker.ts` | ES, minified, one file | a normal build: library mode would inline the wasm |
  * | `service-worker.js` | `sw/service-worker.ts` | ES, readable | imported by an application's own service worker |
  * | `sw.js` | `sw/sw.ts` | classic script | registers as it is, also where module service workers are unknown |
  * | `coffer.global.js` | `src/global.ts` | classic script | `window.Coffer`, with the signals inside |
  */
-import { automergeGlue, plainWasmUrl, workerUrl } from "./plugins.mjs";
+import { automergeGlue, comlinkCaller, moreUrl, plainWasmUrl, workerUrl } from "./plugins.mjs";
 
 /** @typedef {import("vite").InlineConfig} InlineConfig */
 
@@ -57,6 +58,7 @@ export function libraryBuilds({ root, outDir }) {
   const base = common(root, outDir);
   return [
     { name: "index.js", entry: "src/index.ts", config: page(base) },
+    { name: "more.js", entry: "src/page/more.ts", config: lazyPage(base) },
     { name: "worker.js", entry: "worker/worker.ts", config: worker(base) },
     { name: "service-worker.js", entry: "sw/service-worker.ts", config: serviceWorkerModule(base) },
     {
@@ -71,11 +73,32 @@ export function libraryBuilds({ root, outDir }) {
 /** @param {InlineConfig} base */
 function page(base) {
   return extend(base, {
-    plugins: [workerUrl({ expression: 'new URL("./worker.js", import.meta.url)' })],
+    plugins: [
+      comlinkCaller(),
+      workerUrl({ expression: 'new URL("./worker.js", import.meta.url)' }),
+      moreUrl({ expression: 'import("./more.js")' }),
+    ],
     build: {
       minify: false,
       lib: { entry: "src/index.ts", formats: ["es"], fileName: () => "index.js" },
       rolldownOptions: { external: ["@preact/signals-core"], output: { codeSplitting: false } },
+    },
+  });
+}
+
+/**
+ * Minified here, since the script tag's form loads this very file.
+ *
+ * @param {InlineConfig} base
+ */
+function lazyPage(base) {
+  return extend(base, {
+    build: {
+      rolldownOptions: {
+        input: "src/page/more.ts",
+        preserveEntrySignatures: "strict",
+        output: { format: "es", entryFileNames: "more.js", codeSplitting: false },
+      },
     },
   });
 }
@@ -129,7 +152,11 @@ function classicScript(base, { input, fileName }) {
 function scriptTag(base) {
   return extend(base, {
     define: { ...base.define, "import.meta.url": "__cofferScriptUrl" },
-    plugins: [workerUrl({ expression: 'new URL("worker.js", __cofferScriptUrl)' })],
+    plugins: [
+      comlinkCaller(),
+      workerUrl({ expression: 'new URL("worker.js", __cofferScriptUrl)' }),
+      moreUrl({ expression: 'import(new URL("more.js", __cofferScriptUrl).href)' }),
+    ],
     build: {
       lib: { entry: "src/global.ts", name: "Coffer", formats: ["iife"], fileName: () => "coffer.global.js" },
       rolldownOptions: {

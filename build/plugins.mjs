@@ -4,7 +4,9 @@
  * | Plugin | What it is for |
  * |---|---|
  * | `automergeGlue` | drops a URL to a wasm file that the Automerge package names but does not ship |
+ * | `comlinkCaller` | leaves out of Comlink what only a thread that is called needs |
  * | `workerUrl` | writes the literal worker expression that every bundler understands |
+ * | `moreUrl` | names the page's lazily loaded part as the file that it is built into |
  * | `plainWasmUrl` | keeps the wasm's address in the form that every bundler understands |
  * | `demoServiceWorker` | builds the demo's service worker and gives it the list of files to keep |
  * | `contentSecurityPolicy` | puts the demo's policy into its page |
@@ -34,6 +36,28 @@ export function automergeGlue() {
         if (!missingWasm.test(code)) return null;
         const told = 'throw new Error("Automerge needs the address of its wasm file");';
         return { code: code.replace(missingWasm, told), map: null };
+      },
+    },
+  };
+}
+
+const comlinkHandlers =
+  /new Map\(\[\s*\["proxy", proxyTransferHandler\],\s*\["throw", throwTransferHandler\],?\s*\]\)/;
+
+/**
+ * Drop Comlink's own handlers: a page passes plain data only, and reads errors by a handler of its own (`std/wire.ts`). With them
+ * goes the answering half of Comlink, which nothing else of a page reaches.
+ *
+ * @returns {Plugin}
+ */
+export function comlinkCaller() {
+  return {
+    name: "coffer:comlink-caller",
+    transform: {
+      filter: { id: /comlink[\\/]dist[\\/]esm[\\/]comlink\.m?js$/ },
+      handler(code) {
+        if (!comlinkHandlers.test(code)) this.error("Comlink's handlers are written in another way now.");
+        return { code: code.replace(comlinkHandlers, "new Map()"), map: null };
       },
     },
   };
@@ -72,6 +96,41 @@ export function workerUrl({ expression }) {
       }
       if (!found)
         this.error(`No module names "../../worker/worker.ts": the built page could not find its worker.`);
+    },
+  };
+}
+
+const sourceMore = /import\(\s*["']\.\/more\.ts["']\s*\)/g;
+const morePlaceholder = "__COFFER_LOAD_MORE__()";
+
+/**
+ * Replace the import of the lazily loaded part's source by that of the built file.
+ *
+ * In the source, `src/page/lazy.ts` says `import("./more.ts")`, which the demo's build and the development server follow as it
+ * is. The package must say `import("./more.js")`, a literal that bundlers follow; a script tag, whose own place is no base for
+ * imports when it comes from another origin, names the file's whole address.
+ *
+ * @param {{ expression: string }} options what stands in the built file for the import
+ * @returns {Plugin}
+ */
+export function moreUrl({ expression }) {
+  return {
+    name: "coffer:more-url",
+    enforce: "pre",
+    transform: {
+      filter: { code: sourceMore },
+      handler(code) {
+        return { code: code.replaceAll(sourceMore, morePlaceholder), map: null };
+      },
+    },
+    generateBundle(_options, bundle) {
+      let found = false;
+      for (const file of Object.values(bundle)) {
+        if (file.type !== "chunk" || !file.code.includes(morePlaceholder)) continue;
+        file.code = file.code.replaceAll(morePlaceholder, expression);
+        found = true;
+      }
+      if (!found) this.error(`No module imports "./more.ts": the built page could not find its second part.`);
     },
   };
 }

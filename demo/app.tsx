@@ -1,6 +1,5 @@
 /** Decides which screen is shown. */
-import { useSignalEffect } from "@preact/signals";
-import { Busy } from "./parts/busy.tsx";
+import { computed, useSignalEffect } from "@preact/signals";
 import { ErrorText } from "./parts/error-note.tsx";
 import { Document } from "./screens/document.tsx";
 import { Library } from "./screens/library.tsx";
@@ -8,17 +7,25 @@ import { Locked } from "./screens/locked.tsx";
 import { People } from "./screens/people.tsx";
 import { Safety } from "./screens/safety.tsx";
 import { Shell } from "./screens/shell.tsx";
+import { Starting } from "./screens/starting.tsx";
 import { Sync } from "./screens/sync.tsx";
 import { Welcome } from "./screens/welcome.tsx";
+import { notify } from "./state/activity.ts";
 import { coffer, startCoffer, startError } from "./state/coffer.ts";
 import { route } from "./state/route.ts";
 import { takeUpdate } from "./state/update.ts";
 import { isLocked, leaveSpace, space, spaceName, type Space } from "./state/space.ts";
+import { describeRoom } from "./text/pill.ts";
+
+const roomWarning = computed(() => describeRoom(coffer.value?.status.value.storage.room ?? "unknown"));
 
 /** The whole application. */
 export function App() {
   useSignalEffect(() => {
     document.title = spaceName.value === undefined ? "CofferDB" : `${spaceName.value} – CofferDB`;
+  });
+  useSignalEffect(() => {
+    if (roomWarning.value !== undefined) notify(roomWarning.value);
   });
   useSignalEffect(() => {
     if (space.value?.tenant.status.value.phase === "closed") leaveSpace();
@@ -55,14 +62,6 @@ function Place({ space: open }: { readonly space: Space }) {
       <Library space={open} docId={here.docId} />
       {here.docId === undefined ? null : <Document key={here.docId} space={open} id={here.docId} />}
     </div>
-  );
-}
-
-function Starting() {
-  return (
-    <main class="form-page starting">
-      <Busy what="Opening the coffer." />
-    </main>
   );
 }
 

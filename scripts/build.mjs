@@ -89,6 +89,11 @@ function checkLibrary() {
   const literal = /new Worker\(\s*(?:[\w.$]+\()?new URL\("\.\/worker\.js", import\.meta\.url\)/;
   if (!literal.test(index))
     throw new Error('dist/index.js lacks the literal new Worker(new URL("./worker.js", import.meta.url), …)');
+  const scriptTag = readFileSync(fromRoot("dist", "coffer.global.js"), "utf8");
+  if (!index.includes('import("./more.js")') || !/import\(new URL\(.more\.js.,/.test(scriptTag))
+    throw new Error("dist/index.js or dist/coffer.global.js does not import more.js");
+  const more = readFileSync(fromRoot("dist", "more.js"), "utf8");
+  if (/\bimport\b/.test(more)) throw new Error("dist/more.js is not self-contained");
   if (!existsSync(fromRoot("dist", "automerge.wasm")))
     throw new Error("dist/automerge.wasm was not written by the worker's build");
 }

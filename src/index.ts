@@ -49,6 +49,8 @@ export {
   type DocData,
   type DocValue,
   type Draft,
+  type Mark,
+  type Patch,
   type Path,
 } from "./draft/index.ts";
 export { CofferError, isCofferError, type CofferErrorCode, type ErrorDetails } from "./std/index.ts";

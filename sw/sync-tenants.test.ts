@@ -61,7 +61,11 @@ describe("sync without a page", () => {
     // The same tenant on another device of the same user would pull it; here a second run shows that nothing is left.
     expect(await syncTenants(worldOf(storage))).toEqual([undefined]);
     const { api } = await startDevice(storage);
-    await api.openTenant(tenantId, { userName: undefined, password: people.userPassword });
+    await api.openTenant(tenantId, {
+      userName: undefined,
+      password: people.userPassword,
+      keepSession: false,
+    });
     const database = newSubscription();
     await api.openDatabase(tenantId, "contacts", database);
     await expect.poll(async () => (await api.documentIds(database)).length).toBe(1);

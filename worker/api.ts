@@ -15,31 +15,39 @@
  *   restart
  * - W4 drafts of one document are replayed in the order of their calls; one recorded upon a draft that failed
  *   fails too
+ * - W6 a {@link DocPatch} refers to what the same subscription was told last, by an event or by a reply: one port
+ *   keeps both in order
  * - W5 the worker holds the Web Lock `lifeLock` from `start` on for as long as it lives, so that its death is
  *   seen at once
  */
-import type { DocValue, DraftOperation, DraftValue } from "../src/draft/index.ts";
+import type { DocValue, DraftOperation, DraftValue, Mark, Patch, Path } from "../src/draft/index.ts";
 import type { Expression, SortKey } from "../src/expr/index.ts";
 import type {
   AlarmEvent,
+  BackupReport,
   DatabaseStatus,
   DocStatus,
+  HistoryStep,
   Identity,
   KnownTenant,
   LinkStatus,
   Member,
+  Migration,
   QuarantinedCommit,
   TenantStatus,
 } from "../src/page/types.ts";
 
 export type {
   AlarmEvent,
+  BackupReport,
   DatabaseStatus,
   DocStatus,
+  HistoryStep,
   Identity,
   KnownTenant,
   LinkStatus,
   Member,
+  Migration,
   QuarantinedCommit,
   TenantStatus,
 };
@@ -71,6 +79,8 @@ export interface TenantSnapshot {
   readonly users: readonly Member[] | undefined;
   readonly alarms: readonly AlarmEvent[];
   readonly quarantine: readonly QuarantinedCommit[];
+  /** names of the keys that documents can be sealed under here; `undefined` while locked */
+  readonly keys: readonly string[] | undefined;
   readonly links: readonly { readonly url: string; readonly status: LinkStatus }[];
 }
 
@@ -79,6 +89,34 @@ export interface DocSnapshot {
   readonly heads: readonly string[];
   readonly status: DocStatus;
   readonly lastChange: { readonly author: string; readonly atMs: number } | undefined;
+  /** names of its open branches, sorted; empty in a branch */
+  readonly branches: readonly string[];
+}
+
+/**
+ * What a watched document became: the whole of it, or, where the page has its last version (W6), what differs
+ * from that.
+ */
+export type DocUpdate = DocSnapshot | DocPatch;
+
+/** `patches` turn the value that this subscription was told last into the one now; `undefined` values have none. */
+export interface DocPatch extends Omit<DocSnapshot, "value"> {
+  readonly patches: readonly Patch[];
+}
+
+/** What an application's shape of a database asks of the worker: applied to what is read, and written with the next edit. */
+export interface DatabaseShape {
+  /** from 1; documents without a version have 0 */
+  readonly version: number;
+  /** for fields that are missing at the top level */
+  readonly defaults: { readonly [field: string]: DraftValue };
+  readonly migrations: readonly Migration[];
+}
+
+/** A document as it stands, for {@link WorkerApi.changesSince} and bulk edits. */
+export interface ReadDocument {
+  readonly docId: string;
+  readonly snapshot: DocSnapshot;
 }
 
 export interface SummaryRow {
@@ -103,8 +141,16 @@ export type WorkerEvent =
   | {
       readonly kind: "doc";
       readonly subscription: number;
-      readonly snapshot: DocSnapshot;
+      readonly update: DocUpdate;
       readonly ackDraft: number;
+    }
+  /** documents of a database that its listeners asked to hear of */
+  | {
+      readonly kind: "changes";
+      readonly subscription: number;
+      readonly docIds: readonly string[];
+      /** written by this page's own worker */
+      readonly isLocal: boolean;
     }
   | {
       readonly kind: "query";
@@ -165,9 +211,15 @@ export interface WorkerApi {
     userName: string;
     userPassword: string;
   }): Promise<TenantSnapshot>;
+  /**
+   * Without a password, and then by id: by the keys of a kept session, or those that a running worker of this device hands over.
+   * `keepSession` keeps the session for the next opening; an opening by password without it ends one that was kept.
+   *
+   * @throws `access/locked` when there are no such keys, `key/missing` when the tenant's data is lost
+   */
   openTenant(
     nameOrId: string,
-    options: { userName: string | undefined; password: string },
+    options: { userName: string | undefined; password: string | undefined; keepSession: boolean },
   ): Promise<TenantSnapshot>;
   /** After a restart: open with what the page kept; without a box the tenant opens locked. */
   resumeTenant(tenantId: string, session: SessionBox | undefined): Promise<TenantSnapshot>;
@@ -191,6 +243,35 @@ export interface WorkerApi {
     options: { key: string; password: string; sharePassword: string },
   ): Promise<TenantSnapshot>;
   safetyNumber(tenantId: string, memberKey: string | undefined): Promise<string>;
+  /** Make a named key that documents can be sealed under. @throws `input/invalid` when the name is taken */
+  createKey(tenantId: string, name: string): Promise<void>;
+
+  /**
+   * Begin a backup file; its bytes are read piece by piece, `undefined` at its end. `resume`: the header of an export that
+   * was broken off, and how many bytes of it are kept.
+   */
+  openExport(
+    tenantId: string,
+    options: {
+      readonly password: string;
+      readonly documents: boolean;
+      readonly resume: { readonly header: Uint8Array; readonly sizeBytes: number } | undefined;
+    },
+  ): Promise<number>;
+  readExport(exportId: number): Promise<Uint8Array | undefined>;
+  /**
+   * Begin to take a backup file in. What was taken in before it broke off is known and not stored twice. `input/used`: this
+   * device holds the tenant for another user.
+   */
+  openImport(password: string): Promise<number>;
+  writeImport(importId: number, bytes: Uint8Array): Promise<{ readonly commitCount: number }>;
+  /** End of the file: verified as a whole. @throws `entry/corrupt` when something of it is missing */
+  finishImport(importId: number): Promise<BackupReport>;
+  /** Give up an export or import; what was stored stays. */
+  abortBackup(id: number): Promise<void>;
+  /** Measure the storage now: an event tells. */
+  measureStorage(): Promise<void>;
+
   revokeUser(tenantId: string, userKey: string, proof: AdminProof): Promise<void>;
   createSharePassword(): Promise<string>;
   checkPassword(password: string): Promise<{ ok: boolean; score: 0 | 1 | 2 | 3 | 4; hint: string }>;
@@ -204,21 +285,82 @@ export interface WorkerApi {
   disconnect(tenantId: string, url: string): Promise<void>;
   sync(tenantId: string, url: string): Promise<void>;
 
-  openDatabase(tenantId: string, name: string, subscription: number): Promise<DatabaseStatus>;
+  openDatabase(
+    tenantId: string,
+    name: string,
+    subscription: number,
+    shape?: DatabaseShape,
+  ): Promise<DatabaseStatus>;
   /** Closing what is not open, here and below, does nothing. */
   closeDatabase(subscription: number): Promise<void>;
   /**
-   * `database` is the subscription of an open database. One call is at most 256 values: the page cuts and
+   * `database` is the subscription of an open database. One call is at most 512 values: the page cuts and
    * reports progress.
    */
-  createDocuments(database: number, values: readonly DraftValue[]): Promise<readonly string[]>;
+  createDocuments(
+    database: number,
+    values: readonly DraftValue[],
+    options?: { readonly keyName: string },
+  ): Promise<readonly string[]>;
   documentIds(database: number): Promise<readonly string[]>;
-  openDocument(database: number, docId: string, subscription: number): Promise<DocSnapshot>;
+  openDocument(database: number, docId: string, subscription: number, branch?: string): Promise<DocSnapshot>;
   closeDocument(subscription: number): Promise<void>;
   changeDocument(
     subscription: number,
     message: DraftMessage,
-  ): Promise<{ heads: readonly string[]; snapshot: DocSnapshot }>;
+  ): Promise<{ heads: readonly string[]; update: DocUpdate }>;
+  /** At most 64 documents, whole, without watching them; one that is not there has the status `failed`. */
+  readDocuments(database: number, docIds: readonly string[]): Promise<readonly ReadDocument[]>;
+  /** At most 64 drafts, each on a document of its own, in as few commits as they fit. All or none is written of each commit. */
+  changeDocuments(
+    database: number,
+    drafts: readonly {
+      readonly docId: string;
+      readonly baseHeads: readonly string[];
+      readonly operations: readonly DraftOperation[];
+    }[],
+    durability: "relaxed" | "strict",
+  ): Promise<readonly { readonly docId: string; readonly heads: readonly string[] }[]>;
+  /**
+   * Documents with something new since `cursor` (from the beginning without one), each once, whole, in the order of the log; at
+   * most `maxCount` ≤ 64. The cursor is opaque, survives restarts, and starts over where the log was lost.
+   */
+  changesSince(
+    database: number,
+    cursor: string | undefined,
+    maxCount: number,
+  ): Promise<{
+    readonly changes: readonly ReadDocument[];
+    readonly cursor: string;
+    readonly isDone: boolean;
+  }>;
+  /** Whether `changes` events are sent for this database. */
+  listenChanges(database: number, isOn: boolean): Promise<void>;
+  /**
+   * Take back the user's own last edit that still stands, or, with `isRedo`, the last taking back. Edits less than `groupMs` apart
+   * go together. `undefined`: there is none.
+   */
+  undo(
+    subscription: number,
+    options: { readonly isRedo: boolean; readonly groupMs: number },
+  ): Promise<{ readonly heads: readonly string[] } | undefined>;
+  undoDepth(subscription: number, groupMs: number): Promise<{ readonly undo: number; readonly redo: number }>;
+  /** The document as its entries of up to `atMs` made it; before its creation the value is `undefined`. */
+  documentAt(database: number, docId: string, atMs: number): Promise<DocSnapshot>;
+  /** Steps from number `from` on, oldest first, each verified again: signature, hash, dependencies. At most 64. */
+  history(
+    database: number,
+    docId: string,
+    from: number,
+  ): Promise<{ readonly steps: readonly HistoryStep[]; readonly isDone: boolean }>;
+  diff(subscription: number, before: readonly string[], after: readonly string[]): Promise<readonly Patch[]>;
+  marks(subscription: number, path: Path): Promise<readonly Mark[]>;
+  /** Make a branch of the document; one of that name that is open is left as it is. */
+  createBranch(database: number, docId: string, name: string): Promise<void>;
+  /** End a branch: its edits become the document's, or are left out for good. */
+  endBranch(database: number, docId: string, name: string, how: "merge" | "discard"): Promise<void>;
+  /** Erase every byte of the document's content here. Its commits' headers stay. */
+  purgeDocument(database: number, docId: string): Promise<void>;
   deleteDocument(database: number, docId: string): Promise<void>;
   undeleteDocument(database: number, docId: string): Promise<void>;
   openQuery(database: number, query: QueryMessage, subscription: number): Promise<void>;

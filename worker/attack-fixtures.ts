@@ -95,7 +95,7 @@ export class Author {
   create(writerNonce: Uint8Array, docCounter: number, value: DraftValue): Forged {
     const { author, dbId, key, tenantId } = this;
     const docId = deriveDocId(crypto, { author, dbId, tenantId, keyId: key.keyId, writerNonce, docCounter });
-    const { change } = this.engine.encodeInitial({ value, actor: this.actor(writerNonce, docId), timeMs: 0 });
+    const { change } = this.engine.encodeCreate({ value, actor: this.actor(writerNonce, docId), timeMs: 0 });
     const entry: EntryDraft = {
       entryType: "doc_create",
       docId,
@@ -116,13 +116,21 @@ export class Author {
       operations: readonly DraftOperation[];
       dependencies: EntryDraft["dependencies"];
       actor?: string;
+      note?: string;
+      timeMs?: number;
     },
   ): Forged {
     const { docId, operations, writerNonce } = options;
     const doc = this.engine.createDoc();
     doc.applyChanges(before);
     const actor = options.actor ?? this.actor(writerNonce, docId);
-    const [change] = doc.replay({ operations, baseHeads: doc.heads, actor, timeMs: 0 }).changes;
+    const [change] = doc.replay({
+      operations,
+      baseHeads: doc.heads,
+      actor,
+      timeMs: options.timeMs ?? 0,
+      ...(options.note !== undefined && { note: options.note }),
+    }).changes;
     doc.close();
     if (change === undefined) throw new Error("an edit is a change");
     const { dependencies } = options;
@@ -214,7 +222,11 @@ async function openContacts(rest: Omit<Replica, "database">): Promise<Replica> {
 export async function reopen(replica: Replica, userPassword = password): Promise<Replica> {
   await replica.device.api.closeTenant(replica.tenantId);
   const device = await startDevice(replica.storage);
-  await device.api.openTenant(replica.tenantId, { userName: undefined, password: userPassword });
+  await device.api.openTenant(replica.tenantId, {
+    userName: undefined,
+    password: userPassword,
+    keepSession: false,
+  });
   return openContacts({ device, storage: replica.storage, tenantId: replica.tenantId });
 }
 

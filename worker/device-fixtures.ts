@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createWebCrypto, type Crypto } from "../src/crypto/index.ts";
-import { loadAutomerge } from "../src/doc/index.ts";
-import { createSystemEnv } from "../src/std/index.ts";
+import { createChangeCodec, loadAutomerge } from "../src/doc/index.ts";
+import { createSystemEnv, type Channel, type Env } from "../src/std/index.ts";
 import type { Storage } from "../src/store/index.ts";
 import { createHttpTransport, createWebSocketTransport } from "../src/sync/index.ts";
-import type { DraftMessage, WorkerApi, WorkerEvent } from "./api.ts";
+import { applyPatches } from "../src/draft/index.ts";
+import type { DocSnapshot, DocUpdate, DraftMessage, WorkerApi, WorkerEvent } from "./api.ts";
 import { createService } from "./service.ts";
 
 const wasm = createRequire(import.meta.url).resolve("@automerge/automerge/automerge.wasm");
@@ -35,17 +36,21 @@ export async function closeDevices(): Promise<void> {
   for (const close of closing.splice(0)) await close();
 }
 
-/** A device's worker in this process, over a storage. */
-export async function startDevice(storage: Storage): Promise<Device> {
+/** A device's worker in this process, over a storage; in the world of `env` where it is not the system's own. */
+export async function startDevice(
+  storage: Storage,
+  world: Env = env,
+  loadEngine = () => loadAutomerge(() => readFile(wasm)),
+): Promise<Device> {
   const events: WorkerEvent[] = [];
   const waiting = new Set<() => void>();
-  const loadEngine = () => loadAutomerge(() => readFile(wasm));
   const api = createService((options) => ({
-    env,
+    env: world,
     crypto,
     storage,
     scope: options.name,
     openTransport,
+    codec: createChangeCodec((bytes) => crypto.sha256(bytes)),
     loadEngine,
   }));
   await api.start({ name: "coffer", wasmUrl: undefined, lifeLock: "life" }, (batch) => {
@@ -64,6 +69,36 @@ export async function startDevice(storage: Storage): Promise<Device> {
     }
   };
   return { api, events, until };
+}
+
+/**
+ * The world of several tabs in this process: as the system's, but its channels take keys to any number of listeners, as browsers do
+ * and Node does not.
+ */
+export function createTabsEnv(): Env {
+  const open = new Map<string, Set<(message: unknown) => void>>();
+  const openChannel = (name: string): Channel => {
+    const everyone = open.get(name) ?? new Set();
+    open.set(name, everyone);
+    const own = new Set<(message: unknown) => void>();
+    const hear = (message: unknown): void => own.forEach((listener) => listener(message));
+    everyone.add(hear);
+    return {
+      post(message) {
+        for (const other of everyone) {
+          if (other === hear) continue;
+          const copy: unknown = structuredClone(message);
+          queueMicrotask(() => everyone.has(other) && other(copy));
+        }
+      },
+      onMessage(listener) {
+        own.add(listener);
+        return () => own.delete(listener);
+      },
+      close: () => void everyone.delete(hear),
+    };
+  };
+  return { ...env, openChannel };
 }
 
 const openTransport = (url: string) => ({
@@ -97,4 +132,24 @@ export function draft(
   afterDraft = 0,
 ): DraftMessage {
   return { draft: nextDraft++, baseHeads, afterDraft, operations, durability: "relaxed" };
+}
+
+/** What a page shows after an update. */
+export function shownAfter(shown: DocSnapshot, update: DocUpdate): DocSnapshot {
+  if (!("patches" in update)) return update;
+  const { patches, ...rest } = update;
+  return { ...rest, value: applyPatches(shown.value ?? {}, patches) };
+}
+
+/** What a page shows of a document by the events so far. */
+export function shownBy(
+  events: readonly WorkerEvent[],
+  subscription: number,
+  opened: DocSnapshot,
+): DocSnapshot {
+  return events.reduce(
+    (shown, event) =>
+      event.kind === "doc" && event.subscription === subscription ? shownAfter(shown, event.update) : shown,
+    opened,
+  );
 }

@@ -1,8 +1,17 @@
 /** The calls about databases, documents and queries, and about the links that carry them. */
 import { CofferError } from "../src/std/index.ts";
+import { compileShape, lineOf } from "../src/tenant/index.ts";
 import type { DocSnapshot, WorkerApi } from "./api.ts";
-import { requireAuthorKey, requireDocId, type WorkerHost } from "./host.ts";
-import { readDraft, readQuery, readValues } from "./page-messages.ts";
+import { requireDocId, type WorkerHost } from "./host.ts";
+import {
+  readBranchName,
+  readDraft,
+  readNatural,
+  readQuery,
+  readShape,
+  readProof,
+  readText,
+} from "./page-messages.ts";
 
 type LinkCalls = Pick<WorkerApi, "publish" | "connect" | "disconnect" | "sync">;
 
@@ -10,8 +19,6 @@ type DocumentCalls = Pick<
   WorkerApi,
   | "openDatabase"
   | "closeDatabase"
-  | "createDocuments"
-  | "documentIds"
   | "openDocument"
   | "closeDocument"
   | "changeDocument"
@@ -27,11 +34,11 @@ export function linkCalls(host: WorkerHost): LinkCalls {
   return {
     async publish(tenantId, url, proof) {
       const session = host.tenant(tenantId);
-      await session.links.publish(url, session, { ...proof, adminKey: requireAuthorKey(proof.adminKey) });
+      await session.links.publish(readText(url, "url"), session, readProof(proof));
     },
 
     async connect(tenantId, url) {
-      await host.tenant(tenantId).links.connect(url);
+      await host.tenant(tenantId).links.connect(readText(url, "url"));
     },
 
     async disconnect(tenantId, url) {
@@ -49,29 +56,25 @@ export function linkCalls(host: WorkerHost): LinkCalls {
 /** Answer the calls about databases, documents and queries. */
 export function documentCalls(host: WorkerHost): DocumentCalls {
   return {
-    async openDatabase(tenantId, name, subscription) {
+    async openDatabase(tenantId, name, subscription, given) {
       const session = host.tenant(tenantId);
-      const database = await session.exclusive(async () => session.database(name));
-      host.databases.set(subscription, { session, database });
+      const shape = given === undefined ? undefined : compileShape(readShape(given));
+      const named = readText(name, "name");
+      readNatural(subscription, "subscription");
+      const database = await session.exclusive(async () => session.database(named));
+      host.databases.set(subscription, { session, database, shape });
       return session.subscriptions.openDatabase(subscription, database);
     },
 
     async closeDatabase(subscription) {
-      host.databases.get(subscription)?.session.subscriptions.closeDatabase(subscription);
+      const open = host.databases.get(subscription);
+      open?.session.subscriptions.closeDatabase(subscription);
+      open?.session.news.unlisten(subscription);
       host.databases.delete(subscription);
     },
 
-    async createDocuments(subscription, values) {
-      const { session, database } = host.database(subscription);
-      return session.exclusive(() => database.create(readValues(values)));
-    },
-
-    async documentIds(subscription) {
-      const { session, database } = host.database(subscription);
-      return session.exclusive(async () => database.documentIds());
-    },
-
-    openDocument: (database, docId, subscription) => openDocument(host, database, docId, subscription),
+    openDocument: (database, docId, subscription, branch) =>
+      openDocument(host, database, docId, { subscription, branch }),
 
     async closeDocument(subscription) {
       host.watched.get(subscription)?.subscriptions.closeDocument(subscription);
@@ -81,8 +84,7 @@ export function documentCalls(host: WorkerHost): DocumentCalls {
     async changeDocument(subscription, message) {
       const session = host.watched.get(subscription);
       if (session === undefined) throw new CofferError("doc/missing");
-      const read = readDraft(message);
-      return session.exclusive(() => session.subscriptions.changeDocument(subscription, read));
+      return session.subscriptions.changeDocument(subscription, readDraft(message));
     },
 
     async deleteDocument(subscription, docId) {
@@ -96,8 +98,10 @@ export function documentCalls(host: WorkerHost): DocumentCalls {
     async openQuery(database, query, subscription) {
       const open = host.database(database);
       const read = readQuery(query);
+      readNatural(subscription, "subscription");
       host.watched.set(subscription, open.session);
-      open.session.subscriptions.openQuery(subscription, open.database, read);
+      const { session, database: source, shape } = open;
+      session.subscriptions.openQuery(subscription, source, { query: read, shape });
     },
 
     async updateQuery(subscription, query) {
@@ -115,14 +119,20 @@ async function openDocument(
   host: WorkerHost,
   databaseSubscription: number,
   docId: string,
-  subscription: number,
+  { subscription, branch }: { readonly subscription: number; readonly branch: string | undefined },
 ): Promise<DocSnapshot> {
-  const { session, database } = host.database(databaseSubscription);
+  const { session, database, shape } = host.database(databaseSubscription);
   const id = requireDocId(docId);
-  host.watched.set(subscription, session);
+  readNatural(subscription, "subscription");
   // It may stand in the part of the log that is not judged yet: after a crash, or when it has only just arrived.
   if (database.catalog.get(id) === undefined) await session.catchUp();
-  return session.exclusive(() => session.subscriptions.openDocument(subscription, database, id));
+  const line = lineOf(branch === undefined ? undefined : readBranchName(branch, "branch"));
+  const asked = { session: database, docId: id, line, shape };
+  return session.exclusive(async () => {
+    const snapshot = await session.subscriptions.openDocument(subscription, asked);
+    host.watched.set(subscription, session);
+    return snapshot;
+  });
 }
 
 async function setDeleted(

@@ -5,8 +5,8 @@ import {
   CofferError,
   parseId,
   type AuthorKey,
+  isCofferError,
   type DocId,
-  type Release,
   type TenantId,
 } from "../src/std/index.ts";
 import type { UnlockedIdentity } from "../src/keys/index.ts";
@@ -15,13 +15,13 @@ import {
   deviceStoreName,
   openCore,
   TenantSession,
+  type CompiledShape,
   type DatabaseSession,
   type DeviceTenant,
   type TenantWorld,
 } from "../src/tenant/index.ts";
 import type { TenantSnapshot, WorkerEvent, WorkerOptions } from "./api.ts";
-
-const storageEveryMs = 10_000;
+import { StorageMeter } from "./storage-meter.ts";
 
 /** Makes the world of a worker once its options are known. */
 export type WorldMaker = (options: WorkerOptions) => TenantWorld;
@@ -30,6 +30,8 @@ export type WorldMaker = (options: WorkerOptions) => TenantWorld;
 export interface OpenDatabase {
   readonly session: TenantSession;
   readonly database: DatabaseSession;
+  /** what this page's application makes of its documents */
+  readonly shape: CompiledShape | undefined;
 }
 
 /** The state of one worker. */
@@ -43,10 +45,12 @@ export class WorkerHost {
   readonly #makeWorld: WorldMaker;
   readonly #sessions = new Map<TenantId, TenantSession>();
   readonly #opening = new Map<TenantId, Promise<TenantSession>>();
+  /** tenants that are being opened: by how many at once, and whether one of them is through or it was open before */
+  readonly #entering = new Map<TenantId, { count: number; isOpen: boolean }>();
   #opened: Promise<{ world: TenantWorld; device: Device }> | undefined;
+  #meter: StorageMeter | undefined;
   #listener: ((events: readonly WorkerEvent[]) => void) | undefined;
   #events: WorkerEvent[] = [];
-  #storageTimer: Release | undefined;
 
   constructor(makeWorld: WorldMaker) {
     this.#makeWorld = makeWorld;
@@ -56,7 +60,13 @@ export class WorkerHost {
     this.#listener = listener;
     this.#opened ??= this.#open(options);
     await this.#opened;
-    void this.#tellStorage();
+    void this.measureStorage();
+  }
+
+  /** Measure the storage now: an event tells, where the platform does. */
+  async measureStorage(): Promise<void> {
+    await this.ready();
+    await this.#meter?.measure();
   }
 
   /** The world and the device's registry. @throws `worker/failed` before `start` */
@@ -65,8 +75,9 @@ export class WorkerHost {
     return this.#opened;
   }
 
-  isUnlocked(tenantId: TenantId): boolean {
-    return this.#sessions.get(tenantId)?.core.unlocked !== undefined;
+  /** The session of a tenant that the page has open, locked or not. */
+  findSession(tenantId: TenantId): TenantSession | undefined {
+    return this.#sessions.get(tenantId);
   }
 
   /** Open the session of a row, locked, once. */
@@ -82,13 +93,22 @@ export class WorkerHost {
     return opening;
   }
 
-  /** Open a tenant with its user's keys. */
-  async enter(row: DeviceTenant, identity: UnlockedIdentity): Promise<TenantSnapshot> {
-    const { device } = await this.ready();
-    const session = await this.session(row);
-    if (session.core.unlocked === undefined) await session.unlockWith(identity);
-    await device.writeTenant(row);
+  /**
+   * Open a tenant by whatever unlocks its session. One that was not open before is closed again when that fails, and nobody else is
+   * opening it or has opened it meanwhile.
+   */
+  async enter(row: DeviceTenant, unlock: (session: TenantSession) => Promise<void>): Promise<TenantSnapshot> {
+    const { device, world } = await this.ready();
+    const session = await this.#entered(row, unlock);
+    // What is only for the next time must not stand in the way of reading on a full disk.
+    await unlessFull(device.noteTenant(row.tenantId, { lastOpenedAtMs: world.env.nowMs() }));
     return session.snapshot();
+  }
+
+  /** Keep the session of an open tenant for the next opening, or end one that was kept. On a full disk nothing is kept. */
+  async keepSession(tenantId: TenantId, isKept: boolean): Promise<void> {
+    const kept = this.#sessions.get(tenantId)?.access.keep(isKept);
+    await (isKept ? unlessFull(kept) : kept);
   }
 
   /** Close a tenant: its databases, documents and queries end. */
@@ -117,9 +137,38 @@ export class WorkerHost {
     return open;
   }
 
+  async #entered(
+    row: DeviceTenant,
+    unlock: (session: TenantSession) => Promise<void>,
+  ): Promise<TenantSession> {
+    const { tenantId } = row;
+    const entering = this.#entering.get(tenantId) ?? { count: 0, isOpen: this.#sessions.has(tenantId) };
+    this.#entering.set(tenantId, entering);
+    entering.count += 1;
+    try {
+      const session = await this.session(row);
+      await unlock(session);
+      entering.isOpen = true;
+      return session;
+    } finally {
+      entering.count -= 1;
+      if (entering.count === 0) {
+        this.#entering.delete(tenantId);
+        if (!entering.isOpen) await this.close(tenantId);
+      }
+    }
+  }
+
   async #open(options: WorkerOptions): Promise<{ world: TenantWorld; device: Device }> {
-    const world = this.#makeWorld(options);
-    return { world, device: new Device(await world.storage.openStore(deviceStoreName(world.scope))) };
+    const made = this.#makeWorld(options);
+    const meter = new StorageMeter(made.env, made.storage, (usage) =>
+      this.#emit({ kind: "storage", ...usage }),
+    );
+    const world = { ...made, storage: meter.storage };
+    const device = new Device(await world.storage.openStore(deviceStoreName(world.scope)));
+    meter.use(device.store);
+    this.#meter = meter;
+    return { world, device };
   }
 
   async #openSession(row: DeviceTenant): Promise<TenantSession> {
@@ -140,34 +189,32 @@ export class WorkerHost {
     this.#events = [];
     this.#listener?.(events);
   }
+}
 
-  async #tellStorage(): Promise<void> {
-    const { world } = await this.ready();
-    this.#storageTimer?.();
-    const store = await world.storage.openStore(deviceStoreName(world.scope));
-    const usage = await store.usage().catch(() => undefined);
-    store.close();
-    if (usage !== undefined) this.#emit({ kind: "storage", ...usage });
-    this.#storageTimer = world.env.setTimer(storageEveryMs, () => void this.#tellStorage());
+async function unlessFull(write: Promise<void> | undefined): Promise<void> {
+  try {
+    await write;
+  } catch (error) {
+    if (!isCofferError(error) || error.code !== "store/quota") throw error;
   }
 }
 
 /** Read a tenant id of the page. @throws `input/unknown-id` */
-export function requireTenantId(text: string): TenantId {
+export function requireTenantId(text: unknown): TenantId {
   const id = parseId("TenantId", text);
   if (id === undefined) throw new CofferError("input/unknown-id", { what: "tenant" });
   return id;
 }
 
 /** Read a user key of the page. @throws `input/unknown-id` */
-export function requireAuthorKey(text: string): AuthorKey {
+export function requireAuthorKey(text: unknown): AuthorKey {
   const key = parseId("AuthorKey", text);
   if (key === undefined) throw new CofferError("input/unknown-id", { what: "user" });
   return key;
 }
 
 /** Read a document id of the page. @throws `doc/missing` */
-export function requireDocId(text: string): DocId {
+export function requireDocId(text: unknown): DocId {
   const id = parseId("DocId", text);
   if (id === undefined) throw new CofferError("doc/missing");
   return id;

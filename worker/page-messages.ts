@@ -2,19 +2,54 @@
  * What comes from the page, judged: a page of an older or newer version, or one that an attacker writes into, is told
  * `input/invalid` with the place, and nothing of it reaches a document.
  */
-import { CofferError } from "../src/std/index.ts";
-import { draftLimits, type DraftOperation, type DraftValue } from "../src/draft/index.ts";
-import { parseDefinition } from "../src/expr/index.ts";
-import type { DraftMessage, QueryMessage } from "./api.ts";
+import { CofferError, type AuthorKey } from "../src/std/index.ts";
+import { draftLimits, type DraftOperation, type DraftValue, type Path } from "../src/draft/index.ts";
+import { parseDefinition, parseExpression, type Expression } from "../src/expr/index.ts";
+import { isBranchName, versionField } from "../src/tenant/index.ts";
+import { requireAuthorKey } from "./host.ts";
+import type { DatabaseShape, DraftMessage, Migration, QueryMessage } from "./api.ts";
 
-const maxValues = 256;
+const maxValues = 512;
+const shapeLimits = { defaults: 256, migrations: 64, fields: 64 };
 const maxHeads = 100_000;
+const maxDocuments = 64;
+/** names, ids and cursors; longer ones are none */
+const maxTextLength = 16 * 1024;
 const markValues = ["string", "number", "boolean"];
+const expandings: readonly unknown[] = [undefined, "before", "after", "both", "none"];
 
 type Fields = { readonly [key: string]: unknown };
 
 function invalid(at: string): never {
   throw new CofferError("input/invalid", { at });
+}
+
+/**
+ * What one draft or new document may still hold, counted as the page does: small messages can be values without end, since cloning
+ * keeps what is shared shared.
+ */
+interface Room {
+  parts: number;
+  bytes: number;
+}
+
+function createRoom(): Room {
+  return { parts: draftLimits.operations, bytes: draftLimits.bytes };
+}
+
+/** Take room for a part of so many bytes at least. @throws `input/too-large` */
+function take(room: Room, sizeBytes: number): void {
+  room.parts -= 1;
+  room.bytes -= sizeBytes;
+  if (room.parts < 0) throw new CofferError("input/too-large", { limit: "operations" });
+  if (room.bytes < 0) throw new CofferError("input/too-large", { limit: "bytes" });
+}
+
+/** Read a list; its gaps are `undefined`. @throws `input/invalid` with `at`, `input/too-large` */
+function readList(message: unknown, at: string, maxCount: number): readonly unknown[] {
+  if (!Array.isArray(message)) invalid(at);
+  if (message.length > maxCount) throw new CofferError("input/too-large", { at, count: message.length });
+  return Array.from<unknown>(message);
 }
 
 /** Read a query of the page. @throws `input/invalid` with `at` */
@@ -26,10 +61,8 @@ export function readQuery(message: unknown): QueryMessage {
 
 /** Read the values of new documents. @throws `input/invalid` with `at`, `input/too-large` */
 export function readValues(message: unknown): readonly DraftValue[] {
-  if (!Array.isArray(message)) invalid("values");
-  if (message.length > maxValues) throw new CofferError("input/too-large", { values: message.length });
-  return message.map((value: unknown, index) => {
-    if (!isFields(value) || !isValue(value, 0)) invalid(`values.${index}`);
+  return readList(message, "values", maxValues).map((value, index) => {
+    if (!isFields(value) || !isValue(value, createRoom())) invalid(`values.${index}`);
     return value;
   });
 }
@@ -40,85 +73,248 @@ export function readDraft(message: unknown): DraftMessage {
   const { afterDraft, baseHeads, draft, durability, operations } = message;
   if (!isNatural(draft)) invalid("draft.draft");
   if (!isNatural(afterDraft)) invalid("draft.afterDraft");
-  if (durability !== "relaxed" && durability !== "strict") invalid("draft.durability");
-  if (!Array.isArray(baseHeads) || baseHeads.length > maxHeads || !baseHeads.every(isHash))
-    invalid("draft.baseHeads");
-  if (!Array.isArray(operations)) invalid("draft.operations");
-  if (operations.length > draftLimits.operations)
-    throw new CofferError("input/too-large", { operations: operations.length });
-  const read = operations.map((operation: unknown, index): DraftOperation => {
-    if (!isOperation(operation)) invalid(`draft.operations.${index}`);
-    return operation;
-  });
-  return { draft, afterDraft, durability, baseHeads, operations: read };
+  return {
+    draft,
+    afterDraft,
+    durability: readDurability(durability, "draft.durability"),
+    baseHeads: readHeads(baseHeads, "draft.baseHeads"),
+    operations: readOperations(operations, "draft.operations"),
+  };
 }
 
-function isOperation(operation: unknown): operation is DraftOperation {
+/** One of many drafts: on a document of its own. */
+interface BulkDraftMessage {
+  readonly docId: string;
+  readonly baseHeads: readonly string[];
+  readonly operations: readonly DraftOperation[];
+}
+
+/** Read drafts on many documents. @throws `input/invalid` with `at`, `input/too-large` */
+export function readBulkDrafts(message: unknown): readonly BulkDraftMessage[] {
+  const ids = new Set<string>();
+  return readList(message, "drafts", maxDocuments).map((draft, index) => {
+    const at = `drafts.${index}`;
+    if (!isFields(draft)) invalid(at);
+    const docId = readText(draft["docId"], `${at}.docId`);
+    if (ids.has(docId)) invalid(`${at}.docId`);
+    ids.add(docId);
+    const baseHeads = readHeads(draft["baseHeads"], `${at}.baseHeads`);
+    return { docId, baseHeads, operations: readOperations(draft["operations"], `${at}.operations`) };
+  });
+}
+
+/** Read how durable a change is to be. @throws `input/invalid` with `at` */
+export function readDurability(message: unknown, at: string): "relaxed" | "strict" {
+  return message === "relaxed" || message === "strict" ? message : invalid(at);
+}
+
+/** Read the ids of some documents, whatever they name. @throws `input/invalid` with `at`, `input/too-large` */
+export function readDocIds(message: unknown): readonly string[] {
+  return readList(message, "docIds", maxDocuments).map((docId, index) => readText(docId, `docIds.${index}`));
+}
+
+/** Read a cursor of changes: text, or none. @throws `input/invalid` with `at` */
+export function readCursor(message: unknown): string | undefined {
+  return message === undefined ? undefined : readText(message, "cursor");
+}
+
+/** Read how many documents are asked for at most. @throws `input/invalid` with `at` */
+export function readCount(message: unknown): number {
+  return isNatural(message) && message >= 1 && message <= maxDocuments ? message : invalid("maxCount");
+}
+
+/** Read a text of any length: a password, or what has an encoding of its own. @throws `input/invalid` with `at` */
+export function readString(message: unknown, at: string): string {
+  return typeof message === "string" ? message : invalid(at);
+}
+
+/** Read texts by their names. @throws `input/invalid` with `at` */
+export function readStrings<const Name extends string>(
+  message: unknown,
+  at: string,
+  names: readonly Name[],
+): { readonly [name in Name]: string } {
+  const fields = readFields(message, at);
+  const texts = names.map((name) => [name, readString(fields[name], `${at}.${name}`)] as const);
+  return Object.fromEntries(texts) as { readonly [name in Name]: string };
+}
+
+/** Read who acts as the admin. @throws `input/invalid` with `at`, `input/unknown-id` */
+export function readProof(message: unknown): {
+  readonly adminKey: AuthorKey;
+  readonly adminPassword: string;
+} {
+  const { adminKey, adminPassword } = readStrings(message, "proof", ["adminKey", "adminPassword"]);
+  return { adminKey: requireAuthorKey(adminKey), adminPassword };
+}
+
+/** Read an object of options. @throws `input/invalid` with `at` */
+export function readFields(message: unknown, at: string): Fields {
+  return isFields(message) ? message : invalid(at);
+}
+
+/** Read a short text. @throws `input/invalid` with `at` */
+export function readText(message: unknown, at: string): string {
+  return typeof message === "string" && message.length <= maxTextLength ? message : invalid(at);
+}
+
+/** Read a whole number, not negative. @throws `input/invalid` with `at` */
+export function readNatural(message: unknown, at: string): number {
+  return isNatural(message) ? message : invalid(at);
+}
+
+/** Read the name of a branch. @throws `input/invalid` with `at` */
+export function readBranchName(message: unknown, at: string): string {
+  return isBranchName(message) ? message : invalid(at);
+}
+
+/** Read the place of a value. @throws `input/invalid` with `at` */
+export function readPath(message: unknown, at: string): Path {
+  return isPath(message) ? message : invalid(at);
+}
+
+/** Read how far apart edits may be that are taken back together. @throws `input/invalid` with `at` */
+export function readPause(message: unknown, at: string): number {
+  return typeof message === "number" && message >= 0 ? message : invalid(at);
+}
+
+/** Read what is to be undone. @throws `input/invalid` with `at` */
+export function readUndo(message: unknown): { readonly isRedo: boolean; readonly groupMs: number } {
+  if (!isFields(message)) invalid("options");
+  const { groupMs, isRedo } = message;
+  if (typeof isRedo !== "boolean") invalid("options.isRedo");
+  return { isRedo, groupMs: readPause(groupMs, "options.groupMs") };
+}
+
+/** Read heads of a document. @throws `input/invalid` with `at` */
+export function readHeads(heads: unknown, at: string): readonly string[] {
+  const read = readList(heads, at, maxHeads);
+  return read.every(isHash) ? read : invalid(at);
+}
+
+function readOperations(operations: unknown, at: string): readonly DraftOperation[] {
+  const room = createRoom();
+  return readList(operations, at, draftLimits.operations).map((operation, index): DraftOperation => {
+    take(room, 0);
+    if (!isOperation(operation, room)) invalid(`${at}.${index}`);
+    return operation;
+  });
+}
+
+/** Read the shape of a database. @throws `input/invalid` with `at` */
+export function readShape(message: unknown): DatabaseShape {
+  if (!isFields(message)) invalid("shape");
+  const { version, defaults, migrations } = message;
+  if (!isNatural(version)) invalid("shape.version");
+  if (!isFields(defaults) || !isValue(defaults, createRoom()) || !isShaped(defaults, shapeLimits.defaults))
+    invalid("shape.defaults");
+  const steps = readList(migrations, "shape.migrations", shapeLimits.migrations);
+  const read = steps.map((step, index): Migration => {
+    const at = `shape.migrations.${index}`;
+    if (!isFields(step)) invalid(at);
+    const { to, set } = step;
+    if (!isNatural(to) || to < 1 || to > version) invalid(`${at}.to`);
+    if (!isFields(set) || !isShaped(set, shapeLimits.fields)) invalid(`${at}.set`);
+    const fields = Object.entries(set).map(([field, input]): [string, Expression] => {
+      const verdict = parseExpression(input);
+      if (verdict.kind === "malformed") invalid(`${at}.set.${field}.${verdict.at}`);
+      return [field, verdict.expression];
+    });
+    return { to, set: Object.fromEntries(fields) };
+  });
+  if (new Set(read.map(({ to }) => to)).size < read.length) invalid("shape.migrations");
+  return { version, defaults, migrations: read };
+}
+
+/** Fields that a shape may give: the version's own is not among them. */
+function isShaped(fields: Fields, maxCount: number): boolean {
+  return Object.keys(fields).length <= maxCount && !Object.hasOwn(fields, versionField);
+}
+
+function isOperation(operation: unknown, room: Room): operation is DraftOperation {
   if (!isFields(operation) || !isPath(operation["path"])) return false;
   const { by, index, insert, name, range, remove, value, values } = operation;
   switch (operation["op"]) {
     case "set":
-      return isValue(value, 0);
+      return isValue(value, room);
     case "delete":
       return true;
     case "splice":
-      return isNatural(index) && isNatural(remove) && Array.isArray(values) && isValue(values, 0);
+      return isNatural(index) && isNatural(remove) && Array.isArray(values) && isValue(values, room);
     case "spliceText":
-      return isNatural(index) && isNatural(remove) && typeof insert === "string";
+      return isNatural(index) && isNatural(remove) && isText(insert, room);
     case "updateText":
-      return typeof value === "string";
+      return isText(value, room);
     case "increment":
       return Number.isSafeInteger(by);
     case "mark":
-      return (
-        isRange(range) && typeof name === "string" && (value === null || markValues.includes(typeof value))
-      );
+      return isRange(range) && isText(name, room) && isMarkValue(value) && isValue(value, room);
     case "unmark":
-      return isRange(range) && typeof name === "string";
+      return isRange(range) && isText(name, room);
     default:
       return false;
   }
 }
 
-function isRange(range: unknown): boolean {
-  if (!isFields(range)) return false;
-  const { end, expand = "after", start } = range;
-  return isNatural(start) && isNatural(end) && ["before", "after", "both", "none"].includes(String(expand));
+/** Text that an operation brings; the operation has taken its part already. */
+function isText(text: unknown, room: Room): boolean {
+  if (typeof text !== "string") return false;
+  room.parts += 1;
+  take(room, text.length);
+  return true;
 }
 
-function isPath(path: unknown): boolean {
+function isMarkValue(value: unknown): boolean {
+  return value === null || markValues.includes(typeof value);
+}
+
+function isRange(range: unknown): boolean {
+  if (!isFields(range)) return false;
+  const { end, expand, start } = range;
+  return isNatural(start) && isNatural(end) && expandings.includes(expand);
+}
+
+function isPath(path: unknown): path is Path {
   return (
     Array.isArray(path) &&
     path.length <= draftLimits.depth + 1 &&
-    path.every((step) => typeof step === "string" || isNatural(step))
+    Array.from<unknown>(path).every((step) =>
+      typeof step === "string" ? step.length <= draftLimits.bytes : isNatural(step),
+    )
   );
 }
 
-function isValue(value: unknown, depth: number): value is DraftValue {
+function isValue(value: unknown, room: Room, depth = 0): value is DraftValue {
   if (depth > draftLimits.depth + 1) return false;
+  take(room, typeof value === "string" || value instanceof Uint8Array ? value.length : 0);
   if (value === null || ["boolean", "number", "string"].includes(typeof value)) return true;
   if (value instanceof Date) return !Number.isNaN(value.getTime());
   if (value instanceof Uint8Array) return true;
-  if (value instanceof Map) return isTagged(value);
-  if (Array.isArray(value)) return value.every((element) => isValue(element, depth + 1));
-  return isFields(value) && Object.values(value).every((element) => isValue(element, depth + 1));
+  if (value instanceof Map) return isTagged(value, room);
+  if (Array.isArray(value)) {
+    // gaps are `undefined` here, and as such refused
+    for (const element of value as readonly unknown[]) if (!isValue(element, room, depth + 1)) return false;
+    return true;
+  }
+  if (!isFields(value)) return false;
+  return Object.entries(value).every(([key, element]) => {
+    room.bytes -= key.length;
+    return isValue(element, room, depth + 1);
+  });
 }
 
-function isTagged(value: ReadonlyMap<unknown, unknown>): boolean {
+function isTagged(value: ReadonlyMap<unknown, unknown>, room: Room): boolean {
   const [entry, ...more] = value;
   if (entry === undefined || more.length > 0) return false;
   const [tag, content] = entry;
-  return tag === "counter" ? Number.isSafeInteger(content) : tag === "atomic" && typeof content === "string";
+  return tag === "counter" ? Number.isSafeInteger(content) : tag === "atomic" && isText(content, room);
 }
 
+/** Tell plain objects from what else cloning keeps: dates, bytes, maps, errors, patterns, boxes. */
 function isFields(value: unknown): value is Fields {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  return !(
-    value instanceof Date ||
-    value instanceof Uint8Array ||
-    value instanceof Map ||
-    value instanceof Set
-  );
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function isNatural(value: unknown): value is number {

@@ -10,6 +10,7 @@ import {
 } from "../src/tenant/index.ts";
 import type { WorkerApi } from "./api.ts";
 import { requireAuthorKey, type WorkerHost } from "./host.ts";
+import { readFields, readNatural, readProof, readString, readStrings, readText } from "./page-messages.ts";
 
 type PeopleCalls = Pick<
   WorkerApi,
@@ -29,7 +30,10 @@ export function peopleCalls(host: WorkerHost): PeopleCalls {
   return {
     async createUserId(userName, password) {
       const { world, device } = await host.ready();
-      const identity = await createPendingIdentity(world, device, { userName, password });
+      const identity = await createPendingIdentity(world, device, {
+        userName: readText(userName, "userName"),
+        password: readString(password, "password"),
+      });
       const key = identity.publicIdentity.signingKey;
       host.pending.set(key, identity);
       return { userName, key };
@@ -46,25 +50,29 @@ export function peopleCalls(host: WorkerHost): PeopleCalls {
     },
 
     async inspectJoinRequest(tenantId, request) {
-      return inspectRequest(host.tenant(tenantId).core, request);
+      return inspectRequest(host.tenant(tenantId).core, readString(request, "request"));
     },
 
     async approveJoinRequest(tenantId, request, options) {
-      return approveRequest(host.tenant(tenantId), request, {
-        ...options,
-        adminKey: requireAuthorKey(options.adminKey),
+      const session = host.tenant(tenantId);
+      const { expiresInMs, serverUrl } = readFields(options, "options");
+      return approveRequest(session, readString(request, "request"), {
+        ...readProof(options),
+        ...readStrings(options, "options", ["sharePassword"]),
+        serverUrl: serverUrl === undefined ? undefined : readText(serverUrl, "options.serverUrl"),
+        expiresInMs: readNatural(expiresInMs, "options.expiresInMs"),
       });
     },
 
     async joinTenant(response, options) {
       const { world, device } = await host.ready();
       const joined = await joinTenant(world, device, {
-        ...options,
-        response,
-        key: requireAuthorKey(options.key),
+        ...readStrings(options, "options", ["password", "sharePassword"]),
+        response: readString(response, "response"),
+        key: requireAuthorKey(readFields(options, "options")["key"]),
       });
       host.pending.delete(joined.row.userKey);
-      const snapshot = await host.enter(joined.row, joined.identity);
+      const snapshot = await host.enter(joined.row, (session) => session.access.unlockWith(joined.identity));
       if (joined.serverUrl === undefined) return snapshot;
       await host.tenant(joined.row.tenantId).links.connect(joined.serverUrl);
       return host.tenant(joined.row.tenantId).snapshot();
@@ -78,18 +86,11 @@ export function peopleCalls(host: WorkerHost): PeopleCalls {
     },
 
     async revokeUser(tenantId, userKey, proof) {
-      await revokeUser(host.tenant(tenantId), requireAuthorKey(userKey), {
-        ...proof,
-        adminKey: requireAuthorKey(proof.adminKey),
-      });
+      await revokeUser(host.tenant(tenantId), requireAuthorKey(userKey), readProof(proof));
     },
 
-    async createSharePassword() {
-      return createSharePassword((await host.ready()).world.crypto);
-    },
+    createSharePassword: async () => createSharePassword((await host.ready()).world.crypto),
 
-    async checkPassword(password) {
-      return checkPassword(password);
-    },
+    checkPassword: async (password) => checkPassword(readString(password, "password")),
   };
 }

@@ -6,6 +6,7 @@ import {
   env,
   newSubscription,
   people,
+  shownAfter,
   startDevice,
   type Device,
 } from "./device-fixtures.ts";
@@ -35,7 +36,11 @@ describe("one device", () => {
     expect({ value, status }).toEqual({ value: { count: 199 }, status: "ready" });
     // The same for who opens it anew.
     const third = await startDevice(storage);
-    await third.api.openTenant(tenant.id, { userName: undefined, password: people.userPassword });
+    await third.api.openTenant(tenant.id, {
+      userName: undefined,
+      password: people.userPassword,
+      keepSession: false,
+    });
     await third.api.openDatabase(tenant.id, "contacts", database);
     const opened = await third.api.openDocument(database, last, newSubscription());
     expect(opened.value).toEqual({ count: 199 });
@@ -59,7 +64,11 @@ describe("one device", () => {
       doc,
       draft([{ op: "set", path: ["address", "city"], value: "Oslo" }], opened.heads),
     );
-    expect(changed.snapshot.value).toEqual({ name: "Ada", address: { city: "Oslo" }, tags: ["a"] });
+    expect(shownAfter(opened, changed.update).value).toEqual({
+      name: "Ada",
+      address: { city: "Oslo" },
+      tags: ["a"],
+    });
     await api.lock(tenant.id);
     await expect(api.createDocuments(database, [{ x: 1 }])).rejects.toMatchObject({ code: "access/locked" });
     await expect(api.unlock(tenant.id, "not this one")).rejects.toMatchObject({ code: "key/wrong-password" });
@@ -94,7 +103,11 @@ describe("one device", () => {
         store.close();
       }
       const next = await startDevice(storage);
-      await next.api.openTenant("acme", { userName: undefined, password: people.userPassword });
+      await next.api.openTenant("acme", {
+        userName: undefined,
+        password: people.userPassword,
+        keepSession: false,
+      });
       const again = newSubscription();
       const query = newSubscription();
       await next.api.openDatabase(tenant.id, "contacts", again);
@@ -149,7 +162,11 @@ describe("one device", () => {
     const first = await startDevice(storage);
     const tenant = await first.api.createTenant(people);
     const second = await startDevice(storage);
-    await second.api.openTenant(tenant.id, { userName: undefined, password: people.userPassword });
+    await second.api.openTenant(tenant.id, {
+      userName: undefined,
+      password: people.userPassword,
+      keepSession: false,
+    });
     await first.api.lock(tenant.id);
     await expect.poll(async () => (await second.api.tenants()).map(({ locked }) => locked)).toEqual([true]);
     const locking = first.api.lock(tenant.id);
@@ -163,7 +180,11 @@ describe("one device", () => {
     const first = await startDevice(storage);
     const tenant = await first.api.createTenant(people);
     const second = await startDevice(storage);
-    await second.api.openTenant(tenant.id, { userName: undefined, password: people.userPassword });
+    await second.api.openTenant(tenant.id, {
+      userName: undefined,
+      password: people.userPassword,
+      keepSession: false,
+    });
     const [one, two] = [newSubscription(), newSubscription()];
     await first.api.openDatabase(tenant.id, "contacts", one);
     await second.api.openDatabase(tenant.id, "contacts", two);

@@ -1,6 +1,9 @@
 /** The page-worker contract, answered. */
 import type { WorkerApi } from "./api.ts";
+import { backupCalls } from "./backup-calls.ts";
+import { bulkCalls } from "./bulk-calls.ts";
 import { documentCalls, linkCalls } from "./document-calls.ts";
+import { lineCalls } from "./line-calls.ts";
 import { WorkerHost, type WorldMaker } from "./host.ts";
 import { peopleCalls } from "./people-calls.ts";
 import { tenantCalls } from "./tenant-calls.ts";
@@ -15,5 +18,8 @@ export function createService(makeWorld: WorldMaker): WorkerApi {
     ...peopleCalls(host),
     ...linkCalls(host),
     ...documentCalls(host),
+    ...bulkCalls(host),
+    ...lineCalls(host),
+    ...backupCalls(host),
   };
 }

@@ -1,9 +1,17 @@
 /** The calls about tenants on this device: found, open, lock, remove. */
 import { CofferError, toCofferError } from "../src/std/index.ts";
 import { unlockVault, type UnlockedIdentity } from "../src/keys/index.ts";
-import { foundTenant, removeTenant } from "../src/tenant/index.ts";
-import type { TenantSnapshot, WorkerApi } from "./api.ts";
+import {
+  foundTenant,
+  listKept,
+  provesIdentity,
+  removeTenant,
+  type DeviceTenant,
+} from "../src/tenant/index.ts";
+import { tenantStoreName } from "../src/sync/index.ts";
+import type { KnownTenant, TenantSnapshot, WorkerApi } from "./api.ts";
 import { requireTenantId, type WorkerHost } from "./host.ts";
+import { readFields, readString, readStrings, readText } from "./page-messages.ts";
 
 type TenantCalls = Pick<
   WorkerApi,
@@ -18,18 +26,14 @@ type TenantCalls = Pick<
   | "unlock"
 >;
 
+type OpenOptions = Parameters<WorkerApi["openTenant"]>[1];
+
+const founding = ["tenantName", "adminName", "adminPassword", "userName", "userPassword"] as const;
+
 /** Answer the calls about tenants. */
 export function tenantCalls(host: WorkerHost): TenantCalls {
   return {
-    async tenants() {
-      const { device } = await host.ready();
-      return (await device.listTenants()).map((row) => ({
-        id: row.tenantId,
-        createdAtMs: row.createdAtMs,
-        lastOpenedAtMs: row.lastOpenedAtMs,
-        locked: !host.isUnlocked(row.tenantId),
-      }));
-    },
+    tenants: () => listTenants(host),
 
     async pendingIdentities() {
       return (await host.ready()).device.listPending();
@@ -37,17 +41,29 @@ export function tenantCalls(host: WorkerHost): TenantCalls {
 
     async createTenant(options) {
       const { world, device } = await host.ready();
-      const { row, identity } = await foundTenant(world, device, options);
-      return host.enter(row, identity);
+      const { row, identity } = await foundTenant(world, device, readStrings(options, "options", founding));
+      return host.enter(row, (session) => session.access.unlockWith(identity));
     },
 
-    openTenant: (nameOrId, options) => openTenant(host, nameOrId, options),
+    async openTenant(nameOrId, options) {
+      const name = readText(nameOrId, "nameOrId");
+      const read = readOpenOptions(options);
+      const { password } = read;
+      return password === undefined
+        ? openHeld(host, name, read)
+        : openByPassword(host, name, { ...read, password });
+    },
 
     async resumeTenant(tenantId, box) {
-      const { device } = await host.ready();
-      const session = await host.session(await device.readTenant(requireTenantId(tenantId)));
+      const { device, world } = await host.ready();
+      const row = await device.readTenant(requireTenantId(tenantId));
+      const session = await host.session(row);
       if (box !== undefined && session.core.unlocked === undefined) {
-        await session.unlockWith(box.opaque as UnlockedIdentity);
+        // Whether it is one is for the proof to say.
+        const identity = readFields(box, "session")["opaque"] as UnlockedIdentity;
+        if (!(await provesIdentity(world.crypto, identity, row.userKey)))
+          throw new CofferError("input/invalid", { at: "session" });
+        await session.access.unlockWith(identity);
         // What the page has open is read again next, and must show what the last worker had judged since it wrote its pages.
         await session.catchUp();
       } else await session.links.resume();
@@ -65,20 +81,59 @@ export function tenantCalls(host: WorkerHost): TenantCalls {
     },
 
     async lock(tenantId) {
-      await host.tenant(tenantId).lock("everywhere");
+      await host.tenant(tenantId).access.lock("everywhere");
     },
 
     async unlock(tenantId, password) {
-      await host.tenant(tenantId).unlock(password);
+      await host.tenant(tenantId).access.unlock(readString(password, "password"));
     },
   };
 }
 
+/** Read how a tenant is to be opened. @throws `input/invalid` with `at` */
+function readOpenOptions(message: unknown): OpenOptions {
+  const { keepSession, password, userName } = readFields(message, "options");
+  if (typeof keepSession !== "boolean") throw new CofferError("input/invalid", { at: "options.keepSession" });
+  return {
+    keepSession,
+    userName: userName === undefined ? undefined : readText(userName, "options.userName"),
+    password: password === undefined ? undefined : readString(password, "options.password"),
+  };
+}
+
+async function listTenants(host: WorkerHost): Promise<readonly KnownTenant[]> {
+  const { device, world } = await host.ready();
+  const [rows, kept, stores] = await Promise.all([
+    device.listTenants(),
+    listKept(device.store),
+    // Where the platform cannot list them, each is taken to be there.
+    world.storage.listStores().then(
+      (names) => new Set(names),
+      () => undefined,
+    ),
+  ]);
+  const isLost = async (row: DeviceTenant): Promise<boolean> => {
+    const session = host.findSession(row.tenantId);
+    if (row.isLost)
+      return session?.core.unlocked === undefined || (await session.core.store.lastPosition()) === 0;
+    return stores !== undefined && !stores.has(tenantStoreName(world.scope, row.tenantId));
+  };
+  const known = rows.map(async (row) => ({
+    id: row.tenantId,
+    createdAtMs: row.createdAtMs,
+    lastOpenedAtMs: row.lastOpenedAtMs,
+    locked: host.findSession(row.tenantId)?.core.unlocked === undefined,
+    kept: kept.has(row.tenantId),
+    lost: await isLost(row),
+  }));
+  return Promise.all(known);
+}
+
 /** Names are sealed, so a tenant that is asked for by name is found by trying the password on each, the last opened first. */
-async function openTenant(
+async function openByPassword(
   host: WorkerHost,
   nameOrId: string,
-  options: { readonly userName: string | undefined; readonly password: string },
+  options: OpenOptions & { readonly password: string },
 ): Promise<TenantSnapshot> {
   const { device, world } = await host.ready();
   const rows = await device.listTenants();
@@ -93,9 +148,31 @@ async function openTenant(
     const isUser = options.userName === undefined || options.userName === identity.publicIdentity.userName;
     failure = new CofferError("input/unknown-id", { what: isUser ? "tenant" : "user" });
     if (!isUser) continue;
-    const snapshot = await host.enter({ ...row, lastOpenedAtMs: world.env.nowMs() }, identity);
-    if (byId.length > 0 || snapshot.name === nameOrId) return snapshot;
+    const snapshot = await host.enter(row, (session) => session.access.unlockWith(identity));
+    if (byId.length > 0 || snapshot.name === nameOrId) {
+      await host.keepSession(row.tenantId, options.keepSession);
+      return snapshot;
+    }
     await host.close(row.tenantId);
   }
   throw failure;
+}
+
+/** Open with the keys of a kept session or of another tab. What was kept stays so; `keepSession` keeps what another tab handed over. */
+async function openHeld(
+  host: WorkerHost,
+  tenantId: string,
+  { keepSession, userName }: OpenOptions,
+): Promise<TenantSnapshot> {
+  const { device } = await host.ready();
+  const row = (await device.listTenants()).find((known) => known.tenantId === tenantId);
+  if (row === undefined) throw new CofferError("input/unknown-id", { what: "tenant" });
+  const snapshot = await host.enter(row, async (session) => {
+    await session.access.unlockHeld();
+    const self = session.core.unlocked?.identity.publicIdentity.userName;
+    if (userName !== undefined && userName !== self)
+      throw new CofferError("input/unknown-id", { what: "user" });
+  });
+  if (keepSession) await host.keepSession(row.tenantId, true);
+  return snapshot;
 }

@@ -5,8 +5,8 @@
  */
 import automergeWasmUrl from "@automerge/automerge/automerge.wasm?url";
 import { expose, transferHandlers } from "comlink";
-import { createWebCrypto } from "../src/crypto/index.ts";
-import { loadAutomerge } from "../src/doc/index.ts";
+import { createFastHash, createWebCrypto } from "../src/crypto/index.ts";
+import { createChangeCodec, loadAutomerge } from "../src/doc/index.ts";
 import { createSystemEnv, installErrorMessages, installErrorTransfer } from "../src/std/index.ts";
 import { createDexieStorage } from "../src/store/index.ts";
 import { createHttpTransport, createWebSocketTransport } from "../src/sync/index.ts";
@@ -17,11 +17,13 @@ declare const self: DedicatedWorkerGlobalScope;
 
 installErrorMessages();
 const env = createSystemEnv();
-const crypto = createWebCrypto(env);
+const crypto = createWebCrypto(env, createFastHash().sha256);
+const codec = createChangeCodec((bytes) => crypto.sha256(bytes));
 
 const service = createService((options) => ({
   env,
   crypto,
+  codec,
   storage: createDexieStorage(env),
   scope: options.name,
   openTransport: (url) => ({ http: createHttpTransport(env, url), live: createWebSocketTransport(env, url) }),

@@ -155,6 +155,54 @@ export async function typeCharacters(count: number): Promise<EditTimes> {
   return { ...times, sentBytes: (link?.status.peek().sentBytes ?? 0) - sentBefore };
 }
 
+/** Edit the title `count` times, one awaited after the other: how long each took. */
+export async function editAwaited(count: number): Promise<readonly number[]> {
+  const target = required(doc);
+  const database = required(db);
+  return timesOf(count, (index) =>
+    database.changeDoc(target, (draft) => splice(draft, ["title"], index, 0, "x")),
+  );
+}
+
+/** Create `count` documents, one awaited after the other: how long each took. */
+export async function insertAwaited(count: number): Promise<readonly number[]> {
+  const database = required(db);
+  return timesOf(count, async (index) => {
+    const made = await database.createDocument({ title: `note ${index}`, body: "Of its own." });
+    made.dispose();
+  });
+}
+
+async function timesOf(count: number, step: (index: number) => Promise<unknown>): Promise<readonly number[]> {
+  const times: number[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const startMs = performance.now();
+    await step(index);
+    times.push(performance.now() - startMs);
+  }
+  return times;
+}
+
+/** In another tab of the same device: open the tenant and note when each edit is seen. */
+export async function watchInTab(cofferName: string): Promise<void> {
+  const coffer = await openCoffer({ name: cofferName });
+  const tenant = await coffer.openTenant("bench", { password: userPassword });
+  session = { coffer, tenant };
+  db = await tenant.openDB<Note>(databaseName);
+  const query = db.query({});
+  await until(() => query.rows.value.length === 1, "the other tab has the document");
+  doc = await db.getDocument(query.rows.peek()[0]?.id ?? "");
+  query.dispose();
+  watching = watchTitle(doc);
+}
+
+/** Close that tab's share. */
+export async function leaveTab(): Promise<void> {
+  watching?.stop();
+  await session?.coffer.close();
+  session = db = doc = watching = undefined;
+}
+
 /** When the other device saw the title reach each length, once it has reached `length`. */
 export async function seenTimes(length: number): Promise<readonly number[]> {
   const { data } = required(doc);

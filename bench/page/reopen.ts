@@ -1,5 +1,5 @@
 /** Coming back: from a fresh page to the first rows on screen. */
-import { openCoffer } from "cofferdb";
+import { openCoffer, splice } from "cofferdb";
 import { effect } from "@preact/signals-core";
 import { showRows } from "./list.ts";
 import { makeRows, type Person } from "./rows.ts";
@@ -9,7 +9,7 @@ import { painted, until } from "./wait.ts";
 /** How long each step took, and the whole from the page's navigation on. */
 export interface ReopenTimes {
   readonly openCofferMs: number;
-  /** with the derivation of the key from the password */
+  /** with the derivation of the key from the password, or with the keys of a kept session */
   readonly openTenantMs: number;
   readonly openDatabaseMs: number;
   /** from the query to its first rows, painted */
@@ -35,18 +35,29 @@ export async function fillTenant({
   await coffer.close();
 }
 
-/** Open that tenant on a fresh page and show a sorted list. */
+/** Open that tenant by its password, and keep the session for the next page. */
+export async function keepSession({ cofferName }: { cofferName: string }): Promise<void> {
+  const coffer = await openCoffer({ name: cofferName });
+  await coffer.openTenant("bench", { password: userPassword, keepSession: true });
+  await coffer.close();
+}
+
+/** Open that tenant on a fresh page and show a sorted list. `isKept`: with the keys of a kept session. */
 export async function reopen({
   cofferName,
   count,
+  isKept = false,
 }: {
   cofferName: string;
   count: number;
+  isKept?: boolean;
 }): Promise<ReopenTimes> {
   const startMs = performance.now();
   const coffer = await openCoffer({ name: cofferName });
   const cofferMs = performance.now();
-  const tenant = await coffer.openTenant("bench", { password: userPassword });
+  const tenant = await (isKept
+    ? coffer.openTenant((await coffer.tenants())[0]?.id ?? "")
+    : coffer.openTenant("bench", { password: userPassword }));
   const tenantMs = performance.now();
   const db = await tenant.openDB<Person>("people");
   const databaseMs = performance.now();
@@ -73,4 +84,52 @@ export async function reopen({
 export async function removeTenant(cofferName: string): Promise<void> {
   const coffer = await openCoffer({ name: cofferName });
   await removeSession({ coffer, tenant: await coffer.openTenant("bench", { password: userPassword }) });
+}
+
+interface Long {
+  text: string;
+}
+
+/** Make a tenant with one document of many changes, in calls that do not wait for each other; close it in good order. */
+export async function fillLong({
+  cofferName,
+  count,
+}: {
+  cofferName: string;
+  count: number;
+}): Promise<number> {
+  const { coffer, tenant } = await foundTenant(cofferName);
+  const db = await tenant.openDB<Long>("long");
+  const doc = await db.createDocument({ text: "" });
+  const startMs = performance.now();
+  const together = 64;
+  for (let from = 0; from < count; from += together) {
+    const calls = Array.from({ length: Math.min(together, count - from) }, (_, index) =>
+      db.changeDoc(doc, (draft) => splice(draft, ["text"], from + index, 0, "x")),
+    );
+    await Promise.all(calls);
+  }
+  const tookMs = performance.now() - startMs;
+  await coffer.close();
+  return tookMs;
+}
+
+/** Open that document on a fresh page: how long that took, and an edit after it. */
+export async function openLong({
+  cofferName,
+}: {
+  cofferName: string;
+}): Promise<{ readonly openMs: number; readonly editMs: number; readonly length: number }> {
+  const coffer = await openCoffer({ name: cofferName });
+  const tenant = await coffer.openTenant("bench", { password: userPassword });
+  const db = await tenant.openDB<Long>("long");
+  const [id = ""] = await db.getAllDocumentIds();
+  const startMs = performance.now();
+  const doc = await db.getDocument(id);
+  const openMs = performance.now() - startMs;
+  await db.changeDoc(doc, (draft) => splice(draft, ["text"], 0, 0, "y"));
+  const editMs = performance.now() - startMs - openMs;
+  const length = doc.data.peek()?.text.length ?? 0;
+  await coffer.close();
+  return { openMs, editMs, length };
 }

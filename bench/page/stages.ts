@@ -12,12 +12,11 @@
  * | store | one relaxed transaction for each commit |
  */
 import type { Crypto } from "../../src/crypto/index.ts";
-import type { DocEngine } from "../../src/doc/index.ts";
+import { createChangeCodec, type ChangeCodec } from "../../src/doc/index.ts";
 import { encodeInitialValue, type DraftValue } from "../../src/draft/index.ts";
 import {
   createContentKey,
-  deriveActorId,
-  deriveDocId,
+  createDocNaming,
   entryLimits,
   sealCommit,
   sealedSizeBytes,
@@ -31,7 +30,7 @@ import type { Store } from "../../src/store/index.ts";
 export type StageName = "record" | "message" | "encode" | "seal" | "hash" | "sign" | "store";
 
 /** As many values as the page sends in one message. */
-const messageLength = 256;
+const messageLength = 512;
 
 /** The time of each stage, and the bytes of the commits. */
 export interface StageTimes {
@@ -98,11 +97,12 @@ function watchedCrypto(crypto: Crypto, watches: Watches): Crypto {
   };
 }
 
-/** Import the rows stage by stage: messages of 256 values, commits as large as a writer makes them. */
+/** Import the rows stage by stage: messages of 512 values, commits as large as a writer makes them. */
 export async function measureStages(
   rows: readonly object[],
-  { engine, crypto, store }: { engine: DocEngine; crypto: Crypto; store: Store },
+  { crypto, store }: { crypto: Crypto; store: Store },
 ): Promise<StageTimes> {
+  const codec = createChangeCodec((bytes) => crypto.sha256(bytes));
   const author = await createAuthor(crypto);
   const watches = new Watches();
   const watched = watchedCrypto(crypto, watches);
@@ -113,7 +113,7 @@ export async function measureStages(
     const chunk = rows.slice(from, from + messageLength);
     const recorded = watches.run("record", () => chunk.map((row) => encodeInitialValue(row)));
     const values = watches.run("message", () => structuredClone(recorded));
-    const drafts = watches.run("encode", () => encodeChunk(values, { engine, crypto, author, from }));
+    const drafts = watches.run("encode", () => encodeChunk(values, { codec, crypto, author, from }));
     for (const entries of cutIntoCommits(drafts)) {
       const commit = await sealWatched(watched, watches, { author, entries, previous, seq: commitCount + 1 });
       const record = { commitHash: commit.commitHash, bytes: new Uint8Array(commit.bytes), origin: "" };
@@ -149,13 +149,13 @@ function cutIntoCommits(drafts: readonly EntryDraft[]): readonly (readonly Entry
 
 function encodeChunk(
   values: readonly DraftValue[],
-  { engine, crypto, author, from }: { engine: DocEngine; crypto: Crypto; author: Author; from: number },
+  { codec, crypto, author, from }: { codec: ChangeCodec; crypto: Crypto; author: Author; from: number },
 ): readonly EntryDraft[] {
+  const nameDoc = createDocNaming(crypto, { ...author, keyId: author.key.keyId });
   return values.map((value, index) => {
     const docCounter = from + index;
-    const docId = deriveDocId(crypto, { ...author, keyId: author.key.keyId, docCounter });
-    const actor = deriveActorId(crypto, { ...author, docId });
-    const { change } = engine.encodeInitial({ value, actor, timeMs: Date.now() });
+    const { docId, actor } = nameDoc(docCounter);
+    const { change } = codec.encodeCreate({ value, actor, timeMs: Date.now() });
     return {
       entryType: "doc_create",
       docId,

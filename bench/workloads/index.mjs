@@ -3,6 +3,8 @@ import { blocking } from "./blocking.mjs";
 import { edit } from "./edit.mjs";
 import { idle } from "./idle.mjs";
 import { importing } from "./import.mjs";
+import { memory } from "./memory.mjs";
+import { peers } from "./peers.mjs";
 import { reopen } from "./reopen.mjs";
 import { sizes } from "./sizes.mjs";
 
@@ -13,4 +15,4 @@ import { sizes } from "./sizes.mjs";
  */
 
 /** @type {readonly Workload[]} */
-export const workloads = [sizes, importing, blocking, edit, reopen, idle];
+export const workloads = [sizes, importing, blocking, edit, reopen, idle, memory, peers];

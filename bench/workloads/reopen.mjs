@@ -1,4 +1,7 @@
-/** A reload with 10,000 documents: from the password to the first rows on screen. */
+/**
+ * A reload with 10,000 documents: from the password, or a kept session, to the first rows on screen; and of one document with 10,000
+ * changes.
+ */
 
 const count = 10_000;
 
@@ -28,10 +31,27 @@ export const reopen = {
       add("allCounted", times.allCountedMs);
       add("afterKey", sinceOpenMs - times.openCofferMs - key.ms);
       add("whole", times.sinceNavigationMs);
+      await device.reload();
+      await device.call("keepSession", { cofferName });
+      await device.reload();
+      const kept = await device.call("reopen", { cofferName, count, isKept: true });
+      add("keptFirstRows", kept.openTenantMs + kept.openDatabaseMs + kept.firstRowsMs);
+      add("keptAllCounted", kept.openTenantMs + kept.openDatabaseMs + kept.allCountedMs);
       log(
         `  reopen ${run + 1}/${runs}: ${times.sinceNavigationMs.toFixed(0)} ms, Argon2id alone ${key.ms.toFixed(0)} ms`,
       );
     }
+    const longName = freshName("long");
+    await device.reload();
+    await device.call("fillLong", { cofferName: longName, count });
+    for (let run = 0; run < runs; run += 1) {
+      await device.reload();
+      const { openMs, editMs } = await device.call("openLong", { cofferName: longName });
+      add("longOpen", openMs);
+      add("longEdit", editMs);
+    }
+    await device.reload();
+    await device.call("removeTenant", longName);
     await device.reload();
     await device.call("removeTenant", cofferName);
     await device.close();

@@ -14,6 +14,7 @@ export const sizes = {
     return {
       "sizes.page": [gzipBytes(await bundlePage())],
       ...sizeOf("sizes.scriptTag", "dist/coffer.global.js"),
+      ...sizeOf("sizes.more", "dist/more.js"),
       ...sizeOf("sizes.serviceWorker", "dist/sw.js"),
       ...sizeOf("sizes.demoServiceWorker", "demo/dist/sw.js"),
       ...sizeOf("sizes.worker", "dist/worker.js"),
@@ -26,8 +27,8 @@ export const sizes = {
 };
 
 /**
- * What an application gets that imports everything: the published index with its signals and Comlink. Its worker stays a file of
- * its own, so the address of the worker is hidden from Vite, which would otherwise build the worker into the result.
+ * What an application gets that imports everything: the published index with its signals and Comlink. Its worker and the lazily
+ * loaded part stay files of their own, so their addresses are hidden from Vite, which would otherwise build them into the result.
  */
 async function bundlePage() {
   const result = await build({
@@ -38,9 +39,11 @@ async function bundlePage() {
     define: { "process.env.NODE_ENV": '"production"' },
     plugins: [
       {
-        name: "bench:leave-the-worker",
+        name: "bench:leave-other-files",
         transform: (code) =>
-          code.replaceAll('"./worker.js", import.meta.url', '"./worker.js", document.baseURI'),
+          code
+            .replaceAll('"./worker.js", import.meta.url', '"./worker.js", document.baseURI')
+            .replaceAll('import("./more.js")', 'cofferM("./more.js")'),
       },
     ],
     build: {

@@ -139,6 +139,7 @@ export function NumberField({ label, path, range }: NumberFieldProps) {
         value={typed.value ?? shown}
         aria-invalid={wrong.value !== undefined}
         aria-describedby={wrong.value === undefined ? undefined : `${id}-wrong`}
+        data-unsaved={typed.value === undefined ? undefined : ""}
         onInput={(event) => (typed.value = event.currentTarget.value)}
         onKeyDown={(event) => event.key === "Enter" && commit()}
         onBlur={commit}

@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { pillState } from "../state/activity.ts";
-import { SyncFacts } from "./sync-facts.tsx";
+import { StorageFact, SyncFacts } from "./sync-facts.tsx";
 import { Icon } from "./icon.tsx";
 import { useSteady } from "./steady.ts";
 
@@ -52,7 +52,11 @@ export function StatePill() {
               <Icon name="close" />
             </button>
           </div>
-          {isOpen.value ? <SyncFacts /> : null}
+          {isOpen.value ? (
+            <SyncFacts>
+              <StorageFact />
+            </SyncFacts>
+          ) : null}
           <a class="button" href="#/sync" onClick={close}>
             Sync and storage
           </a>

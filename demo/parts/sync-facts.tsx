@@ -6,11 +6,11 @@ import { explainCode } from "../text/explain.ts";
 import { formatBytes, formatMoment, formatThings } from "../text/format.ts";
 import { describePersistence } from "../text/pill.ts";
 import type { ServerLink } from "cofferdb";
+import type { ComponentChildren } from "preact";
 
-/** List the facts. */
-export function SyncFacts() {
+/** List the facts about sync, and after them what else is put in. */
+export function SyncFacts({ children }: { readonly children?: ComponentChildren }) {
   const links = space.value?.tenant.links.value ?? [];
-  const storage = coffer.value?.status.value.storage;
   return (
     <dl class="facts" data-testid="sync-facts">
       <div>
@@ -33,16 +33,24 @@ export function SyncFacts() {
       ) : (
         links.map((link) => <LinkFacts key={link.url} link={link} />)
       )}
-      <div>
-        <dt>Storage</dt>
-        <dd>
-          {storage === undefined || storage.quotaBytes === 0
-            ? "Not measured yet."
-            : `${formatBytes(storage.usageBytes)} used of ${formatBytes(storage.quotaBytes)} that the browser allows.`}{" "}
-          <span data-testid="persistence">{describePersistence(storage?.persisted)}</span>
-        </dd>
-      </div>
+      {children}
     </dl>
+  );
+}
+
+/** The fact about storage. */
+export function StorageFact() {
+  const storage = coffer.value?.status.value.storage;
+  return (
+    <div>
+      <dt>Storage</dt>
+      <dd>
+        {storage === undefined || storage.quotaBytes === 0
+          ? "Not measured yet."
+          : `${formatBytes(storage.usageBytes)} used of ${formatBytes(storage.quotaBytes)} that the browser allows.`}{" "}
+        <span data-testid="persistence">{describePersistence(storage?.persisted)}</span>
+      </dd>
+    </div>
   );
 }
 

@@ -48,6 +48,7 @@ export function TagField() {
           placeholder="Add a tag"
           autocomplete="off"
           value={typed.value}
+          data-unsaved={typed.value === "" ? undefined : ""}
           onInput={(event) => (typed.value = event.currentTarget.value)}
           onKeyDown={(event) => {
             if (event.key !== "Enter") return;

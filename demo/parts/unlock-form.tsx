@@ -8,6 +8,8 @@ import { useAction } from "../state/action.ts";
 
 interface UnlockFormProps {
   readonly unlock: (password: string) => Promise<void>;
+  /** what stands between the password and the buttons */
+  readonly options?: ComponentChildren;
   /** further buttons beside the one that unlocks */
   readonly actions: ComponentChildren;
   /** what stands below the buttons */
@@ -15,7 +17,7 @@ interface UnlockFormProps {
 }
 
 /** Show the field, what goes on, and what went wrong; what was typed stays. */
-export function UnlockForm({ unlock, actions, children }: UnlockFormProps) {
+export function UnlockForm({ unlock, options, actions, children }: UnlockFormProps) {
   const password = useSignal("");
   const action = useAction(async () => unlock(password.value));
   return (
@@ -33,6 +35,7 @@ export function UnlockForm({ unlock, actions, children }: UnlockFormProps) {
         autofocus
         required
       />
+      {options}
       <ErrorNote error={action.error} />
       {action.isBusy.value ? (
         <Busy what="Unlocking." why="Your keys are derived from the password; that takes a moment." />

@@ -1,5 +1,5 @@
 /** A document's page: a form that reads like a page, live while it is open. */
-import { useSignal } from "@preact/signals";
+import { useSignal, type Signal } from "@preact/signals";
 import type { Doc } from "cofferdb";
 import { useEffect, useRef } from "preact/hooks";
 import { ErrorNote, ErrorText } from "../parts/error-note.tsx";
@@ -11,7 +11,9 @@ import { notify, whileSaving } from "../state/activity.ts";
 import { goTo } from "../state/route.ts";
 import { authorName, type Space } from "../state/space.ts";
 import { formatMoment, shortId } from "../text/format.ts";
+import { useUndo, type Undoing } from "../state/undo.ts";
 import { DocumentForm } from "./document-form.tsx";
+import { History } from "./history.tsx";
 
 interface DocumentProps {
   readonly space: Space;
@@ -63,9 +65,17 @@ export function Document({ space, id }: DocumentProps) {
   );
 }
 
-function OpenDocument({ space: { db }, doc }: { readonly space: Space; readonly doc: Doc<Film> }) {
+function OpenDocument({ space, doc }: { readonly space: Space; readonly doc: Doc<Film> }) {
+  const { db } = space;
   const status = doc.status.value;
   const failure = useSignal<unknown>(undefined);
+  const isHistoryOpen = useSignal(false);
+  const historyButton = useRef<HTMLButtonElement>(null);
+  const closeHistory = (): void => {
+    isHistoryOpen.value = false;
+    historyButton.current?.focus();
+  };
+  const undoing = useUndo(space, doc, (error) => (failure.value = error));
   const restore = useAction(async () => whileSaving(db.undeleteDocument(doc.id)));
   const remove = useAction(async () => {
     const title = textOf(doc.data.peek()?.title) || "Untitled";
@@ -80,6 +90,18 @@ function OpenDocument({ space: { db }, doc }: { readonly space: Space; readonly 
         <span class="muted" role="status" data-testid="doc-status" data-status={status}>
           {statusWords[status]}
         </span>
+        {isDeleted ? null : <UndoButtons undoing={undoing} failure={failure} />}
+        <button
+          type="button"
+          class="button-icon"
+          aria-label="History"
+          title="History"
+          ref={historyButton}
+          aria-expanded={isHistoryOpen.value}
+          onClick={() => (isHistoryOpen.value = !isHistoryOpen.value)}
+        >
+          <Icon name="history" />
+        </button>
         {isDeleted ? null : (
           <button
             type="button"
@@ -88,30 +110,73 @@ function OpenDocument({ space: { db }, doc }: { readonly space: Space; readonly 
             onClick={() => remove.run()}
           >
             <Icon name="trash" />
-            Delete
+            <span class="button-words">Delete</span>
           </button>
         )}
       </DocumentHead>
       <ErrorNote error={remove.error} />
       <ErrorNote error={failure} />
-      {isDeleted ? (
-        <div class="note note-warn">
-          <p>This document was deleted. It can be restored as it was.</p>
-          <button type="button" class="button" disabled={restore.isBusy.value} onClick={() => restore.run()}>
-            Restore
-          </button>
-          <ErrorNote error={restore.error} />
+      <div class="document-body">
+        <div class="document-main">
+          {isDeleted ? (
+            <div class="note note-warn">
+              <p>This document was deleted. It can be restored as it was.</p>
+              <button
+                type="button"
+                class="button"
+                disabled={restore.isBusy.value}
+                onClick={() => restore.run()}
+              >
+                Restore
+              </button>
+              <ErrorNote error={restore.error} />
+            </div>
+          ) : status === "no-key" ? (
+            <p class="note">
+              The key for this document is not on this device. It can be read as soon as the key arrives.
+            </p>
+          ) : status === "failed" && doc.data.value === undefined ? (
+            <ErrorText error={new Error("The document could not be read.")} />
+          ) : (
+            <DocumentForm db={db} doc={doc} failure={failure} />
+          )}
+          <LastChange doc={doc} />
         </div>
-      ) : status === "no-key" ? (
-        <p class="note">
-          The key for this document is not on this device. It can be read as soon as the key arrives.
-        </p>
-      ) : status === "failed" && doc.data.value === undefined ? (
-        <ErrorText error={new Error("The document could not be read.")} />
-      ) : (
-        <DocumentForm db={db} doc={doc} failure={failure} />
-      )}
-      <LastChange doc={doc} />
+        {isHistoryOpen.value ? <History space={space} doc={doc} onClose={closeHistory} /> : null}
+      </div>
+    </>
+  );
+}
+
+function UndoButtons({ undoing, failure }: { readonly undoing: Undoing; readonly failure: Signal<unknown> }) {
+  const { undo, redo } = undoing.depth.value;
+  const run = (what: () => Promise<void>) => () => {
+    what().catch((error: unknown) => (failure.value = error));
+  };
+  return (
+    <>
+      <button
+        type="button"
+        class="button-icon"
+        aria-label="Undo"
+        title="Undo (Ctrl+Z)"
+        aria-keyshortcuts="Control+Z Meta+Z"
+        disabled={undo === 0}
+        onClick={run(undoing.undo)}
+      >
+        <Icon name="undo" />
+      </button>
+      <button
+        type="button"
+        class="button-icon"
+        aria-label="Redo"
+        title="Redo (Ctrl+Shift+Z)"
+        aria-keyshortcuts="Control+Shift+Z Meta+Shift+Z"
+        disabled={redo === 0}
+        onClick={run(undoing.redo)}
+      >
+        <Icon name="redo" />
+      </button>
     </>
   );
 }
@@ -121,6 +186,7 @@ const statusWords: Record<Doc["status"]["value"], string> = {
   ready: "Saved",
   saving: "Saving…",
   deleted: "Deleted",
+  purged: "Erased",
   "no-key": "Sealed",
   locked: "Locked",
   failed: "Cannot be saved now",
@@ -131,7 +197,7 @@ function DocumentHead({ children }: { readonly children: preact.ComponentChildre
     <header class="document-head">
       <a class="button button-plain back" href="#/library">
         <Icon name="back" />
-        Library
+        <span class="button-words">Library</span>
       </a>
       {children}
     </header>

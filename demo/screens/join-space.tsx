@@ -131,12 +131,12 @@ function Answer({ waiting, password, onRestart }: AnswerProps) {
           paste it below.
         </p>
       ) : (
-        <section class="step">
+        <section class="join-step">
           <h2>1. Send this request</h2>
           <CopyBox label="Join request" text={waiting.request} testId="join-request" hasQr />
         </section>
       )}
-      <section class="step">
+      <section class="join-step">
         <h2>{waiting.request === undefined ? "Paste the answer" : "2. Paste the answer"}</h2>
         <PasteField label="Join response" value={response} placeholder="mdb://join-response/…" />
         <Field

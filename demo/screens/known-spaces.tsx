@@ -6,7 +6,7 @@ import { Icon } from "../parts/icon.tsx";
 import { UnlockForm } from "../parts/unlock-form.tsx";
 import { useAction } from "../state/action.ts";
 import { theCoffer } from "../state/coffer.ts";
-import { enterSpace } from "../state/space.ts";
+import { openWithPassword } from "../state/open-held.ts";
 import { formatDay, formatMoment, shortId } from "../text/format.ts";
 
 interface KnownSpacesProps {
@@ -48,13 +48,24 @@ export function KnownSpaces({ tenants, onChanged }: KnownSpacesProps) {
 
 function Unlock({ tenant, onChanged }: { readonly tenant: KnownTenant; readonly onChanged: () => void }) {
   const isRemoving = useSignal(false);
+  const isKept = useSignal(tenant.kept);
   const remove = useAction(async () => {
     await theCoffer().removeTenant(tenant.id);
     onChanged();
   });
   return (
     <UnlockForm
-      unlock={async (password) => enterSpace(await theCoffer().openTenant(tenant.id, { password }))}
+      unlock={async (password) => openWithPassword(tenant.id, { password, keepSession: isKept.value })}
+      options={
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={isKept.value}
+            onChange={(event) => (isKept.value = event.currentTarget.checked)}
+          />
+          <span>Keep me signed in on this device until I lock it</span>
+        </label>
+      }
       actions={
         <button
           type="button"
@@ -65,6 +76,12 @@ function Unlock({ tenant, onChanged }: { readonly tenant: KnownTenant; readonly 
         </button>
       }
     >
+      {tenant.lost ? (
+        <p class="note note-warn" role="status" data-testid="lost">
+          The browser has removed what this space kept here. Restore a backup, or unlock and connect to its
+          server again: nothing that the server has is lost.
+        </p>
+      ) : null}
       {isRemoving.value ? (
         <div class="note note-warn">
           <p>

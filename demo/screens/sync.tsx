@@ -6,6 +6,7 @@ import { ErrorNote } from "../parts/error-note.tsx";
 import { Field, PasswordField } from "../parts/field.tsx";
 import { SyncFacts } from "../parts/sync-facts.tsx";
 import { useAction } from "../state/action.ts";
+import { BackupPanel, StoragePanel } from "./backup.tsx";
 import { coffer } from "../state/coffer.ts";
 import type { Space } from "../state/space.ts";
 import { formatCount, shortId } from "../text/format.ts";
@@ -27,6 +28,8 @@ export function Sync({ space }: { readonly space: Space }) {
       ) : (
         <Publish space={space} />
       )}
+      <StoragePanel />
+      <BackupPanel space={space} />
       <UnderTheHood space={space} />
     </section>
   );

@@ -5,28 +5,42 @@ import { useEffect } from "preact/hooks";
 import { Icon } from "../parts/icon.tsx";
 import { theCoffer } from "../state/coffer.ts";
 import { JoinSpace } from "./join-space.tsx";
+import { openWithoutPassword } from "../state/open-held.ts";
 import { KnownSpaces } from "./known-spaces.tsx";
+import { RestoreBackup } from "./restore-backup.tsx";
+import { Starting } from "./starting.tsx";
 import { StartSpace } from "./start-space.tsx";
 
-/** Show the two choices, and the spaces that are here already. */
+/** Another tab may hand its keys over: most often it has by then, and nobody waits longer for a password field. */
+const openingMs = 300;
+
+/** Show the choices, and the spaces that are here already. */
 export function Welcome() {
-  const choice = useSignal<"none" | "start" | "join">("none");
+  const choice = useSignal<"none" | "start" | "join" | "restore">("none");
   const known = useSignal<readonly KnownTenant[]>([]);
   const pendingCount = useSignal(0);
+  const isOpening = useSignal(true);
   const reload = async (): Promise<void> => {
     const [tenants, pending] = await Promise.all([theCoffer().tenants(), theCoffer().pendingIdentities()]);
     known.value = tenants;
     pendingCount.value = pending.length;
   };
   useEffect(() => {
-    reload().catch(() => undefined);
+    const timer = setTimeout(() => (isOpening.value = false), openingMs);
+    reload()
+      .then(async () => openWithoutPassword(known.peek()))
+      .catch(() => undefined)
+      .finally(() => (isOpening.value = false));
+    return () => clearTimeout(timer);
   }, []);
   const goBack = (): void => {
     choice.value = "none";
     reload().catch(() => undefined);
   };
+  if (isOpening.value) return <Starting />;
   if (choice.value === "start") return <StartSpace onBack={goBack} />;
   if (choice.value === "join") return <JoinSpace onBack={goBack} />;
+  if (choice.value === "restore") return <RestoreBackup onBack={goBack} />;
   return (
     <main class="welcome">
       <header class="hero">
@@ -57,6 +71,13 @@ export function Welcome() {
                 ? "You have asked to join one: paste the answer here."
                 : "Ask someone who has one; they answer with an invitation."}
             </span>
+          </span>
+        </button>
+        <button type="button" class="choice" onClick={() => (choice.value = "restore")}>
+          <Icon name="upload" />
+          <span>
+            <strong>Restore from a file</strong>
+            <span class="muted">A backup, or the identity file of a space that a server has.</span>
           </span>
         </button>
       </nav>

@@ -25,10 +25,14 @@ export async function enterSpace(tenant: Tenant): Promise<void> {
   space.value = { tenant, db, list: new FilmList(db) };
 }
 
+/** Whether a space was left by choice: then none opens by itself. */
+export const isLeft = signal(false);
+
 /** Close the space and go back to the first screen. */
 export function leaveSpace(): void {
   const left = space.peek();
   space.value = undefined;
+  isLeft.value = left !== undefined;
   left?.list.dispose();
   left?.db.dispose();
   left?.tenant.dispose();

@@ -66,5 +66,13 @@ export function describePersistence(persisted: boolean | undefined): string {
   if (persisted === undefined) return "The browser has not answered yet whether it will keep the data.";
   return persisted
     ? "The browser promised to keep the data until you remove it."
-    : "The browser did not promise to keep the data: it may clear it when the disk is full. Sync, or install this app.";
+    : "The browser did not promise to keep the data: it may clear it when the disk is full. Sync, or save a backup.";
+}
+
+/** What to say about the room that is left; undefined while there is enough. */
+export function describeRoom(room: CofferStatus["storage"]["room"]): string | undefined {
+  if (room === "low") return "Little room is left. Save a backup now, and free some space on this device.";
+  if (room === "full")
+    return "There is no room left: new edits cannot be saved until there is. Nothing saved is lost.";
+  return undefined;
 }

@@ -75,7 +75,7 @@ export const test = base.extend<object, { site: Site }>({
       const folder = await createTempFolder("faults-site");
       await cp(fromRoot("e2e", "faults", "page"), folder, { recursive: true });
       await mkdir(join(folder, "dist"));
-      for (const name of ["index.js", "worker.js", "automerge.wasm"])
+      for (const name of ["index.js", "more.js", "worker.js", "automerge.wasm"])
         await copyFile(fromRoot("dist", name), join(folder, "dist", name));
       await copyFile(fromRoot("dist", "sw.js"), join(folder, "sw.js"));
       const signals = fromRoot("node_modules", "@preact", "signals-core", "dist", "signals-core.mjs");

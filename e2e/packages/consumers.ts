@@ -76,7 +76,10 @@ export async function linkTool(appFolder: string, name: string): Promise<void> {
   await symlink(fromRoot("node_modules", name), path, "dir");
 }
 
-/** The application's part: it makes a tenant and a document, edits it, reads it back, and tells the test. */
+/**
+ * The application's part: it makes a tenant and a document, edits it, reads it back, and tells the test. Making a tenant and
+ * creating several documents at once are in the part that the page loads later.
+ */
 export const story = `
 async function tellStory(openCoffer) {
   const coffer = await openCoffer();
@@ -88,6 +91,9 @@ async function tellStory(openCoffer) {
     userPassword: "correct horse battery staple two",
   });
   const db = await tenant.openDB("contacts");
+  const others = await tenant.openDB("others");
+  const otherIds = await others.createDocuments([{ name: "one" }, { name: "two" }]);
+  if (otherIds.length !== 2) throw new Error("createDocuments gave " + otherIds.length + " ids");
   const doc = await db.createDocument({ name: "Ada Lovelace", tags: [], address: { city: "Bergen" } });
   await db.changeDoc(doc, (draft) => {
     draft.address.city = "Oslo";

@@ -68,6 +68,7 @@ test("the tarball holds the built files, the licence and no sources", async () =
   const files = await readdir(packageFolder, { recursive: true });
   const needed = [
     "index.js",
+    "more.js",
     "worker.js",
     "automerge.wasm",
     "service-worker.js",
@@ -80,6 +81,7 @@ test("the tarball holds the built files, the licence and no sources", async () =
   expect(files.filter((file) => /(?<!\.d)\.tsx?$/.test(file))).toEqual([]);
   const index = await readFile(join(packageFolder, "dist", "index.js"), "utf8");
   expect(index).toContain('new URL("./worker.js", import.meta.url)');
+  expect(index).toContain('import("./more.js")');
   expect(index).toMatch(/from "@preact\/signals-core"/);
 });
 
@@ -89,7 +91,7 @@ test("publint finds nothing to say", async () => {
 });
 
 test("the types are found under every resolution of modules", async () => {
-  const scripts = ["./sw.js", "./coffer.global.js", "./automerge.wasm", "./package.json"];
+  const scripts = ["./sw.js", "./coffer.global.js", "./more.js", "./automerge.wasm", "./package.json"];
   const args = [tarball, "--profile", "esm-only", "--no-emoji", "--exclude-entrypoints", ...scripts];
   const { code, output } = await runTool("@arethetypeswrong/cli", args, workFolder);
   expect(code, output).toBe(0);
@@ -204,7 +206,7 @@ await build({ entryPoints: ["main.js"], bundle: true, minify: true, format: "esm
 async function writeScriptTagSite(name: string, call: string): Promise<string> {
   const folder = join(workFolder, name);
   await mkdir(join(folder, "lib"), { recursive: true });
-  for (const file of ["coffer.global.js", "worker.js", "automerge.wasm"]) {
+  for (const file of ["coffer.global.js", "more.js", "worker.js", "automerge.wasm"]) {
     await copyFile(join(packageFolder, "dist", file), join(folder, "lib", file));
   }
   await writeFile(join(folder, "main.js"), `${story}\n${call}\n`);

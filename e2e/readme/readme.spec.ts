@@ -10,7 +10,7 @@ import { fromRoot } from "../../build/paths.mjs";
 import { controlServiceWorker, createTempFolder, expect, removeFolder, test } from "../fixtures.ts";
 import { installPackage, packPackage, serveFolder } from "../packages/consumers.ts";
 
-const builtFiles = ["worker.js", "automerge.wasm", "coffer.global.js", "sw.js"] as const;
+const builtFiles = ["worker.js", "automerge.wasm", "coffer.global.js", "more.js", "sw.js"] as const;
 
 let workFolder = "";
 let appFolder = "";

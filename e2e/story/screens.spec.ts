@@ -45,10 +45,20 @@ for (const { name, width, height, colorScheme } of looks) {
     await page.getByRole("button", { name: /Join a space/ }).click();
     await expectAccessible(page, "join");
     await page.getByRole("button", { name: "Back" }).click();
+    await page.getByRole("button", { name: /Restore from a file/ }).click();
+    await expectAccessible(page, "restore");
+    await page.getByRole("button", { name: "Back", exact: true }).click();
     await startSpace(page);
     await expectAccessible(page, "empty");
     await newDocument(page, "Seven Samurai");
     await expectAccessible(page, "document");
+    await page.getByRole("button", { name: "History", exact: true }).click();
+    await expect(page.getByTestId("history-step")).toHaveCount(2);
+    await expectAccessible(page, "history, as it is");
+    await page.getByRole("slider").press("Home");
+    await expect(page.getByTestId("history-then")).toContainText("changed since");
+    await expectAccessible(page, "history, as it was");
+    await page.keyboard.press("Escape");
     await goTo(page, "Library");
     await expect(page.getByTestId("film-row").first()).toBeVisible();
     await expectAccessible(page, "list");
@@ -66,6 +76,9 @@ for (const { name, width, height, colorScheme } of looks) {
     await expect(page.getByTestId("error")).toHaveAttribute("data-code", "key/wrong-password");
     await expect(field(page, "Your password")).toHaveValue("not this one at all");
     await expectAccessible(page, "wrong password");
+    await page.reload();
+    await expect(page.getByRole("checkbox", { name: /Keep me signed in/ })).toBeVisible();
+    await expectAccessible(page, "welcome, with a space");
   });
 }
 

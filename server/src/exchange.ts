@@ -26,11 +26,11 @@ export interface ExchangeParts extends PushParts, PullParts {
 /** Store the commits of one PUSH frame. */
 export async function push(
   parts: ExchangeParts,
-  { tenantId }: Session,
+  { tenantId, userKey }: Session,
   replicaId: Uint8Array,
   { dbId, commits }: FrameOf<"push">,
 ): Promise<PushOutcome> {
-  const results = await pushCommits(parts, { tenantId, dbId, replicaId, commits });
+  const results = await pushCommits(parts, { tenantId, dbId, replicaId, userKey, commits });
   const hasGrown = results.some(({ status }) => status === "accepted");
   return {
     ack: { type: "ack", dbId, results },

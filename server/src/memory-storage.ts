@@ -22,7 +22,7 @@ import type {
 } from "./storage.ts";
 
 interface MemoryRow extends StoredCommit {
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
   readonly replicaId: Uint8Array;
   readonly node: Uint8Array;
 }
@@ -144,9 +144,7 @@ function appendCommit(
   replicaId: Uint8Array,
 ): AppendedCommit {
   const known = log.rows[log.seqByHash.get(commit.commitHash) ?? -1];
-  if (known !== undefined) {
-    return { status: equalBytes(known.bytes, commit.bytes) ? "present" : "conflict", seq: known.seq };
-  }
+  if (known !== undefined) return meetKnown(log, known, commit);
   const seq = log.rows.length;
   const { frontier, node } = extendFrontier(crypto, { size: seq, frontier: log.frontier }, commit.commitHash);
   log.rows.push({
@@ -160,4 +158,13 @@ function appendCommit(
   log.frontier = frontier;
   log.sizeBytes += commit.bytes.length;
   return { status: "stored", seq };
+}
+
+function meetKnown(log: MemoryLog, known: MemoryRow, commit: NewCommit): AppendedCommit {
+  const { seq, bytes } = known;
+  const united = equalBytes(bytes, commit.bytes) ? bytes : commit.unite?.(bytes);
+  if (united === undefined) return { status: "conflict", seq };
+  log.sizeBytes += united.length - bytes.length;
+  known.bytes = copyBytes(united);
+  return { status: "present", seq };
 }

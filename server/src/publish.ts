@@ -1,5 +1,5 @@
 import { createDirectory, foldCommit } from "../../src/directory/index.ts";
-import { createContentKey, verifyCommit, type Commit } from "../../src/entry/index.ts";
+import { createContentKey, presenceOf, verifyCommit, type Commit } from "../../src/entry/index.ts";
 import {
   CofferError,
   equalBytes,
@@ -84,9 +84,8 @@ async function foldDirectory(
     const verdict = await verifyCommit(crypto, bytes);
     if (verdict.kind === "forged") throw new CofferError("entry/forged");
     const { commit } = verdict;
-    const isWhole = commit.entries.every(({ ciphertext }) => ciphertext !== undefined);
     const folded = foldCommit(state, commit, await openRecords(crypto, commit, findKey));
-    if (!isWhole || folded.kind !== "applied")
+    if (presenceOf(commit) !== "whole" || folded.kind !== "applied")
       throw new CofferError("entry/corrupt", { message: "The directory does not fold." });
     ({ state } = folded);
     commits.push(commit);
@@ -106,6 +105,7 @@ async function mergeDirectory(
     tenantId,
     dbId: directory.state.dbId,
     replicaId: new Uint8Array(16),
+    userKey: undefined,
     commits: publication.directoryCommits,
   });
   if (results.some(({ code }) => code === "store/quota")) throw new CofferError("store/quota");

@@ -5,9 +5,17 @@ import {
   type AuthorGraph,
   type DirectoryState,
 } from "../../src/directory/index.ts";
-import { parseCommit, verifyCommit, type Commit } from "../../src/entry/index.ts";
+import {
+  directoryDbId,
+  fillCommit,
+  parseCommit,
+  presenceOf,
+  verifyCommit,
+  type Commit,
+} from "../../src/entry/index.ts";
 import {
   bytesToId,
+  equalBytes,
   isCofferError,
   type AuthorKey,
   type CofferErrorCode,
@@ -33,6 +41,8 @@ export interface PushRequest {
   readonly tenantId: TenantId;
   readonly dbId: DbId;
   readonly replicaId: Uint8Array;
+  /** whose session brings them; `undefined` where nobody signed in */
+  readonly userKey: AuthorKey | undefined;
   readonly commits: readonly Uint8Array[];
 }
 
@@ -43,19 +53,23 @@ const maxAttempts = 16;
 const nameless = bytesToId("CommitHash", new Uint8Array(32));
 
 /**
- * Judge commits, cheapest check first, and store those that hold. Any member may bring the commits of another one.
+ * Judge commits, cheapest check first, and store those that hold. Any member may bring the whole commits of another one. Their author
+ * may bring them without some ciphertexts, those of documents that were erased before they were sent: withholding what one wrote is
+ * everyone's to do, and only the author's. What a stored commit lacks is filled in, at its place in the log, when somebody brings it;
+ * what it has is never taken away. Leaf and heads stay as they are, and who has passed that place is not told.
  *
  * | what is wrong | answer |
  * |---|---|
  * | cannot be read | refused, `protocol/malformed`; its hash is given as zeros |
  * | signature or hash | refused, `entry/forged` |
  * | of another tenant or database | refused, `access/denied` |
- * | entries are missing | refused, `entry/corrupt` |
+ * | headers are missing | refused, `entry/corrupt` |
+ * | ciphertexts are missing, and it is of somebody else, or of the directory | refused, `entry/corrupt` |
  * | author unknown, or not in the cut | refused, `access/denied`, `access/revoked` |
  * | directory commit not by the admin, or a second successor | refused, `access/not-admin`, `access/denied` |
  * | names a directory head that is not here | retry, `directory/behind` |
  * | no room | retry, `store/quota` |
- * | the same hash is stored with other bytes | refused, `entry/corrupt` |
+ * | the same hash is stored with another signature | refused, `entry/corrupt` |
  *
  * @returns one result for each commit, in order; `accepted` ones are on disk
  */
@@ -105,9 +119,18 @@ async function checkCommit(
   const { commit } = verdict;
   const isHere = commit.header.tenantId === request.tenantId && commit.header.dbId === request.dbId;
   if (!isHere) return { commit, refusal: refused("access/denied") };
-  // A commit's hash covers what is missing too: the first one to bring it could withhold its entries for ever.
-  const isWhole = commit.entries.every(({ ciphertext }) => ciphertext !== undefined);
-  return { commit, refusal: isWhole ? undefined : refused("entry/corrupt") };
+  return { commit, refusal: mayLack(crypto, request, commit) ? undefined : refused("entry/corrupt") };
+}
+
+/**
+ * Whether a commit may be as incomplete as it is. Its hash covers what is missing too: the first one to bring it withholds the rest from
+ * everyone who reads on before somebody brings that.
+ */
+function mayLack(crypto: RelayCrypto, { tenantId, userKey }: PushRequest, commit: Commit): boolean {
+  const presence = presenceOf(commit);
+  if (presence !== "partial") return presence === "whole";
+  const { author, dbId } = commit.header;
+  return author === userKey && dbId !== directoryDbId(crypto, tenantId);
 }
 
 type Stored = NonNullable<Refusal> | { readonly status: "accepted"; readonly seq: number };
@@ -159,7 +182,10 @@ async function append(
 ): Promise<readonly (AppendedCommit | Refusal)[] | "stale"> {
   const { storage, tenantBytes } = parts;
   const { tenantId, dbId, replicaId } = request;
-  const commits = judged.commits.map(toNewCommit);
+  const commits = judged.commits.map((commit) => ({
+    ...toNewCommit(commit),
+    unite: (stored: Uint8Array) => unite(parts.crypto, stored, commit),
+  }));
   const noRoom = commits.map(() => ({ status: "retry", code: "store/quota" }) as const);
   const usage = await storage.tenantUsage(tenantId);
   const addedBytes = commits.reduce((sum, { bytes }) => sum + bytes.length, 0);
@@ -180,6 +206,13 @@ async function append(
     if (isCofferError(cause) && cause.code === "store/quota") return noRoom;
     throw cause;
   }
+}
+
+/** A stored copy of a commit with what a verified one has beyond it; `undefined` when they are not two copies of one. */
+function unite(crypto: RelayCrypto, stored: Uint8Array, commit: Commit): Uint8Array | undefined {
+  const verdict = parseCommit(crypto, stored, commit.commitHash);
+  if (verdict.kind === "forged" || !equalBytes(verdict.commit.signature, commit.signature)) return undefined;
+  return fillCommit(verdict.commit, commit) ?? stored;
 }
 
 /** A verified commit as storage takes it. */

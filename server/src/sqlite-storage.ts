@@ -168,9 +168,9 @@ class SqliteStorage {
     let tail = this.readTail(tenantId, dbId) ?? this.#createLog(tenant.id, dbId);
     const results: AppendedCommit[] = [];
     for (const commit of request.commits) {
-      const known = this.#findCommit(tail.logId, commit);
-      results.push(known ?? { status: "stored", seq: tail.size });
-      if (known === undefined) tail = this.#insert(tail, commit, request.replicaId);
+      const known = this.#meetKnown(tail, commit);
+      results.push(known?.result ?? { status: "stored", seq: tail.size });
+      tail = known?.tail ?? this.#insert(tail, commit, request.replicaId);
     }
     this.#statements.updateLog.run(tail.size, tail.sizeBytes, tail.logId);
     this.#draftTails.set(`${tenantId}/${dbId}`, tail);
@@ -184,12 +184,23 @@ class SqliteStorage {
     return { logId: numberAt(row, "id"), epoch: numberAt(row, "epoch"), size: 0, sizeBytes: 0, frontier: [] };
   }
 
-  #findCommit(logId: number, commit: NewCommit): AppendedCommit | undefined {
-    const row = this.#statements.findCommit.get(logId, commit.createdAtMs, idToBytes(commit.commitHash));
+  /** What becomes of a commit whose hash is stored, and of its log; `undefined` when it is not. */
+  #meetKnown(
+    tail: LogTail,
+    commit: NewCommit,
+  ): { readonly result: AppendedCommit; readonly tail: LogTail } | undefined {
+    const hash = idToBytes(commit.commitHash);
+    const row = this.#statements.findCommit.get(tail.logId, commit.createdAtMs, hash);
     if (row === undefined) return undefined;
     const seq = numberAt(row, "seq");
-    const stored = bytesAt(this.#statements.readBytes.get(logId * rowsPerLog + seq), "bytes");
-    return { status: equalBytes(stored, commit.bytes) ? "present" : "conflict", seq };
+    const key = tail.logId * rowsPerLog + seq;
+    const stored = bytesAt(this.#statements.readBytes.get(key), "bytes");
+    const united = equalBytes(stored, commit.bytes) ? stored : commit.unite?.(stored);
+    if (united === undefined) return { result: { status: "conflict", seq }, tail };
+    const result: AppendedCommit = { status: "present", seq };
+    if (united === stored) return { result, tail };
+    this.#statements.replaceBytes.run(united, key);
+    return { result, tail: { ...tail, sizeBytes: tail.sizeBytes + united.length - stored.length } };
   }
 
   #insert(tail: LogTail, commit: NewCommit, replicaId: Uint8Array): LogTail {
@@ -315,6 +326,7 @@ function prepareStatements(db: Database.Database) {
     findCommit: db.prepare("SELECT seq FROM lookup WHERE log = ? AND created_at = ? AND hash = ?"),
     addLookup: db.prepare("INSERT INTO lookup (log, created_at, hash, seq) VALUES (?, ?, ?, ?)"),
     addCommit: db.prepare("INSERT INTO commits (key, hash, node, replica, bytes) VALUES (?, ?, ?, ?, ?)"),
+    replaceBytes: db.prepare("UPDATE commits SET bytes = ? WHERE key = ?"),
     readBytes: db.prepare("SELECT bytes FROM commits WHERE key = ?"),
     readNode: db.prepare("SELECT node FROM commits WHERE key = ?"),
     readSizes: db.prepare(

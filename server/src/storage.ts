@@ -4,7 +4,8 @@
  * Guarantees, for every implementation (the contract suite proves each)
  * - R1 an append resolves when its commits are durable, and not before; one that rejects stored nothing
  * - R2 sequence numbers of a log are 0, 1, 2 … without gaps, whatever runs at the same time; a log never shrinks within an epoch
- * - R3 a commit is stored once: the same hash with equal bytes is `present`, with other bytes `conflict`, never acknowledged
+ * - R3 a commit is stored once: the same hash with equal bytes is `present`; with other bytes, what its `unite` makes of the stored ones
+ *      takes their place and is `present`, or it is a `conflict`, never acknowledged. Place, replica and Merkle node stay
  * - R4 an append is `stale`, and stores nothing, unless the tenant's directory has exactly the size the caller judged with;
  *      that leaves no window between judging an author and storing what he wrote
  * - R5 bytes come back as they went in
@@ -46,6 +47,11 @@ export interface NewCommit {
   /** as the header says it: it only helps to find the commit again */
   readonly createdAtMs: number;
   readonly bytes: Uint8Array;
+  /**
+   * What is to be stored when the hash is stored with other bytes; `undefined` when that is a conflict, as it is without this. Pure: it
+   * runs inside the transaction.
+   */
+  readonly unite?: ((stored: Uint8Array) => Uint8Array | undefined) | undefined;
 }
 
 export interface AppendRequest {

@@ -4,6 +4,7 @@ import { encodeRecord, type DirectoryRecord } from "../../src/directory/index.ts
 import {
   createContentKey,
   directoryDbId,
+  encodeCommit,
   sealCommit,
   type Commit,
   type ContentKey,
@@ -90,6 +91,8 @@ export function createDbId(): DbId {
 
 export interface CommitOptions {
   readonly text?: string;
+  /** instead of `text`: one entry each */
+  readonly texts?: readonly string[];
   readonly predecessors?: readonly CommitHash[];
   readonly directoryHead?: CommitHash;
   readonly dbId?: DbId;
@@ -213,15 +216,13 @@ export class TestTenant {
       predecessors,
       directoryHead: options.directoryHead ?? this.head,
       createdAtMs: Date.now(),
-      entries: [
-        {
-          entryType: "doc_change",
-          docId: randomDocId(),
-          dependencies: [],
-          key: this.#keys.documents,
-          plaintext: utf8ToBytes(options.text ?? canary),
-        },
-      ],
+      entries: (options.texts ?? [options.text ?? canary]).map((text) => ({
+        entryType: "doc_change",
+        docId: randomDocId(),
+        dependencies: [],
+        key: this.#keys.documents,
+        plaintext: utf8ToBytes(text),
+      })),
     });
   }
 
@@ -331,6 +332,18 @@ export class TestClient {
     const { full = false, maxBytes = 1e6, allDatabases = true } = options;
     return this.exchange({ type: "pull", allDatabases, full, cursors, maxBytes });
   }
+}
+
+/** A commit without the ciphertexts of some entries; each keeps its header. */
+export function withoutCiphertexts(
+  commit: Commit,
+  isErased: (index: number) => boolean = () => true,
+): { readonly bytes: Uint8Array<ArrayBuffer> } {
+  const entries = commit.entries.map((entry, index) => {
+    const { ciphertext, ...rest } = entry;
+    return isErased(index) || ciphertext === undefined ? rest : entry;
+  });
+  return { bytes: encodeCommit({ ...commit, entries }) };
 }
 
 /** The commits of an answer, with their hashes or bytes, by log. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { bytesToBase64url, bytesToId, concatBytes, type CommitHash } from "../../src/std/index.ts";
 import {
   appendLeaves,
+  decodeFrames,
   digestHeads,
   emptyFrontier,
   encodeFrames,
@@ -26,6 +27,7 @@ import {
   publish,
   TestClient,
   TestTenant,
+  withoutCiphertexts,
   type TestRelay,
   type TestUser,
 } from "./fixtures.ts";
@@ -111,6 +113,109 @@ describe("publishing a tenant", () => {
       adminKey: admin.key,
     });
     expect(readTenantRoot(crypto, genesis.bytes.subarray(1))).toBeUndefined();
+  });
+});
+
+describe("a commit of which documents were erased before it was sent", () => {
+  const accepted = { status: "accepted", seq: 0 } as const;
+  const refused = { status: "refused", code: "entry/corrupt" } as const;
+
+  async function bytesAt(client: TestClient, tenant: TestTenant): Promise<readonly Uint8Array[]> {
+    const items = itemsOf(await client.pull([], { full: true }), tenant.dbId);
+    return items.flatMap((item) => ("commit" in item ? [item.commit] : []));
+  }
+
+  it("is taken from its author, by the user's key and by a device's, and by nobody else", async () => {
+    const { test, tenant, user, client } = await createPlace();
+    const member = await createUser();
+    await client.push(tenant.directoryDbId, await tenant.grant(member));
+    const other = clientOf(test, tenant, member);
+    const admin = clientOf(test, tenant, tenant.admin);
+    const device = await createDevice(user, tenant.tenantId, test.env.nowMs() + 3_600_000);
+    const byDevice = clientOf(test, tenant, device, device.delegation);
+    for (const one of [other, admin, byDevice]) await one.signIn(test.serverKey);
+    const commits = [await tenant.write(user, { texts: ["a", "b"] }), await tenant.write(user)] as const;
+    const parts = [
+      withoutCiphertexts(commits[0], (index) => index === 0),
+      withoutCiphertexts(commits[1]),
+    ] as const;
+    expect(await other.push(tenant.dbId, ...parts)).toMatchObject([refused, refused]);
+    expect(await admin.push(tenant.dbId, ...parts)).toMatchObject([refused, refused]);
+    expect(await client.push(tenant.dbId, parts[0])).toMatchObject([accepted]);
+    expect(await byDevice.push(tenant.dbId, ...parts)).toMatchObject([accepted, { ...accepted, seq: 1 }]);
+    // Also once it is here: who is not the author brings all or nothing.
+    expect(await other.push(tenant.dbId, ...parts)).toMatchObject([refused, refused]);
+    expect(await bytesAt(other, tenant)).toEqual(parts.map(({ bytes }) => bytes));
+  });
+
+  it("is filled in at its place by whoever brings the whole, and loses nothing again", async () => {
+    const { test, tenant, user, client } = await createPlace();
+    const member = await createUser();
+    await client.push(tenant.directoryDbId, await tenant.grant(member));
+    const other = clientOf(test, tenant, member);
+    await other.signIn(test.serverKey);
+    const whole = await tenant.write(user, { texts: ["a", "b", "c"] });
+    const one = withoutCiphertexts(whole, (index) => index !== 0);
+    const two = withoutCiphertexts(whole, (index) => index !== 2);
+    await client.push(tenant.dbId, one, await tenant.write(user));
+    const before = await client.pull([], { full: true });
+    expect(await client.push(tenant.dbId, two)).toMatchObject([accepted]);
+    expect((await bytesAt(client, tenant))[0]).toEqual(
+      withoutCiphertexts(whole, (index) => index === 1).bytes,
+    );
+    expect(await other.push(tenant.dbId, whole)).toMatchObject([accepted]);
+    expect((await bytesAt(client, tenant))[0]).toEqual(whole.bytes);
+    expect(await client.push(tenant.dbId, one)).toMatchObject([accepted]);
+    expect((await bytesAt(client, tenant))[0]).toEqual(whole.bytes);
+    // Neither the log's size nor its root has moved.
+    const rootsOf = (frames: readonly Frame[]) =>
+      frames.flatMap((frame) => (frame.type === "head" ? [[frame.size, bytesToBase64url(frame.root)]] : []));
+    expect(rootsOf(await client.pull([], { full: true }))).toEqual(rootsOf(before));
+  });
+
+  it("counts what fills it in against the tenant's room", async () => {
+    const { tenant, user, client } = await createPlace({ limits: { tenantBytes: 3000 } });
+    const whole = await tenant.write(user, { text: "x".repeat(4000) });
+    const part = withoutCiphertexts(whole);
+    expect(await client.push(tenant.dbId, part)).toMatchObject([accepted]);
+    expect(await client.push(tenant.dbId, whole)).toMatchObject([{ status: "retry", code: "store/quota" }]);
+    expect(await bytesAt(client, tenant)).toEqual([part.bytes]);
+  });
+
+  it("keeps all of its headers, and is none of the directory's", async () => {
+    const { test, tenant, user, client } = await createPlace();
+    const whole = await tenant.write(user, { texts: ["a", "b"] });
+    const entries = whole.entries.map((entry, index) =>
+      index === 0 ? { entryHash: entry.entryHash } : entry,
+    );
+    expect(await client.push(tenant.dbId, { bytes: encodeCommit({ ...whole, entries }) })).toMatchObject([
+      refused,
+    ]);
+    const admin = clientOf(test, tenant, tenant.admin);
+    await admin.signIn(test.serverKey);
+    const grant = await tenant.grant(await createUser());
+    expect(await admin.push(tenant.directoryDbId, withoutCiphertexts(grant))).toMatchObject([refused]);
+    expect(await admin.push(tenant.directoryDbId, grant)).toMatchObject([{ status: "accepted", seq: 1 }]);
+    expect(await admin.push(tenant.directoryDbId, withoutCiphertexts(grant))).toMatchObject([refused]);
+  });
+
+  it("is told on the live connection like any other", async () => {
+    const { test, tenant, user, client } = await createPlace();
+    const part = withoutCiphertexts(await tenant.write(user));
+    const sent: Uint8Array[] = [];
+    const session = test.relay.openLive(tenant.tenantId, {
+      send: (message) => void sent.push(message),
+      close: () => undefined,
+      bufferedBytes: () => 0,
+    });
+    const hello = { type: "hello", version: 1, replicaId: new Uint8Array(16).fill(8) } as const;
+    const auth = { type: "auth", token: client.token ?? new Uint8Array(32) } as const;
+    const push = { type: "push", dbId: tenant.dbId, commits: [part.bytes] } as const;
+    await session.onMessage(encodeFrames([hello, auth, push]));
+    expect(sent.flatMap((message) => decodeFrames(message) ?? [])).toMatchObject([
+      { type: "ack", results: [accepted] },
+    ]);
+    session.onClose();
   });
 });
 

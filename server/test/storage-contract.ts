@@ -122,6 +122,47 @@ export function describeStorage(name: string, open: (env: TestEnv) => RelayStora
       expect(await storage.readLog(tenantId, dbId)).toMatchObject({ size: 3, sizeBytes: 120 });
     });
 
+    it("puts what is made of both in the place of stored bytes, and nothing else moves (R3)", async () => {
+      const { storage, tenantId, dbId, append } = await createPlace();
+      const [first, last] = [createCommit(40), createCommit(40)];
+      await append([first, last]);
+      const nodes = await storage.readNodes(tenantId, dbId, [0, 1]);
+      const longer = { ...first, bytes: crypto.randomBytes(70) };
+      const unite = (stored: Uint8Array): Uint8Array => {
+        expect([...stored]).toEqual([...first.bytes]);
+        return longer.bytes;
+      };
+      const present = { kind: "appended", results: [{ status: "present", seq: 0 }] };
+      const united = { ...longer, unite };
+      // Not with a directory that has moved on, and not what is no copy of it.
+      expect(await append([united], { directorySize: 0 })).toEqual({ kind: "stale" });
+      expect(await append([{ ...longer, unite: () => undefined }])).toMatchObject({
+        results: [{ status: "conflict", seq: 0 }],
+      });
+      expect(await append([{ ...longer, unite: (stored) => stored }])).toEqual(present);
+      expect(await storage.readLog(tenantId, dbId)).toMatchObject({ size: 2, sizeBytes: 80 });
+      // What equals needs no uniting.
+      expect(await append([{ ...first, unite: () => undefined }])).toEqual(present);
+      expect(await append([united, createCommit(5)], { replicaId: replicaB })).toMatchObject({
+        results: [
+          { status: "present", seq: 0 },
+          { status: "stored", seq: 2 },
+        ],
+      });
+      expect(await storage.readLog(tenantId, dbId)).toMatchObject({ size: 3, sizeBytes: 115 });
+      expect(await storage.tenantUsage(tenantId)).toMatchObject({ sizeBytes: 155 });
+      const range = { fromSeq: 0, maxCount: 2, maxBytes: 1e6 };
+      const rows = await storage.readCommits(tenantId, dbId, range);
+      expect(rows.map(({ bytes }) => [...(bytes ?? [])])).toEqual([[...longer.bytes], [...last.bytes]]);
+      expect(rows.map(({ commitHash }) => commitHash)).toEqual([first.commitHash, last.commitHash]);
+      expect((await storage.readNodes(tenantId, dbId, [0, 1])).map((node) => [...node])).toEqual(
+        nodes.map((node) => [...node]),
+      );
+      // It stays the first one's who pushed it.
+      const [own] = await storage.readCommits(tenantId, dbId, { ...range, withoutReplica: replicaA });
+      expect(own?.bytes).toBeUndefined();
+    });
+
     it("stores nothing that was judged with another directory (R4)", async () => {
       const { storage, tenantId, directoryDbId, dbId, append } = await createPlace();
       expect(await append([createCommit()], { directorySize: 0 })).toEqual({ kind: "stale" });

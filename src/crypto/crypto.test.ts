@@ -1,13 +1,49 @@
 import { createCipheriv, createHash, hkdfSync, pbkdf2Sync } from "node:crypto";
 import { argon2id } from "@noble/hashes/argon2.js";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { bytesToHex, concatBytes, utf8ToBytes } from "../std/index.ts";
 import { describeCrypto, hex, kdfParametersOf } from "./crypto-contract.ts";
 import vectors from "./crypto.vectors.json";
-import { createWebCrypto, createWebVerifier } from "./index.ts";
+import { createFastHash, createWebCrypto, createWebVerifier } from "./index.ts";
 
 describeCrypto("WebCrypto in Node", createWebCrypto);
+
+const fast = createFastHash();
+const isFast = await fast.settled;
+describeCrypto("WebCrypto in Node, hashing in WebAssembly", (env) => createWebCrypto(env, fast.sha256));
+
+describe("hashing in WebAssembly", () => {
+  it("takes over where there is WebAssembly, and leaves the JavaScript form where there is none", async () => {
+    expect(isFast).toBe(true);
+    vi.stubGlobal("WebAssembly", undefined);
+    vi.resetModules();
+    const { createFastHash: createSlowHash } = await import("./index.ts");
+    const slow = createSlowHash();
+    expect(await slow.settled).toBe(false);
+    expect(bytesToHex(slow.sha256(utf8ToBytes("abc")))).toBe(bytesToHex(fast.sha256(utf8ToBytes("abc"))));
+    vi.unstubAllGlobals();
+  });
+
+  it("gives what the platform gives, each time in bytes of their own", () => {
+    const { sha256 } = createWebVerifier();
+    const parts = fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 4 });
+    fc.assert(
+      fc.property(parts, fc.nat(100_000), (list, sizeBytes) => {
+        const large = new Uint8Array(sizeBytes).fill(7);
+        const all = [...list, large.subarray(0, sizeBytes % 3 === 0 ? sizeBytes : 0)];
+        const digest = fast.sha256(...all);
+        expect(bytesToHex(digest)).toBe(
+          createHash("sha256")
+            .update(concatBytes(...all))
+            .digest("hex"),
+        );
+        expect(fast.sha256(large)).toEqual(sha256(large));
+        expect(digest).toEqual(sha256(...all));
+      }),
+    );
+  });
+});
 
 /** HKDF as RFC 5869 §2 writes it. */
 function extract(salt: Uint8Array, secret: Uint8Array): Uint8Array {

@@ -19,6 +19,7 @@ export {
   type SigningKeyPair,
   type Verifier,
 } from "./crypto.ts";
+export { createFastHash, type FastHash } from "./fast-hash.ts";
 export { maxPasswordBytes } from "./password.ts";
 export { createWebVerifier } from "./verifier.ts";
 export { createWebCrypto } from "./webcrypto.ts";

@@ -7,6 +7,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { assert, createSystemEnv, equalBytes, parseHex, type Env } from "../std/index.ts";
 import { toBufferSource } from "./buffer-source.ts";
 import type { Key, SigningKeyPair, Verifier } from "./crypto.ts";
+import { hashParts } from "./hash.ts";
 
 const signatureBytes = 64;
 const publicKeyBytes = 32;
@@ -16,24 +17,20 @@ const publicKeyBytes = 32;
  *
  * @param env where random bytes come from; sealed key pairs are drawn by the platform itself, so that their
  *   seed never exists in this program's memory
+ * @param hash another form of SHA-256
  */
-export function createWebVerifier(env: Pick<Env, "randomBytes"> = createSystemEnv()): Verifier {
+export function createWebVerifier(
+  env: Pick<Env, "randomBytes"> = createSystemEnv(),
+  hash: Verifier["sha256"] = hashParts,
+): Verifier {
   return {
-    sha256: hashParts,
+    sha256: hash,
     hmacSha256: authenticateParts,
     randomBytes: (sizeBytes) => env.randomBytes(sizeBytes),
     createSealedSigningPair,
     sign,
     verify,
   };
-}
-
-function hashParts(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const [only] = parts;
-  if (only !== undefined && parts.length === 1) return sha256(only);
-  const hash = sha256.create();
-  for (const part of parts) hash.update(part);
-  return hash.digest();
 }
 
 function authenticateParts(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

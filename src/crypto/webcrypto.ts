@@ -16,9 +16,13 @@ const maxDerivedBytes = 255 * 32;
  * Create the contract over WebCrypto.
  *
  * @param env where random bytes come from, so that a simulator can put them under its seed
+ * @param hash another form of SHA-256, see `fast-hash.ts`
  */
-export function createWebCrypto(env: Pick<Env, "randomBytes"> = createSystemEnv()): Crypto {
-  const verifier = createWebVerifier(env);
+export function createWebCrypto(
+  env: Pick<Env, "randomBytes"> = createSystemEnv(),
+  hash?: Crypto["sha256"],
+): Crypto {
+  const verifier = createWebVerifier(env, hash);
   return {
     ...verifier,
     ...createHpke(verifier),

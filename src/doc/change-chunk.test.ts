@@ -82,6 +82,7 @@ describe("parseChange", () => {
           actor: decoded.actor,
           seq: decoded.seq,
           deps: decoded.deps,
+          note: decoded.message ?? "",
         },
       });
       const makes = decoded.ops
@@ -92,13 +93,13 @@ describe("parseChange", () => {
   });
 
   it("reads large honest changes", () => {
-    const text = engine.encodeInitial({
+    const text = engine.encodeCreate({
       value: encodeInitialValue({ t: "x".repeat(200_000), u: "ü".repeat(20_000) }),
       actor,
       timeMs: 0,
     });
     expect(engine.parseChange(text.change.bytes).kind).toBe("change");
-    const list = engine.encodeInitial({
+    const list = engine.encodeCreate({
       value: encodeInitialValue({ l: Array.from({ length: 15_000 }, (_, i) => i) }),
       actor,
       timeMs: 0,
@@ -147,7 +148,7 @@ describe("parseChange", () => {
   });
 
   it("gives a verdict for any bytes, and what it lets through harms no document", () => {
-    const { change: first } = engine.encodeInitial({
+    const { change: first } = engine.encodeCreate({
       value: encodeInitialValue({ a: { b: [1, "text"] }, c: "x" }),
       actor,
       timeMs: 0,

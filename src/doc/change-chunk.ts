@@ -25,28 +25,16 @@
  * Columns are run-length coded, so a hundred bytes can stand for millions of operations: rows are counted from the runs, never
  * laid out. Also judged: that strings fit, and how deep new objects nest, because a hostile nesting stops Automerge for seconds.
  */
-import { bytesToHex, ByteReader, copyBytes, equalBytes } from "../std/index.ts";
+import { bytesToHex, ByteReader, copyBytes, equalBytes, utf8ToBytes } from "../std/index.ts";
 import { changeLimits, type ChangeVerdict } from "./doc.ts";
+import { action, changeChunkType, chunkHeaderBytes, chunkMagic, column } from "./change-codes.ts";
 import { columnKinds, readColumn, readRuns, type Run } from "./column.ts";
 
-const magic = Uint8Array.of(0x85, 0x6f, 0x4a, 0x83);
-const headerBytes = magic.length + 4;
-const changeType = 1;
+const magic = Uint8Array.from(chunkMagic);
 const compressedType = 2;
 const maxDeps = 64;
 const maxActorBytes = 64;
 const maxActors = 4096;
-
-const column = {
-  objectActor: 0x01,
-  objectCounter: 0x02,
-  keyString: 0x15,
-  action: 0x42,
-  valueSize: 0x56,
-  valueRaw: 0x57,
-} as const;
-const predecessors = { count: 0x70, actor: 0x71, counter: 0x73 } as const;
-const action = { makeMap: 0, makeList: 2, delete: 3, makeText: 4, makeTable: 6, mark: 7 } as const;
 
 /** An object that a change makes. Ids are Automerge's: `counter@actor`; the parent of a field of the document is "_root". */
 export interface MadeObject {
@@ -54,10 +42,19 @@ export interface MadeObject {
   readonly parent: string;
 }
 
-interface Body {
+/** What stands before the operations, and their columns. */
+export interface ChangeHead {
   readonly deps: readonly string[];
-  readonly actor: string;
+  /** the author first */
+  readonly actors: readonly [string, ...string[]];
   readonly seq: number;
+  readonly startOp: number;
+  readonly note: string;
+  readonly columns: Columns;
+}
+
+interface Body {
+  readonly head: ChangeHead;
   readonly made: readonly MadeObject[];
 }
 
@@ -72,14 +69,15 @@ const overLimit = { kind: "bad", reason: "limit" } as const;
 export function parseChange(bytes: Uint8Array, sha256: (bytes: Uint8Array) => Uint8Array): ChangeVerdict {
   if (bytes.length > changeLimits.bytes) return overLimit;
   if (!equalBytes(bytes.subarray(0, magic.length), magic)) return malformed;
-  const type = bytes[headerBytes];
+  const type = bytes[chunkHeaderBytes];
   if (type === compressedType) return { kind: "bad", reason: "compressed" };
   const found = readBody(bytes);
   if (found.kind === "bad") return found;
-  const hash = sha256(bytes.subarray(headerBytes));
-  if (!equalBytes(bytes.subarray(magic.length, headerBytes), hash.subarray(0, 4))) return malformed;
-  const { deps, actor, seq } = found.body;
-  return { kind: "change", change: { bytes: copyBytes(bytes), hash: bytesToHex(hash), actor, seq, deps } };
+  const hash = sha256(bytes.subarray(chunkHeaderBytes));
+  if (!equalBytes(bytes.subarray(magic.length, chunkHeaderBytes), hash.subarray(0, 4))) return malformed;
+  const { actors, deps, note, seq } = found.body.head;
+  const change = { bytes: copyBytes(bytes), hash: bytesToHex(hash), actor: actors[0], seq, deps, note };
+  return { kind: "change", change };
 }
 
 /** The objects that a judged change makes, in order. */
@@ -89,41 +87,69 @@ export function readMadeObjects(bytes: Uint8Array): readonly MadeObject[] {
 }
 
 function readBody(bytes: Uint8Array): BodyVerdict {
-  const reader = new ByteReader(bytes);
-  reader.fixed(headerBytes);
-  if (reader.u8() !== changeType) return malformed;
-  const length = reader.varint();
-  if (length !== reader.remaining) return malformed;
-  const depCount = reader.varint(maxDeps);
-  const deps: string[] = [];
-  for (let i = 0; i < depCount && reader.error === undefined; i++) deps.push(bytesToHex(reader.fixed(32)));
-  const actor = bytesToHex(reader.sized(maxActorBytes));
-  const seq = reader.varint();
-  const startOp = reader.varint();
-  skipSigned(reader);
-  reader.text(changeLimits.stringBytes);
-  const actors = [actor];
-  const otherCount = reader.varint(maxActors);
-  for (let i = 0; i < otherCount && reader.error === undefined; i++)
-    actors.push(bytesToHex(reader.sized(maxActorBytes)));
-  const columns = readColumns(reader);
-  if (reader.error !== undefined || columns === undefined || actor === "" || seq === 0 || startOp === 0)
-    return malformed;
-  if (deps.some((dep, index) => index > 0 && dep <= (deps[index - 1] ?? ""))) return malformed;
+  const head = readHead(bytes);
+  if (head === undefined) return malformed;
+  const { actors, columns, startOp } = head;
   const rows = judgeRows(columns, bytes.length);
   if (rows !== "good") return rows === "limit" ? overLimit : malformed;
   const made = readMade(columns, actors, startOp);
   if (made === undefined) return malformed;
   if (deepest(made) > changeLimits.depth) return overLimit;
-  return { kind: "body", body: { deps, actor, seq, made } };
+  return { kind: "body", body: { head, made } };
 }
 
+/** Read what stands before the operations, and cut the columns apart; `undefined` when it is malformed. */
+export function readHead(bytes: Uint8Array): ChangeHead | undefined {
+  const reader = new ByteReader(bytes);
+  reader.fixed(chunkHeaderBytes);
+  if (reader.u8() !== changeChunkType) return undefined;
+  const length = reader.varint();
+  if (length !== reader.remaining) return undefined;
+  const depCount = reader.varint(maxDeps);
+  const deps: string[] = [];
+  for (let i = 0; i < depCount && reader.error === undefined; i++) deps.push(bytesToHex(reader.fixed(32)));
+  const actors: [string, ...string[]] = [bytesToHex(reader.sized(maxActorBytes))];
+  const seq = reader.varint();
+  const startOp = reader.varint();
+  skipSigned(reader);
+  const note = readNote(reader);
+  const otherCount = reader.varint(maxActors);
+  for (let i = 0; i < otherCount && reader.error === undefined; i++)
+    actors.push(bytesToHex(reader.sized(maxActorBytes)));
+  const columns = readColumns(reader);
+  if (reader.error !== undefined || columns === undefined || actors[0] === "" || seq === 0 || startOp === 0)
+    return undefined;
+  if (deps.some((dep, index) => index > 0 && dep <= (deps[index - 1] ?? ""))) return undefined;
+  return { deps, actors, seq, startOp, note, columns };
+}
+
+/** The message; one that is longer than ours ever are is not shown. */
+function readNote(reader: ByteReader): string {
+  const start = reader.offset;
+  const note = reader.text(changeLimits.stringBytes);
+  const isOurs = reader.offset - start <= changeLimits.noteBytes + noteLengthBytes;
+  return isOurs && utf8ToBytes(note).length <= changeLimits.noteBytes ? note : "";
+}
+const noteLengthBytes = 2;
+
+/** A signed number of 64 bits, in its shortest form. */
 function skipSigned(reader: ByteReader): void {
-  for (let i = 0; i < 10; i++) if (reader.u8() < 128) return;
+  let before = 0;
+  for (let i = 0; i < 10; i++) {
+    const byte = reader.u8();
+    if (byte >= 128) {
+      before = byte;
+      continue;
+    }
+    const sign = (before & 64) === 0 ? 0 : 127;
+    if ((i > 0 && byte === sign) || (i === 9 && byte !== 0 && byte !== 127)) reader.fail("number");
+    return;
+  }
   reader.fail("number too long");
 }
 
-type Columns = ReadonlyMap<number, Uint8Array>;
+/** The bytes of the columns that are there, by specification. */
+export type Columns = ReadonlyMap<number, Uint8Array>;
 
 function readColumns(reader: ByteReader): Columns | undefined {
   const count = reader.varint(columnKinds.size);
@@ -157,10 +183,11 @@ function judgeRows(columns: Columns, sizeBytes: number): "good" | "malformed" | 
   }
   // a run of one long key stands for its length as often as it is repeated
   if ((totals.get(column.keyString)?.sum ?? 0) > 4 * changeLimits.stringBytes) return "limit";
-  const predecessorCount = totals.get(predecessors.count)?.sum ?? 0;
+  const predecessorCount = totals.get(column.predecessorCount)?.sum ?? 0;
   if (predecessorCount > 2 * changeLimits.stringBytes) return "limit";
   for (const [specification, { rows }] of totals) {
-    const isPredecessor = specification === predecessors.actor || specification === predecessors.counter;
+    const isPredecessor =
+      specification === column.predecessorActor || specification === column.predecessorCounter;
     if (isPredecessor ? rows !== predecessorCount : specification !== column.valueRaw && rows > rowCount)
       return "malformed";
   }

@@ -8,26 +8,28 @@
  * | booleans | uleb128 lengths of runs, false first |
  */
 import { ByteReader } from "../std/index.ts";
+import { column } from "./change-codes.ts";
 import { changeLimits } from "./doc.ts";
 
-type Kind = "number" | "delta" | "string" | "boolean" | "size" | "raw";
+/** How the values of a column are written. */
+export type ColumnKind = "number" | "delta" | "string" | "boolean" | "size" | "raw";
 
 /** The columns that Automerge writes, by their specification. */
-export const columnKinds: ReadonlyMap<number, Kind> = new Map([
-  [0x01, "number"], // object: actor
-  [0x02, "number"], // object: counter
-  [0x11, "number"], // key: actor
-  [0x13, "delta"], // key: counter
-  [0x15, "string"], // key
-  [0x34, "boolean"], // insert
-  [0x42, "number"], // action
-  [0x56, "size"], // value: type (4 bits), length
-  [0x57, "raw"], // value: bytes
-  [0x70, "number"], // predecessors: how many
-  [0x71, "number"], // predecessors: actor
-  [0x73, "delta"], // predecessors: counter
-  [0x94, "boolean"], // mark: expands
-  [0xa5, "string"], // mark: name
+export const columnKinds: ReadonlyMap<number, ColumnKind> = new Map<number, ColumnKind>([
+  [column.objectActor, "number"],
+  [column.objectCounter, "number"],
+  [column.keyActor, "number"],
+  [column.keyCounter, "delta"],
+  [column.keyString, "string"],
+  [column.insert, "boolean"],
+  [column.action, "number"],
+  [column.valueSize, "size"],
+  [column.valueRaw, "raw"],
+  [column.predecessorCount, "number"],
+  [column.predecessorActor, "number"],
+  [column.predecessorCounter, "delta"],
+  [column.markExpands, "boolean"],
+  [column.markName, "string"],
 ]);
 
 /** One value, `count` times; null where there is none. */
@@ -51,7 +53,14 @@ export function readColumn(
   bytes: Uint8Array,
 ): { readonly rows: number; readonly sum: number } | undefined {
   const kind = columnKinds.get(specification);
-  if (kind === undefined) return undefined;
+  return kind === undefined ? undefined : sumColumn(kind, bytes);
+}
+
+/** Count what a column of a kind stands for, as {@link readColumn}. */
+export function sumColumn(
+  kind: ColumnKind,
+  bytes: Uint8Array,
+): { readonly rows: number; readonly sum: number } | undefined {
   if (kind === "raw") return { rows: 0, sum: bytes.length };
   if (kind === "boolean") return readBooleans(bytes);
   const runs = readRunsOf(bytes, valueReaders[kind]);

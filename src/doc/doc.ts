@@ -6,7 +6,7 @@
  * - A2 a change is applied only after its chunk was checked: uncompressed, one chunk, hash, limits of size, depth and string length
  * - A3 nothing here throws for a bad change: it is a verdict, and the others of its batch are applied
  */
-import type { DocValue, DraftOperation, DraftValue } from "../draft/index.ts";
+import type { DocValue, DraftOperation, DraftValue, Mark, Patch, Path } from "../draft/index.ts";
 
 /** A change as Automerge wrote it, with what its header says. Hashes and actors are lower-case hex, Automerge's own form. */
 export interface DocChange {
@@ -16,6 +16,8 @@ export interface DocChange {
   readonly actor: string;
   readonly seq: number;
   readonly deps: readonly string[];
+  /** Automerge's message, "" when there is none; at most `changeLimits.noteBytes` */
+  readonly note: string;
 }
 
 export type ChangeVerdict =
@@ -31,6 +33,7 @@ export const changeLimits = {
   depth: 64,
   stringBytes: 256 * 1024,
   operations: 20_000,
+  noteBytes: 256,
 } as const;
 
 export interface ApplyResult {
@@ -65,26 +68,71 @@ export interface OpenDoc {
     baseHeads: readonly string[];
     actor: string;
     timeMs: number;
+    note?: string;
   }): ReplayResult;
+  /**
+   * The same for drafts of which the first was recorded at `baseHeads` and each of the others upon the one before: each is a change of
+   * its own, but the document is renewed once. All of them are taken in, or none. `heads` are those after all of them.
+   */
+  replayChain(chain: {
+    drafts: readonly (readonly DraftOperation[])[];
+    baseHeads: readonly string[];
+    actor: string;
+    timeMs: number;
+    note?: string;
+  }): readonly ReplayResult[];
   /**
    * An empty change on the current heads, or on those of `at` alone: a deletion, an undeletion, a join. Behind the current heads
    * `actor` must be one whose changes are all in the past of `at`. @throws input/invalid
    */
-  emptyChange(options: { actor: string; timeMs: number; at?: readonly string[] }): DocChange;
+  emptyChange(options: { actor: string; timeMs: number; at?: readonly string[]; note?: string }): DocChange;
   hasHeads(heads: readonly string[]): boolean;
+  /** Frozen plain data as of earlier heads. @throws input/invalid for heads that are not here */
+  valueAt(heads: readonly string[]): { readonly [key: string]: DocValue };
+  /** What turns the version of `before` into that of `after`, marks included. @throws input/invalid */
+  diff(before: readonly string[], after: readonly string[]): readonly Patch[];
+  /**
+   * What takes back the changes between `before` and `after`, to be replayed at `after`. Text and list elements that others added
+   * since stay; a field that someone has written since is left out, so that the taking back never wins over a newer edit.
+   */
+  inverse(before: readonly string[], after: readonly string[]): readonly DraftOperation[];
+  /** Marks of the text at `path`, by start. @throws input/invalid where there is no text */
+  marks(path: Path): readonly Mark[];
+  /** All of it, for {@link DocEngine.loadDoc}: Automerge's save, and what judging later changes needs. Local only, never untrusted. */
   save(): Uint8Array<ArrayBuffer>;
+  /** Automerge's save with its columns as they are, for {@link DocEngine.readSnapshot} of others. */
+  snapshot(): Uint8Array<ArrayBuffer>;
   close(): void;
 }
 
+/** What needs no wasm: present from the first line on. */
+export interface ChangeCodec {
+  /**
+   * The first change of a document from a plain value, with its plain reading.
+   * @throws input/too-large over the limits of a change
+   */
+  encodeCreate(options: { value: DraftValue; actor: string; timeMs: number }): {
+    readonly change: DocChange;
+    readonly value: { readonly [key: string]: DocValue };
+  };
+  /**
+   * The document that a first change alone makes, as {@link OpenDoc.value} would show it; `undefined` for what only Automerge reads
+   * (dependencies, deletions, marks, several values of a field).
+   */
+  decodeCreate(change: DocChange): { readonly [key: string]: DocValue } | undefined;
+  /** Judge untrusted bytes as one change chunk. Never throws. */
+  parseChange(bytes: Uint8Array): ChangeVerdict;
+}
+
 /** The loaded library. */
-export interface DocEngine {
+export interface DocEngine extends ChangeCodec {
   /** An empty document without an actor's change. */
   createDoc(): OpenDoc;
-  /** The first change of a document from a plain value, with its plain reading. */
-  encodeInitial(options: { value: DraftValue; actor: string; timeMs: number }): {
-    change: DocChange;
-    value: { readonly [key: string]: DocValue };
-  };
-  /** Judge untrusted bytes as one change chunk. */
-  parseChange(bytes: Uint8Array): ChangeVerdict;
+  /** A document from what {@link OpenDoc.save} gave; `undefined` when it is damaged or of another version. */
+  loadDoc(saved: Uint8Array): OpenDoc | undefined;
+  /**
+   * The changes that a synced snapshot holds, judged in a scratch document that is freed. Untrusted: over `changeLimits` in any of
+   * them, or in all of it, it is `undefined`.
+   */
+  readSnapshot(bytes: Uint8Array): readonly DocChange[] | undefined;
 }

@@ -2,9 +2,15 @@
 import { readMadeObjects } from "./change-chunk.ts";
 import { changeLimits, type DocChange } from "./doc.ts";
 
+/** Which changes a document has. */
+export interface Hashes {
+  has(hash: string): boolean;
+  add(hash: string): void;
+}
+
 /** The changes in a document. */
 export interface History {
-  readonly hashes: Set<string>;
+  readonly hashes: Hashes;
   /** the last seq of each actor */
   readonly lastSeqs: Map<string, number>;
   /**
@@ -21,7 +27,7 @@ export interface Sorted {
 }
 
 /** Order changes so that each follows its dependencies, in time linear in changes and dependencies. */
-export function sortByDeps(changes: readonly DocChange[], hashes: ReadonlySet<string>): Sorted {
+export function sortByDeps(changes: readonly DocChange[], hashes: Pick<Hashes, "has">): Sorted {
   const fresh = new Map(
     changes.filter((change) => !hashes.has(change.hash)).map((change) => [change.hash, change]),
   );

@@ -9,14 +9,18 @@
  *
  * It knows no entries, no keys, no users: who may write, and what a deletion means, is decided above.
  */
+export { createChangeCodec } from "./codec.ts";
 export {
   changeLimits,
   type ApplyResult,
+  type ChangeCodec,
   type ChangeVerdict,
   type DocChange,
   type DocEngine,
   type OpenDoc,
   type ReplayResult,
 } from "./doc.ts";
+export { isEmptyChange } from "./empty-change.ts";
 export { loadAutomerge } from "./load.ts";
+export { snapshotLimits } from "./snapshot.ts";
 export { summarizeValue, summaryLimits, type Summary } from "./summary.ts";

@@ -10,6 +10,8 @@ export interface Library {
   readonly empty: Handle;
   readonly counter: ReplayTarget["counter"];
   readonly atomic: ReplayTarget["atomic"];
+  /** What a box of the two above holds; any other value as it is. */
+  unbox(value: unknown): unknown;
   sha256(bytes: Uint8Array): Uint8Array;
 }
 

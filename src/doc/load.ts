@@ -25,6 +25,10 @@ async function load(wasm: string | (() => Promise<Uint8Array>)): Promise<DocEngi
     empty: automerge.getBackend(automerge.init()),
     counter: (start) => new automerge.Counter(start),
     atomic: (text) => new automerge.ImmutableString(text),
+    unbox: (value) => {
+      if (automerge.isImmutableString(value)) return value.val;
+      return automerge.isCounter(value) ? value.value : value;
+    },
     sha256: (bytes) => sha256(bytes),
   });
 }

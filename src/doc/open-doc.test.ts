@@ -1,6 +1,7 @@
 import * as Automerge from "@automerge/automerge/slim";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
+  applyPatches,
   Atomic,
   Counter,
   encodeInitialValue,
@@ -47,7 +48,7 @@ const set = (key: string, value: number): Op => ({
 });
 
 function open(value: unknown = { a: 1 }): { doc: OpenDoc; first: DocChange } {
-  const { change: first } = engine.encodeInitial({
+  const { change: first } = engine.encodeCreate({
     value: encodeInitialValue(value),
     actor: ours,
     timeMs: 5_000,
@@ -59,7 +60,7 @@ function open(value: unknown = { a: 1 }): { doc: OpenDoc; first: DocChange } {
 const edit = (doc: OpenDoc, operations: DraftOperation[], baseHeads = doc.heads, actor = ours) =>
   doc.replay({ operations, baseHeads, actor, timeMs: 6_000 });
 
-describe("encodeInitial", () => {
+describe("encodeCreate", () => {
   it("reads back as it was given, for any key and value", () => {
     const value = JSON.parse(
       '{"__proto__":{"x":1},"constructor":"c","":0,"a/b":{"~":["__proto__"]}}',
@@ -73,7 +74,7 @@ describe("encodeInitial", () => {
       f: 0.5,
       big: [1e300, 2 ** 60, -(2 ** 60), -1e300, NaN],
     });
-    const initial = engine.encodeInitial({ value: encodeInitialValue(value), actor: ours, timeMs: 0 });
+    const initial = engine.encodeCreate({ value: encodeInitialValue(value), actor: ours, timeMs: 0 });
     const doc = engine.createDoc();
     expect(doc.applyChanges([initial.change])).toEqual({
       applied: [initial.change],
@@ -292,13 +293,87 @@ describe("replay", () => {
 });
 
 describe("an open document", () => {
+  it("shows what only other programs write as reading it anew shows it", () => {
+    const { doc, first } = open({ t: "abcd", l: [1, 2], c: Counter(1) });
+    const ids = Object.fromEntries(
+      (Automerge.decodeChange(first.bytes) as { ops: { key?: string; action: string }[] }).ops.map(
+        (op, i) => [op.key ?? "", `${i + 1}@${ours}`],
+      ),
+    );
+    const object = ids["t"] ?? "";
+    const changes = [
+      hostile([{ action: "set", obj: object, elemId: "_head", insert: true, value: "long👍", pred: [] }], {
+        startOp: 50,
+        deps: [first.hash],
+      }),
+      hostile([{ action: "makeMap", obj: object, elemId: "_head", insert: true, pred: [] }], {
+        startOp: 60,
+        deps: [first.hash],
+        actor: third,
+      }),
+      hostile(
+        [{ action: "set", obj: object, elemId: "_head", insert: true, value: 5, datatype: "int", pred: [] }],
+        {
+          startOp: 70,
+          deps: [first.hash],
+          actor: "0d".repeat(16),
+        },
+      ),
+    ];
+    const check = (): void => {
+      const fresh = engine.loadDoc(doc.save());
+      expect(doc.value).toEqual(fresh?.value);
+      fresh?.close();
+    };
+    for (const change of changes) {
+      expect(doc.applyChanges([change]).applied).toEqual([change]);
+      check();
+      for (let index = 0; index + 2 <= (doc.value.t as string).length; index += 2) {
+        const before = doc.heads;
+        edit(doc, [{ op: "spliceText", path: ["t"], index, remove: 0, insert: "-" }]);
+        edit(doc, [{ op: "spliceText", path: ["t"], index, remove: 2, insert: "" }]);
+        check();
+        expect(applyPatches(doc.valueAt(before), doc.diff(before, doc.heads))).toEqual(doc.value);
+      }
+    }
+    doc.close();
+  });
+
   it("writes empty changes, knows its heads and can be saved", () => {
     const { doc, first } = open();
     const empty = doc.emptyChange({ actor: theirs, timeMs: 0 });
     expect([empty.actor, empty.seq, empty.deps]).toEqual([theirs, 1, [first.hash]]);
     expect([doc.hasHeads([first.hash, empty.hash]), doc.hasHeads(["00".repeat(32)])]).toEqual([true, false]);
-    expect(Automerge.load(doc.save())).toEqual({ a: 1 });
+    expect(Automerge.load(doc.snapshot())).toEqual({ a: 1 });
     doc.close();
     expect(() => doc.value).toThrow();
+  });
+
+  it("keeps a note with a change, within its limit", () => {
+    const { doc, first } = open();
+    const operations: DraftOperation[] = [{ op: "set", path: ["b"], value: 1 }];
+    const base = { actor: theirs, timeMs: 0, note: "ä".repeat(changeLimits.noteBytes / 2) };
+    const [change] = doc.replay({ ...base, operations, baseHeads: doc.heads }).changes;
+    const behind = doc.replay({ ...base, operations, baseHeads: [first.hash], actor: third }).changes[0];
+    const empty = doc.emptyChange({ ...base, note: '{"merge":"x"}' });
+    const past = doc.emptyChange({ actor: "0f".repeat(16), timeMs: 0, note: "past", at: [first.hash] });
+    expect([first, change, behind, empty, past].map((written) => written?.note)).toEqual([
+      "",
+      base.note,
+      base.note,
+      '{"merge":"x"}',
+      "past",
+    ]);
+    const other = engine.createDoc();
+    const { applied } = other.applyChanges(
+      [first, change, behind, empty, past].filter((one) => one !== undefined),
+    );
+    expect(applied.map(({ note }) => note).sort()).toEqual(
+      ["", "past", '{"merge":"x"}', base.note, base.note].sort(),
+    );
+    expect(() => doc.emptyChange({ ...base, note: `${base.note}x` })).toThrow();
+    expect(() => doc.replay({ ...base, note: `${base.note}x`, operations, baseHeads: doc.heads })).toThrow();
+    doc.close();
+    other.close();
   });
 });

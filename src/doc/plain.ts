@@ -1,10 +1,10 @@
 /** Reads an Automerge document as plain data, by its own calls: any key is an own property, and depth is bounded. */
-import { shareStructure, type DocValue, type DraftOperation } from "../draft/index.ts";
+import { shareStructure, type DocValue, type Path } from "../draft/index.ts";
 import { assert } from "../std/index.ts";
 import { changeLimits } from "./doc.ts";
 
-/** What reading needs of a document's wasm handle. */
-export interface ReadableHandle {
+/** What reading needs of a document's wasm handle, or of a version. */
+export interface Readable {
   keys(object: string): string[];
   length(object: string): number;
   text(object: string): string;
@@ -17,133 +17,65 @@ export interface ReadableHandle {
  * @param previous an earlier reading; branches that are equal stay the same objects
  */
 export function readPlain(
-  handle: ReadableHandle,
+  from: Readable,
   previous?: { readonly [key: string]: DocValue },
 ): { readonly [key: string]: DocValue } {
-  return shareStructure(previous, readMap(handle, "_root", 0));
+  return shareStructure(previous, readMap(from, "_root", 0));
 }
 
-function readMap(
-  handle: ReadableHandle,
-  object: string,
-  depth: number,
-): { readonly [key: string]: DocValue } {
+function readMap(from: Readable, object: string, depth: number): { readonly [key: string]: DocValue } {
   const entries: [string, DocValue][] = [];
-  for (const key of handle.keys(object))
-    entries.push([key, readValue(handle, handle.getWithType(object, key), depth)]);
+  for (const key of from.keys(object)) entries.push([key, readValue(from, object, key, depth)]);
   return Object.fromEntries(entries);
 }
 
-function readList(handle: ReadableHandle, object: string, depth: number): readonly DocValue[] {
+function readList(from: Readable, object: string, depth: number): readonly DocValue[] {
   const list: DocValue[] = [];
-  const length = handle.length(object);
-  for (let index = 0; index < length; index++)
-    list.push(readValue(handle, handle.getWithType(object, index), depth));
+  const length = from.length(object);
+  for (let index = 0; index < length; index++) list.push(readValue(from, object, index, depth));
   return list;
 }
 
-function readValue(
-  handle: ReadableHandle,
-  found: readonly [string, unknown] | null,
-  depth: number,
-): DocValue {
+function readValue(from: Readable, owner: string, step: string | number, depth: number): DocValue {
+  const found = from.getWithType(owner, step);
   if (found === null) return null;
   const [type, value] = found;
-  if (typeof value === "string") {
-    if (type === "str") return value;
-    assert(depth < changeLimits.depth, "doc: objects nest within the limit");
-    if (type === "text") return handle.text(value);
-    return type === "list" ? readList(handle, value, depth + 1) : readMap(handle, value, depth + 1);
+  if (typeof value !== "string" || type === "str") return toLeaf(value);
+  assert(depth < changeLimits.depth, "doc: objects nest within the limit");
+  if (type === "text") return from.text(value);
+  return type === "list" ? readList(from, value, depth + 1) : readMap(from, value, depth + 1);
+}
+
+/** The container or text at a path; `undefined` where there is none. */
+export function findObject(
+  from: Readable,
+  path: Path,
+): { readonly type: string; readonly id: string } | undefined {
+  let found = { type: "map", id: "_root" };
+  for (const step of path) {
+    if (found.type !== (typeof step === "number" ? "list" : "map")) return undefined;
+    const value = from.getWithType(found.id, step);
+    if (value === null || typeof value[1] !== "string" || value[0] === "str") return undefined;
+    found = { type: value[0], id: value[1] };
   }
+  return found;
+}
+
+/** The value at a path, with all that is in it; `undefined` where there is none. */
+export function readAt(from: Readable, path: Path): DocValue | undefined {
+  const step = path.at(-1) ?? "";
+  const owner = findObject(from, path.slice(0, -1));
+  const isThere =
+    owner?.type === (typeof step === "number" ? "list" : "map") && from.getWithType(owner.id, step) !== null;
+  return isThere ? readValue(from, owner.id, step, path.length - 1) : undefined;
+}
+
+/** A value without parts as documents show it; null for what only other programs write. */
+export function toLeaf(value: unknown): DocValue {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value;
   if (value instanceof Uint8Array) return value;
   if (typeof value === "bigint") return Number(value);
-  return typeof value === "number" || typeof value === "boolean" ? value : null;
-}
-
-/** Where a reading is stale: fields or elements below, or, with `isWhole`, all of it. */
-export interface Stale {
-  isWhole: boolean;
-  readonly below: Map<string | number, Stale>;
-}
-
-/** What recorded operations touched. A list that was spliced is stale as a whole, since paths before and after name other elements. */
-export function staleAfter(operations: readonly DraftOperation[]): Stale {
-  const root: Stale = { isWhole: false, below: new Map() };
-  for (const { path } of operations) {
-    let at = root;
-    for (const step of path) {
-      const next = at.below.get(step) ?? { isWhole: false, below: new Map() };
-      at.below.set(step, next);
-      at = next;
-    }
-    at.isWhole = true;
-  }
-  return root;
-}
-
-/**
- * Read a document again where it is stale only.
- *
- * @param previous the reading just before the operations that made it stale, all written to `handle` by its one change
- */
-export function readStale(
-  handle: ReadableHandle,
-  previous: { readonly [key: string]: DocValue },
-  stale: Stale,
-): { readonly [key: string]: DocValue } {
-  return shareStructure(previous, renewMap(handle, "_root", previous, { stale, depth: 0 }));
-}
-
-interface Renewal {
-  readonly stale: Stale;
-  readonly depth: number;
-}
-
-function renewMap(
-  handle: ReadableHandle,
-  object: string,
-  previous: { readonly [key: string]: DocValue },
-  { stale, depth }: Renewal,
-): { readonly [key: string]: DocValue } {
-  const entries = new Map(Object.entries(previous));
-  for (const [step, below] of stale.below) {
-    const key = String(step);
-    const found = handle.getWithType(object, key);
-    if (found === null) entries.delete(key);
-    else entries.set(key, renewValue(handle, found, entries.get(key), { stale: below, depth }));
-  }
-  return Object.fromEntries(entries);
-}
-
-function renewList(
-  handle: ReadableHandle,
-  object: string,
-  previous: readonly DocValue[],
-  { stale, depth }: Renewal,
-): readonly DocValue[] {
-  const list = [...previous];
-  for (const [step, below] of stale.below) {
-    const index = Number(step);
-    list[index] = renewValue(handle, handle.getWithType(object, index), list[index], { stale: below, depth });
-  }
-  return list;
-}
-
-function renewValue(
-  handle: ReadableHandle,
-  found: readonly [string, unknown] | null,
-  previous: DocValue | undefined,
-  { stale, depth }: Renewal,
-): DocValue {
-  const object = found?.[1];
-  if (!stale.isWhole && typeof object === "string") {
-    const below = { stale, depth: depth + 1 };
-    if (found?.[0] === "list" && Array.isArray(previous)) return renewList(handle, object, previous, below);
-    if (found?.[0] === "map" && previous !== undefined && isFields(previous))
-      return renewMap(handle, object, previous, below);
-  }
-  return readValue(handle, found, depth);
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : null;
 }
 
 /** Tell whether a value is a map of fields. */

@@ -86,3 +86,34 @@ export interface RecordedDraft<T> {
   /** frozen; unchanged branches are the same objects as in the base */
   readonly optimistic: T;
 }
+
+/**
+ * What differs between two versions of a document: the language of edits with plain values. In order, each path as the ones before
+ * leave the document. Marks stand in those of histories and comparisons only: they are no part of a value.
+ */
+export type Patch =
+  | { readonly op: "set"; readonly path: Path; readonly value: DocValue }
+  | { readonly op: "delete"; readonly path: Path }
+  | {
+      readonly op: "splice";
+      readonly path: Path;
+      readonly index: number;
+      readonly remove: number;
+      readonly values: readonly DocValue[];
+    }
+  | {
+      readonly op: "spliceText";
+      readonly path: Path;
+      readonly index: number;
+      readonly remove: number;
+      readonly insert: string;
+    }
+  | Extract<DraftOperation, { readonly op: "mark" | "unmark" }>;
+
+/** A mark of a text: a span of UTF-16 units with a name and a value. */
+export interface Mark {
+  readonly start: number;
+  readonly end: number;
+  readonly name: string;
+  readonly value: null | boolean | number | string;
+}

@@ -12,7 +12,6 @@ export interface ReplayTarget {
     length(object: string): number;
     put(object: string, step: Step, value: unknown, datatype: ScalarType): void;
     putObject(object: string, step: Step, text: string): string;
-    initRootFromHydrate(value: unknown): void;
     putObjectFromHydrate(object: string, step: Step, value: unknown): string;
     delete(object: string, step: Step): void;
     splice(object: string, index: number, remove: number, text: string): void;
@@ -34,13 +33,32 @@ const root = "_root";
  * @throws `input/invalid` with `path` when an operation does not fit the document
  */
 export function replayDraft(target: ReplayTarget, operations: readonly DraftOperation[]): void {
-  for (const operation of operations) replayOne(target, operation);
+  for (const operation of foldIncrements(operations)) replayOne(target, operation);
 }
 
-/** Fill an empty document with its first value. The caller opens and commits the change around it. */
-export function replayInitial(target: ReplayTarget, value: DraftValue): void {
-  target.doc.initRootFromHydrate(hydrate(target, value));
-  mendInside(target, root, value);
+/** Of increases of one counter in a row, their sum: Automerge looks at all that there are whenever one is added. */
+function* foldIncrements(operations: readonly DraftOperation[]): Generator<DraftOperation> {
+  let last: Extract<DraftOperation, { readonly op: "increment" }> | undefined;
+  for (const operation of operations) {
+    if (operation.op !== "increment") {
+      if (last !== undefined) yield last;
+      last = undefined;
+      yield operation;
+      continue;
+    }
+    const by = (last?.by ?? 0) + operation.by;
+    if (last !== undefined && Number.isSafeInteger(by) && samePath(last.path, operation.path))
+      last = { ...last, by };
+    else {
+      if (last !== undefined) yield last;
+      last = operation;
+    }
+  }
+  if (last !== undefined) yield last;
+}
+
+function samePath(a: Path, b: Path): boolean {
+  return a.length === b.length && a.every((step, index) => step === b[index]);
 }
 
 function replayOne(target: ReplayTarget, operation: DraftOperation): void {

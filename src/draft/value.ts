@@ -1,5 +1,5 @@
 /** Checks and copies values on their way into a document. */
-import { CofferError } from "../std/index.ts";
+import { CofferError, isCofferError } from "../std/index.ts";
 import { draftLimits, type DocValue, type DraftValue, type Path, type TaggedValue } from "./draft.ts";
 
 declare const counterMark: unique symbol;
@@ -66,8 +66,12 @@ export function takeRoom(room: DraftRoom, path: Path, sizeBytes: number): void {
   });
 }
 
+/** Most text holds none of these, and this looks through it faster than a loop. */
+const beyondAscii = /[\u0080-\uffff]/;
+
 /** Bytes of a string in UTF-8, at most three for a unit. */
 export function textBytes(text: string): number {
+  if (!beyondAscii.test(text)) return text.length;
   let sizeBytes = text.length;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
@@ -125,26 +129,47 @@ export function encodeValue(
 
 function encodeContainer(room: DraftRoom, value: object, path: Path, above: readonly object[]): DraftValue {
   if (isDraft(value)) {
-    refuse(path, "already in the document: assign a copy made by current()");
+    const copy = removedCopy(value, room);
+    if (copy === undefined) refuse(path, "already in the document: assign a copy made by current()");
+    return encodeContainer(room, copy, path, above);
   }
   if (above.includes(value)) refuse(path, "the value contains itself");
   const inside = [...above, value];
-  if (Array.isArray(value)) {
-    if (value.length > room.operations) takeRoom({ operations: 0, bytes: 0 }, path, 0);
-    return Array.from(value, (element, index) => encodeValue(room, element, [...path, index], inside));
-  }
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-    refuse(path, `only plain objects can be stored, not a ${value.constructor?.name ?? "class"}`);
-  }
-  if (Object.getOwnPropertySymbols(value).length > 0) refuse(path, "symbols cannot be stored");
-  const copy = Object.create(null) as Record<string, DraftValue>;
-  for (const [key, element] of Object.entries(value)) {
+  const keys = readForeign(path, () => keysOf(room, value, path));
+  const isList = Array.isArray(value);
+  const fields = keys.map((key): [string, DraftValue] => {
     const name = key.toWellFormed();
-    room.bytes -= textBytes(name);
-    copy[name] = encodeValue(room, element, [...path, name], inside);
+    if (!isList) room.bytes -= textBytes(name);
+    const at = [...path, isList ? Number(key) : name];
+    const element = readForeign(at, () => (value as Readonly<Record<string, unknown>>)[key]);
+    return [name, encodeValue(room, element, at, inside)];
+  });
+  return isList ? fields.map(([, element]) => element) : Object.fromEntries(fields);
+}
+
+/** The keys of a list without gaps, or of a plain object. Others are refused. */
+function keysOf(room: DraftRoom, value: object, path: Path): readonly string[] {
+  const isList = Array.isArray(value);
+  if (isList && value.length > room.operations) takeRoom({ operations: 0, bytes: 0 }, path, 0);
+  let prototype: unknown = Object.getPrototypeOf(value);
+  if (isList && prototype !== null) prototype = Object.getPrototypeOf(prototype);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
+    refuse(path, `only plain objects and lists can be stored, not a ${value.constructor.name}`);
+  if (Object.getOwnPropertySymbols(value).length > 0) refuse(path, "symbols cannot be stored");
+  const keys = Object.keys(value);
+  if (isList && (keys.length !== value.length || keys.some((key, index) => key !== `${index}`)))
+    refuse(path, "a list holds its elements, without gaps, and nothing else");
+  return keys;
+}
+
+/** Run what reads from an object of the application: its getters and traps may throw. */
+function readForeign<T>(path: Path, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (isCofferError(cause)) throw cause;
+    refuse(path, "reading this fails");
   }
-  return { ...copy };
 }
 
 /** Check a whole number that survives every platform. */
@@ -184,14 +209,21 @@ function printPath(path: Path): string {
   return path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
 
-const drafts = new WeakSet<object>();
+type Removed = (room: DraftRoom) => object | undefined;
 
-/** Note that an object is a draft, so that it is refused as a value. */
-export function markDraft(draft: object): void {
-  drafts.add(draft);
+const drafts = new WeakMap<object, Removed>();
+
+/** Note that an object is a draft, so that it is no value like others. */
+export function markDraft(draft: object, removed: Removed): void {
+  drafts.set(draft, removed);
+}
+
+/** A plain copy of a draft that was removed in the edit that has this room; `undefined` for any other. */
+export function removedCopy(draft: object, room: DraftRoom): object | undefined {
+  return drafts.get(draft)?.(room);
 }
 
 /** Tell whether an object is a draft, of this edit or of another. */
-export function isDraft(value: unknown): boolean {
+export function isDraft(value: unknown): value is object {
   return typeof value === "object" && value !== null && drafts.has(value);
 }

@@ -65,7 +65,6 @@ import {
   type ByteReader,
   ByteWriter,
   compareBytes,
-  concatBytes,
   idToBytes,
   utf8ToBytes,
   type CommitHash,
@@ -209,13 +208,23 @@ export function contextOf(crypto: Pick<Verifier, "sha256">, core: CommitCore): U
   return crypto.sha256(preimage.toBytes());
 }
 
-/** Encode an entry preimage with its ciphertext hash all zero: the additional data of the encryption. */
+/** The size of an entry preimage. */
+export function additionalDataSizeBytes(dependencyCount: number): number {
+  return additionalDataBytes + dependencyCount * 32;
+}
+
+/**
+ * Encode an entry preimage with its ciphertext hash all zero: the additional data of the encryption.
+ *
+ * @param into where it is written, of just its size; memory of its own by default
+ */
 export function additionalDataOf(
   context: Uint8Array,
   entryIndex: number,
   fields: EntryFields,
+  into = new Uint8Array(additionalDataSizeBytes(fields.dependencies.length)),
 ): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter(144 + fields.dependencies.length * 32)
+  const writer = new ByteWriter(into)
     .fixed(entryDomain)
     .fixed(context, 32)
     .u16(entryIndex)
@@ -229,6 +238,8 @@ export function additionalDataOf(
 }
 
 const noHash = new Uint8Array(32);
+/** domain, context, index, type, docId, key name, counter, dependency count, size, hash */
+const additionalDataBytes = entryDomain.length + 32 + 2 + 1 + 16 + 28 + 8 + 1 + 4 + 32;
 
 /** Hash an entry, from its additional data, which is overwritten, and its ciphertext hash. */
 export function hashEntry(
@@ -247,17 +258,20 @@ export function hashEntry(
 export function encodeCommit(
   commit: Pick<Commit, "header" | "entries" | "signature">,
 ): Uint8Array<ArrayBuffer> {
-  return concatBytes(encodeUnsigned(encodeCore(commit.header), commit.entries), commit.signature);
+  return encodeUnsigned(encodeCore(commit.header), commit.entries).fixed(commit.signature).toBytes();
 }
 
-/** Encode a commit but for its signature: the version, the core, and as much of each entry as is there. */
-export function encodeUnsigned(core: Uint8Array, entries: readonly CommitEntry[]): Uint8Array<ArrayBuffer> {
-  let sizeBytes = core.length + 3;
+/**
+ * Encode a commit but for its signature, which is written next: the version, the core, and as much of each entry as is there.
+ */
+export function encodeUnsigned(core: Uint8Array, entries: readonly CommitEntry[]): ByteWriter {
+  let sizeBytes = core.length + 3 + signatureBytes;
   for (const { header, ciphertext } of entries) {
     sizeBytes += 96 + (ciphertext?.length ?? 0) + (header?.dependencies.length ?? 0) * 32;
   }
   const writer = new ByteWriter(sizeBytes).u8(commitVersion).fixed(core).u16(entries.length);
-  const indexByHash = new Map(entries.map(({ entryHash }, index) => [entryHash, index]));
+  const isAlone = entries.every(({ header }) => (header?.dependencies.length ?? 0) === 0);
+  const indexByHash = new Map(isAlone ? [] : entries.map(({ entryHash }, index) => [entryHash, index]));
   for (const entry of entries) {
     if (entry.header === undefined) writer.u8(presences.hash).fixed(idToBytes(entry.entryHash));
     else {
@@ -266,7 +280,7 @@ export function encodeUnsigned(core: Uint8Array, entries: readonly CommitEntry[]
       writer.fixed(entry.ciphertext ?? entry.header.ciphertextHash);
     }
   }
-  return writer.toBytes();
+  return writer;
 }
 
 function writeEntryHeader(

@@ -12,9 +12,9 @@
  * | dependencies' fingerprint | 4 bytes | SHA-256 | coffer/deps/v1 | entry hashes(32 each), sorted |
  */
 import {
+  assert,
   bytesToHex,
   bytesToId,
-  ByteWriter,
   concatBytes,
   idToBytes,
   utf8ToBytes,
@@ -59,10 +59,17 @@ export function createDocIdDerivation(
   writer: Omit<DocOrigin, "keyId" | "docCounter">,
 ): (keyId: Uint8Array, docCounter: number) => Uint8Array {
   const start = concatBytes(docDomain, idToBytes(writer.tenantId), idToBytes(writer.dbId));
-  const middle = concatBytes(idToBytes(writer.author), writer.writerNonce);
+  const end = concatBytes(idToBytes(writer.author), writer.writerNonce);
+  assert(writer.writerNonce.length === 16, "ids: a writer nonce has 16 bytes");
+  const preimage = concatBytes(start, new Uint8Array(16), end, new Uint8Array(8));
+  const counter = new DataView(preimage.buffer, preimage.length - 8);
   return (keyId, docCounter) => {
-    const preimage = new ByteWriter(144).fixed(start).fixed(keyId, 16).fixed(middle, 48).u64(docCounter);
-    return crypto.sha256(preimage.toBytes()).subarray(0, 16);
+    assert(keyId.length === 16, "ids: a key id has 16 bytes");
+    assert(Number.isSafeInteger(docCounter) && docCounter >= 0, "ids: a document's counter is a count");
+    preimage.set(keyId, start.length);
+    counter.setUint32(0, Math.floor(docCounter / 0x1_0000_0000));
+    counter.setUint32(4, docCounter % 0x1_0000_0000);
+    return crypto.sha256(preimage).subarray(0, 16);
   };
 }
 
@@ -71,13 +78,34 @@ export function deriveActorId(
   crypto: Pick<Verifier, "sha256">,
   writer: { readonly author: AuthorKey; readonly writerNonce: Uint8Array; readonly docId: DocId },
 ): string {
-  const digest = crypto.sha256(
-    actorDomain,
-    idToBytes(writer.author),
-    writer.writerNonce,
-    idToBytes(writer.docId),
-  );
-  return bytesToHex(digest.subarray(0, 16));
+  return createActorDerivation(crypto, writer)(idToBytes(writer.docId));
+}
+
+/** Prepare to derive the actors of one writer in many documents: 32 hex digits for the bytes of a document's id. */
+function createActorDerivation(
+  crypto: Pick<Verifier, "sha256">,
+  writer: { readonly author: AuthorKey; readonly writerNonce: Uint8Array },
+): (docId: Uint8Array) => string {
+  const start = concatBytes(actorDomain, idToBytes(writer.author), writer.writerNonce);
+  const preimage = concatBytes(start, new Uint8Array(16));
+  return (docId) => {
+    preimage.set(docId, start.length);
+    return bytesToHex(crypto.sha256(preimage).subarray(0, 16));
+  };
+}
+
+/** Prepare to name many new documents of one writer under one key: the id of each, and the actor that creates it. */
+export function createDocNaming(
+  crypto: Pick<Verifier, "sha256">,
+  origin: Omit<DocOrigin, "docCounter">,
+): (docCounter: number) => { readonly docId: DocId; readonly actor: string } {
+  const keyId = idToBytes(origin.keyId);
+  const deriveId = createDocIdDerivation(crypto, origin);
+  const deriveActor = createActorDerivation(crypto, origin);
+  return (docCounter) => {
+    const docId = deriveId(keyId, docCounter);
+    return { docId: bytesToId("DocId", docId), actor: deriveActor(docId) };
+  };
 }
 
 /*

@@ -33,6 +33,7 @@ export {
 export { commitSuite, commitVersion, encodeCommit, noSeenHead } from "./codec.ts";
 export {
   createContentKey,
+  createDocNaming,
   deriveActorId,
   deriveDocId,
   deriveNameId,
@@ -44,5 +45,6 @@ export {
 } from "./ids.ts";
 export { openEntries, openEntry, type FindKey } from "./open.ts";
 export { maxPlaintextBytes, sealedSizeBytes } from "./padding.ts";
-export { sealCommit } from "./seal.ts";
+export { fillCommit, presenceOf, type Presence } from "./presence.ts";
+export { sealCommit, type SealedCommit } from "./seal.ts";
 export { parseCommit, verifyCommit } from "./verify.ts";

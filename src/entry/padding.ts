@@ -6,7 +6,7 @@
  *
  * @see Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", §4
  */
-import { ByteReader, ByteWriter } from "../std/index.ts";
+import { assert, ByteReader } from "../std/index.ts";
 import { entryLimits, type EntryType } from "./entry.ts";
 
 /** Size of the GCM tag that ends a ciphertext. */
@@ -17,17 +17,17 @@ export function paddedSizeBytes(sizeBytes: number): number {
   return padme(varintBytes(sizeBytes) + sizeBytes);
 }
 
-/** Pad a plaintext. */
-export function pad(plaintext: Uint8Array): Uint8Array<ArrayBuffer> {
-  const sizeBytes = paddedSizeBytes(plaintext.length);
-  const prefix = new ByteWriter(8).varint(plaintext.length).toBytes();
-  const padded = new Uint8Array(sizeBytes);
-  padded.set(prefix);
-  padded.set(plaintext, prefix.length);
-  return padded;
+/** Pad a plaintext into `target`, which is as long as it will be, and all zero. */
+export function padInto(target: Uint8Array, plaintext: Uint8Array): void {
+  assert(target.length === paddedSizeBytes(plaintext.length), "entry: padding has its size");
+  let at = 0;
+  let rest = plaintext.length;
+  for (; rest >= 128; rest >>>= 7) target[at++] = (rest & 127) | 128;
+  target[at++] = rest;
+  target.set(plaintext, at);
 }
 
-/** The plaintext as a view, or `undefined` for anything that {@link pad} would not have written. */
+/** The plaintext as a view, or `undefined` for anything that {@link padInto} would not have written. */
 export function unpad(padded: Uint8Array): Uint8Array | undefined {
   const reader = new ByteReader(padded);
   const plaintext = reader.sized(padded.length);

@@ -5,7 +5,6 @@ import {
   bytesToId,
   CofferError,
   compareBytes,
-  concatBytes,
   equalBytes,
   idToBytes,
   type CommitHash,
@@ -14,6 +13,7 @@ import {
 import type { Crypto } from "../crypto/index.ts";
 import {
   additionalDataOf,
+  additionalDataSizeBytes,
   commitSuite,
   contextOf,
   encodeCore,
@@ -34,10 +34,16 @@ import {
   type CommittedKey,
   type ContentKey,
   type EntryDraft,
+  type EntryHeader,
 } from "./entry.ts";
 import { createDocIdDerivation } from "./ids.ts";
-import { maxPlaintextBytes, pad, sealedSizeBytes, tagBytes } from "./padding.ts";
+import { maxPlaintextBytes, padInto, paddedSizeBytes, sealedSizeBytes, tagBytes } from "./padding.ts";
 import { deriveSealingKey, nonceOf, type SealingKey } from "./sealing-key.ts";
+
+/** A commit that was made here: its bytes are its own. */
+export interface SealedCommit extends Commit {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
 
 /**
  * Seal a draft: encrypt each entry under a salt drawn for this call, then sign them all at once.
@@ -47,7 +53,7 @@ import { deriveSealingKey, nonceOf, type SealingKey } from "./sealing-key.ts";
  *
  * @throws `input/too-large` before anything is signed when a limit would be broken
  */
-export async function sealCommit(crypto: Crypto, draft: CommitDraft): Promise<Commit> {
+export async function sealCommit(crypto: Crypto, draft: CommitDraft): Promise<SealedCommit> {
   checkDraft(draft);
   const salt = crypto.randomBytes(32);
   const keys = await deriveKeys(crypto, draft.entries, salt);
@@ -80,7 +86,7 @@ export async function sealCommit(crypto: Crypto, draft: CommitDraft): Promise<Co
     header: { ...core, entryHashes: entries.map(({ entryHash }) => entryHash) },
     entries,
     signature,
-    bytes: concatBytes(unsigned, signature),
+    bytes: unsigned.fixed(signature, signatureBytes).toBytes(),
   };
 }
 
@@ -168,61 +174,122 @@ interface SealingCommit {
   readonly context: Uint8Array;
   readonly keys: readonly CommitKey[];
   readonly deriveDocId: ReturnType<typeof createDocIdDerivation>;
-  /** one for each entry begun so far, in order */
-  readonly sealed: Promise<SealedEntry>[];
+  /** zeros that padded plaintexts and additional data take their room from */
+  readonly arena: Uint8Array<ArrayBuffer>;
+  arenaOffset: number;
+  readonly sealed: SealedEntry[];
 }
 
-/** Seal all entries at once; one that depends on entries of this commit waits for their hashes. */
+/** Seal the entries in order, as many at once as depend on none of those that are begun with them. */
 async function sealEntries(
   crypto: Crypto,
   parts: { readonly draft: CommitDraft; readonly core: CommitCore; readonly keys: readonly CommitKey[] },
 ): Promise<readonly SealedEntry[]> {
   const { draft, core, keys } = parts;
-  const context = contextOf(crypto, core);
+  const { entries } = draft;
+  let arenaBytes = 0;
+  for (const { plaintext, dependencies } of entries)
+    arenaBytes += paddedSizeBytes(plaintext.length) + additionalDataSizeBytes(dependencies.length);
   const commit: SealingCommit = {
-    context,
+    context: contextOf(crypto, core),
     keys,
     deriveDocId: createDocIdDerivation(crypto, core),
+    arena: new Uint8Array(arenaBytes),
+    arenaOffset: 0,
     sealed: [],
   };
-  for (const entry of draft.entries) commit.sealed.push(sealEntry(crypto, commit, entry));
-  return Promise.all(commit.sealed);
+  while (commit.sealed.length < entries.length) {
+    const from = commit.sealed.length;
+    const begun: BegunEntry[] = [];
+    for (let index = from; index < entries.length; index++) {
+      const entry = entries[index];
+      if (entry === undefined || dependsOn(entry, index) >= from) break;
+      begun.push(beginEntry(crypto, commit, { draft: entry, index }));
+    }
+    const ciphertexts = await Promise.all(begun.map(({ ciphertext }) => ciphertext));
+    for (const [at, { additionalData, header }] of begun.entries())
+      commit.sealed.push(
+        endEntry(crypto, { additionalData, header, ciphertext: ciphertexts[at] ?? noBytes }),
+      );
+  }
+  commit.arena.fill(0);
+  return commit.sealed;
 }
 
-async function sealEntry(crypto: Crypto, commit: SealingCommit, draft: EntryDraft): Promise<SealedEntry> {
-  const index = commit.sealed.length;
+const noBytes = new Uint8Array(0);
+
+/** The last entry of the same commit that an entry depends on, -1 for none. */
+function dependsOn({ dependencies }: EntryDraft, index: number): number {
+  let last = -1;
+  for (const dependency of dependencies) {
+    if (typeof dependency === "string") continue;
+    assert(dependency.index < index, "entry: a dependency in the same commit comes earlier");
+    last = Math.max(last, dependency.index);
+  }
+  return last;
+}
+
+/** An entry that is being encrypted. */
+interface BegunEntry {
+  readonly additionalData: Uint8Array;
+  readonly header: Omit<EntryHeader, "ciphertextHash">;
+  readonly ciphertext: Promise<Uint8Array<ArrayBuffer>>;
+}
+
+function beginEntry(
+  crypto: Crypto,
+  commit: SealingCommit,
+  { draft, index }: { readonly draft: EntryDraft; readonly index: number },
+): BegunEntry {
   const { entryType, docCounter = 0 } = draft;
   const keyIndex = commit.keys.findIndex(({ contents }) => contents.has(draft.key));
   const key = commit.keys[keyIndex];
   assert(key !== undefined, "entry: every key of the draft was derived");
   const docId = idToBytes(draft.docId);
   checkDocId(draft, docId, () => commit.deriveDocId(key.keyId, docCounter));
-  const plaintext = pad(draft.plaintext);
-  const ciphertextSizeBytes = plaintext.length + tagBytes;
-  const dependencies =
-    draft.dependencies.length === 0 ? [] : await resolveDependencies(draft, index, commit.sealed);
-  const additionalData = additionalDataOf(commit.context, index, {
-    entryType,
-    docId,
-    keyName: key.name,
-    docCounter,
-    dependencies: dependencies.map(({ bytes }) => bytes),
-    ciphertextSizeBytes,
-  });
-  const ciphertext = await crypto.encrypt(key.sealing.cipherKey, nonceOf(index), plaintext, additionalData);
-  assert(ciphertext.length === ciphertextSizeBytes, "entry: the ciphertext has the size that was bound");
-  const ciphertextHash = crypto.sha256(ciphertext);
-  const hash = hashEntry(crypto, additionalData, ciphertextHash);
+  const plaintext = takeRoom(commit, paddedSizeBytes(draft.plaintext.length));
+  padInto(plaintext, draft.plaintext);
+  const dependencies = draft.dependencies.length === 0 ? [] : resolveDependencies(draft, commit.sealed);
   const header = {
     docId: draft.docId,
     entryType,
     dependencies: dependencies.map(({ id }) => id),
     keyIndex,
     docCounter,
-    ciphertextSizeBytes,
-    ciphertextHash,
+    ciphertextSizeBytes: plaintext.length + tagBytes,
   };
-  return { entry: { entryHash: bytesToId("EntryHash", hash), header, ciphertext }, hash };
+  const fields = {
+    entryType,
+    docId,
+    keyName: key.name,
+    docCounter,
+    dependencies: dependencies.map(({ bytes }) => bytes),
+    ciphertextSizeBytes: header.ciphertextSizeBytes,
+  };
+  const room = takeRoom(commit, additionalDataSizeBytes(dependencies.length));
+  const additionalData = additionalDataOf(commit.context, index, fields, room);
+  const ciphertext = crypto.encrypt(key.sealing.cipherKey, nonceOf(index), plaintext, additionalData);
+  return { additionalData, header, ciphertext };
+}
+
+function takeRoom(commit: SealingCommit, sizeBytes: number): Uint8Array<ArrayBuffer> {
+  const start = commit.arenaOffset;
+  commit.arenaOffset += sizeBytes;
+  return commit.arena.subarray(start, commit.arenaOffset);
+}
+
+function endEntry(
+  crypto: Crypto,
+  { additionalData, header, ciphertext }: Omit<BegunEntry, "ciphertext"> & { ciphertext: Uint8Array },
+): SealedEntry {
+  assert(
+    ciphertext.length === header.ciphertextSizeBytes,
+    "entry: the ciphertext has the size that was bound",
+  );
+  const ciphertextHash = crypto.sha256(ciphertext);
+  const hash = hashEntry(crypto, additionalData, ciphertextHash);
+  const entryHash = bytesToId("EntryHash", hash);
+  return { entry: { entryHash, header: { ...header, ciphertextHash }, ciphertext }, hash };
 }
 
 /** A document's id must be what readers will derive; otherwise the commit would be refused everywhere. */
@@ -236,17 +303,12 @@ function checkDocId(draft: EntryDraft, docId: Uint8Array, derive: () => Uint8Arr
   assert(!isDirectory || docId.every((byte) => byte === 0), "entry: a directory record has no document");
 }
 
-async function resolveDependencies(
-  draft: EntryDraft,
-  index: number,
-  sealed: readonly Promise<SealedEntry>[],
-): Promise<readonly Hash<EntryHash>[]> {
-  const ids = draft.dependencies.map(async (dependency) => {
+function resolveDependencies(draft: EntryDraft, sealed: readonly SealedEntry[]): readonly Hash<EntryHash>[] {
+  const ids = draft.dependencies.map((dependency) => {
     if (typeof dependency === "string") return dependency;
-    assert(dependency.index < index, "entry: a dependency in the same commit comes earlier");
-    const earlier = await sealed[dependency.index];
+    const earlier = sealed[dependency.index];
     assert(earlier !== undefined, "entry: a dependency in the same commit exists");
     return earlier.entry.entryHash;
   });
-  return sortHashes(await Promise.all(ids));
+  return sortHashes(ids);
 }

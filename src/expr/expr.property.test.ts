@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import {
   compileFilter,
   createComparator,
+  sortFirst,
   evaluate,
   matches,
   parseDefinition,
@@ -96,6 +97,30 @@ describe("the comparator", () => {
         if (compare(one, two) <= 0 && compare(two, three) <= 0)
           expect(compare(one, three)).toBeLessThanOrEqual(0);
       }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("gives the first rows as sorting all of them does", () => {
+    fc.assert(
+      fc.property(
+        fc.array(sortKey, { maxLength: 3 }),
+        fc.array(row, { maxLength: 40 }),
+        fc.nat(45),
+        (sort, values, count) => {
+          const compare = createComparator(sort, "en");
+          const rows = values.map((value, id) => ({ value, id }));
+          const all = rows.toSorted((one, two) => compare(one.value, two.value) || one.id - two.id);
+          const first = sortFirst(rows, {
+            sort,
+            read: ({ value }) => value,
+            tie: (one, two) => one.id - two.id,
+            count,
+            locale: "en",
+          });
+          expect(first).toEqual(all.slice(0, count));
+        },
+      ),
       { numRuns: 500 },
     );
   });

@@ -48,6 +48,7 @@ export {
   type SortKey,
 } from "./expression.ts";
 export { createComparator, type Comparator } from "./order.ts";
+export { sortFirst } from "./sort.ts";
 export {
   parseDefinition,
   parseExpression,

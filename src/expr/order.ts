@@ -19,7 +19,7 @@ export type Comparator = (left: unknown, right: unknown) => number;
  * @param locale a BCP 47 tag; the default is the reader's own
  */
 export function createComparator(sort: readonly SortKey[], locale?: string): Comparator {
-  const collator = new Intl.Collator(locale, { numeric: true });
+  const collator = collatorOf(locale);
   const levels = sort.map((key) => ({ path: fieldPath(key.field), descending: key.order === "desc" }));
   return (left, right) => {
     for (const { path, descending } of levels) {
@@ -35,7 +35,20 @@ export function createComparator(sort: readonly SortKey[], locale?: string): Com
   };
 }
 
-function compareValues(left: unknown, right: unknown, collator: Intl.Collator): number {
+const collators = new Map<string | undefined, Intl.Collator>();
+
+/** The collator of a locale, made once: making one costs milliseconds. */
+export function collatorOf(locale: string | undefined): Intl.Collator {
+  let collator = collators.get(locale);
+  if (collator === undefined) {
+    collator = new Intl.Collator(locale, { numeric: true });
+    collators.set(locale, collator);
+  }
+  return collator;
+}
+
+/** Compare two values that are not missing. */
+export function compareValues(left: unknown, right: unknown, collator: Intl.Collator): number {
   const kind = kindOf(left);
   const otherKind = kindOf(right);
   if (kind !== otherKind) return kinds.indexOf(kind) - kinds.indexOf(otherKind);

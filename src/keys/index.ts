@@ -15,7 +15,8 @@ export { createGenesis, parseGenesis } from "./genesis.ts";
 export { createIdentity } from "./identity.ts";
 export { encodeJoinRequest, parseJoinRequest } from "./join-request.ts";
 export { encodeJoinResponse, openJoinResponse, type JoinResponseDraft } from "./join-response.ts";
-export { loadBag, openBagSecrets, sealBag } from "./key-bag.ts";
+export { readKdfParameters, writeKdfParameters } from "./kdf-codec.ts";
+export { addKey, loadBag, openBagSecrets, sealBag, wipeSecrets } from "./key-bag.ts";
 export type {
   BagSecrets,
   Genesis,
@@ -28,7 +29,8 @@ export type {
   PublicIdentity,
   UnlockedIdentity,
 } from "./keys.ts";
-export { checkPassword, createSharePassword, type PasswordCheck } from "./password.ts";
+export { readKeyName } from "./name.ts";
+export { checkPassword, createSharePassword, requirePassword, type PasswordCheck } from "./password.ts";
 export { openPrivate, sealPrivate } from "./private.ts";
 export { safetyNumber } from "./safety-number.ts";
 export { createVault, readVault, unlockVault } from "./vault.ts";

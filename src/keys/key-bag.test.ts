@@ -152,11 +152,11 @@ describe("private records", () => {
       ).toMatchObject(corrupt);
       expect(await failure(openPrivate(crypto, ada, "alias", sealed.subarray(0, at)))).toMatchObject(corrupt);
     }
-    expect(await failure(sealPrivate(crypto, ada, "alias", new Uint8Array(65_537)))).toMatchObject({
+    expect(await failure(sealPrivate(crypto, ada, "alias", new Uint8Array(1_048_577)))).toMatchObject({
       code: "input/too-large",
     });
-    const largest = await sealPrivate(crypto, ada, "alias", new Uint8Array(65_536));
-    expect(await openPrivate(crypto, ada, "alias", largest)).toHaveLength(65_536);
+    const largest = await sealPrivate(crypto, ada, "alias", new Uint8Array(1_048_576));
+    expect(await openPrivate(crypto, ada, "alias", largest)).toHaveLength(1_048_576);
   });
 
   test("differ each time they are sealed", async () => {

@@ -104,6 +104,18 @@ export async function loadBag(crypto: Crypto, secrets: BagSecrets): Promise<KeyB
   };
 }
 
+/** A bag with one more key, and the next version. The secrets are shared with the bag before. */
+export function addKey(secrets: BagSecrets, key: KeySecret): BagSecrets {
+  return { ...secrets, version: secrets.version + 1, keys: [...secrets.keys, key] };
+}
+
+/** Forget the secrets of an opened bag. */
+export function wipeSecrets(secrets: BagSecrets): void {
+  secrets.namesKey.fill(0);
+  secrets.deviceSecret.fill(0);
+  for (const key of secrets.keys) key.secret.fill(0);
+}
+
 /** Writers on all devices choose alike: the highest epoch, then the lowest fingerprint. */
 function isPreferred(key: KeyName, other: KeyName): boolean {
   if (key.epoch !== other.epoch) return key.epoch > other.epoch;

@@ -21,3 +21,22 @@ export function requireName(text: string): void {
     message: "A name has 1 to 256 bytes, no spaces around it and no control characters.",
   });
 }
+
+/** Longest name of a key, in UTF-16 units. */
+const maxKeyNameLength = 128;
+
+/**
+ * Read the name of a new key: in NFC, 1 … 128 units, and as {@link isName} asks. `default`, and what begins with `$`, are the
+ * tenant's own.
+ *
+ * @throws `input/invalid`
+ */
+export function readKeyName(text: string): string {
+  const name = text.length <= 2 * maxKeyNameLength ? text.normalize("NFC") : text;
+  const isFree = name !== "default" && !name.startsWith("$");
+  if (isFree && name.length <= maxKeyNameLength && isName(name)) return name;
+  throw new CofferError("input/invalid", {
+    message:
+      "The name of a key has 1 to 128 characters, no spaces around it, and is not one of the tenant's own.",
+  });
+}

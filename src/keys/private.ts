@@ -15,13 +15,13 @@ import type { UnlockedIdentity } from "./keys.ts";
 
 const privateFormat = 1;
 const privateDomain = utf8ToBytes("coffer/private/v1\0");
-const maxPrivateBytes = 64 * 1024;
+const maxPrivateBytes = 1024 * 1024;
 
 /**
  * Seal a small private record.
  *
  * @param purpose names the kind of record; opening needs the same one
- * @throws `input/too-large` over 64 KiB
+ * @throws `input/too-large` over 1 MiB
  */
 export async function sealPrivate(
   crypto: Crypto,

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CofferError, type Release } from "../std/index.ts";
 import { bindText, type TextField } from "./bind-text.ts";
 import { openCofferWith } from "./coffer.ts";
+import { loadMore } from "./lazy.ts";
 import { createWorld, settle, type FakeWorld } from "./worker-fixtures.ts";
 import type { Coffer, Database, Doc } from "./types.ts";
 
@@ -54,6 +55,7 @@ beforeEach(async () => {
   doc = await db.createDocument({ title: "hello", meta: {} });
   field = new Field();
   unbind = bindText(asField(field), doc, ["title"]);
+  await loadMore();
 });
 afterEach(async () => {
   unbind();
@@ -100,6 +102,7 @@ describe("bindText", () => {
     const errors: CofferError[] = [];
     unbind();
     unbind = bindText(asField(field), doc, ["title"], { onError: (error) => errors.push(error) });
+    await settle();
     world.beforeChange = async () => {
       throw new CofferError("store/quota");
     };
@@ -120,9 +123,24 @@ describe("bindText", () => {
     expect([field.value, field.readOnly]).toEqual(["hello", false]);
   });
 
+  it("is read-only until it is bound, and left alone when it was given up before", async () => {
+    const [early, late] = [new Field(), new Field()];
+    late.readOnly = true;
+    const ends = [early, late].map((other) => bindText(asField(other), doc, ["title"]));
+    expect([early.readOnly, late.readOnly]).toEqual([true, true]);
+    ends[0]?.();
+    expect(early.readOnly).toBe(false);
+    await settle();
+    expect([early.value, late.value]).toEqual(["", "hello"]);
+    expect([early.readOnly, late.readOnly]).toEqual([false, true]);
+    ends[1]?.();
+    expect(late.readOnly).toBe(true);
+  });
+
   it("makes a field that is missing", async () => {
     const other = new Field();
     const end = bindText(asField(other), doc, ["meta", "note"]);
+    await settle();
     expect(other.value).toBe("");
     other.type(0, "new");
     await settle();

@@ -1,11 +1,12 @@
 /** The door: opens a CofferDB on this page, and puts its parts together. */
-import { batch, computed, signal, type Signal } from "@preact/signals-core";
+import { batch, computed, signal } from "@preact/signals-core";
 import type { SessionBox, TenantSnapshot, WorkerEvent } from "../../worker/api.ts";
-import { CofferError, createPageEnv, type PageEnv, type Release } from "../std/index.ts";
+import { createPageEnv, toCofferError, type CofferError, type PageEnv, type Release } from "../std/index.ts";
 import { workerSource, type WorkerSource } from "./connect.ts";
-import { installServiceWorker, requestSync } from "./install.ts";
+import { lazily, loadMore } from "./lazy.ts";
 import { createPool, type Pool } from "./pool.ts";
 import {
+  forward,
   inBackground,
   restoreOne,
   runCallers,
@@ -13,8 +14,10 @@ import {
   type Session,
   type SubscriptionEvent,
 } from "./session.ts";
+import { StorageWatch } from "./storage.ts";
 import { Supervisor, type WorkerCall } from "./supervisor.ts";
 import { createTenant, TenantCore } from "./tenant.ts";
+import { trustedScriptUrl } from "./trusted-url.ts";
 import type { Coffer, CofferStatus, OpenCofferOptions, Tenant } from "./types.ts";
 
 /**
@@ -39,13 +42,11 @@ export async function openCofferWith(
   return createCoffer(core);
 }
 
-type StorageStatus = CofferStatus["storage"];
-
 /** The state behind one `openCoffer`. */
 class CofferCore implements Session {
   readonly supervisor: Supervisor;
   readonly tenants: Pool<string, TenantCore> = createPool<string, TenantCore>();
-  readonly #storage: Signal<StorageStatus> = signal({ usageBytes: 0, quotaBytes: 0, persisted: undefined });
+  readonly storage: StorageWatch;
   readonly #serviceWorker = signal<CofferStatus["serviceWorker"]>("none");
   /** the keys of unlocked tenants, for a restarted worker only; nothing of the API leads here */
   readonly #boxes = new Map<string, SessionBox>();
@@ -63,13 +64,13 @@ class CofferCore implements Session {
       restore: async (call) => this.#restore(call),
       onFailed: (error) => this.#fail(error),
     });
-    this.#askStorage("persisted");
+    this.storage = new StorageWatch(() => this.measure());
   }
 
   get status(): Coffer["status"] {
     return computed(() => ({
       worker: this.supervisor.state.value,
-      storage: this.#storage.value,
+      storage: this.storage.status.value,
       serviceWorker: this.#serviceWorker.value,
     }));
   }
@@ -80,8 +81,20 @@ class CofferCore implements Session {
     return this.supervisor.ready();
   }
 
-  async call<T>(run: WorkerCall<T>): Promise<T> {
-    return this.supervisor.call(run);
+  async call<T>(run: WorkerCall<T>, does?: "stores"): Promise<T> {
+    try {
+      const reply = await this.supervisor.call(run);
+      if (does !== undefined) this.storage.stored();
+      return reply;
+    } catch (cause) {
+      if (toCofferError(cause).code === "store/quota") this.storage.refuse();
+      throw cause;
+    }
+  }
+
+  /** Have the storage measured: an event tells. */
+  measure(): void {
+    inBackground(this.call((api) => api.measureStorage()));
   }
 
   nextNumber(): number {
@@ -95,65 +108,53 @@ class CofferCore implements Session {
   }
 
   /**
-   * Open a tenant in the worker; one of the same id that is still being closed would take it along, so that
-   * is awaited.
+   * Open a tenant in the worker, and make a handle of it. One of the same id that is still being closed would
+   * take it along, so that is awaited.
    */
-  async open(run: WorkerCall<TenantSnapshot>): Promise<TenantSnapshot> {
+  async open(
+    run: WorkerCall<TenantSnapshot>,
+    does?: "stores",
+  ): Promise<{ snapshot: TenantSnapshot; tenant: Tenant }> {
     await this.tenants.quiet();
-    return this.call(run);
-  }
-
-  /**
-   * Make a handle of a tenant that the worker has just opened. There is something to keep now, so the browser
-   * is asked to.
-   */
-  async adopt(snapshot: TenantSnapshot): Promise<Tenant> {
+    const snapshot = await this.call(run, does);
     const lease = await this.tenants.acquire(snapshot.id, async () => new TenantCore(this, snapshot));
     lease.shared.hear(snapshot);
-    this.#askStorage("persist");
-    return createTenant(lease);
+    await lease.shared.reopen();
+    return { snapshot, tenant: createTenant(lease) };
   }
 
   install(url: string | URL): void {
     this.#serviceWorker.value = "registering";
-    installServiceWorker(url).then(
-      () => {
-        this.#serviceWorker.value = "active";
-        if (this.#unsent.size > 0) inBackground(requestSync());
-      },
-      () => {
-        this.#serviceWorker.value = "failed";
-      },
-    );
+    const scriptUrl = trustedScriptUrl(new URL(url, location.href).href);
+    loadMore()
+      .then(async (more) => more.installServiceWorker(scriptUrl))
+      .then(
+        () => {
+          this.#serviceWorker.value = "active";
+          if (this.#unsent.size > 0) this.#requestSync();
+        },
+        () => {
+          this.#serviceWorker.value = "failed";
+        },
+      );
   }
 
   /** Close all tenants after the drafts that are under way, then the worker. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.tenants.live].map(async (tenant) => tenant.close()));
+    this.storage.close();
     this.supervisor.close();
     this.#boxes.clear();
   }
 
-  /** Some browsers never answer, and one asks the user: nobody waits for it. */
-  #askStorage(question: "persist" | "persisted"): void {
-    const storage = (globalThis.navigator as Partial<Navigator> | undefined)?.storage as
-      | Partial<StorageManager>
-      | undefined;
-    const answer = storage?.[question]?.();
-    answer?.then(
-      (persisted) => {
-        this.#storage.value = { ...this.#storage.peek(), persisted };
-      },
-      () => undefined,
-    );
+  #requestSync(): void {
+    inBackground(loadMore().then(async (more) => more.requestSync()));
   }
 
   #hear(event: WorkerEvent): void {
     if (event.kind === "tenant") this.#hearTenant(event);
-    else if (event.kind === "storage") {
-      const { usageBytes, quotaBytes } = event;
-      this.#storage.value = { ...this.#storage.peek(), usageBytes, quotaBytes };
-    } else this.#listeners.get(event.subscription)?.(event);
+    else if (event.kind === "storage") this.storage.hear(event);
+    else this.#listeners.get(event.subscription)?.(event);
   }
 
   #hearTenant({ tenantId, snapshot, session }: Extract<WorkerEvent, { kind: "tenant" }>): void {
@@ -166,21 +167,18 @@ class CofferCore implements Session {
   /** Background sync is asked for each time the outbox of a tenant fills. */
   #followOutbox({ id, status }: TenantSnapshot): void {
     const isLeft = status.pendingPushCount > 0;
-    if (isLeft && !this.#unsent.has(id) && this.#serviceWorker.peek() === "active")
-      inBackground(requestSync());
+    if (isLeft && !this.#unsent.has(id) && this.#serviceWorker.peek() === "active") this.#requestSync();
     if (isLeft) this.#unsent.add(id);
     else this.#unsent.delete(id);
   }
 
   async #restore(call: RestoreCall): Promise<void> {
     for (const tenant of this.tenants.live) {
-      await restoreOne(
-        async () => {
-          tenant.hear(await call((api) => api.resumeTenant(tenant.id, this.#boxes.get(tenant.id))));
-          await tenant.restore(call);
-        },
-        (error) => tenant.fail(error),
-      );
+      const restore = async (): Promise<void> => {
+        tenant.hear(await call((api) => api.resumeTenant(tenant.id, this.#boxes.get(tenant.id))));
+        await tenant.restore(call);
+      };
+      await restoreOne({ restore, fail: (error) => tenant.fail(error) }, call);
     }
   }
 
@@ -195,31 +193,25 @@ function absoluteUrl(url: string | URL | undefined): string | undefined {
 }
 
 function createCoffer(core: CofferCore): Coffer {
-  const call = core.call.bind(core);
   return {
+    ...forward(core.call.bind(core), {
+      tenants: 0,
+      createUserId: 2,
+      pendingIdentities: 0,
+      removeTenant: 1,
+      createSharePassword: 0,
+      checkPassword: 1,
+    }),
+    ...lazily(() => core, ["createTenant", "createJoinRequest", "joinTenant", "importBackup"]),
     status: core.status,
-    tenants: async () => call((api) => api.tenants()),
-    async createTenant({ tenantId, ...options }) {
-      const snapshot = await core.open((api) => api.createTenant({ tenantName: tenantId, ...options }));
-      const { self, adminUser } = snapshot;
-      if (self === undefined || adminUser === undefined) throw new CofferError("worker/failed");
-      return { tenant: await core.adopt(snapshot), adminUser, appUser: self };
+    async openTenant(nameOrId, { userName, password, keepSession = false } = {}) {
+      const options = { userName, password, keepSession };
+      return (await core.open((api) => api.openTenant(nameOrId, options))).tenant;
     },
-    async openTenant(nameOrId, { userName, password }) {
-      return core.adopt(await core.open((api) => api.openTenant(nameOrId, { userName, password })));
+    async keepStorage() {
+      core.measure();
+      return core.storage.keep();
     },
-    createUserId: async (userName, password) => call((api) => api.createUserId(userName, password)),
-    createJoinRequest: async (user) => call((api) => api.createJoinRequest(user.key)),
-    async joinTenant(response, { user, password, sharePassword }) {
-      const snapshot = await core.open((api) =>
-        api.joinTenant(response, { key: user.key, password, sharePassword }),
-      );
-      return { tenant: await core.adopt(snapshot) };
-    },
-    pendingIdentities: async () => call((api) => api.pendingIdentities()),
-    removeTenant: async (id) => call((api) => api.removeTenant(id)),
-    createSharePassword: async () => call((api) => api.createSharePassword()),
-    checkPassword: async (password) => call((api) => api.checkPassword(password)),
     close: async () => core.close(),
     [Symbol.dispose]: () => inBackground(core.close()),
   };

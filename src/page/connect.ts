@@ -7,7 +7,7 @@
  */
 import { transferHandlers, wrap } from "comlink";
 import type { EventMessage, WorkerApi, WorkerEvent, WorkerOptions } from "../../worker/api.ts";
-import { installErrorTransfer } from "../std/index.ts";
+import { installErrorReader } from "../std/index.ts";
 import { trustedScriptUrl } from "./trusted-url.ts";
 import type { OpenCofferOptions } from "./types.ts";
 
@@ -44,7 +44,7 @@ export function connectWorker(
   endpoint: Endpoint,
   onEvents: (events: readonly WorkerEvent[]) => void,
 ): WorkerCalls {
-  installErrorTransferOnce();
+  installErrorReader(transferHandlers as never);
   endpoint.addEventListener("message", (message) => {
     const { data } = message as MessageEvent<unknown>;
     if (isEventMessage(data)) onEvents(data.events);
@@ -53,24 +53,22 @@ export function connectWorker(
 }
 
 function isEventMessage(data: unknown): data is EventMessage {
-  return typeof data === "object" && data !== null && "events" in data && Array.isArray(data.events);
-}
-
-let isInstalled = false;
-function installErrorTransferOnce(): void {
-  if (!isInstalled) installErrorTransfer(transferHandlers as never);
-  isInstalled = true;
+  return Array.isArray((data as Partial<EventMessage> | null)?.events);
 }
 
 /**
  * Find out where workers come from: the caller's own, the caller's address, or the script beside this one.
  */
 export function workerSource(worker: OpenCofferOptions["worker"]): WorkerSource {
-  if (worker === undefined) return { spawn: () => ownedHandle(spawnDefault()), again: true };
-  if (typeof worker === "function") return { spawn: () => ownedHandle(worker()), again: true };
   if (worker instanceof Worker)
     return { spawn: () => ({ ...ownedHandle(worker), end: () => undefined }), again: false };
-  return { spawn: () => ownedHandle(new Worker(scriptUrl(worker), { type: "module" })), again: true };
+  const make =
+    worker === undefined
+      ? spawnDefault
+      : typeof worker === "function"
+        ? worker
+        : () => new Worker(scriptUrl(worker), { type: "module" });
+  return { spawn: () => ownedHandle(make()), again: true };
 }
 
 function ownedHandle(worker: Worker): WorkerHandle {

@@ -1,43 +1,53 @@
 /** A database on the page: opens documents and queries, and shares what is open among its handles. */
 import { signal } from "@preact/signals-core";
-import { encodeInitialValue } from "../draft/index.ts";
+import type { WorkerEvent } from "../../worker/api.ts";
+import { encodeInitialValue, type Draft, type DraftValue, type RecordedDraft } from "../draft/index.ts";
 import { CofferError, type Release } from "../std/index.ts";
-import { createInChunks } from "./create-documents.ts";
-import { coreOf, createDoc, DocCore } from "./doc.ts";
+import { coreOf, createDoc, DocCore, recordEdit, type DocValueObject } from "./doc.ts";
+import { lazily } from "./lazy.ts";
 import { createPool, type Lease } from "./pool.ts";
 import { createQuery, QueryCore } from "./query.ts";
-import { restoreOne, runCallers, type RestoreCall, type Session } from "./session.ts";
+import type { PageShape } from "./schema.ts";
+import { inBackground, restoreOne, runCallers, type RestoreCall, type Session } from "./session.ts";
 import type { WorkerCall } from "./supervisor.ts";
-import type { CreateOptions, Database, DatabaseStatus, Doc, Query, QueryDefinition } from "./types.ts";
+import type { Database, DatabaseStatus, Doc, Query, QueryDefinition } from "./types.ts";
+
+/** Which database it is, and what its documents are held against. */
+export interface DatabasePlace {
+  readonly tenantId: string;
+  readonly name: string;
+  readonly shape: PageShape | undefined;
+}
+
+type ChangeListener = Parameters<Database["onChange"]>[0];
 
 /** The state of one open database, shared by its handles. */
 export class DatabaseCore {
-  readonly name: string;
+  readonly place: DatabasePlace;
   readonly subscription: number;
   readonly status = signal<DatabaseStatus>({ phase: "loading", documentCount: 0 });
   readonly #session: Session;
-  readonly #tenantId: string;
   readonly #docs = createPool<string, DocCore>();
   readonly #queries = new Set<QueryCore>();
+  /** each in a box of its own: a function may listen twice */
+  readonly #listeners = new Set<{ readonly hear: ChangeListener }>();
   readonly #unlisten: Release;
   /** after a restart under lock: a new worker can open it only with the tenant's keys */
   #awaitsKeys = false;
 
-  constructor(session: Session, tenantId: string, name: string) {
+  constructor(session: Session, place: DatabasePlace) {
     this.#session = session;
-    this.#tenantId = tenantId;
-    this.name = name;
+    this.place = place;
     this.subscription = session.nextNumber();
     this.#unlisten = session.listen(this.subscription, (event) => {
       if (event.kind === "database") this.status.value = event.status;
+      else if (event.kind === "changes") this.#tell(event);
     });
   }
 
   async open(): Promise<void> {
     try {
-      this.status.value = await this.#session.call((api) =>
-        api.openDatabase(this.#tenantId, this.name, this.subscription),
-      );
+      await this.#open(this.#session.call.bind(this.#session));
     } catch (cause) {
       this.#unlisten();
       throw cause;
@@ -51,66 +61,53 @@ export class DatabaseCore {
 
   /** Open all of it again in a new worker, under the same numbers. */
   async restore(call: RestoreCall): Promise<void> {
-    this.status.value = await call((api) => api.openDatabase(this.#tenantId, this.name, this.subscription));
-    this.#awaitsKeys = false;
-    const docs = [...this.#docs.live].map((doc) =>
-      restoreOne(
-        async () => doc.restore(call, this.subscription),
-        (error) => doc.fail(error),
-      ),
-    );
-    const queries = [...this.#queries].map((query) =>
-      restoreOne(
-        async () => query.restore(call),
-        (error) => query.fail(error),
-      ),
-    );
-    await Promise.all([...docs, ...queries]);
+    await this.#open(call);
+    if (this.#listeners.size > 0) await call((api) => api.listenChanges(this.subscription, true));
+    const parts = [...this.#docs.live, ...this.#queries];
+    const lacking = await Promise.all(parts.map(async (part) => restoreOne(part, call, this.subscription)));
+    // A lock that comes in between leaves the database open and some of it not.
+    this.#awaitsKeys = lacking.includes(true);
   }
 
   /** Nothing more comes from the worker; while it is locked, until `restore`. */
   fail(error: CofferError): void {
     this.#awaitsKeys = error.code === "access/locked";
-    for (const doc of this.#docs.live) doc.fail(error);
-    for (const query of this.#queries) query.fail(error);
+    for (const part of [...this.#docs.live, ...this.#queries]) part.fail(error);
     if (this.#awaitsKeys) this.status.value = { phase: "locked", documentCount: 0 };
   }
 
-  async openDoc<T extends object>(id: string): Promise<Doc<T>> {
+  async openDoc<T extends object>(id: string, branchName?: string): Promise<Doc<T>> {
     this.#assertUnlocked();
-    const lease = await this.#docs.acquire(id, async () => {
-      const core = new DocCore(this.#session, id);
-      await core.open(this.subscription);
+    const key = branchName === undefined ? id : `${id} ${branchName}`;
+    const lease = await this.#docs.acquire(key, async () => {
+      const core = new DocCore(this.#session, { id, branchName, shape: this.place.shape });
+      await core.open(async (run) => this.call(run), this.subscription);
       return core;
     });
     return createDoc<T>(lease);
   }
 
-  async createDocuments(values: readonly unknown[], options?: CreateOptions): Promise<readonly string[]> {
-    return createInChunks(
-      values,
-      async (chunk) => this.#call((api) => api.createDocuments(this.subscription, chunk)),
-      options,
-    );
+  /** Write a new document's value as it is sent, after holding it against the shape. */
+  encode(value: unknown): DraftValue {
+    return runCallers(() => {
+      this.place.shape?.validateNew(value);
+      return encodeInitialValue(value);
+    });
   }
 
-  async createDoc<T extends object>(value: T): Promise<Doc<T>> {
-    const encoded = runCallers(() => encodeInitialValue(value));
-    const [id] = await this.#call((api) => api.createDocuments(this.subscription, [encoded]));
+  /** Record an edit of a value that is not watched, and hold what it gives against the shape. */
+  record(
+    before: DocValueObject,
+    edit: (draft: Draft<DocValueObject>) => void,
+  ): RecordedDraft<DocValueObject> {
+    return recordEdit(before, edit, this.place.shape);
+  }
+
+  async createDoc<T extends object>(value: unknown, options?: { readonly keyName: string }): Promise<Doc<T>> {
+    const values = [this.encode(value)];
+    const [id] = await this.call((api) => api.createDocuments(this.subscription, values, options), "stores");
     if (id === undefined) throw new CofferError("worker/failed");
     return this.openDoc<T>(id);
-  }
-
-  async documentIds(): Promise<readonly string[]> {
-    return this.#call((api) => api.documentIds(this.subscription));
-  }
-
-  async deleteDocument(id: string): Promise<void> {
-    await this.#call((api) => api.deleteDocument(this.subscription, id));
-  }
-
-  async undeleteDocument(id: string): Promise<void> {
-    await this.#call((api) => api.undeleteDocument(this.subscription, id));
   }
 
   /** Make a live query; it belongs to one handle. */
@@ -122,22 +119,60 @@ export class DatabaseCore {
     return createQuery<T>(query, () => this.#closeQuery(query));
   }
 
-  holds(doc: DocCore): boolean {
-    return this.#docs.live.has(doc);
+  /** Hear of changes; the worker tells of them as long as anybody does. */
+  onChange(hear: ChangeListener): Release {
+    const listener = { hear };
+    this.#listeners.add(listener);
+    if (this.#listeners.size === 1) this.#askForChanges(true);
+    return () => {
+      if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.#askForChanges(false);
+    };
+  }
+
+  /** The document behind a handle of this database. @throws input/invalid for another's, store/closed */
+  own(doc: object): DocCore {
+    const found = coreOf(doc);
+    if (this.#docs.live.has(found)) return found;
+    throw new CofferError("input/invalid", { message: "This is no document of this database." });
   }
 
   /** Close all of it, after the drafts that are under way. */
   async close(): Promise<void> {
     for (const query of this.#queries) this.#closeQuery(query);
+    this.#listeners.clear();
     await Promise.allSettled([...this.#docs.live].map(async (doc) => doc.close()));
     this.#unlisten();
     this.status.value = { ...this.status.peek(), phase: "closed" };
     await this.#session.call((api) => api.closeDatabase(this.subscription));
   }
 
-  async #call<T>(run: WorkerCall<T>): Promise<T> {
-    this.#assertUnlocked();
-    return this.#session.call(run);
+  /** Call the worker about this database. */
+  async call<T>(run: WorkerCall<T>, does?: "stores"): Promise<T> {
+    // It may wait for a new worker, of which it is not yet known whether it has the keys.
+    return this.#session.call(async (api) => {
+      this.#assertUnlocked();
+      return run(api);
+    }, does);
+  }
+
+  async #open(call: RestoreCall): Promise<void> {
+    const { tenantId, name, shape } = this.place;
+    this.status.value = await call((api) =>
+      api.openDatabase(tenantId, name, this.subscription, shape?.shape),
+    );
+  }
+
+  /** A restart asks by itself; what else fails would fail the database as well. */
+  #askForChanges(isOn: boolean): void {
+    inBackground(this.#session.call((api) => api.listenChanges(this.subscription, isOn)));
+  }
+
+  /** One listener's failure is the page's to hear of, and no other's concern. */
+  #tell({ docIds: ids, isLocal }: Extract<WorkerEvent, { readonly kind: "changes" }>): void {
+    for (const listener of this.#listeners)
+      queueMicrotask(() => {
+        if (this.#listeners.has(listener)) listener.hear({ ids, isLocal });
+      });
   }
 
   #assertUnlocked(): void {
@@ -151,21 +186,39 @@ export class DatabaseCore {
 
 /** Make a handle of a database out of a share of it. */
 export function createDatabase<T extends object>({ shared, use, release }: Lease<DatabaseCore>): Database<T> {
-  const own = (doc: object): DocCore => {
-    const found = coreOf(doc);
-    if (use().holds(found)) return found;
-    throw new CofferError("input/invalid", { message: "This document belongs to another database." });
-  };
+  const others = lazily(use, [
+    "createDocuments",
+    "createEncryptedDocument",
+    "changeDocs",
+    "deleteDocument",
+    "undeleteDocument",
+    "undo",
+    "redo",
+    "undoDepth",
+    "getDocumentAtTimestamp",
+    "diff",
+    "branch",
+    "mergeBranch",
+    "discardBranch",
+    "purgeDocHistory",
+    "iterateChangesSince",
+    "iterateDocumentHistory",
+  ]);
   return {
-    name: shared.name,
+    ...(others as unknown as Pick<Database<T>, keyof typeof others>),
+    name: shared.place.name,
     status: shared.status,
     createDocument: async (value) => use().createDoc<T>(value),
-    createDocuments: async (values, options) => use().createDocuments(values, options),
     getDocument: async (id) => use().openDoc<T>(id),
-    getAllDocumentIds: async () => use().documentIds(),
-    changeDoc: async (doc, edit, options) => own(doc).change(edit, options?.durability ?? "relaxed"),
-    deleteDocument: async (doc) => use().deleteDocument(typeof doc === "string" ? doc : own(doc).id),
-    undeleteDocument: async (id) => use().undeleteDocument(id),
+    getAllDocumentIds: async () => {
+      const core = use();
+      return core.call((api) => api.documentIds(core.subscription));
+    },
+    changeDoc: async (doc, edit, options) =>
+      use()
+        .own(doc)
+        .change(edit, options?.durability ?? "relaxed"),
+    onChange: (listener) => use().onChange(listener),
     query: (definition = {}) => use().query<T>(definition),
     dispose: release,
     [Symbol.dispose]: release,

@@ -2,28 +2,38 @@
  * A document on the page: what the worker said last, with this page's own drafts on top.
  *
  * ```
- *   base ──draft 7──▶ ──draft 8──▶ shown          heard meanwhile: withheld
- *   reply or event contains 8: pending is empty, the withheld state becomes the base, shown = base
- *   draft 7 fails: 7 and 8 are taken off and reject; shown = base, or what was withheld
+ *   base ──draft 7──▶ ──draft 8──▶ shown          heard meanwhile: withheld, patch upon patch
+ *   reply or event contains 8: pending is empty, what was heard becomes the base, shown = base
+ *   draft 7 fails: 7 and 8 are taken off and reject; shown = base, or what was heard since
  * ```
  *
  * D1 a draft is recorded upon what is shown: the base's heads, and the last pending draft
  * D2 while drafts are pending nothing else changes what is shown, unless the value goes away (locked,
  * deleted)
  * D3 every draft's promise settles: with its reply, with its failure, or with `worker/restarted`
+ * D4 every update is applied to what was heard last (W6), whether it is shown or not; branches that it leaves
+ * alone stay the same objects, and so does the base while drafts come and fail
  */
-import { batch, computed, signal, type ReadonlySignal } from "@preact/signals-core";
-import type { DocSnapshot } from "../../worker/api.ts";
+import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals-core";
+import type { DocSnapshot, DocUpdate } from "../../worker/api.ts";
 import {
+  applyPatches,
   recordDraft,
   shareStructure,
   type DocData,
   type Draft,
   type DraftOperation,
+  type Mark,
+  type Path,
+  type RecordedDraft,
 } from "../draft/index.ts";
-import { CofferError, toCofferError, type CofferErrorCode, type Release } from "../std/index.ts";
+import { CofferError, toCofferError, type Release } from "../std/index.ts";
+import { unreadable } from "./doc-errors.ts";
+import { loadMore } from "./lazy.ts";
 import type { Lease } from "./pool.ts";
-import { runCallers, type RestoreCall, type Session } from "./session.ts";
+import type { PageShape } from "./schema.ts";
+import { inBackground, runCallers, type RestoreCall, type Session } from "./session.ts";
+import type { WorkerCall } from "./supervisor.ts";
 import type { Doc, DocStatus } from "./types.ts";
 
 /** A document's value where its type is not known. */
@@ -44,70 +54,110 @@ interface PendingDraft {
   reject(error: CofferError): void;
 }
 
+/** What an edit is held against. */
+type EditShape = Pick<PageShape, "validateEdit"> | undefined;
+
+/** Record an edit, and hold what it gives against the shape. @throws input/… whatever the edit throws */
+export function recordEdit(
+  before: DocValueObject,
+  edit: (draft: never) => void,
+  shape: EditShape,
+): RecordedDraft<DocValueObject> {
+  return runCallers(() => {
+    const recorded = recordDraft<DocValueObject>(before, edit as (draft: Draft<DocValueObject>) => void);
+    const optimistic = recorded.optimistic as DocValueObject;
+    if (recorded.operations.length > 0) shape?.validateEdit(before, optimistic);
+    return { ...recorded, optimistic };
+  });
+}
+
+/** Which document it is, and what its edits are held against. */
+export interface DocPlace {
+  readonly id: string;
+  readonly branchName: string | undefined;
+  readonly shape: EditShape;
+}
+
 /** The state of one document, shared by its handles. */
 export class DocCore {
-  readonly id: string;
-  readonly data = signal<DocValueObject | undefined>(undefined);
-  readonly heads = signal<readonly string[]>([]);
-  readonly status = signal<DocStatus>("loading");
-  readonly lastChange = signal<DocSnapshot["lastChange"]>(undefined);
+  readonly place: DocPlace;
+  readonly subscription: number;
+  readonly shown = {
+    data: signal<DocValueObject | undefined>(undefined),
+    heads: signal<readonly string[]>([]),
+    status: signal<DocStatus>("loading"),
+    lastChange: signal<DocSnapshot["lastChange"]>(undefined),
+    branches: signal<readonly string[]>([]),
+  };
   readonly #session: Session;
-  readonly #subscription: number;
-  #base: DocSnapshot = { value: undefined, heads: [], status: "loading", lastChange: undefined };
-  #withheld: DocSnapshot | undefined;
+  #base: DocSnapshot = {
+    value: undefined,
+    heads: [],
+    status: "loading",
+    lastChange: undefined,
+    branches: [],
+  };
+  /** what the worker said last: the base, or what is withheld */
+  #heard = this.#base;
   #pending: PendingDraft[] = [];
   #settled: Promise<unknown> = Promise.resolve();
+  /** why a new worker could not open it */
+  #failure: CofferError | undefined;
   readonly #unlisten: Release;
 
-  constructor(session: Session, id: string) {
+  constructor(session: Session, place: DocPlace) {
     this.#session = session;
-    this.id = id;
-    this.#subscription = session.nextNumber();
-    this.#unlisten = session.listen(this.#subscription, (event) => {
-      if (event.kind === "doc") this.hear(event.snapshot, event.ackDraft);
+    this.place = place;
+    this.subscription = session.nextNumber();
+    this.#unlisten = session.listen(this.subscription, (event) => {
+      if (event.kind === "doc") this.hear(event.update, event.ackDraft);
     });
   }
 
   /** Open it in the worker. @throws doc/missing and what else the worker says */
-  async open(database: number): Promise<void> {
+  async open(call: RestoreCall, database: number): Promise<void> {
     try {
-      this.hear(
-        await this.#session.call((api) => api.openDocument(database, this.id, this.#subscription)),
-        0,
-      );
+      this.hear(await this.#open(call, database), 0);
     } catch (cause) {
       this.#unlisten();
       throw cause;
     }
   }
 
-  /** Close it once no draft is under way; its signals keep their last values. */
+  /** Close it once nothing of it is under way; its signals keep their last values. */
   async close(): Promise<void> {
     await this.#settled;
     this.#unlisten();
-    await this.#session.call((api) => api.closeDocument(this.#subscription));
+    await this.#session.call((api) => api.closeDocument(this.subscription));
+  }
+
+  /** Call the worker about this document, which stays open meanwhile. */
+  async call<T>(run: WorkerCall<T>): Promise<T> {
+    const outcome = this.#session.call(async (api) => {
+      if (this.#failure !== undefined) throw this.#failure;
+      return run(api);
+    });
+    return this.#track(outcome);
   }
 
   /** Record an edit, show it, send it. Rejects with what stopped it, after taking it back. */
   async change(edit: (draft: never) => void, durability: Durability): Promise<ChangeReply> {
     // During a restart nothing is recorded: it is not yet known upon what.
     if (!this.#session.isReady()) await this.#session.ready();
-    const shown = this.data.peek();
-    if (shown === undefined) throw unreadable(this.status.peek(), this.id);
-    const { operations, optimistic } = runCallers(() =>
-      recordDraft(shown, edit as (draft: Draft<DocValueObject>) => void),
-    );
-    if (operations.length === 0) return { heads: this.heads.peek() };
-    const outcome = this.#send(operations, optimistic as DocValueObject, durability);
-    this.#settled = Promise.allSettled([this.#settled, outcome]);
-    return outcome;
+    const { data, status, heads } = this.shown;
+    const shown = data.peek();
+    if (shown === undefined) throw unreadable(status.peek(), this.place.id);
+    const { operations, optimistic } = recordEdit(shown, edit, this.place.shape);
+    if (operations.length === 0) return { heads: heads.peek() };
+    return this.#track(this.#send(operations, optimistic, durability));
   }
 
   /** Take in what the worker says; `ackDraft` is the last draft that it contains. */
-  hear(snapshot: DocSnapshot, ackDraft: number): void {
-    this.#pending = this.#pending.filter((draft) => draft.number > ackDraft);
-    if (this.#pending.length > 0 && snapshot.value !== undefined) this.#withheld = snapshot;
-    else this.#adopt(snapshot);
+  hear(update: DocUpdate, ackDraft: number): void {
+    this.#heard = follow(this.#heard, update);
+    // In order, and there may be thousands: only those that go are looked at.
+    while ((this.#pending[0]?.number ?? Infinity) <= ackDraft) this.#pending.shift();
+    if (this.#pending.length === 0 || this.#heard.value === undefined) this.#adopt(this.#heard);
   }
 
   /**
@@ -116,27 +166,38 @@ export class DocCore {
    * writer looks before writing again.
    */
   async restore(call: RestoreCall, database: number): Promise<void> {
-    const snapshot = await call((api) => api.openDocument(database, this.id, this.#subscription));
+    const snapshot = follow(this.#heard, await this.#open(call, database));
     const lost = this.#pending;
-    this.#pending = [];
-    const hasMoved = !sameHeads(snapshot.heads, this.#base.heads);
-    const reads = (draft: PendingDraft): boolean =>
-      shareStructure(draft.optimistic, snapshot.value) === draft.optimistic;
-    const storedCount = hasMoved ? lost.findLastIndex(reads) + 1 : 0;
+    const hasMoved = !isSame(this.#base.heads, snapshot.heads);
+    const storedCount = hasMoved
+      ? lost.findLastIndex((draft) => isSame(draft.optimistic, snapshot.value)) + 1
+      : 0;
+    this.#failure = undefined;
     this.#adopt(snapshot);
     for (const [index, draft] of lost.entries()) {
       if (index < storedCount) draft.resolve({ heads: snapshot.heads });
-      else draft.reject(new CofferError("worker/restarted", { message: restartedMessage }));
+      else draft.reject(new CofferError("worker/restarted"));
     }
   }
 
   /** Take back what is pending; the document cannot be had any more. */
   fail(error: CofferError): void {
+    this.#failure = error;
     const status = error.code === "access/locked" ? "locked" : "failed";
     const value = status === "locked" ? undefined : this.#base.value;
     const lost = this.#pending;
     this.#adopt({ ...this.#base, value, status });
     for (const draft of lost) draft.reject(error);
+  }
+
+  async #open(call: RestoreCall, database: number): Promise<DocSnapshot> {
+    const { id, branchName } = this.place;
+    return call((api) => api.openDocument(database, id, this.subscription, branchName));
+  }
+
+  #track<T>(outcome: Promise<T>): Promise<T> {
+    this.#settled = Promise.allSettled([this.#settled, outcome]).then(() => undefined);
+    return outcome;
   }
 
   #send(
@@ -157,7 +218,7 @@ export class DocCore {
       this.#pending.push(draft);
       this.#show();
       this.#session
-        .call((api) => api.changeDocument(this.#subscription, message))
+        .call((api) => api.changeDocument(this.subscription, message), "stores")
         .then(
           (reply) => this.#succeed(draft, reply),
           (cause: unknown) => this.#rollBack(draft, toCofferError(cause)),
@@ -165,13 +226,13 @@ export class DocCore {
     });
   }
 
-  /** The event that contains the draft usually came first (W1); then the reply has nothing new to show. */
+  /** The event that contains the draft usually came first (W1); the reply counts as told all the same (W6). */
   #succeed(
     draft: PendingDraft,
-    reply: { readonly heads: readonly string[]; readonly snapshot: DocSnapshot },
+    { heads, update }: { readonly heads: readonly string[]; readonly update: DocUpdate },
   ): void {
-    if (this.#pending.includes(draft)) this.hear(reply.snapshot, draft.number);
-    draft.resolve({ heads: reply.heads });
+    this.hear(update, draft.number);
+    draft.resolve({ heads });
   }
 
   #rollBack(draft: PendingDraft, error: CofferError): void {
@@ -183,74 +244,95 @@ export class DocCore {
     // A restart decides about all of them at once: see `restore`.
     if (error.code === "worker/restarted") return;
     const later = this.#pending.splice(index).slice(1);
-    if (this.#pending.length === 0 && this.#withheld !== undefined) this.#adopt(this.#withheld);
+    if (this.#pending.length === 0 && this.#heard !== this.#base) this.#adopt(this.#heard);
     else this.#show();
     draft.reject(error);
-    for (const one of later)
-      one.reject(new CofferError("aborted", { message: abortedMessage }, { cause: error }));
+    for (const one of later) one.reject(new CofferError("aborted", {}, { cause: error }));
   }
 
-  #adopt(snapshot: DocSnapshot): void {
-    this.#base = snapshot;
-    this.#withheld = undefined;
+  #adopt({ value, ...about }: DocSnapshot): void {
+    const shown = this.shown.data.peek();
+    const isOptimistic = shown !== this.#base.value;
+    this.#base = this.#heard = { ...about, value: isOptimistic ? shareStructure(shown, value) : value };
     // What stays in flight while the value is away settles by its reply, and is never shown again.
     this.#pending = [];
     this.#show();
   }
 
   #show(): void {
-    const { value, heads, status, lastChange } = this.#base;
-    const shown = this.#pending.at(-1)?.optimistic ?? value;
+    const { value, status, ...about } = this.#base;
+    const { shown } = this;
+    const isSaving = this.#pending.length > 0 && status === "ready";
     batch(() => {
-      this.data.value = shareStructure(this.data.peek(), shown);
-      if (!sameHeads(this.heads.peek(), heads)) this.heads.value = heads;
-      this.status.value = this.#pending.length > 0 && status === "ready" ? "saving" : status;
-      const before = this.lastChange.peek();
-      if (before?.author !== lastChange?.author || before?.atMs !== lastChange?.atMs)
-        this.lastChange.value = lastChange;
+      shown.data.value = this.#pending.at(-1)?.optimistic ?? value;
+      shown.status.value = isSaving ? "saving" : status;
+      keep(shown.heads, about.heads);
+      keep(shown.lastChange, about.lastChange);
+      keep(shown.branches, about.branches);
     });
   }
 }
 
-const abortedMessage = "An earlier edit failed, and this one with it. Try again.";
-const restartedMessage =
-  "The worker was restarted while this edit was being saved. Look before repeating it.";
-
-function sameHeads(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((head, index) => head === other[index]);
+/** What an update makes of what was heard before it: frozen, and what did not change is the same object. */
+function follow({ value }: DocSnapshot, update: DocUpdate): DocSnapshot {
+  if (!("patches" in update)) return { ...update, value: shareStructure(value, update.value) };
+  const { patches, ...about } = update;
+  return { ...about, value: value && applyPatches(value, patches) };
 }
 
-function unreadable(status: DocStatus, docId: string): CofferError {
-  const codes: Partial<Record<DocStatus, CofferErrorCode>> = {
-    locked: "access/locked",
-    "no-key": "key/missing",
-    deleted: "doc/deleted",
-  };
-  return new CofferError(codes[status] ?? "doc/missing", { docId });
+/** Set a signal unless its value is equal already. */
+function keep<T>(target: { value: T; peek(): T }, now: T): void {
+  target.value = shareStructure(target.peek(), now);
+}
+
+function isSame(before: unknown, after: unknown): boolean {
+  return shareStructure(before, after) === before;
 }
 
 const leases = new WeakMap<object, Lease<DocCore>>();
 
 /** Make a handle of a document out of a share of it. */
 export function createDoc<T extends object>(lease: Lease<DocCore>): Doc<T> {
-  const { id, heads, status, lastChange, data: plain } = lease.shared;
-  const data = plain as ReadonlySignal<unknown> as ReadonlySignal<DocData<T> | undefined>;
+  const { place, shown } = lease.shared;
+  const data = shown.data as ReadonlySignal<unknown> as ReadonlySignal<DocData<T> | undefined>;
   const doc: Doc<T> = {
-    id,
+    id: place.id,
+    branchName: place.branchName,
+    ...shown,
     data,
-    heads,
-    status,
-    lastChange,
-    select: (pick) =>
-      computed(() => {
-        const now = data.value;
-        return now === undefined ? undefined : pick(now);
-      }),
+    select: (pick) => select(data, pick),
+    marks: (path) => watchMarks(lease.shared, path),
     dispose: lease.release,
     [Symbol.dispose]: lease.release,
   };
   leases.set(doc, lease);
   return doc;
+}
+
+/** What is equal to the last pick stays that object, so that a pick may put new ones together. */
+function select<D, U>(
+  data: ReadonlySignal<D | undefined>,
+  pick: (data: D) => U,
+): ReadonlySignal<U | undefined> {
+  let last: U | undefined;
+  return computed(() => {
+    const now = data.value;
+    const picked = now === undefined ? undefined : pick(now);
+    return (last = isSame(last, picked) ? last : picked);
+  });
+}
+
+/** The marks of a text, followed as long as somebody watches. */
+function watchMarks(core: DocCore, path: Path): ReadonlySignal<readonly Mark[] | undefined> {
+  let following: Promise<Release>;
+  const marks = signal<readonly Mark[] | undefined>(undefined, {
+    watched() {
+      following = loadMore().then((more) => more.followMarks(core, path, marks, { computed, effect }));
+      inBackground(following);
+    },
+    unwatched: () => inBackground(following.then((stop) => stop())),
+  });
+  return marks;
 }
 
 /**

@@ -10,6 +10,8 @@
  * - P4 a signal changes only when its value did: equal parts of a value keep their identity between versions
  * - P5 nothing here can read a key: what a restarted worker needs is kept as opaque handles that no part of
  *   the API leads to
+ * - P6 what the first screen does without is one file of its own, loaded at its first use (`more.ts`): its calls
+ *   reject when it cannot be had, and try again the next time
  *
  * It never loads Automerge, Dexie or cryptography, and it decides nothing about documents: the worker does.
  */
@@ -17,6 +19,10 @@ export { bindText, type BindTextOptions, type TextField } from "./bind-text.ts";
 export { openCoffer } from "./coffer.ts";
 export type {
   AlarmEvent,
+  BackupOptions,
+  BackupProgress,
+  BackupReport,
+  ChangedDocument,
   Coffer,
   CofferStatus,
   CreateOptions,
@@ -24,16 +30,22 @@ export type {
   DatabaseStatus,
   Doc,
   DocStatus,
+  HistoryStep,
   Identity,
   KnownTenant,
   LinkStatus,
   Member,
+  Migration,
   OpenCofferOptions,
+  OpenDatabaseOptions,
   QuarantinedCommit,
   Query,
   QueryDefinition,
   QueryRow,
   ServerLink,
+  StandardResult,
+  StandardSchema,
   Tenant,
   TenantStatus,
+  UndoOptions,
 } from "./types.ts";

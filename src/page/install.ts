@@ -1,6 +1,4 @@
 /** Registers the application's service worker, and asks for background sync while something is left to be sent. */
-import { trustedScriptUrl } from "./trusted-url.ts";
-
 interface SyncRegistration {
   readonly sync?: { register(tag: string): Promise<void> };
 }
@@ -8,13 +6,12 @@ interface SyncRegistration {
 /**
  * Register a service worker and wait until one is active. A newer one takes over when the last page of the old one is gone.
  *
+ * @param url absolute, in the form that the page's policy demands
  * @throws whatever the browser says when the script cannot be registered
  */
-export async function installServiceWorker(url: string | URL): Promise<void> {
+export async function installServiceWorker(url: string): Promise<void> {
   const { serviceWorker } = navigator;
-  await serviceWorker.register(trustedScriptUrl(new URL(url, location.href).href), {
-    updateViaCache: "none",
-  });
+  await serviceWorker.register(url, { updateViaCache: "none" });
   await serviceWorker.ready;
 }
 

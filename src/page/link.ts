@@ -1,14 +1,8 @@
 /** Links to servers on the page. */
-import { signal } from "@preact/signals-core";
-import { CofferError } from "../std/index.ts";
+import { computed, type ReadonlySignal } from "@preact/signals-core";
+import type { TenantSnapshot } from "../../worker/api.ts";
 import type { Session } from "./session.ts";
 import type { LinkStatus, ServerLink } from "./types.ts";
-
-/** The handle of a link with the way to tell it its status. */
-export interface LinkCore {
-  readonly link: ServerLink;
-  hear(status: LinkStatus): void;
-}
 
 const unconnected: LinkStatus = {
   phase: "connecting",
@@ -20,34 +14,20 @@ const unconnected: LinkStatus = {
   receivedBytes: 0,
 };
 
-/** Make a link's handle; it has no resource of its own, so it needs no disposal. */
-export function createLink(session: Session, tenantId: string, url: string): LinkCore {
-  const status = signal(unconnected);
-  return {
-    link: {
-      url,
-      status,
-      sync: async () => session.call((api) => api.sync(tenantId, url)),
-      disconnect: async () => session.call((api) => api.disconnect(tenantId, url)),
-    },
-    hear(now) {
-      status.value = now;
-    },
-  };
+/** The tenant that a link belongs to. */
+interface Linked {
+  readonly id: string;
+  readonly session: Session;
+  readonly snapshot: ReadonlySignal<TenantSnapshot>;
 }
 
-/**
- * Bring a server's URL into canonical form, so that one server is one link. @throws input/invalid unless it
- * is http or https
- */
-export function canonicalUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") {
-    throw new CofferError("input/invalid", {
-      message: "A server's address begins with https://",
-    });
-  }
-  url.hash = "";
-  url.search = "";
-  return url.href.replace(/\/+$/, "");
+/** Make a link's handle. It has no resource of its own, so it needs no disposal; once it is gone, its status stays the last. */
+export function createLink({ id, session, snapshot }: Linked, url: string): ServerLink {
+  let last = unconnected;
+  return {
+    url,
+    status: computed(() => (last = snapshot.value.links.find((link) => link.url === url)?.status ?? last)),
+    sync: async () => session.call((api) => api.sync(id, url)),
+    disconnect: async () => session.call((api) => api.disconnect(id, url)),
+  };
 }

@@ -294,11 +294,11 @@ describe("createDocuments", () => {
 
   it("cuts by count and tells its progress", async () => {
     const progress: number[] = [];
-    const ids = await db.createDocuments(many(600), {
+    const ids = await db.createDocuments(many(1100), {
       onProgress: ({ doneCount }) => progress.push(doneCount),
     });
-    expect(ids).toHaveLength(600);
-    expect(progress).toEqual([256, 512, 600]);
+    expect(ids).toHaveLength(1100);
+    expect(progress).toEqual([512, 1024, 1100]);
   });
 
   it("cuts by size", async () => {
@@ -312,8 +312,8 @@ describe("createDocuments", () => {
       signal: controller.signal,
       onProgress: () => controller.abort(),
     });
-    await expect(call).rejects.toMatchObject({ code: "aborted", details: { doneCount: 256 } });
-    expect(world.docs.size).toBe(256);
+    await expect(call).rejects.toMatchObject({ code: "aborted", details: { doneCount: 512 } });
+    expect(world.docs.size).toBe(512);
   });
 
   it("sends nothing when aborted before", async () => {
@@ -327,6 +327,16 @@ describe("createDocuments", () => {
       code: "input/invalid",
       details: { index: 3, doneCount: 0 },
     });
+    expect(world.docs.size).toBe(0);
+  });
+
+  it("stores what comes before a value that cannot be stored, chunk by chunk", async () => {
+    const values = [...many(600), { ...note("bad"), body: (() => 1) as unknown as string }];
+    await expect(db.createDocuments(values)).rejects.toMatchObject({
+      code: "input/invalid",
+      details: { index: 600, doneCount: 512 },
+    });
+    expect(world.docs.size).toBe(512);
   });
 });
 
@@ -404,8 +414,11 @@ describe("a worker's death", () => {
     world.locked = true;
     world.kill("error");
     await settle();
+    const meanwhile = [db.getAllDocumentIds(), db.getDocument("other"), db.undo(doc)].map(codeOf);
     await world.env.advance(600);
     expect([coffer.status.value.worker, db.status.value.phase]).toEqual(["ready", "locked"]);
+    expect(await Promise.all(meanwhile)).toEqual(Array(3).fill("access/locked"));
+    expect(await codeOf(db.undo(doc))).toBe("access/locked");
     expect([doc.status.value, doc.data.value, query.status.value]).toEqual(["locked", undefined, "locked"]);
     expect(await codeOf(db.createDocument(note("never")))).toBe("access/locked");
     expect(await codeOf(db.getDocument(doc.id))).toBe("access/locked");
@@ -422,6 +435,25 @@ describe("a worker's death", () => {
     const { length } = world.calls;
     await tenant.unlock({ password: "right" });
     expect(world.calls.slice(length)).toEqual(['unlock("t1", "right")']);
+  });
+
+  it("opens with the next unlocking what a lock kept from being opened, whoever unlocks", async () => {
+    const doc = await db.createDocument(note("one"));
+    for (const unlock of [
+      () => tenant.unlock({ password: "right" }),
+      () => coffer.openTenant("acme", { password: "right" }),
+    ]) {
+      world.kill("error");
+      world.beforeCall = async (name) => {
+        if (name === "openDocument") throw new CofferError("access/locked");
+      };
+      await settle();
+      await world.env.advance(60_000);
+      expect([db.status.value.phase, doc.status.value]).toEqual(["ready", "locked"]);
+      world.beforeCall = async () => undefined;
+      await unlock();
+      expect([doc.status.value, doc.data.value?.title]).toEqual(["ready", "one"]);
+    }
   });
 
   it("is seen by its silence while a call is under way", async () => {
@@ -458,6 +490,18 @@ describe("a worker's death", () => {
     await world.env.advance(1_000);
     expect(await change).toBe("worker/restarted");
     expect(doc.data.value?.title).toBe("one");
+  });
+
+  it("takes a draft that changes nothing one can read for lost, unless the document has moved", async () => {
+    const doc = await db.createDocument(note("one"));
+    holdDrafts();
+    const change = codeOf(db.changeDoc(doc, (draft) => void (draft.title = "one")));
+    await settle();
+    expect(doc.status.value).toBe("saving");
+    world.kill("error");
+    await settle();
+    await world.env.advance(1_000);
+    expect(await change).toBe("worker/restarted");
   });
 
   it("does not take back a draft that was stored", async () => {

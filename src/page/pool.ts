@@ -44,7 +44,7 @@ export function createPool<K, C extends Closable>(): Pool<K, C> {
     if (slot.holderCount > 0) return;
     if (slots.get(key) === slot) slots.delete(key);
     const closing = slot.opening.then(async (shared) => shared.close().finally(() => live.delete(shared)));
-    closings = Promise.allSettled([closings, closing]);
+    closings = Promise.allSettled([closings, closing]).then(() => undefined);
   }
 
   return {

@@ -1,6 +1,7 @@
 /** What the handles of one `openCoffer` have in common: calls, numbers, and who hears which event. */
 import type { WorkerEvent } from "../../worker/api.ts";
 import { toCofferError, type CofferError, type CofferErrorCode, type Release } from "../std/index.ts";
+import type { WorkerCalls } from "./connect.ts";
 import type { WorkerCall } from "./supervisor.ts";
 
 /** An event that belongs to one subscription. */
@@ -10,7 +11,8 @@ export type SubscriptionEvent = Extract<WorkerEvent, { readonly subscription: nu
 export interface Session {
   readonly isReady: () => boolean;
   ready(): Promise<void>;
-  call<T>(run: WorkerCall<T>): Promise<T>;
+  /** Call the worker. After what stores something there is something to keep, so that the browser is asked to keep it. */
+  call<T>(run: WorkerCall<T>, does?: "stores"): Promise<T>;
   /** a number that no other subscription or draft of this page has */
   nextNumber(): number;
   /** hear the events of a subscription from now on */
@@ -19,6 +21,32 @@ export interface Session {
 
 /** Calls the worker in the course of a restoration. */
 export type RestoreCall = <T>(run: WorkerCall<T>) => Promise<T>;
+
+/** The functions of the worker without the arguments that come first. */
+type Forwarded<N extends keyof WorkerCalls, First extends readonly unknown[]> = {
+  [K in N]: WorkerCalls[K] extends (...args: [...First, ...infer Rest]) => infer Reply
+    ? (...args: Rest) => Reply
+    : never;
+};
+
+/**
+ * Make functions that hand their arguments on to the worker's of the same names, `first` before them. How many, says
+ * `counts`: what an event or an iteration passes besides stays here.
+ */
+export function forward<N extends keyof WorkerCalls, const First extends readonly unknown[]>(
+  call: Session["call"],
+  counts: Readonly<Record<N, number>>,
+  ...first: First
+): Forwarded<N, First> {
+  const forwarded = Object.entries<number>(counts).map(([name, count]) => [
+    name,
+    async (...args: unknown[]) =>
+      call((api) => (api[name as N] as AnyCall)(...first, ...args.slice(0, count))),
+  ]);
+  return Object.fromEntries(forwarded) as Forwarded<N, First>;
+}
+
+type AnyCall = (...args: unknown[]) => Promise<unknown>;
 
 /** Run a function of the application; what it throws leaves as a `CofferError` with the cause. */
 export function runCallers<T>(run: () => T, code: CofferErrorCode = "input/invalid"): T {
@@ -34,16 +62,25 @@ export function inBackground(work: Promise<unknown>): void {
   work.catch(() => undefined);
 }
 
-/** While restoring, let one thing fail by itself, but stop all of it when the worker died again. */
-export async function restoreOne(
-  restore: () => Promise<void>,
-  onFailure: (error: CofferError) => void,
-): Promise<void> {
+/** What is opened again in a new worker, or says that it cannot be. */
+export interface Restorable {
+  restore(call: RestoreCall, database: number): Promise<void>;
+  fail(error: CofferError): void;
+}
+
+/**
+ * Restore one thing: let it fail by itself, but stop all of it when the worker died again.
+ *
+ * @returns whether it lacks the tenant's keys
+ */
+export async function restoreOne(one: Restorable, call: RestoreCall, database = 0): Promise<boolean> {
   try {
-    await restore();
+    await one.restore(call, database);
+    return false;
   } catch (cause) {
     const error = toCofferError(cause);
     if (error.code === "worker/restarted") throw error;
-    onFailure(error);
+    one.fail(error);
+    return error.code === "access/locked";
   }
 }

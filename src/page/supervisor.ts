@@ -87,7 +87,7 @@ export class Supervisor {
 
   /** End the worker. What is under way rejects with `aborted`. */
   close(): void {
-    this.#end(new CofferError("aborted", { message: "The database was closed." }));
+    this.#end(new CofferError("aborted"));
   }
 
   #readyLife(): Promise<Life> {

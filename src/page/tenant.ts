@@ -1,68 +1,58 @@
 /** A tenant on the page: its signals, its databases and its links. */
-import { batch, computed, signal, type ReadonlySignal, type Signal } from "@preact/signals-core";
-import type { AdminProof, TenantSnapshot } from "../../worker/api.ts";
-import { shareStructure } from "../draft/index.ts";
+import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals-core";
+import type { TenantSnapshot } from "../../worker/api.ts";
+import { decodeValue, encodeInitialValue, shareStructure } from "../draft/index.ts";
 import type { CofferError } from "../std/index.ts";
 import { createDatabase, DatabaseCore } from "./database.ts";
-import { canonicalUrl, createLink, type LinkCore } from "./link.ts";
+import { lazily, loadMore } from "./lazy.ts";
+import { createLink } from "./link.ts";
 import { createPool, type Lease } from "./pool.ts";
-import { restoreOne, type RestoreCall, type Session } from "./session.ts";
-import type { WorkerCall } from "./supervisor.ts";
-import type { Database, Identity, ServerLink, Tenant } from "./types.ts";
+import { forward, inBackground, restoreOne, type RestoreCall, type Session } from "./session.ts";
+import type { Database, OpenDatabaseOptions, ServerLink, Tenant } from "./types.ts";
 
-/** an answer to a join request is good for a week, unless the admin says otherwise */
-const defaultInvitationMs = 7 * 24 * 60 * 60 * 1000;
+/** Each set of options is a shape of its own; handles opened with the very same one share their database. */
+const optionNumbers = new WeakMap<object, number>();
 
 /** The state of one open tenant, shared by its handles. */
 export class TenantCore {
   readonly id: string;
   readonly session: Session;
   readonly #snapshot: Signal<TenantSnapshot>;
-  readonly #links = new Map<string, LinkCore>();
-  readonly #linkList = signal<readonly ServerLink[]>([]);
+  readonly #links = new Map<string, ServerLink>();
   readonly #databases = createPool<string, DatabaseCore>();
 
   constructor(session: Session, snapshot: TenantSnapshot) {
     this.session = session;
     this.id = snapshot.id;
-    this.#snapshot = signal(snapshot);
-    this.hear(snapshot);
+    this.#snapshot = signal(shareStructure(undefined, snapshot));
   }
 
   get snapshot(): ReadonlySignal<TenantSnapshot> {
     return this.#snapshot;
   }
 
+  /** Those that there are now. A text of them all, since that changes only when they do; addresses hold no spaces. */
   get links(): ReadonlySignal<readonly ServerLink[]> {
-    return this.#linkList;
+    const urls = computed(() => this.#snapshot.value.links.map(({ url }) => url).join(" "));
+    return computed(() => (urls.value === "" ? [] : urls.value.split(" ").map((url) => this.link(url))));
   }
 
   /** Take in what the worker says; equal parts keep their identity, so that only what changed is heard. */
   hear(snapshot: TenantSnapshot): void {
-    batch(() => {
-      this.#snapshot.value = shareStructure(this.#snapshot.peek(), snapshot);
-      for (const { url, status } of snapshot.links) this.link(url).hear(status);
-      const urls = new Set(snapshot.links.map(({ url }) => url));
-      for (const url of this.#links.keys()) if (!urls.has(url)) this.#links.delete(url);
-      const list = [...this.#links.values()].map(({ link }) => link);
-      const before = this.#linkList.peek();
-      if (list.length !== before.length || list.some((link, index) => link !== before[index]))
-        this.#linkList.value = list;
-    });
+    this.#snapshot.value = shareStructure(this.#snapshot.peek(), snapshot);
   }
 
-  /** The link to a server, the same one as long as it exists. */
-  link(url: string): LinkCore {
-    const known = this.#links.get(url);
-    if (known !== undefined) return known;
-    const made = createLink(this.session, this.id, url);
-    this.#links.set(url, made);
-    return made;
+  /** The link to a server, always the same one. */
+  link(url: string): ServerLink {
+    const link = this.#links.get(url) ?? createLink(this, url);
+    this.#links.set(url, link);
+    return link;
   }
 
-  async openDB<T extends object>(name: string): Promise<Database<T>> {
-    const lease = await this.#databases.acquire(name, async () => {
-      const core = new DatabaseCore(this.session, this.id, name);
+  async openDB<T extends object>(name: string, options?: OpenDatabaseOptions<T>): Promise<Database<T>> {
+    const lease = await this.#databases.acquire(this.#databaseKey(name, options), async () => {
+      const shape = options && (await loadMore()).createShape(options, { decodeValue, encodeInitialValue });
+      const core = new DatabaseCore(this.session, { tenantId: this.id, name, shape });
       await core.open();
       return core;
     });
@@ -70,23 +60,20 @@ export class TenantCore {
   }
 
   /** Open what was open, after the tenant itself. */
-  async restore(call: RestoreCall, isMeant = (_: DatabaseCore): boolean => true): Promise<void> {
-    for (const database of this.#databases.live) {
-      if (!isMeant(database)) continue;
-      await restoreOne(
-        async () => database.restore(call),
-        (error) => database.fail(error),
-      );
-    }
+  async restore(call: RestoreCall): Promise<void> {
+    for (const database of this.#databases.live) await restoreOne(database, call);
   }
 
-  /** Unlock, and open what a worker that was restarted under lock could not. */
+  /** Unlock, and open what could not be opened under lock. */
   async unlock(password: string): Promise<void> {
     await this.session.call((api) => api.unlock(this.id, password));
-    await this.restore(
-      async (run) => this.session.call(run),
-      (database) => database.awaitsKeys,
-    );
+    await this.reopen();
+  }
+
+  /** Now that it is unlocked, open what a worker that was restarted under lock could not. */
+  async reopen(): Promise<void> {
+    const call: RestoreCall = async (run) => this.session.call(run);
+    for (const database of this.#databases.live) if (database.awaitsKeys) await restoreOne(database, call);
   }
 
   fail(error: CofferError): void {
@@ -101,6 +88,15 @@ export class TenantCore {
     await this.session.call((api) => api.closeTenant(this.id));
   }
 
+  #databaseKey(name: string, options: object | undefined): string {
+    let number = 0;
+    if (options !== undefined) {
+      number = optionNumbers.get(options) ?? this.session.nextNumber();
+      optionNumbers.set(options, number);
+    }
+    return `${number} ${name}`;
+  }
+
   #end(): void {
     const last = this.#snapshot.peek();
     this.hear({ ...last, status: { ...last.status, phase: "closed" } });
@@ -109,10 +105,24 @@ export class TenantCore {
 
 /** Make a handle of a tenant out of a share of it. */
 export function createTenant({ shared: core, use, release }: Lease<TenantCore>): Tenant {
-  const call = async <T>(run: WorkerCall<T>): Promise<T> => use().session.call(run);
   const part = <K extends keyof TenantSnapshot>(key: K): ReadonlySignal<TenantSnapshot[K]> =>
     computed(() => core.snapshot.value[key]);
+  const call: Session["call"] = async (run) => use().session.call(run);
+  const { createKey, ...calls } = forward(
+    call,
+    { lock: 0, inspectJoinRequest: 1, safetyNumber: 1, createKey: 1 },
+    core.id,
+  );
+  const { revokeUser, iterateBackup, ...others } = lazily(use, [
+    "approveJoinRequest",
+    "publishToServer",
+    "connectToServer",
+    "revokeUser",
+    "iterateBackup",
+  ]);
   return {
+    ...calls,
+    ...others,
     id: core.id,
     name: part("name"),
     self: part("self"),
@@ -121,41 +131,28 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
     alarms: part("alarms"),
     quarantine: part("quarantine"),
     links: core.links,
-    directory: {
-      users: part("users"),
-      revokeUser: async (key, options) => call((api) => api.revokeUser(core.id, key, adminProof(options))),
-    },
-    openDB: async <T extends object>(name: string) => use().openDB<T>(name),
-    approveJoinRequest: async (request, options) => {
-      const { sharePassword, serverUrl, expiresInMs = defaultInvitationMs } = options;
-      const url = serverUrl === undefined ? undefined : canonicalUrl(serverUrl);
-      const answer = { ...adminProof(options), sharePassword, serverUrl: url, expiresInMs };
-      return call((api) => api.approveJoinRequest(core.id, request, answer));
-    },
-    inspectJoinRequest: async (request) => call((api) => api.inspectJoinRequest(core.id, request)),
-    safetyNumber: async (memberKey) => call((api) => api.safetyNumber(core.id, memberKey)),
-    publishToServer: async (url, options) => {
-      const server = canonicalUrl(url);
-      return call((api) => api.publish(core.id, server, adminProof(options)));
-    },
-    connectToServer: async (url) => {
-      const server = canonicalUrl(url);
-      await call((api) => api.connect(core.id, server));
-      return core.link(server).link;
-    },
-    lock: async () => call((api) => api.lock(core.id)),
+    directory: { users: part("users"), revokeUser },
+    keys: { list: part("keys"), createDocEncryptionKey: createKey },
+    openDB: async <T extends object>(name: string, options?: OpenDatabaseOptions<T>) =>
+      use().openDB<T>(name, options),
+    exportBackup: (options) => streamOf(iterateBackup(options)),
     unlock: async ({ password }) => use().unlock(password),
     dispose: release,
     [Symbol.dispose]: release,
   };
 }
 
-function adminProof({
-  adminUser,
-  adminPassword,
-}: {
-  adminUser: Identity;
-  adminPassword: string;
-}): AdminProof {
-  return { adminKey: adminUser.key, adminPassword };
+/** A stream that takes the next piece when its reader wants one, and none ahead of that. */
+function streamOf(run: AsyncGenerator<Uint8Array, void>): ReadableStream<Uint8Array> {
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const { done, value } = await run.next();
+        if (done === true) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel: () => inBackground(run.return()),
+    },
+    { highWaterMark: 0 },
+  );
 }

@@ -6,11 +6,14 @@ import {
   isIn,
   openCoffer,
   splice,
+  type ChangedDocument,
   type Coffer,
   type CofferError,
   type Database,
   type Doc,
   type QueryRow,
+  type StandardSchema,
+  type Tenant,
 } from "../index.ts";
 
 interface Contact {
@@ -22,6 +25,7 @@ interface Contact {
 
 declare const db: Database<Contact>;
 declare const doc: Doc<Contact>;
+declare const tenant: Tenant;
 
 describe("the public types", () => {
   it("open", () => {
@@ -58,6 +62,23 @@ describe("the public types", () => {
     expectTypeOf<Parameters<Database<Contact>["createDocument"]>>().toEqualTypeOf<[Contact]>();
     // @ts-expect-error tags and address are missing
     void db.createDocument({ name: "Ada" });
+  });
+
+  it("know what a schema describes, and what changed", () => {
+    const schema = {} as StandardSchema<Contact>;
+    expectTypeOf(tenant.openDB("contacts", { schema })).resolves.toEqualTypeOf<Database<Contact>>();
+    // @ts-expect-error no such field
+    void tenant.openDB("contacts", { schema, defaults: { phone: "1" } });
+    expectTypeOf(db.iterateChangesSince()).toEqualTypeOf<
+      AsyncIterable<{ readonly doc: ChangedDocument<Contact>; readonly cursor: string }>
+    >();
+    expectTypeOf(db.branch(doc, "draft")).resolves.toEqualTypeOf<Doc<Contact>>();
+    expectTypeOf(tenant.exportBackup).returns.toEqualTypeOf<ReadableStream<Uint8Array>>();
+    void db.changeDocs(["id"], (draft, id) => {
+      draft.name = id;
+      // @ts-expect-error no such field
+      draft.phone = id;
+    });
   });
 
   it("take definitions of plain data", () => {

@@ -3,8 +3,13 @@
  */
 import type { ReadonlySignal } from "@preact/signals-core";
 import type { CofferError, CofferErrorCode } from "../std/index.ts";
-import type { DocData, Draft } from "../draft/index.ts";
+import type { DocData, Draft, Mark, Patch, Path } from "../draft/index.ts";
 import type { Expression, SortKey } from "../expr/index.ts";
+import type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
+import type { OpenDatabaseOptions } from "./shape-types.ts";
+
+export type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
+export type { Migration, OpenDatabaseOptions, StandardResult, StandardSchema } from "./shape-types.ts";
 
 export interface OpenCofferOptions {
   /** separates several CofferDBs on one origin; default "coffer" */
@@ -26,6 +31,8 @@ export interface CofferStatus {
     readonly usageBytes: number;
     readonly quotaBytes: number;
     readonly persisted: boolean | undefined;
+    /** `low`: less than a tenth or less than 50 MB is left; `full`: a write was refused for want of room */
+    readonly room: "unknown" | "enough" | "low" | "full";
   };
   readonly serviceWorker: "none" | "registering" | "active" | "failed";
 }
@@ -37,6 +44,10 @@ export interface KnownTenant {
   readonly lastOpenedAtMs: number;
   /** false while a worker of this page holds it unlocked */
   readonly locked: boolean;
+  /** opens without a password: the user asked to stay signed in */
+  readonly kept: boolean;
+  /** its data is gone from this device, by the browser or by hand: restore a backup, or connect to a server again */
+  readonly lost: boolean;
 }
 
 /** An identity on this device as the page sees it: public. */
@@ -56,8 +67,28 @@ export interface Coffer {
     userName: string;
     userPassword: string;
   }): Promise<{ tenant: Tenant; adminUser: Identity; appUser: Identity }>;
-  /** `nameOrId`: the display name, or the id from `tenants()`. */
-  openTenant(nameOrId: string, options: { userName?: string; password: string }): Promise<Tenant>;
+  /**
+   * `nameOrId`: the display name, or the id from `tenants()`. Without a password, and then by id, it opens when its session was
+   * kept, or when another tab holds it unlocked.
+   *
+   * @throws access/locked when the password is needed
+   */
+  openTenant(
+    nameOrId: string,
+    options?: { userName?: string; password?: string; keepSession?: boolean },
+  ): Promise<Tenant>;
+  /**
+   * Take in a backup file: a tenant with its keys, names and documents. A tenant that is here already is completed; what is
+   * known is not stored twice, so that an import that broke off is simply begun again. It opens with its user's password.
+   *
+   * @throws key/wrong-password, entry/corrupt, protocol/version
+   */
+  importBackup(
+    file: ReadableStream<Uint8Array> | Blob,
+    options: { password: string; signal?: AbortSignal; onProgress?: (progress: BackupProgress) => void },
+  ): Promise<BackupReport>;
+  /** Ask the browser to keep this origin's data, and measure the storage again. */
+  keepStorage(): Promise<boolean>;
   createUserId(userName: string, password: string): Promise<Identity>;
   createJoinRequest(user: Identity, options?: { format?: "uri" }): Promise<string>;
   joinTenant(
@@ -117,7 +148,24 @@ export interface Tenant {
     readonly users: ReadonlySignal<readonly Member[] | undefined>;
     revokeUser(key: string, options: { adminUser: Identity; adminPassword: string }): Promise<void>;
   };
-  openDB<T extends object = Record<string, unknown>>(name: string): Promise<Database<T>>;
+  readonly keys: {
+    /** names of the keys that documents can be sealed under */
+    readonly list: ReadonlySignal<readonly string[] | undefined>;
+    /** Make a key of its own for some documents. @throws input/invalid when the name is taken */
+    createDocEncryptionKey(name: string): Promise<void>;
+  };
+  /**
+   * Open a database. With a schema every edit is held against it on this page before anything is sent. Handles that are opened with
+   * the very same options object share what is open; each other one is a subscription of its own.
+   *
+   * @throws input/schema for a schema that is asynchronous, input/invalid for defaults or migrations that are no plain data
+   */
+  openDB<T extends object = Record<string, unknown>>(
+    name: string,
+    options?: OpenDatabaseOptions<T>,
+  ): Promise<Database<T>>;
+  /** A file of the whole tenant, sealed under a password, as a stream of bytes: a piece is made when its reader wants it. */
+  exportBackup(options: BackupOptions): ReadableStream<Uint8Array>;
   approveJoinRequest(
     request: string,
     options: {
@@ -173,6 +221,44 @@ export interface CreateOptions {
   readonly onProgress?: (progress: { doneCount: number; totalCount: number }) => void;
 }
 
+/** A document that changed, as it stands. `data` is `undefined` when it is deleted or cannot be read. */
+export interface ChangedDocument<T extends object> {
+  readonly id: string;
+  readonly data: DocData<T> | undefined;
+  readonly heads: readonly string[];
+  readonly status: DocStatus;
+}
+
+export interface HistoryStep {
+  /** the change, as heads name it */
+  readonly hash: string;
+  readonly kind:
+    | "create"
+    | "change"
+    | "delete"
+    | "undelete"
+    | "undo"
+    | "redo"
+    | "branch"
+    | "merge"
+    | "discard";
+  readonly author: string;
+  readonly atMs: number;
+  /** the changes it stands on */
+  readonly parents: readonly string[];
+  /** the branch it was written on */
+  readonly branch: string | undefined;
+  /** from what its author saw to what they made of it */
+  readonly patches: readonly Patch[];
+  /** false: the stored entry does not hold what the document was made of */
+  readonly verified: boolean;
+}
+
+export interface UndoOptions {
+  /** edits less than this apart are taken back together; default 0: one at a time */
+  readonly groupMs?: number;
+}
+
 export interface Database<T extends object = Record<string, unknown>> {
   readonly name: string;
   readonly status: ReadonlySignal<DatabaseStatus>;
@@ -182,6 +268,8 @@ export interface Database<T extends object = Record<string, unknown>> {
    * before an abort stays.
    */
   createDocuments(values: readonly T[], options?: CreateOptions): Promise<readonly string[]>;
+  /** Create a document sealed under a named key: only who holds it can read it. @throws key/missing */
+  createEncryptedDocument(keyName: string, value: T): Promise<Doc<T>>;
   getDocument(id: string): Promise<Doc<T>>;
   getAllDocumentIds(): Promise<readonly string[]>;
   changeDoc(
@@ -189,24 +277,77 @@ export interface Database<T extends object = Record<string, unknown>> {
     edit: (draft: Draft<T>) => void,
     options?: { durability?: "relaxed" | "strict" },
   ): Promise<{ heads: readonly string[] }>;
+  /** Run one edit on many documents, in few commits. Resolves to the ids of those it changed. What was stored before an abort stays. */
+  changeDocs(
+    ids: readonly string[],
+    edit: (draft: Draft<T>, id: string) => void,
+    options?: CreateOptions & { durability?: "relaxed" | "strict" },
+  ): Promise<readonly string[]>;
   deleteDocument(doc: Doc<T> | string): Promise<void>;
   undeleteDocument(id: string): Promise<void>;
+  /** Hear which documents changed, here or elsewhere, in batches, as long as the database is open. */
+  onChange(
+    listener: (change: { readonly ids: readonly string[]; readonly isLocal: boolean }) => void,
+  ): () => void;
+  /**
+   * Everything that changed since a cursor, each document once as it stands now, with a cursor to go on from; without a cursor from
+   * the beginning. Whoever goes on is given all that came after, and may be given some of what came just before again. A stored
+   * cursor survives restarts; where the device's log was lost it starts over.
+   */
+  iterateChangesSince(
+    cursor?: string,
+    options?: { signal?: AbortSignal },
+  ): AsyncIterable<{ readonly doc: ChangedDocument<T>; readonly cursor: string }>;
+  /** Take back this user's own last edit of the document that still stands; others' edits stay. `undefined`: there is none. */
+  undo(doc: Doc<T>, options?: UndoOptions): Promise<{ heads: readonly string[] } | undefined>;
+  redo(doc: Doc<T>, options?: UndoOptions): Promise<{ heads: readonly string[] } | undefined>;
+  /** How many steps can be taken back and made again. */
+  undoDepth(doc: Doc<T>, options?: UndoOptions): Promise<{ undo: number; redo: number }>;
+  /** The document as it was; `data` is `undefined` before its creation and while it was deleted. */
+  getDocumentAtTimestamp(id: string, at: Date | number): Promise<ChangedDocument<T>>;
+  /** Who changed what when, oldest first; each step verified against its signed entry. */
+  iterateDocumentHistory(id: string, options?: { signal?: AbortSignal }): AsyncIterable<HistoryStep>;
+  /** What turns one version into another; heads come from `doc.heads` or the history. */
+  diff(doc: Doc<T>, before: readonly string[], after: readonly string[]): Promise<readonly Patch[]>;
+  /** Open a branch of a document, made if there is none of that name: edited like a document, unseen by it until merged. */
+  branch(doc: Doc<T> | string, name: string): Promise<Doc<T>>;
+  mergeBranch(doc: Doc<T> | string, name: string): Promise<void>;
+  discardBranch(doc: Doc<T> | string, name: string): Promise<void>;
+  /** Erase a document with all of its history from this device. What else is in its commits still verifies. */
+  purgeDocHistory(id: string): Promise<void>;
   query(definition?: QueryDefinition): Query<T>;
   dispose(): void;
   [Symbol.dispose](): void;
 }
 
-export type DocStatus = "loading" | "ready" | "saving" | "deleted" | "no-key" | "locked" | "failed";
+export type DocStatus =
+  | "loading"
+  | "ready"
+  | "saving"
+  | "deleted"
+  | "purged"
+  | "no-key"
+  | "locked"
+  | "failed";
 
 export interface Doc<T extends object = Record<string, unknown>> {
   readonly id: string;
+  /** the branch that this handle shows */
+  readonly branchName: string | undefined;
   readonly data: ReadonlySignal<DocData<T> | undefined>;
   readonly heads: ReadonlySignal<readonly string[]>;
   readonly status: ReadonlySignal<DocStatus>;
   /** who changed it last and when, for display */
   readonly lastChange: ReadonlySignal<{ readonly author: string; readonly atMs: number } | undefined>;
-  /** a computed signal that re-runs its readers only when that value changed */
+  /** names of its open branches, sorted */
+  readonly branches: ReadonlySignal<readonly string[]>;
+  /**
+   * A computed signal that re-runs its readers only when that value changed: what `pick` puts together anew counts as the same
+   * while it is equal, lists and plain objects part by part, everything else by identity.
+   */
   select<U>(pick: (data: DocData<T>) => U): ReadonlySignal<U | undefined>;
+  /** marks of a text, read again when the document changed; `undefined` until they are there */
+  marks(path: Path): ReadonlySignal<readonly Mark[] | undefined>;
   dispose(): void;
   [Symbol.dispose](): void;
 }

@@ -5,6 +5,7 @@
 import { expose, transferHandlers, type Endpoint } from "comlink";
 import type {
   DocSnapshot,
+  DocUpdate,
   DraftMessage,
   QueryMessage,
   SummaryRow,
@@ -12,7 +13,7 @@ import type {
   WorkerApi,
   WorkerEvent,
 } from "../../worker/api.ts";
-import type { DraftOperation } from "../draft/index.ts";
+import { diffValues, type DraftOperation, type Mark } from "../draft/index.ts";
 import { CofferError, createSystemEnv, installErrorTransfer, type Env } from "../std/index.ts";
 import type { WorkerSource } from "./connect.ts";
 
@@ -74,10 +75,26 @@ interface Stored {
   version: number;
 }
 
+/** What a document's subscription was told last. */
+interface Told {
+  readonly key: string;
+  value: DocSnapshot["value"];
+}
+
 export interface FakeWorld {
   readonly env: TestEnv;
   readonly source: WorkerSource;
+  /** by id, and by id and name for branches */
   readonly docs: Map<string, Stored>;
+  /** ids as they were written, for `changesSince`, whose cursors are places in it */
+  readonly feed: string[];
+  marks: readonly Mark[];
+  /** pieces of a backup; those read, written and given up */
+  readonly backup: { pieces: Uint8Array[]; readCount: number; written: Uint8Array[]; aborted: number[] };
+  /** whether updates are told as patches */
+  tellsPatches: boolean;
+  /** runs before any call but drafts and creations; it may wait or throw */
+  beforeCall: (name: string) => Promise<void>;
   /** the calls of all workers, in order: `name(arguments)` */
   readonly calls: string[];
   readonly open: Set<number>;
@@ -85,6 +102,8 @@ export interface FakeWorld {
   beforeChange: (message: DraftMessage) => Promise<void>;
   /** runs after a draft was applied, before the reply */
   afterChange: () => Promise<void>;
+  /** runs after the event of a draft, before what the reply tells is put together */
+  beforeReply: () => void;
   beforeCreate: () => Promise<void>;
   locked: boolean;
   spawnCount: number;
@@ -99,7 +118,8 @@ export interface FakeWorld {
 }
 
 interface Running {
-  readonly docSubscriptions: Map<number, string>;
+  readonly docSubscriptions: Map<number, Told>;
+  readonly listening: Set<number>;
   readonly querySubscriptions: Map<number, QueryMessage>;
   readonly worker: MessagePort;
   lifeLock: string;
@@ -114,10 +134,16 @@ export function createWorld(): FakeWorld {
     env,
     source: { spawn: () => spawn(), again: true },
     docs: new Map(),
+    feed: [],
+    marks: [],
+    backup: { pieces: [], readCount: 0, written: [], aborted: [] },
+    tellsPatches: true,
+    beforeCall: async () => undefined,
     calls: [],
     open: new Set(),
     beforeChange: async () => undefined,
     afterChange: async () => undefined,
+    beforeReply: () => undefined,
     beforeCreate: async () => undefined,
     locked: false,
     spawnCount: 0,
@@ -126,7 +152,9 @@ export function createWorld(): FakeWorld {
       const stored = world.docs.get(docId);
       if (stored === undefined) throw new Error("no such document");
       world.docs.set(docId, { value: { ...stored.value, ...change }, version: stored.version + 1 });
+      world.feed.push(docId);
       if (running !== undefined) emitDoc(world, running, docId, 0);
+      if (running !== undefined) emitChanges(running, docId, false);
     },
     emit: (events) => running?.worker.postMessage({ events }),
     emitQuery(order, changed) {
@@ -158,6 +186,7 @@ export function createWorld(): FakeWorld {
     const { port1, port2 } = new MessageChannel();
     const own: Running = {
       docSubscriptions: new Map(),
+      listening: new Set(),
       querySubscriptions: new Map(),
       worker: port2 as unknown as MessagePort,
       lifeLock: "",
@@ -189,13 +218,16 @@ function logged(world: FakeWorld, api: object): object {
     Object.entries(api).map(([name, run]) => [
       name,
       async (...args: unknown[]) => {
-        if (name !== "ping")
-          world.calls.push(`${name}(${args.map((arg) => JSON.stringify(arg)).join(", ")})`);
+        if (name !== "ping") world.calls.push(`${name}(${args.map(print).join(", ")})`);
+        await world.beforeCall(name);
         return (run as (...args: unknown[]) => Promise<unknown>)(...args);
       },
     ]),
   );
 }
+
+const print = (arg: unknown): string =>
+  JSON.stringify(arg, (_, value: unknown) => (value instanceof Uint8Array ? { bytes: value.length } : value));
 
 export function tenantSnapshot(world: FakeWorld): TenantSnapshot {
   const identity = { userName: "cn=owner", key: "owner-key" };
@@ -213,27 +245,50 @@ export function tenantSnapshot(world: FakeWorld): TenantSnapshot {
     users: [],
     alarms: [],
     quarantine: [],
+    keys: [],
     links: [],
   };
 }
 
-function snapshotOf(world: FakeWorld, docId: string): DocSnapshot {
-  const stored = world.docs.get(docId);
-  if (stored === undefined) throw new CofferError("doc/missing", { docId });
-  const about = { heads: [`${docId}-${stored.version}`], lastChange: undefined };
+function snapshotOf(world: FakeWorld, key: string): DocSnapshot {
+  const stored = world.docs.get(key);
+  if (stored === undefined) throw new CofferError("doc/missing", { docId: key });
+  const branches = [...world.docs.keys()]
+    .filter((other) => other.startsWith(`${key} `))
+    .map((other) => other.slice(key.length + 1));
+  const about = { heads: [`${key.replace(" ", "-")}-${stored.version}`], lastChange: undefined, branches };
   if (world.locked) return { ...about, value: undefined, status: "locked" };
   return { ...about, value: structuredClone(stored.value) as PlainDoc, status: "ready" };
 }
 
+/** What a subscription is told now: what differs from what it was told last, if it can be said so. */
+function updateOf(world: FakeWorld, told: Told): DocUpdate {
+  const { value: before } = told;
+  const { value, ...about } = snapshotOf(world, told.key);
+  told.value = value;
+  if (!world.tellsPatches || before === undefined || value === undefined) return { ...about, value };
+  return { ...about, patches: diffValues(before, value) };
+}
+
 function emitDoc(world: FakeWorld, own: Running, docId: string, ackDraft: number): void {
   const events = [...own.docSubscriptions]
-    .filter(([, id]) => id === docId)
-    .map(([subscription]): WorkerEvent => ({
+    .filter(([, { key }]) => key === docId)
+    .map(([subscription, told]): WorkerEvent => ({
       kind: "doc",
       subscription,
-      snapshot: snapshotOf(world, docId),
+      update: updateOf(world, told),
       ackDraft,
     }));
+  if (events.length > 0) own.worker.postMessage({ events });
+}
+
+function emitChanges(own: Running, docId: string, isLocal: boolean): void {
+  const events = [...own.listening].map((subscription): WorkerEvent => ({
+    kind: "changes",
+    subscription,
+    docIds: [docId],
+    isLocal,
+  }));
   if (events.length > 0) own.worker.postMessage({ events });
 }
 
@@ -243,6 +298,7 @@ function createFakeApi(world: FakeWorld, own: Running): Partial<WorkerApi> {
   const close = async (subscription: number): Promise<void> => {
     world.open.delete(subscription);
     own.docSubscriptions.delete(subscription);
+    own.listening.delete(subscription);
     own.querySubscriptions.delete(subscription);
   };
   return {
@@ -270,19 +326,23 @@ function createFakeApi(world: FakeWorld, own: Running): Partial<WorkerApi> {
       return values.map((value) => {
         const id = `d${world.docs.size + 1}`;
         world.docs.set(id, { value: value as Record<string, unknown>, version: 1 });
+        world.feed.push(id);
+        emitChanges(own, id, true);
         return id;
       });
     },
     documentIds: async () => [...world.docs.keys()],
-    openDocument: async (_database, docId, subscription) => {
-      const snapshot = snapshotOf(world, docId);
-      own.docSubscriptions.set(subscription, docId);
+    openDocument: async (_database, docId, subscription, branch) => {
+      const key = branch === undefined ? docId : `${docId} ${branch}`;
+      const snapshot = snapshotOf(world, key);
+      own.docSubscriptions.set(subscription, { key, value: snapshot.value });
       world.open.add(subscription);
       return snapshot;
     },
     closeDocument: close,
     changeDocument: async (subscription, message) => {
-      const docId = own.docSubscriptions.get(subscription) ?? "";
+      const told = own.docSubscriptions.get(subscription);
+      if (told === undefined) throw new CofferError("doc/missing");
       try {
         await world.beforeChange(message);
         if (failed.has(message.afterDraft)) throw new CofferError("input/invalid");
@@ -290,17 +350,16 @@ function createFakeApi(world: FakeWorld, own: Running): Partial<WorkerApi> {
         failed.add(message.draft);
         throw cause;
       }
-      const stored = world.docs.get(docId);
-      if (stored === undefined) throw new CofferError("doc/missing");
-      const value = structuredClone(stored.value);
-      for (const operation of message.operations) apply(value, operation);
-      world.docs.set(docId, { value, version: stored.version + 1 });
+      write(world, told.key, message.operations);
       await world.afterChange();
       acked.set(subscription, Math.max(message.draft, acked.get(subscription) ?? 0));
-      emitDoc(world, own, docId, acked.get(subscription) ?? 0);
-      const snapshot = snapshotOf(world, docId);
-      return { heads: snapshot.heads, snapshot };
+      emitDoc(world, own, told.key, acked.get(subscription) ?? 0);
+      emitChanges(own, told.key, true);
+      world.beforeReply();
+      const update = updateOf(world, told);
+      return { heads: update.heads, update };
     },
+    ...createFakeDepth(world, own),
     deleteDocument: async (_database, docId) => {
       world.docs.delete(docId);
     },
@@ -315,11 +374,117 @@ function createFakeApi(world: FakeWorld, own: Running): Partial<WorkerApi> {
   };
 }
 
+/** The calls beside plain reading and writing. */
+function createFakeDepth(world: FakeWorld, own: Running): Partial<WorkerApi> {
+  const keyOf = (subscription: number): string => own.docSubscriptions.get(subscription)?.key ?? "";
+  const read = (docId: string) => {
+    const missing = {
+      value: undefined,
+      heads: [],
+      status: "failed",
+      lastChange: undefined,
+      branches: [],
+    } as const;
+    return { docId, snapshot: world.docs.has(docId) ? snapshotOf(world, docId) : missing };
+  };
+  return {
+    readDocuments: async (_database, docIds) => docIds.map(read),
+    changeDocuments: async (_database, drafts) =>
+      drafts.map(({ docId, operations }) => {
+        write(world, docId, operations);
+        emitDoc(world, own, docId, 0);
+        return { docId, heads: snapshotOf(world, docId).heads };
+      }),
+    changesSince: async (_database, cursor, maxCount) => {
+      const from = Number(cursor ?? 0);
+      const until = Math.min(from + maxCount, world.feed.length);
+      const ids = [...new Set(world.feed.slice(from, until))];
+      return { changes: ids.map(read), cursor: String(until), isDone: until === world.feed.length };
+    },
+    listenChanges: async (database, isOn) => {
+      if (isOn) own.listening.add(database);
+      else own.listening.delete(database);
+    },
+    undo: async (subscription, { isRedo }) => {
+      const told = own.docSubscriptions.get(subscription);
+      if (told === undefined || isRedo) return undefined;
+      write(world, told.key, [{ op: "set", path: ["title"], value: "undone" }]);
+      emitDoc(world, own, told.key, 0);
+      return { heads: snapshotOf(world, told.key).heads };
+    },
+    undoDepth: async (_subscription, groupMs) => ({ undo: groupMs, redo: 0 }),
+    documentAt: async (_database, docId) => read(docId).snapshot,
+    history: async (_database, docId, from) => {
+      const steps = Array.from({ length: Math.min(64, 100 - from) }, (_, index) => ({
+        hash: `${docId}-${from + index}`,
+        kind: "change" as const,
+        author: "a",
+        atMs: from + index,
+        parents: [],
+        branch: undefined,
+        patches: [],
+        verified: true,
+      }));
+      return { steps, isDone: from + steps.length === 100 };
+    },
+    diff: async (subscription, before, after) => [
+      { op: "set", path: [keyOf(subscription)], value: `${before.join()}..${after.join()}` },
+    ],
+    marks: async () => world.marks,
+    createBranch: async (_database, docId, name) => {
+      const { value } = world.docs.get(docId) ?? { value: {} };
+      world.docs.set(`${docId} ${name}`, { value: structuredClone(value), version: 1 });
+      emitDoc(world, own, docId, 0);
+    },
+    endBranch: async (_database, docId, name, how) => {
+      const branch = world.docs.get(`${docId} ${name}`);
+      world.docs.delete(`${docId} ${name}`);
+      if (how === "merge" && branch !== undefined) world.write(docId, branch.value);
+      else emitDoc(world, own, docId, 0);
+    },
+    purgeDocument: async (_database, docId) => {
+      world.docs.delete(docId);
+    },
+    createKey: async () => undefined,
+    measureStorage: async () => undefined,
+    ...createFakeBackup(world),
+  };
+}
+
+function createFakeBackup({ backup }: FakeWorld): Partial<WorkerApi> {
+  return {
+    openExport: async () => 7,
+    readExport: async () => {
+      const piece = backup.pieces[backup.readCount];
+      backup.readCount += 1;
+      return piece;
+    },
+    openImport: async () => 8,
+    writeImport: async (_importId, bytes) => ({ commitCount: backup.written.push(bytes) }),
+    finishImport: async () => ({ tenantId: "t1", commitCount: 3, newCount: 2 }),
+    abortBackup: async (id) => {
+      backup.aborted.push(id);
+    },
+  };
+}
+
+function write(world: FakeWorld, key: string, operations: readonly DraftOperation[]): void {
+  const stored = world.docs.get(key);
+  if (stored === undefined) throw new CofferError("doc/missing");
+  const value = structuredClone(stored.value);
+  for (const operation of operations) apply(value, operation);
+  world.docs.set(key, { value, version: stored.version + 1 });
+  world.feed.push(key);
+}
+
 function apply(root: Record<string, unknown>, operation: DraftOperation): void {
   let holder = root;
   for (const step of operation.path.slice(0, -1)) holder = holder[step] as Record<string, unknown>;
   const last = operation.path.at(-1) ?? "";
   if (operation.op === "set" || operation.op === "updateText") holder[last] = operation.value;
   else if (operation.op === "delete") delete holder[last];
-  else throw new CofferError("input/invalid", { op: operation.op });
+  else if (operation.op === "splice") {
+    const { index, remove, values } = operation;
+    (holder[last] as unknown[]).splice(index, remove, ...values);
+  } else throw new CofferError("input/invalid", { op: operation.op });
 }

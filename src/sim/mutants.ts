@@ -4,6 +4,7 @@
  */
 import { decodeFrames, encodeFrames, type Frame } from "../sync/index.ts";
 import { CofferError } from "../std/index.ts";
+import { lineMutants } from "./line-mutants.ts";
 import { createRandom } from "./pcg32.ts";
 import type { SimulationOptions } from "./simulate.ts";
 
@@ -16,6 +17,7 @@ export interface Mutant {
 
 /** All mutants. */
 export const mutants: readonly Mutant[] = [
+  ...lineMutants,
   {
     name: "the store says that a commit is written and keeps nothing of it",
     oracles: ["acknowledged", "converged", "server log"],
@@ -143,7 +145,7 @@ export const mutants: readonly Mutant[] = [
               const changeDocument = tab.api.changeDocument.bind(tab.api);
               Object.assign(tab.api, {
                 changeDocument: async (...args: Parameters<typeof changeDocument>) =>
-                  random.chance(0.3) ? { heads: [], snapshot: {} } : changeDocument(...args),
+                  random.chance(0.3) ? { heads: [], update: {} } : changeDocument(...args),
               });
             }
           }

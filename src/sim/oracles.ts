@@ -7,6 +7,10 @@
  * | converged | once faults end, all tabs of all devices show equal documents, and nothing is left to push or pull |
  * | server log | every commit that a device wrote is in the server's log, once |
  * | secrecy | no canary and no secret crossed the network, or rests on the server or on a device |
+ * | branches | what was written on a branch is in the document only when somebody merged it |
+ * | feed | who reads what changed with a stored cursor has seen the last state of every document |
+ * | purged | what was purged on a device is not there, whatever came later (told as not converged) |
+ * | undo | all tabs of a device can take back and make again as much, after a restart too |
  * | reopened | what a device shows it shows again after all its workers died |
  * | quiet | closed tenants leave no timer behind, and no session on the server |
  * | alarms | nobody is accused of anything |
@@ -16,7 +20,8 @@ import { parseCommit } from "../entry/index.ts";
 import { parseTenantStoreName } from "../sync/index.ts";
 import { parseId } from "../std/index.ts";
 import { canonicalText } from "./canonical.ts";
-import type { SimTab } from "./sim-device.ts";
+import type { DocSnapshot } from "../../worker/api.ts";
+import type { SimDevice, SimTab } from "./sim-device.ts";
 import { describeState, groupByDoc, readMarks, type Story } from "./story.ts";
 import { canary, databaseNames, enter, type Member, type World } from "./world.ts";
 
@@ -29,13 +34,26 @@ export async function checkConverged(world: World, story: Story): Promise<void> 
   let why = "";
   for (let round = 0; round < maxRounds; round++) {
     await scheduler.run(roundMs);
-    why = busyLink(world, story) ?? (await scheduler.settle(difference(tabsOf(honest(world, story))))) ?? "";
+    why = busyLink(world, story) ?? (await scheduler.settle(difference(world, story))) ?? "";
     if (why === "") break;
   }
   if (why !== "") return story.violate("converged", why);
-  const [tab] = tabsOf(honest(world, story));
-  if (tab === undefined) throw new Error("a world has a tab in the end");
-  await scheduler.settle(checkMarks(tab, story));
+  for (const { device } of honest(world, story)) {
+    const [tab, ...others] = device.tabs;
+    if (tab === undefined) throw new Error("a device has a tab in the end");
+    await scheduler.settle(checkMarks({ tab, device }, story));
+    for (const lack of await scheduler.settle(story.deeds.unseen(tab, device)))
+      story.violate("feed", `${tab.env.name}: ${lack}`);
+    const expected = await scheduler.settle(undoDepths(tab));
+    for (const other of others) {
+      const depths = await scheduler.settle(undoDepths(other));
+      if (canonicalText(depths) !== canonicalText(expected))
+        story.violate(
+          "undo",
+          `${other.env.name} has ${canonicalText(depths)}, not ${canonicalText(expected)}`,
+        );
+    }
+  }
 }
 
 /** Everybody but who was shut out. */
@@ -70,15 +88,26 @@ function lastSnapshot(tab: SimTab) {
   return event?.kind === "tenant" ? event.snapshot : undefined;
 }
 
-async function difference(tabs: readonly SimTab[]): Promise<string | undefined> {
-  let expected: { readonly tab: SimTab; readonly shown: ReadonlyMap<string, string> } | undefined;
-  for (const tab of tabs) {
-    const shown = await showAll(tab);
-    expected ??= { tab, shown };
-    const ids = new Set([...expected.shown.keys(), ...shown.keys()]);
-    for (const id of ids) {
-      const [here, there] = [shown.get(id), expected.shown.get(id)];
-      if (here !== there) return `${id}: ${describeShown(tab, here)}\n${describeShown(expected.tab, there)}`;
+async function difference(world: World, story: Story): Promise<string | undefined> {
+  const texts = new Map<string, { readonly tab: SimTab; readonly text: string }>();
+  const members = honest(world, story);
+  const all = await Promise.all(
+    members.flatMap(({ device }) =>
+      device.tabs.map(async (tab) => ({ device, tab, shown: await showAll(tab) })),
+    ),
+  );
+  const ids = new Set(all.flatMap(({ shown }) => [...shown.keys()]));
+  for (const id of ids) {
+    for (const { device, tab, shown } of all) {
+      const purge = story.deeds.purgeOf(device, id.slice(id.indexOf("/") + 1));
+      const text = shown.get(id);
+      if (purge === "done" && text !== undefined) return `purged ${id}: ${describeShown(tab, text)}`;
+      if (purge !== "none" && text === undefined) continue;
+      const first = texts.get(id);
+      if (first === undefined && text !== undefined) texts.set(id, { tab, text });
+      if (first !== undefined && first.text !== text)
+        return `${id}: ${describeShown(tab, text)}\n${describeShown(first.tab, first.text)}`;
+      if (text === undefined) return `${id}: ${describeShown(tab, text)}`;
     }
   }
   return undefined;
@@ -88,30 +117,71 @@ function describeShown(tab: SimTab, text: string | undefined): string {
   return `${tab.env.name} shows ${text ?? "nothing"} (${describeState(tab)})`;
 }
 
-/** Every document that a tab shows, as one text each: heads and value. */
+/** Every document that a tab shows, as one text each: heads and value, and those of its open branches. */
 export async function showAll(tab: SimTab): Promise<ReadonlyMap<string, string>> {
   const shown = new Map<string, string>();
   for (const name of databaseNames) {
     const database = tab.databases.get(name) ?? 0;
     for (const docId of await tab.api.documentIds(database)) {
-      const subscription = tab.nextNumber();
-      const { value, heads, status } = await tab.api.openDocument(database, docId, subscription);
-      await tab.api.closeDocument(subscription);
-      shown.set(`${name}/${docId}`, `${status} ${heads.toSorted().join(" ")} ${canonicalText(value)}`);
+      const main = await show(tab, { database, docId });
+      const texts = [textOf(main)];
+      for (const branch of main.branches)
+        texts.push(`${branch}: ${textOf(await show(tab, { database, docId, branch }))}`);
+      shown.set(`${name}/${docId}`, texts.join("; "));
     }
   }
   return shown;
 }
 
-async function checkMarks(tab: SimTab, story: Story): Promise<void> {
+async function show(
+  tab: SimTab,
+  {
+    database,
+    docId,
+    branch,
+  }: { readonly database: number; readonly docId: string; readonly branch?: string },
+): Promise<DocSnapshot> {
+  const subscription = tab.nextNumber();
+  const names = branch === undefined ? [] : [branch];
+  const snapshot = await tab.api.openDocument(database, docId, subscription, ...names);
+  await tab.api.closeDocument(subscription);
+  return snapshot;
+}
+
+function textOf({ heads, status, value }: DocSnapshot): string {
+  return `${status} ${heads.toSorted().join(" ")} ${canonicalText(value)}`;
+}
+
+/** How much the user of a tab can take back and make again, by document. */
+async function undoDepths(tab: SimTab): Promise<Record<string, readonly number[]>> {
+  const depths: Record<string, readonly number[]> = {};
+  for (const name of databaseNames) {
+    const database = tab.databases.get(name) ?? 0;
+    for (const docId of await tab.api.documentIds(database)) {
+      const subscription = tab.nextNumber();
+      await tab.api.openDocument(database, docId, subscription);
+      const { undo, redo } = await tab.api.undoDepth(subscription, 0);
+      await tab.api.closeDocument(subscription);
+      depths[docId] = [undo, redo];
+    }
+  }
+  return depths;
+}
+
+async function checkMarks(
+  { tab, device }: { readonly tab: SimTab; readonly device: SimDevice },
+  story: Story,
+): Promise<void> {
   const byDoc = groupByDoc(story.acknowledged.filter((edit) => story.isOwed(edit)));
   for (const edits of byDoc.values()) {
     const [first] = edits;
-    if (first === undefined) continue;
+    if (first === undefined || story.deeds.purgeOf(device, first.docId) !== "none") continue;
     const marks = await readMarks(tab, first.database, first.docId);
-    const lost = edits.filter(({ mark }) => !marks.has(mark)).map(({ mark }) => mark);
+    const lost = story.deeds.lost(edits, marks).map(({ mark }) => mark);
     if (lost.length > 0)
       story.violate("acknowledged", `in the end ${lost.join(" ")} of ${first.docId} are lost`);
+    const strayed = story.deeds.strayed(first.docId, marks);
+    if (strayed.length > 0) story.violate("branches", `${first.docId} shows ${strayed.join(", ")}`);
   }
 }
 
@@ -195,10 +265,13 @@ export async function checkReopened(world: World, story: Story): Promise<void> {
     const [before] = member.device.tabs;
     if (before === undefined) throw new Error("every device has a tab in the end");
     const expected = await scheduler.settle(showAll(before));
+    const depths = canonicalText(await scheduler.settle(undoDepths(before)));
     member.device.killAll();
     const after = await scheduler.settle(enter(world, member));
     await scheduler.run(2000);
     const shown = await scheduler.settle(showAll(after));
+    const again = canonicalText(await scheduler.settle(undoDepths(after)));
+    if (again !== depths) story.violate("undo", `${after.env.name} has ${again}, not ${depths}`);
     const differs = [...expected].filter(([id, text]) => shown.get(id) !== text).map(([id]) => id);
     if (differs.length > 0 || shown.size !== expected.size) {
       story.violate(

@@ -20,6 +20,9 @@ export interface Plan {
     readonly clockJump: boolean;
     readonly revocation: boolean;
     readonly deletion: boolean;
+    /** undo, branches, bulk edits, readers of what changed */
+    readonly lines: boolean;
+    readonly purge: boolean;
   };
 }
 
@@ -50,6 +53,8 @@ export function drawPlan(random: Random, operationCount: number): Plan {
       clockJump: random.chance(0.3),
       revocation: random.chance(0.2),
       deletion: random.chance(0.6),
+      lines: random.chance(0.7),
+      purge: random.chance(0.3),
     },
   };
 }

@@ -68,6 +68,7 @@ export class SimDevice {
       crypto: mutateCrypto(createNodeCrypto(env, onSecret)),
       storage: this.disk.open(env),
       scope: options.name,
+      codec: engine,
       loadEngine: () => Promise.resolve(engine),
       openTransport: () => network.open(env),
     }));

@@ -18,7 +18,10 @@ import {
   type Batch,
   type BatchResult,
   type Damage,
+  type RewriteResult,
+  type RewrittenRecord,
   type SlotValue,
+  type SlotWrite,
   type Storage,
   type Store,
   type WriteEvent,
@@ -31,6 +34,8 @@ interface JournalEntry {
   readonly storeName: string;
   /** `undefined`: the store was made here, under this draw of its epoch */
   readonly batch: Batch | undefined;
+  /** records whose bytes were replaced, with the batch's slots */
+  readonly rewritten?: readonly RewrittenRecord[];
   readonly epochDraw: number;
 }
 
@@ -106,11 +111,12 @@ export class SimDisk {
     this.#journal = kept;
     for (const store of this.#stores.values()) store.close();
     this.#stores.clear();
-    for (const { storeName, batch } of kept) {
+    for (const { storeName, batch, rewritten } of kept) {
       const store = this.#stores.get(storeName) ?? (await this.#storage.openStore(storeName));
       this.#stores.set(storeName, store);
       if (batch === undefined) continue;
-      const result = await store.write(batch);
+      const result =
+        rewritten === undefined ? await store.write(batch) : await store.rewrite(rewritten, batch.slots);
       if (result.kind !== "stored") throw new Error("a batch that was stored once is stored again");
     }
   }
@@ -190,6 +196,24 @@ export class SimDisk {
     return result;
   }
 
+  /** Durable when it is told, as strict batches are: no loss of power brings the old bytes back. */
+  async #rewrite(
+    worker: SimWorkerEnv,
+    store: Store,
+    { records, slots }: { records: readonly RewrittenRecord[]; slots: readonly SlotWrite[] },
+  ): Promise<RewriteResult> {
+    const kept = records.map(({ position, bytes }) => ({ position, bytes: bytes.slice() }));
+    await worker.pause(this.#latency(), `rewrites ${kept.length} records`);
+    const result = await store.rewrite(kept, slots);
+    if (result.kind === "stored") {
+      const batch = withoutVersions(copyBatch({ slots }));
+      this.#journal.push({ storeName: store.name, batch, rewritten: kept, epochDraw: 0 });
+      this.#durableLength = this.#journal.length;
+    }
+    await worker.pause(this.#latency(), "has rewritten");
+    return result;
+  }
+
   #watch(worker: SimWorkerEnv, store: Store): Store {
     const read = async <T>(label: string, run: () => Promise<T>): Promise<T> => {
       await worker.pause(this.#latency(), label);
@@ -203,6 +227,7 @@ export class SimDisk {
         return store.logEpoch;
       },
       write: (batch) => this.#write(worker, store, batch),
+      rewrite: (records, slots) => this.#rewrite(worker, store, { records, slots: slots ?? [] }),
       readLog: (range) => read(`reads log ${range.after}`, () => store.readLog(range)),
       readRecords: (positions) =>
         read(`reads ${positions.length} records`, () => store.readRecords(positions)),

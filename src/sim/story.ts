@@ -5,7 +5,9 @@
  */
 import { CofferError, isCofferError, type CofferErrorCode } from "../std/index.ts";
 import type { DraftOperation } from "../draft/index.ts";
+import { LineDeeds } from "./deeds.ts";
 import { randomDocument, randomEdit, randomRemoval } from "./edits.ts";
+import type { DocSnapshot } from "../../worker/api.ts";
 import type { Random } from "./pcg32.ts";
 import type { SimDevice, SimTab } from "./sim-device.ts";
 import type { Plan } from "./plan.ts";
@@ -17,6 +19,8 @@ export interface Acknowledged {
   readonly database: string;
   readonly docId: string;
   readonly mark: string;
+  /** the branch it was written on */
+  readonly branch?: string | undefined;
   /** how much was on the disk when it was acknowledged */
   readonly journalLength: number;
 }
@@ -65,6 +69,8 @@ export class Story {
   hasLostServer = false;
   /** documents that somebody touched, by device: what stands on the edits of someone revoked may fall with them */
   readonly touched = new Map<SimDevice, Set<string>>();
+  /** what else people do with documents, and what they may expect of it */
+  readonly deeds: LineDeeds;
   readonly #plan: Plan;
   readonly #random: Random;
   readonly #lockedTabs = new Set<SimTab>();
@@ -83,6 +89,7 @@ export class Story {
     this.world = world;
     this.#plan = plan;
     this.#random = world.scheduler.random.fork();
+    this.deeds = new LineDeeds(this, this.#random.fork());
     this.#readyTabs = new Set(world.members.flatMap(({ device }) => device.tabs));
   }
 
@@ -93,6 +100,7 @@ export class Story {
     for (const { device } of this.world.members) this.#breakDisk(device);
     for (let count = 0; count < this.#plan.operationCount; count++) {
       this.#begin(count);
+      this.#beginDeed(count);
       await scheduler.run(
         this.#random.chance(0.05)
           ? this.#random.fraction() * 40_000
@@ -120,6 +128,7 @@ export class Story {
     for (const { device } of members) {
       device.origin.clockSkewMs = 0;
       device.origin.setOnline(true);
+      this.deeds.noteOnline(device, true);
     }
     for (const member of members) {
       if (member.device.tabs.length === 0)
@@ -155,7 +164,7 @@ export class Story {
       try {
         await opening;
         if (tab === undefined) return;
-        await tab.api.openTenant(this.world.tenantId, { userName: undefined, password });
+        await tab.api.openTenant(this.world.tenantId, { userName: undefined, password, keepSession: false });
         await openDatabases(this.world, tab);
         this.#readyTabs.add(tab);
         return await this.checkAcknowledged(member, tab);
@@ -183,8 +192,7 @@ export class Story {
       for (let attempt = 0; missing.length > 0 && attempt < 50; attempt++) {
         if (attempt > 0) await tab.env.pause(100, "waits for its documents");
         if (this.#lockedTabs.has(tab)) return;
-        const marks = await readMarks(tab, database, docId);
-        missing = edits.filter(({ mark }) => !marks.has(mark));
+        missing = this.deeds.lost(edits, await readMarks(tab, database, docId));
       }
       // Whatever was forgotten by a loss of power meanwhile is no longer promised.
       const lost = missing.filter((edit) => this.acknowledged.includes(edit) && this.isOwed(edit));
@@ -239,6 +247,18 @@ export class Story {
     const draw = this.#random.below(100);
     if (draw >= 75) this.#happen(draw, member, tab);
     else if (this.#readyTabs.has(tab)) this.#use(draw, `op ${index} of ${tab.env.name}:`, { member, tab });
+  }
+
+  /** Undo, branches, bulk edits and the like, beside the rest. */
+  #beginDeed(index: number): void {
+    const { deeds } = this;
+    if (!this.#plan.allows.lines || !deeds.random.chance(0.5)) return;
+    const member = deeds.random.pick(this.world.members);
+    const ready = member.device.tabs.filter((tab) => this.#readyTabs.has(tab));
+    if (ready.length === 0) return;
+    const tab = deeds.random.pick(ready);
+    const deed = deeds.draw(this.#plan.allows.purge);
+    this.#run(`op ${index} of ${tab.env.name}: ${deed}`, tab, () => deeds.run(deed, tab, member.device));
   }
 
   /** What people do in a page that is open. */
@@ -299,10 +319,7 @@ export class Story {
   }
 
   /** What was written strictly, no loss of power takes back. */
-  #acknowledge(
-    edit: Omit<Acknowledged, "journalLength">,
-    durability: "relaxed" | "strict" = "relaxed",
-  ): void {
+  acknowledge(edit: Omit<Acknowledged, "journalLength">, durability: "relaxed" | "strict" = "relaxed"): void {
     this.world.scheduler.note(`acknowledged ${edit.mark} of ${edit.docId}`);
     this.acknowledged.push({
       ...edit,
@@ -310,11 +327,13 @@ export class Story {
     });
   }
 
-  #mark(): string {
+  /** A mark that no edit bore before. */
+  newMark(): string {
     return `m${++this.#markCount}`;
   }
 
-  #touch(device: SimDevice, docId: string): void {
+  /** Somebody works on a document. */
+  touch(device: SimDevice, docId: string): void {
     const touched = this.touched.get(device) ?? new Set();
     this.touched.set(device, touched.add(docId));
   }
@@ -322,18 +341,19 @@ export class Story {
   /** Whether an edit must be there in the end: it stands on nothing that someone revoked wrote. */
   isOwed(edit: Acknowledged): boolean {
     const { revoked } = this;
+    if (this.deeds.isExcused(edit)) return false;
     if (revoked === undefined) return true;
     return edit.device !== revoked.device && this.touched.get(revoked.device)?.has(edit.docId) !== true;
   }
 
   async #create(tab: SimTab, { device }: Member): Promise<void> {
     const database = this.#random.pick(databaseNames);
-    const marks = Array.from({ length: this.#random.chance(0.2) ? 3 : 1 }, () => this.#mark());
+    const marks = Array.from({ length: this.#random.chance(0.2) ? 3 : 1 }, () => this.newMark());
     const values = marks.map((mark) => randomDocument(this.#random, mark));
     const ids = await tab.api.createDocuments(tab.databases.get(database) ?? 0, values);
     for (const [index, docId] of ids.entries()) {
-      this.#touch(device, docId);
-      this.#acknowledge({ device, database, docId, mark: marks[index] ?? "" });
+      this.touch(device, docId);
+      this.acknowledge({ device, database, docId, mark: marks[index] ?? "" });
     }
   }
 
@@ -343,7 +363,7 @@ export class Story {
     const ids = await tab.api.documentIds(subscription);
     if (ids.length === 0) return;
     const docId = this.#random.pick(ids);
-    this.#touch(device, docId);
+    this.touch(device, docId);
     const watched = tab.nextNumber();
     const { value, heads } = await tab.api.openDocument(subscription, docId, watched);
     if (value === undefined) return;
@@ -351,7 +371,7 @@ export class Story {
     const drafts: Promise<void>[] = [];
     let afterDraft = 0;
     for (let count = 1 + this.#random.below(3); count > 0; count--) {
-      const mark = this.#mark();
+      const mark = this.newMark();
       const isLast = count === 1 && afterDraft === 0;
       const operations =
         isLast && this.#random.chance(0.4)
@@ -369,7 +389,7 @@ export class Story {
       drafts.push(
         tab.api
           .changeDocument(watched, message)
-          .then(() => this.#acknowledge({ device, database, docId, mark })),
+          .then(() => this.acknowledge({ device, database, docId, mark })),
       );
     }
     const results = await Promise.allSettled(drafts);
@@ -382,7 +402,7 @@ export class Story {
     const ids = await tab.api.documentIds(subscription);
     if (ids.length === 0) return;
     const docId = this.#random.pick(ids);
-    this.#touch(device, docId);
+    this.touch(device, docId);
     await tab.api.deleteDocument(subscription, docId);
     if (this.#random.chance(0.5)) await tab.api.undeleteDocument(subscription, docId);
   }
@@ -413,6 +433,7 @@ export class Story {
     const isOnline = !device.origin.isOnline;
     this.world.scheduler.note(`${device.name} goes ${isOnline ? "online" : "offline"}`);
     device.origin.setOnline(isOnline);
+    this.deeds.noteOnline(device, isOnline);
   }
 
   #openOrClose(member: Member, tab: SimTab): void {
@@ -438,6 +459,7 @@ export class Story {
     this.#restartLater(member, async () => {
       await device.disk.losePower(this.#random);
       const { journalLength } = device.disk;
+      this.deeds.forgetFeeds(device);
       this.world.scheduler.note(`${device.name} lost power, ${journalLength} batches are left`);
       this.acknowledged = this.acknowledged.filter(
         (edit) => edit.device !== device || edit.journalLength <= journalLength,
@@ -461,7 +483,9 @@ export class Story {
     this.#lockedTabs.delete(tab);
     this.#readyTabs.delete(tab);
     const device = this.world.members.find((member) => member.device.tabs.includes(tab))?.device;
-    device?.kill(tab);
+    if (device === undefined) return;
+    this.deeds.forgetReading(device);
+    device.kill(tab);
   }
 }
 
@@ -471,10 +495,34 @@ function keepable(operations: readonly DraftOperation[]): readonly DraftOperatio
 }
 
 /** The marks that a document bears. */
-export async function readMarks(tab: SimTab, database: string, docId: string): Promise<ReadonlySet<string>> {
-  const subscription = tab.nextNumber();
-  const { value } = await tab.api.openDocument(tab.databases.get(database) ?? 0, docId, subscription);
-  await tab.api.closeDocument(subscription);
+export interface ShownMarks {
+  readonly main: ReadonlySet<string>;
+  /** of the document or one of its open branches */
+  readonly anywhere: ReadonlySet<string>;
+}
+
+/** Read the marks of a document and of its open branches. */
+export async function readMarks(tab: SimTab, database: string, docId: string): Promise<ShownMarks> {
+  const read = async (branch?: string): Promise<DocSnapshot> => {
+    const subscription = tab.nextNumber();
+    const shown = await tab.api.openDocument(
+      tab.databases.get(database) ?? 0,
+      docId,
+      subscription,
+      ...(branch === undefined ? [] : [branch]),
+    );
+    await tab.api.closeDocument(subscription);
+    return shown;
+  };
+  const shown = await read();
+  const main = marksOf(shown);
+  const anywhere = new Set(main);
+  for (const branch of shown.branches) for (const mark of marksOf(await read(branch))) anywhere.add(mark);
+  return { main, anywhere };
+}
+
+/** The marks in what is shown. */
+export function marksOf({ value }: DocSnapshot): ReadonlySet<string> {
   const marks = value?.["marks"];
   return new Set(typeof marks === "object" && marks !== null ? Object.keys(marks) : []);
 }

@@ -115,7 +115,7 @@ export async function openDatabases({ tenantId }: World, tab: SimTab): Promise<v
 /** Open a new tab of a member's device, with the tenant and all databases. */
 export async function enter(world: World, { device, password }: Member): Promise<SimTab> {
   const tab = await device.openTab();
-  await tab.api.openTenant(world.tenantId, { userName: undefined, password });
+  await tab.api.openTenant(world.tenantId, { userName: undefined, password, keepSession: false });
   await openDatabases(world, tab);
   return tab;
 }

@@ -1,4 +1,5 @@
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const codeOfValue = Uint8Array.from(alphabet, (digit) => digit.charCodeAt(0));
 const valueOfCode = new Int8Array(128).fill(-1);
 for (let i = 0; i < alphabet.length; i++) valueOfCode[alphabet.charCodeAt(i)] = i;
 
@@ -9,15 +10,27 @@ for (let i = 0; i < alphabet.length; i++) valueOfCode[alphabet.charCodeAt(i)] = 
  */
 export function bytesToBase64url(bytes: Uint8Array): string {
   let text = "";
+  for (let from = 0; from < bytes.length; from += pieceBytes)
+    text += pieceToText(bytes.subarray(from, from + pieceBytes));
+  return text;
+}
+
+/** Codes are gathered first: a text that grows by parts is slow to make and slow to look up. */
+const pieceBytes = 3 * 1024;
+
+function pieceToText(bytes: Uint8Array): string {
+  const codes: number[] = [];
   for (let i = 0; i < bytes.length; i += 3) {
     const left = bytes.length - i;
     const group = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    text += alphabet.charAt(group >> 18) + alphabet.charAt((group >> 12) & 63);
-    if (left > 1) text += alphabet.charAt((group >> 6) & 63);
-    if (left > 2) text += alphabet.charAt(group & 63);
+    codes.push(codeOf(group >> 18), codeOf((group >> 12) & 63));
+    if (left > 1) codes.push(codeOf((group >> 6) & 63));
+    if (left > 2) codes.push(codeOf(group & 63));
   }
-  return text;
+  return String.fromCharCode(...codes);
 }
+
+const codeOf = (value: number): number => codeOfValue[value] ?? 0;
 
 /**
  * Read canonical base64url: no padding, no other characters, unused bits zero.

@@ -53,20 +53,33 @@ export function bytesToUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-const hexDigits = "0123456789abcdef";
+const hexPairs = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** Write bytes as lower-case hexadecimal digits. */
 export function bytesToHex(bytes: Uint8Array): string {
   let text = "";
-  for (const byte of bytes) text += hexDigits.charAt(byte >> 4) + hexDigits.charAt(byte & 15);
+  for (const byte of bytes) text += hexPairs[byte] ?? "";
   return text;
+}
+
+/** The value of a hexadecimal digit's code, 255 for all others. */
+const hexValues = new Uint8Array(128).fill(255);
+for (let value = 0; value < 16; value++) {
+  const digit = value.toString(16);
+  hexValues[digit.charCodeAt(0)] = value;
+  hexValues[digit.toUpperCase().charCodeAt(0)] = value;
 }
 
 /** Read lower- or upper-case hexadecimal digits; `undefined` for anything else. */
 export function parseHex(text: string): Uint8Array<ArrayBuffer> | undefined {
-  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined;
+  if (text.length % 2 !== 0) return undefined;
   const bytes = new Uint8Array(text.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(i * 2, i * 2 + 2), 16);
+  for (let i = 0; i < bytes.length; i++) {
+    const high = hexValues[text.charCodeAt(2 * i)] ?? 255;
+    const low = hexValues[text.charCodeAt(2 * i + 1)] ?? 255;
+    if (high > 15 || low > 15) return undefined;
+    bytes[i] = high * 16 + low;
+  }
   return bytes;
 }
 

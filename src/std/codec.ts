@@ -22,8 +22,9 @@ export class ByteWriter {
   #bytes: Uint8Array<ArrayBuffer>;
   #length = 0;
 
-  constructor(initialBytes = 256) {
-    this.#bytes = new Uint8Array(initialBytes);
+  /** @param room how many bytes there will be, about, or where to write them; more are taken when they are needed */
+  constructor(room: number | Uint8Array<ArrayBuffer> = 256) {
+    this.#bytes = typeof room === "number" ? new Uint8Array(room) : room;
   }
 
   get length(): number {
@@ -68,7 +69,8 @@ export class ByteWriter {
   }
 
   varint(value: number): this {
-    assert(Number.isSafeInteger(value) && value >= 0, "codec: varint");
+    if (value < 128) return this.u8(value);
+    assert(Number.isSafeInteger(value), "codec: varint");
     let rest = value;
     while (rest >= 128) {
       this.u8((rest % 128) + 128);
@@ -92,9 +94,9 @@ export class ByteWriter {
     return this.sized(utf8ToBytes(value));
   }
 
-  /** The bytes so far, as a copy. */
+  /** The bytes so far: a copy, unless the writer was made for just as many, and then its own. */
   toBytes(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.slice(0, this.#length);
+    return this.#length === this.#bytes.length ? this.#bytes : this.#bytes.slice(0, this.#length);
   }
 }
 

@@ -30,6 +30,7 @@ describe("errors", () => {
   it("know their own, also from another bundle, and the codes of the list", () => {
     const foreign = Object.assign(new Error("x"), { name: "CofferError", code: "doc/missing" });
     expect(isCofferError(foreign)).toBe(true);
+    expect(foreign).toBeInstanceOf(CofferError);
     for (const other of [new Error("x"), { name: "CofferError", code: "doc/missing" }, null, "doc/missing"]) {
       expect(isCofferError(other)).toBe(false);
     }

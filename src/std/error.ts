@@ -1,7 +1,15 @@
 import type { CofferErrorCode } from "./error-codes.ts";
 
 /** Plain data that travels with an error: never a secret, never document content. */
-export type ErrorDetails = Readonly<Record<string, string | number | boolean | undefined>>;
+export type ErrorDetails = Readonly<
+  Record<string, string | number | boolean | undefined | readonly ErrorIssue[]>
+>;
+
+/** One of several places where an input is wrong: a JSON pointer, and what is wrong there. */
+export interface ErrorIssue {
+  readonly path: string;
+  readonly message: string;
+}
 
 /**
  * A call that could not be done. The only kind of error that leaves the public API.
@@ -22,6 +30,11 @@ export class CofferError extends Error {
     super(message ?? messages[code] ?? code, options);
     this.code = code;
     this.details = rest;
+  }
+
+  /** Errors of another thread, or of another file with a copy of this class, are of this kind too. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return isCofferError(value);
   }
 }
 
@@ -46,7 +59,7 @@ const ownMessages = {
   "access/locked": "The vault is locked. Unlock it with the password.",
   "doc/missing": "There is no such document on this device.",
   "doc/deleted": "The document was deleted.",
-  "worker/restarted": "The database worker was restarted. Try again.",
+  "worker/restarted": "The worker was restarted. Look before repeating.",
   "worker/failed": "The database worker failed. Try again.",
   aborted: "The call was aborted.",
 } as const satisfies Partial<Record<CofferErrorCode, string>>;

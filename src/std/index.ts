@@ -25,7 +25,7 @@ export { ByteReader, ByteWriter } from "./codec.ts";
 export { createPageEnv, createSystemEnv, type Channel, type Env, type PageEnv, type Release } from "./env.ts";
 export { errorCodes, isErrorCode, type CofferErrorCode } from "./error-codes.ts";
 export { installErrorMessages } from "./error-messages.ts";
-export { CofferError, isCofferError, toCofferError, type ErrorDetails } from "./error.ts";
+export { CofferError, isCofferError, toCofferError, type ErrorDetails, type ErrorIssue } from "./error.ts";
 export {
   bytesToId,
   idSizes,
@@ -40,4 +40,4 @@ export {
   type KeyId,
   type TenantId,
 } from "./ids.ts";
-export { deserializeThrown, installErrorTransfer, serializeThrown } from "./wire.ts";
+export { deserializeThrown, installErrorReader, installErrorTransfer, serializeThrown } from "./wire.ts";

@@ -22,14 +22,19 @@ interface HandlerLike {
 
 /** Install the `throw` handler that keeps `code` and `details`; anything else arrives as `worker/failed`. */
 export function installErrorTransfer(transferHandlers: Map<string, HandlerLike>): void {
-  const original = transferHandlers.get("throw");
-  if (original === undefined) return;
+  installErrorReader(transferHandlers);
+  const reader = transferHandlers.get("throw");
+  if (reader === undefined) return;
+  const serialize = (box: ThrownBox): [SerializedThrow, Transferable[]] => [serializeThrown(box.value), []];
+  transferHandlers.set("throw", { ...reader, serialize: serialize as never });
+}
+
+/** The reading half of {@link installErrorTransfer}, for a thread that nobody calls: a page has a budget of bytes. */
+export function installErrorReader(transferHandlers: Map<string, HandlerLike>): void {
   transferHandlers.set("throw", {
-    canHandle: original.canHandle,
-    serialize: ((box: ThrownBox): [SerializedThrow, Transferable[]] => [
-      serializeThrown(box.value),
-      [],
-    ]) as never,
+    canHandle: () => false,
+    serialize: () => [undefined, []],
+    ...transferHandlers.get("throw"),
     deserialize: ((thrown: SerializedThrow): never => {
       throw deserializeThrown(thrown);
     }) as never,

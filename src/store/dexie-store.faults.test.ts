@@ -144,6 +144,40 @@ describe("lost connections", () => {
   });
 });
 
+describe("rewriting", () => {
+  const change = [{ position: 1, bytes: bytesOf(9, 9) }];
+  const slot = { name: "s", value: bytesOf(1, 9), expectedVersion: 0 };
+
+  test("a full disk leaves the old bytes, and says so", async () => {
+    const store = await openFresh();
+    await store.write({ records: [recordOf(1)] });
+    vi.spyOn(IDBObjectStore.prototype, "put").mockImplementationOnce(function (this: IDBObjectStore) {
+      throw new DOMException("full", "QuotaExceededError");
+    });
+    await expect(store.rewrite(change)).rejects.toMatchObject({ code: "store/quota" });
+    expect((await store.readRecords([1]))[0]?.bytes).toEqual(recordOf(1).bytes);
+    expect(await store.rewrite(change)).toEqual({ kind: "stored", count: 1 });
+  });
+
+  test("lands once more, alike, where it landed unheard; with a slot the outcome is unknown", async () => {
+    const store = await openFresh();
+    await store.write({ records: [recordOf(1)] });
+    inject(landsUnheard);
+    expect(await store.rewrite(change)).toEqual({ kind: "stored", count: 1 });
+    inject(landsUnheard);
+    await expect(store.rewrite(change, [slot])).rejects.toMatchObject({ details: { outcome: "unknown" } });
+    expect((await store.readRecords([1]))[0]?.bytes).toEqual(bytesOf(9, 9));
+  });
+
+  test("is durable before it is told", async () => {
+    const store = await openFresh();
+    await store.write({ records: [recordOf(1)] });
+    const spy = vi.spyOn(IDBDatabase.prototype, "transaction");
+    await store.rewrite(change, [slot]);
+    expect(spy.mock.calls).toEqual([[["log", "slots"], "readwrite", { durability: "strict" }]]);
+  });
+});
+
 describe("full disks", () => {
   test("an abort for quota is store/quota, is not repeated and writes nothing", async () => {
     const store = await openFresh();

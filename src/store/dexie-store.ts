@@ -18,6 +18,7 @@ import {
   readRecordRows,
   readSlotRow,
   readSlotRows,
+  rewriteRows,
   tables,
   transact,
   writeBatch,
@@ -26,7 +27,19 @@ import {
   type Scope,
 } from "./idb-log.ts";
 import { createListeners } from "./listeners.ts";
-import type { Batch, BatchResult, Damage, LogRecord, Slot, Storage, Store, WriteEvent } from "./store.ts";
+import type {
+  Batch,
+  BatchResult,
+  Damage,
+  LogRecord,
+  RewriteResult,
+  RewrittenRecord,
+  Slot,
+  SlotWrite,
+  Storage,
+  Store,
+  WriteEvent,
+} from "./store.ts";
 
 const databasePrefix = "coffer/";
 const channelPrefix = "coffer-store/";
@@ -88,30 +101,31 @@ class DexieStore implements Store {
   async write(batch: Batch): Promise<BatchResult> {
     const { records = [], slots = [], durability = "relaxed" } = batch;
     const slotNames = slots.map(({ name }) => name);
-    assert(new Set(slotNames).size === slotNames.length, "S3: a batch names a slot once");
     if (records.length + slots.length === 0) {
       this.#connection.assertOpen();
       return { kind: "stored", positions: [] };
     }
-    const names = tableNames.filter((table) => (table === "log" ? records : slots).length > 0);
-    let isRepeated = false;
-    const result = await this.#connection.run((database, repeated) => {
-      isRepeated = repeated;
-      return transact(database, { names, mode: "readwrite", durability }, (scope) =>
-        writeBatch(scope, batch),
-      );
-    });
-    if (result.kind === "conflict") {
-      // The connection may have died between the commit and its news; then the conflict is with our own write.
-      if (isRepeated) throw new CofferError("store/failed", { store: this.name, outcome: "unknown" });
-      return result;
-    }
+    const result = await this.#change({ records, slots, durability }, (scope) => writeBatch(scope, batch));
+    if (result.kind === "conflict") return result;
     this.#lastKnown = Math.max(this.#lastKnown, ...result.positions.slice(-1));
     if (!this.#connection.isClosed) {
       this.#channel.post({ lastPosition: this.#lastKnown, slotNames });
       this.#written.tell({ lastPosition: this.#lastKnown, slotNames, local: true });
     }
     return result;
+  }
+
+  async rewrite(
+    records: readonly RewrittenRecord[],
+    slots: readonly SlotWrite[] = [],
+  ): Promise<RewriteResult> {
+    if (records.length + slots.length === 0) {
+      this.#connection.assertOpen();
+      return { kind: "stored", count: 0 };
+    }
+    return this.#change({ records, slots, durability: "strict" }, (scope) =>
+      rewriteRows(scope, records, slots),
+    );
   }
 
   readLog(range: { after: number; maxCount: number; maxBytes: number }): Promise<readonly LogRecord[]> {
@@ -169,6 +183,29 @@ class DexieStore implements Store {
   async destroy(): Promise<void> {
     this.close();
     await deleteDatabase(this.#env, this.name);
+  }
+
+  /** Run one writing transaction on the tables that it touches. */
+  async #change<T extends { readonly kind: string }>(
+    touched: {
+      readonly records: readonly unknown[];
+      readonly slots: readonly SlotWrite[];
+      readonly durability: IDBTransactionDurability;
+    },
+    body: (scope: Scope) => () => T,
+  ): Promise<T> {
+    const { records, slots, durability } = touched;
+    assert(new Set(slots.map(({ name }) => name)).size === slots.length, "S3: a batch names a slot once");
+    const names = tableNames.filter((table) => (table === "log" ? records : slots).length > 0);
+    let isRepeated = false;
+    const result = await this.#connection.run((database, repeated) => {
+      isRepeated = repeated;
+      return transact(database, { names, mode: "readwrite", durability }, body);
+    });
+    // The connection may have died between the commit and its news; then the conflict is with our own write.
+    if (result.kind === "conflict" && isRepeated)
+      throw new CofferError("store/failed", { store: this.name, outcome: "unknown" });
+    return result;
   }
 
   #read<T>(table: TableName, body: (scope: Scope) => () => T): Promise<T> {

@@ -11,7 +11,16 @@
  * durable they are only once for a whole database, and reports an abort only through requests.
  */
 import { bytesToHex, copyBytes, parseHex, parseId } from "../std/index.ts";
-import type { Batch, BatchResult, Damage, LogRecord, Slot, SlotWrite } from "./store.ts";
+import type {
+  Batch,
+  BatchResult,
+  Damage,
+  LogRecord,
+  RewriteResult,
+  RewrittenRecord,
+  Slot,
+  SlotWrite,
+} from "./store.ts";
 
 /** The tables in Dexie's words. */
 export const tables = { log: "++position", slots: "&name", meta: "&name" } as const;
@@ -92,26 +101,61 @@ function abortCause(transaction: IDBTransaction): unknown {
 
 /** Write a batch: compare all slots, then write all or nothing. */
 export function writeBatch(scope: Scope, { records = [], slots = [] }: Batch): () => BatchResult {
+  let added: IDBRequest<IDBValidKey>[] = [];
+  const conflict = writeSlots(scope, slots, () => {
+    added = records.map(({ commitHash, bytes, origin }) =>
+      scope.table("log").add({ commitHash, bytes: wholeBuffer(bytes), origin }),
+    );
+    scope.commit();
+  });
+  return () => {
+    const slotName = conflict();
+    return slotName === undefined
+      ? { kind: "stored", positions: added.map(({ result }) => Number(result)) }
+      : { kind: "conflict", slotName };
+  };
+}
+
+/** Replace the bytes of records that are there, with slots: compare all slots, then write all or nothing. */
+export function rewriteRows(
+  scope: Scope,
+  records: readonly RewrittenRecord[],
+  slots: readonly SlotWrite[],
+): () => RewriteResult {
+  let count = 0;
+  const conflict = writeSlots(scope, slots, () => {
+    const table = records.length === 0 ? undefined : scope.table("log");
+    for (const { position, bytes } of records.filter(({ position }) => isCount(position))) {
+      if (table === undefined) return;
+      scope.after(table.get(position), (row: unknown) => {
+        const record = parseRecord(row);
+        if (record === undefined) return;
+        table.put({ ...record, bytes: wholeBuffer(bytes) });
+        count++;
+      });
+    }
+  });
+  return () => {
+    const slotName = conflict();
+    return slotName === undefined ? { kind: "stored", count } : { kind: "conflict", slotName };
+  };
+}
+
+/** Compare all slots; if none is stale, write them and go on with `then`. @returns what tells the stale one, if any */
+function writeSlots(scope: Scope, slots: readonly SlotWrite[], then: () => void): () => string | undefined {
   const held = slots.map((write) => ({ write, request: scope.table("slots").get(write.name) }));
   let conflict: string | undefined;
-  let added: IDBRequest<IDBValidKey>[] = [];
   const writeAll = (): void => {
     const found = held.map(({ write, request }) => ({ write, version: versionOf(request.result) }));
     conflict = found.find(({ write, version }) => isStale(write, version))?.write.name;
     if (conflict !== undefined) return;
     for (const { write, version } of found) writeSlot(scope, write, version);
-    added = records.map(({ commitHash, bytes, origin }) =>
-      scope.table("log").add({ commitHash, bytes: wholeBuffer(bytes), origin }),
-    );
-    scope.commit();
+    then();
   };
   const last = held.at(-1);
   if (last === undefined) writeAll();
   else scope.after(last.request, writeAll);
-  return () =>
-    conflict === undefined
-      ? { kind: "stored", positions: added.map(({ result }) => Number(result)) }
-      : { kind: "conflict", slotName: conflict };
+  return () => conflict;
 }
 
 function writeSlot(scope: Scope, { name, value }: SlotWrite, version: number | undefined): void {

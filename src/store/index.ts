@@ -5,7 +5,8 @@
  * - `createDexieStorage` keeps IndexedDB databases of this origin; tabs and the service worker share them
  * - `createMemoryStorage` keeps plain objects; the stores opened from one storage share them
  *
- * It does not judge, decrypt, deduplicate or delete records, and it encrypts nothing: callers store sealed bytes only.
+ * It does not judge, decrypt, deduplicate or delete records, though their bytes can be replaced (`rewrite`); and it encrypts nothing:
+ * callers store sealed bytes only.
  */
 export { createDexieStorage } from "./dexie-store.ts";
 export { createMemoryStorage } from "./memory-store.ts";
@@ -15,6 +16,8 @@ export type {
   Damage,
   LogRecord,
   NewRecord,
+  RewriteResult,
+  RewrittenRecord,
   Slot,
   SlotValue,
   SlotWrite,

@@ -6,6 +6,8 @@ import type {
   BatchResult,
   Damage,
   LogRecord,
+  RewriteResult,
+  RewrittenRecord,
   Slot,
   SlotValue,
   SlotWrite,
@@ -79,15 +81,9 @@ class MemoryStore implements Store {
   }
 
   async write({ records = [], slots = [] }: Batch): Promise<BatchResult> {
-    assert(new Set(slots.map(({ name }) => name)).size === slots.length, "S3: a batch names a slot once");
     const content = this.#content();
-    const stale = slots.find((slot) => isStale(slot, content.slots.get(slot.name)));
-    if (stale !== undefined) return { kind: "conflict", slotName: stale.name };
-    for (const { name, value } of slots) {
-      const version = (content.slots.get(name)?.version ?? 0) + 1;
-      if (value === undefined) content.slots.delete(name);
-      else content.slots.set(name, { name, version, value: copyValue(value) });
-    }
+    const conflict = writeSlots(content, slots);
+    if (conflict !== undefined) return { kind: "conflict", slotName: conflict };
     const positions = records.map(({ commitHash, bytes, origin }) => {
       const position = content.log.length + 1;
       content.log.push({ position, commitHash, bytes: copyBytes(bytes), origin });
@@ -99,6 +95,23 @@ class MemoryStore implements Store {
         slots.map(({ name }) => name),
       );
     return { kind: "stored", positions };
+  }
+
+  async rewrite(
+    records: readonly RewrittenRecord[],
+    slots: readonly SlotWrite[] = [],
+  ): Promise<RewriteResult> {
+    const content = this.#content();
+    const conflict = writeSlots(content, slots);
+    if (conflict !== undefined) return { kind: "conflict", slotName: conflict };
+    let count = 0;
+    for (const { position, bytes } of records) {
+      const record = content.log[position - 1];
+      if (record === undefined) continue;
+      content.log[position - 1] = { ...record, bytes: copyBytes(bytes) };
+      count++;
+    }
+    return { kind: "stored", count };
   }
 
   #tell(lastPosition: number, slotNames: readonly string[]): void {
@@ -165,6 +178,19 @@ class MemoryStore implements Store {
     this.close();
     this.#origin.contents.delete(this.name);
   }
+}
+
+/** Compare all slots, then write all or none. @returns the name of the first that is stale */
+function writeSlots(content: Content, slots: readonly SlotWrite[]): string | undefined {
+  assert(new Set(slots.map(({ name }) => name)).size === slots.length, "S3: a batch names a slot once");
+  const stale = slots.find((slot) => isStale(slot, content.slots.get(slot.name)));
+  if (stale !== undefined) return stale.name;
+  for (const { name, value } of slots) {
+    const version = (content.slots.get(name)?.version ?? 0) + 1;
+    if (value === undefined) content.slots.delete(name);
+    else content.slots.set(name, { name, version, value: copyValue(value) });
+  }
+  return undefined;
 }
 
 const isStale = ({ expectedVersion }: SlotWrite, slot: Slot | undefined): boolean =>

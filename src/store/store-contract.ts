@@ -163,6 +163,60 @@ export function storeContract(
     });
   });
 
+  describe(`${title}: records rewritten`, () => {
+    test("hold the new bytes and nothing else changes, for every handle, and nobody is told", async () => {
+      const { store, other } = await opened();
+      await store.write({ records: [recordOf(1), recordOf(2, 5000, "server"), recordOf(3)] });
+      const heard: WriteEvent[] = [];
+      store.onWrite((event) => heard.push(event));
+      other.onWrite((event) => heard.push(event));
+      const view = bytesOf(9, 10_000).subarray(100, 110);
+      const result = await store.rewrite(
+        [
+          { position: 2, bytes: view },
+          { position: 7, bytes: bytesOf(7, 10) },
+          { position: 0, bytes: bytesOf(7, 10) },
+          { position: -1, bytes: bytesOf(7, 10) },
+          { position: 1.5, bytes: bytesOf(7, 10) },
+        ],
+        [{ name: "s", value: bytesOf(1, 3), expectedVersion: 0 }],
+      );
+      expect(result).toEqual({ kind: "stored", count: 1 });
+      const expected = { ...recordOf(2, 0, "server"), position: 2, bytes: copyBytes(view) };
+      expect(await other.readLog(wholeLog)).toEqual([
+        { position: 1, ...recordOf(1) },
+        expected,
+        { position: 3, ...recordOf(3) },
+      ]);
+      expect((await other.readRecords([2]))[0]?.bytes.buffer.byteLength).toBe(10);
+      expect((await other.readSlot("s"))?.value).toEqual(bytesOf(1, 3));
+      expect(await store.write({ records: [recordOf(4)] })).toEqual({ kind: "stored", positions: [4] });
+      expect(heard.flatMap(({ slotNames }) => slotNames)).toEqual([]);
+      expect(heard.filter(({ local }) => local).map(({ lastPosition }) => lastPosition)).toEqual([4]);
+    });
+
+    test("a stale slot leaves every byte as it was, and a slot named twice is a bug", async () => {
+      const { store } = await opened();
+      await store.write({ records: [recordOf(1)], slots: [{ name: "s", value: bytesOf(1, 3) }] });
+      const change = [{ position: 1, bytes: bytesOf(2, 3) }];
+      const slot = { name: "s", value: bytesOf(2, 3), expectedVersion: 0 };
+      expect(await store.rewrite(change, [slot])).toEqual({ kind: "conflict", slotName: "s" });
+      await expect(store.rewrite(change, [slot, slot])).rejects.toThrow("S3");
+      expect(await store.readLog(wholeLog)).toEqual([{ position: 1, ...recordOf(1) }]);
+      expect((await store.readSlot("s"))?.version).toBe(1);
+      expect(await store.rewrite([])).toEqual({ kind: "stored", count: 0 });
+    });
+
+    test("what was handed over can be changed later", async () => {
+      const { store } = await opened();
+      await store.write({ records: [recordOf(1)] });
+      const bytes = bytesOf(2, 50);
+      await store.rewrite([{ position: 1, bytes }]);
+      bytes.fill(0);
+      expect((await store.readRecords([1]))[0]?.bytes).toEqual(bytesOf(2, 50));
+    });
+  });
+
   describe(`${title}: S3 compare and swap`, () => {
     test("versions count from 1, and start again after a deletion", async () => {
       const { store } = await opened();

@@ -86,6 +86,17 @@ const steps: fc.Arbitrary<fc.AsyncCommand<Unused, { left: World; right: World }>
     text: `write(${fc.stringify(data)})`,
     run: async (_world: World, store: Store) => store.write(data),
   })),
+  fc
+    .record({ who, slots, changes: fc.array(fc.tuple(fc.integer({ min: -1, max: 40 }), fc.nat(200))) })
+    .map(({ slots: data, changes, ...step }) => ({
+      ...step,
+      text: `rewrite(${fc.stringify([changes, data])})`,
+      run: async (_world: World, store: Store) =>
+        store.rewrite(
+          changes.map(([position, seed]) => ({ position, bytes: bytesOf(seed, seed) })),
+          data,
+        ),
+    })),
   fc.record({ who, range }).map(({ range: data, ...step }) => ({
     ...step,
     text: `readLog(${fc.stringify(data)})`,

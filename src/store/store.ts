@@ -64,6 +64,16 @@ export type BatchResult =
   | { readonly kind: "stored"; readonly positions: readonly number[] }
   | { readonly kind: "conflict"; readonly slotName: string };
 
+/** New bytes for a record of the log. */
+export interface RewrittenRecord {
+  readonly position: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+export type RewriteResult =
+  | { readonly kind: "stored"; readonly count: number }
+  | { readonly kind: "conflict"; readonly slotName: string };
+
 export interface WriteEvent {
   readonly lastPosition: number;
   readonly slotNames: readonly string[];
@@ -86,6 +96,12 @@ export interface Store {
   readLog(range: { after: number; maxCount: number; maxBytes: number }): Promise<readonly LogRecord[]>;
   /** The records at these positions, in the order asked; a position that is not there is left out. */
   readRecords(positions: readonly number[]): Promise<readonly LogRecord[]>;
+  /**
+   * Replace the bytes of records that are there, with their slots, whole or not at all, durable as `strict`: the store holds what
+   * was in them no more. Position, commit hash and origin stay; positions that are not there are left out. `onWrite` tells nobody:
+   * for readers of the log nothing is new. What IndexedDB keeps in its journal until the browser tidies it is beyond reach.
+   */
+  rewrite(records: readonly RewrittenRecord[], slots?: readonly SlotWrite[]): Promise<RewriteResult>;
   /** The highest position ever given, 0 when none. */
   lastPosition(): Promise<number>;
   /** @throws `entry/corrupt` when the slot is there and damaged; writing it without `expectedVersion` mends it */

@@ -24,6 +24,7 @@ import {
   type TenantId,
 } from "../std/index.ts";
 import type { Key, Verifier } from "../crypto/index.ts";
+import { parseDelegation } from "./delegation.ts";
 import type { HttpTransport } from "./transport.ts";
 
 const domain = utf8ToBytes("coffer/auth/v1\0");
@@ -35,6 +36,11 @@ export interface Signer {
   readonly privateKey: Key;
   /** as {@link signDelegation} made it */
   readonly delegation?: Uint8Array | undefined;
+}
+
+/** The user that a signer speaks for; `undefined` when its delegation cannot be read. */
+export function userKeyOf({ key, delegation }: Signer): AuthorKey | undefined {
+  return delegation === undefined ? key : parseDelegation(delegation)?.userKey;
 }
 
 /** What an answer to a challenge is bound to. */

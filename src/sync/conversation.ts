@@ -18,7 +18,7 @@ import {
 import type { Verifier } from "../crypto/index.ts";
 import { directoryDbId } from "../entry/index.ts";
 import type { SlotWrite, Store } from "../store/index.ts";
-import { authenticate, type Signer } from "./auth.ts";
+import { authenticate, userKeyOf, type Signer } from "./auth.ts";
 import { createEngineState, step } from "./engine.ts";
 import type { Effect, EngineEvent, EngineState, SyncAlarm, SyncStatus, TimerName } from "./engine-types.ts";
 import { createFrameReader, decodeFrames, encodeFrames } from "./frames.ts";
@@ -94,13 +94,13 @@ export class Conversation {
   readonly #moved = { serverKey: new Uint8Array(0), sentBytes: 0, receivedBytes: 0 };
 
   constructor(options: ConversationOptions, listener: ConversationListener) {
-    const { crypto, store, transport, tenantId, mode } = options;
+    const { crypto, mode, signer, store, tenantId, transport } = options;
     const remoteId = transport.http.origin;
     const logEpoch = parseHex(store.logEpoch);
     assert(logEpoch?.length === 16, "S6: a log's epoch has 16 bytes");
     this.#options = options;
     this.#listener = listener;
-    this.#log = createLocalLog(crypto, store, remoteId);
+    this.#log = createLocalLog(crypto, store, { remoteId, userKey: userKeyOf(signer) });
     this.#logEpoch = logEpoch;
     this.#slotNames = remoteSlotNames(remoteId);
     const hasLive = transport.live !== undefined;
@@ -275,7 +275,8 @@ export class Conversation {
       if (value !== undefined)
         this.#slots.set(name, { version: (this.#slots.get(name)?.version ?? 0) + 1, value });
     }
-    for (const { commitHash } of records) this.#log.note(commitHash);
+    for (const [index, { commitHash }] of records.entries())
+      this.#log.note(commitHash, result.positions[index] ?? 0);
     return { kind: "stored", positions: result.positions };
   }
 

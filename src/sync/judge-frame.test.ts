@@ -1,29 +1,45 @@
 import { describe, expect, it } from "vitest";
 import { encodeCommit, type Commit } from "../entry/index.ts";
 import { createMemoryStorage } from "../store/index.ts";
-import { createSystemEnv } from "../std/index.ts";
+import { createSystemEnv, type DbId } from "../std/index.ts";
 import { judgeFrame } from "./judge-frame.ts";
 import { createLocalLog } from "./local-log.ts";
 import { createFixture } from "./sync-fixture.ts";
 
+const fixture = await createFixture();
+
+async function judge(bytes: Uint8Array, dbId: DbId = fixture.dbId) {
+  const { crypto, tenantId } = fixture;
+  const store = await createMemoryStorage(createSystemEnv()).openStore("tenant");
+  const log = createLocalLog(crypto, store, { remoteId: "remote", userKey: undefined });
+  const state = { databases: new Map(), needsFull: new Set<never>() };
+  const context = { tenantId, serverKey: new Uint8Array(32), log, state };
+  return judgeFrame(crypto, context, {
+    type: "commits",
+    dbId,
+    epoch: 1,
+    fromSeq: 0,
+    items: [{ commit: bytes }],
+  });
+}
+
+const withoutCiphertexts = (commit: Commit): Uint8Array =>
+  encodeCommit({ ...commit, entries: commit.entries.map(({ ciphertext: _, ...rest }) => rest) });
+
 describe("a frame of commits", () => {
-  it("is malformed when a commit comes without its entries: taken for the whole one, it would keep that away", async () => {
-    const { crypto, dbId, seal, tenantId } = await createFixture();
-    const store = await createMemoryStorage(createSystemEnv()).openStore("tenant");
-    const log = createLocalLog(crypto, store, "remote");
-    const state = { databases: new Map(), needsFull: new Set<never>() };
-    const context = { tenantId, serverKey: new Uint8Array(32), log, state };
-    const judge = async (bytes: Uint8Array) =>
-      judgeFrame(crypto, context, {
-        type: "commits",
-        dbId,
-        epoch: 1,
-        fromSeq: 0,
-        items: [{ commit: bytes }],
-      });
-    const commit: Commit = await seal();
+  it("may bring one without ciphertexts, but not without headers: nobody sends that", async () => {
+    const commit: Commit = await fixture.seal();
     const entries = commit.entries.map(({ entryHash }) => ({ entryHash }));
     expect(await judge(encodeCommit({ ...commit, entries }))).toMatchObject({ items: undefined });
-    expect(await judge(commit.bytes)).toMatchObject({ items: [{ isGenuine: true }] });
+    expect(await judge(commit.bytes)).toMatchObject({ items: [{ isGenuine: true, isHere: false }] });
+    const bytes = withoutCiphertexts(commit);
+    expect(await judge(bytes)).toMatchObject({ items: [{ isGenuine: true, isHere: false, bytes }] });
+  });
+
+  it("brings every commit of the directory whole", async () => {
+    const dbId = fixture.directoryDbId;
+    const commit: Commit = await fixture.seal(dbId);
+    expect(await judge(withoutCiphertexts(commit), dbId)).toMatchObject({ items: undefined });
+    expect(await judge(commit.bytes, dbId)).toMatchObject({ items: [{ isGenuine: true }] });
   });
 });

@@ -1,10 +1,9 @@
 /**
  * Judges of a frame what needs keys or the device log, before the engine decides: signatures, hashes, what is here.
  */
-import type { DbId, TenantId } from "../std/index.ts";
-import { copyBytes } from "../std/index.ts";
+import { copyBytes, type TenantId } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
-import { parseCommit, verifyCommit } from "../entry/index.ts";
+import { directoryDbId, parseCommit, presenceOf, verifyCommit, type Commit } from "../entry/index.ts";
 import type { EngineState, JudgedFrame, JudgedItem } from "./engine-types.ts";
 import type { LocalLog } from "./local-log.ts";
 import { verifyHead, verifyTenantHead } from "./merkle.ts";
@@ -56,20 +55,22 @@ async function judgeItems(
   frame: CommitsFrame,
 ): Promise<readonly JudgedItem[] | undefined> {
   const { log } = context;
-  const isRepeated = mayRepeat(context.state, frame);
   const items: JudgedItem[] = [];
+  const commits: Commit[] = [];
   for (const item of frame.items) {
     if ("leaf" in item) {
       const isHere = await log.has(item.leaf);
       items.push({ commitHash: item.leaf, bytes: undefined, isGenuine: false, isHere });
       continue;
     }
-    const judged = await judgeCommit(crypto, context.tenantId, frame.dbId, item.commit);
+    const judged = await judgeCommit(crypto, context, frame, item.commit);
     if (judged === undefined) return undefined;
-    const isHere = isRepeated ? await log.has(judged.commitHash) : log.hasSeen(judged.commitHash);
-    items.push({ ...judged, bytes: copyBytes(item.commit), isHere });
+    const { commit, isGenuine } = judged;
+    commits.push(commit);
+    items.push({ commitHash: commit.commitHash, bytes: copyBytes(item.commit), isGenuine, isHere: false });
   }
-  return items;
+  const held = await log.held(commits, mayRepeat(context.state, frame));
+  return items.map((item) => (held.has(item.commitHash) ? { ...item, isHere: true } : item));
 }
 
 /** After a new epoch, or when own commits come whole, most of what comes is here already; in the steady state nothing is. */
@@ -79,20 +80,24 @@ function mayRepeat(state: JudgingContext["state"], frame: CommitsFrame): boolean
   return known.epoch !== frame.epoch || known.audit !== undefined || state.needsFull.has(frame.dbId);
 }
 
+/**
+ * Judge one commit. It may lack ciphertexts: its author may have erased them before sending, and nobody else can tell whether the server
+ * did. What is missing waits in the log, and is filled in by a copy that has it. A directory that lacks some says nothing at all.
+ */
 async function judgeCommit(
   crypto: Verifier,
-  tenantId: TenantId,
-  dbId: DbId,
+  { tenantId }: JudgingContext,
+  { dbId }: CommitsFrame,
   bytes: Uint8Array,
-): Promise<Pick<JudgedItem, "commitHash" | "isGenuine"> | undefined> {
+): Promise<{ readonly commit: Commit; readonly isGenuine: boolean } | undefined> {
   const verdict = await verifyCommit(crypto, bytes);
-  if (verdict.kind === "verified") {
-    const { commitHash, entries, header } = verdict.commit;
-    // Its hash covers what is missing too: taken for the commit, it would keep the whole one away for ever.
-    if (entries.some(({ ciphertext }) => ciphertext === undefined)) return undefined;
-    return { commitHash, isGenuine: header.tenantId === tenantId && header.dbId === dbId };
-  }
   // Where only the signature fails, the hash still tells which leaf it is, so that the rest of the run can be proven.
-  const parsed = parseCommit(crypto, bytes);
-  return parsed.kind === "verified" ? { commitHash: parsed.commit.commitHash, isGenuine: false } : undefined;
+  const parsed = verdict.kind === "verified" ? verdict : parseCommit(crypto, bytes);
+  if (parsed.kind === "forged") return undefined;
+  const { commit } = parsed;
+  const presence = presenceOf(commit);
+  const mayLack = presence === "partial" && dbId !== directoryDbId(crypto, tenantId);
+  if (presence !== "whole" && !mayLack) return undefined;
+  const isHere = commit.header.tenantId === tenantId && commit.header.dbId === dbId;
+  return { commit, isGenuine: verdict.kind === "verified" && isHere };
 }

@@ -1,9 +1,18 @@
 /**
  * What sync asks of the device log: which commits are in it, and what of it is to be pushed.
+ *
+ * | a commit in the log | pushed |
+ * |---|---|
+ * | whole | by any member |
+ * | without some ciphertexts: their documents were erased before it was sent | by its author |
+ * | the same, of somebody else; or without some headers | never |
+ *
+ * An author vouches for what they hold back by being who they are. Anyone else would withhold it in their name, from every reader of
+ * that server who passes the place.
  */
-import type { CommitHash, DbId } from "../std/index.ts";
+import { equalBytes, type AuthorKey, type CommitHash, type DbId } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
-import { parseCommit } from "../entry/index.ts";
+import { fillCommit, parseCommit, presenceOf, type Commit } from "../entry/index.ts";
 import type { LogRecord, Store } from "../store/index.ts";
 import type { Effect, OutboxRecord, OutboxState } from "./engine-types.ts";
 import { syncLimits } from "./messages.ts";
@@ -11,15 +20,29 @@ import { syncLimits } from "./messages.ts";
 type EffectOf<Kind extends Effect["kind"]> = Extract<Effect, { kind: Kind }>;
 
 const page = { maxCount: 512, maxBytes: 4 * 1024 * 1024 } as const;
+/** Commits of up to 1 MiB each that are compared at a time. */
+const comparedCount = 16;
+
+/** Whose log it is, as one server sees it. */
+export interface LocalLogOptions {
+  /** the origin of records that came from the server */
+  readonly remoteId: string;
+  /** who speaks to the server; `undefined` when that cannot be told, so that only whole commits are pushed */
+  readonly userKey: AuthorKey | undefined;
+}
 
 /** The device log as one remote sees it. */
 export interface LocalLog {
   /** Whether a commit is in the log; the first miss reads the whole log once. */
   has(commitHash: CommitHash): Promise<boolean>;
-  /** Whether a commit is known to be in the log, without reading. */
-  hasSeen(commitHash: CommitHash): boolean;
-  /** Remember a commit that was read or written. */
-  note(commitHash: CommitHash): void;
+  /**
+   * Those of some commits that are in the log with everything they bring. One that lacks ciphertexts there is not, when they came.
+   *
+   * @param isThorough read the whole log once for those that were not seen yet
+   */
+  held(commits: readonly Commit[], isThorough: boolean): Promise<ReadonlySet<CommitHash>>;
+  /** Remember a commit that was written. */
+  note(commitHash: CommitHash, position: number): void;
   /** Pass what came from the remote and stands before anything that is to be pushed. */
   skipReceived(outbox: OutboxState): Promise<OutboxState>;
   /** The next records to push, in order, until `maxBytes`; `through` is the last position looked at. */
@@ -31,34 +54,15 @@ export interface LocalLog {
 }
 
 /** Look at a device log for one remote. */
-export function createLocalLog(crypto: Pick<Verifier, "sha256">, store: Store, remoteId: string): LocalLog {
-  const seen = new Set<CommitHash>();
-  let scannedTo = 0;
-
-  async function* records(after: number): AsyncGenerator<LogRecord, void> {
-    let position = after;
-    for (;;) {
-      const some = await store.readLog({ after: position, ...page });
-      if (some.length === 0) return;
-      yield* some;
-      position = some.at(-1)?.position ?? position;
-    }
-  }
-  const dbIdOf = (record: LogRecord): DbId | undefined => {
-    const verdict = parseCommit(crypto, record.bytes);
-    return verdict.kind === "verified" ? verdict.commit.header.dbId : undefined;
-  };
+export function createLocalLog(
+  crypto: Pick<Verifier, "sha256">,
+  store: Store,
+  { remoteId, userKey }: LocalLogOptions,
+): LocalLog {
+  const index = createCommitIndex(crypto, store);
+  const records = (after: number): AsyncGenerator<LogRecord, void> => recordsAfter(store, after);
   return {
-    async has(commitHash) {
-      if (seen.has(commitHash)) return true;
-      for await (const record of records(scannedTo)) {
-        seen.add(record.commitHash);
-        scannedTo = record.position;
-      }
-      return seen.has(commitHash);
-    },
-    hasSeen: (commitHash) => seen.has(commitHash),
-    note: (commitHash) => void seen.add(commitHash),
+    ...index,
     async skipReceived(outbox) {
       let { position } = outbox;
       for await (const record of records(position)) {
@@ -74,10 +78,11 @@ export function createLocalLog(crypto: Pick<Verifier, "sha256">, store: Store, r
       for await (const record of records(after)) {
         const { position, commitHash, bytes, origin } = record;
         const isOwn = origin !== remoteId;
-        const dbId = isOwn || position <= everythingThrough ? dbIdOf(record) : undefined;
+        const dbId =
+          isOwn || position <= everythingThrough ? sendableTo(commitOf(crypto, record), userKey) : undefined;
         if (dbId !== undefined && batch.length > 0 && sizeBytes + bytes.length > maxBytes) break;
         through = position;
-        seen.add(commitHash);
+        index.note(commitHash, position);
         if (dbId === undefined) continue;
         batch.push({ position, commitHash, dbId, bytes, isOwn });
         sizeBytes += bytes.length;
@@ -86,15 +91,97 @@ export function createLocalLog(crypto: Pick<Verifier, "sha256">, store: Store, r
       return { records: batch, through };
     },
     async findMissing({ dbId, contained, outbox }) {
-      const held = new Set(contained.flat());
-      for (const hash of outbox.refused) held.add(hash);
+      const held = new Set([...contained.flat(), ...outbox.refused]);
       const missing = new Set<CommitHash>();
       for await (const record of records(0)) {
         const wasReceipted = record.origin === remoteId || record.position <= outbox.position;
-        if (wasReceipted && !held.has(record.commitHash) && dbIdOf(record) === dbId)
+        if (wasReceipted && !held.has(record.commitHash) && commitOf(crypto, record)?.header.dbId === dbId)
           missing.add(record.commitHash);
       }
       return [...missing];
     },
   };
+}
+
+/** Which commits are where in a log, as far as it was read. */
+function createCommitIndex(
+  crypto: Pick<Verifier, "sha256">,
+  store: Store,
+): Pick<LocalLog, "has" | "held" | "note"> {
+  /** where each commit is; of several places the last, since one is written again only when it brought more */
+  const seen = new Map<CommitHash, number>();
+  let scannedTo = 0;
+  const note = (commitHash: CommitHash, position: number): void => {
+    if (position > (seen.get(commitHash) ?? 0)) seen.set(commitHash, position);
+  };
+  const has = async (commitHash: CommitHash): Promise<boolean> => {
+    if (seen.has(commitHash)) return true;
+    for await (const record of recordsAfter(store, scannedTo)) {
+      note(record.commitHash, record.position);
+      scannedTo = record.position;
+    }
+    return seen.has(commitHash);
+  };
+  return {
+    has,
+    note,
+    async held(commits, isThorough) {
+      const held = new Set<CommitHash>();
+      for (let from = 0; from < commits.length; from += comparedCount) {
+        const known: Commit[] = [];
+        for (const commit of commits.slice(from, from + comparedCount))
+          if (isThorough ? await has(commit.commitHash) : seen.has(commit.commitHash)) known.push(commit);
+        const positions = known.map(({ commitHash }) => seen.get(commitHash) ?? 0);
+        if (known.length === 0) continue;
+        for (const hash of heldIn(crypto, await store.readRecords(positions), known)) held.add(hash);
+      }
+      return held;
+    },
+  };
+}
+
+/** The records of a log after a position, page by page. */
+async function* recordsAfter(store: Store, after: number): AsyncGenerator<LogRecord, void> {
+  let position = after;
+  for (;;) {
+    const some = await store.readLog({ after: position, ...page });
+    if (some.length === 0) return;
+    yield* some;
+    position = some.at(-1)?.position ?? position;
+  }
+}
+
+function commitOf(crypto: Pick<Verifier, "sha256">, { bytes }: LogRecord): Commit | undefined {
+  const verdict = parseCommit(crypto, bytes);
+  return verdict.kind === "verified" ? verdict.commit : undefined;
+}
+
+/** Those of some commits of which these records have all that the copies have. */
+function heldIn(
+  crypto: Pick<Verifier, "sha256">,
+  records: readonly LogRecord[],
+  commits: readonly Commit[],
+): readonly CommitHash[] {
+  const recordsByHash = new Map(records.map((record) => [record.commitHash, record]));
+  return commits
+    .filter((commit) => {
+      const record = recordsByHash.get(commit.commitHash);
+      return record !== undefined && holdsAll(crypto, record, commit);
+    })
+    .map(({ commitHash }) => commitHash);
+}
+
+/** Whether a record has of a commit all that this copy of it has. */
+function holdsAll(crypto: Pick<Verifier, "sha256">, record: LogRecord, commit: Commit): boolean {
+  if (equalBytes(record.bytes, commit.bytes)) return true;
+  const held = commitOf(crypto, record);
+  return held !== undefined && fillCommit(held, commit) === undefined;
+}
+
+/** The database of a commit that can be sent; see the table above. */
+function sendableTo(commit: Commit | undefined, userKey: AuthorKey | undefined): DbId | undefined {
+  if (commit === undefined) return undefined;
+  const presence = presenceOf(commit);
+  const isOwnPart = presence === "partial" && commit.header.author === userKey;
+  return presence === "whole" || isOwnPart ? commit.header.dbId : undefined;
 }

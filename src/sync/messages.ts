@@ -47,7 +47,7 @@ export type Frame =
       readonly dbId: DbId;
       readonly epoch: number;
       readonly fromSeq: number;
-      /** a commit's bytes, or only its hash (32 bytes) when this replica pushed it */
+      /** a commit's bytes, with every header but maybe not every ciphertext; or its hash alone (32 bytes) when this replica pushed it */
       readonly items: readonly ({ readonly commit: Uint8Array } | { readonly leaf: CommitHash })[];
     }
   | { readonly type: "push"; readonly dbId: DbId; readonly commits: readonly Uint8Array[] }
@@ -60,7 +60,7 @@ export type Frame =
 
 export interface PushResult {
   readonly commitHash: CommitHash;
-  /** stored (or stored before, bytes equal) at `seq`; to be tried again; refused for good */
+  /** stored at `seq`, now or before; to be tried again; refused for good */
   readonly status: "accepted" | "retry" | "refused";
   readonly seq: number;
   readonly code: CofferErrorCode | undefined;

@@ -49,16 +49,16 @@ const encodeKey = (bytes: Uint8Array): string => bytesToBase64url(bytes);
 export async function createModelRelay(
   crypto: Verifier,
   tenantId: TenantId,
-  options: { hasLive: boolean },
+  options: { readonly hasLive: boolean; readonly origin?: string },
 ): Promise<ModelRelay> {
-  const relay = new ModelRelay(crypto, tenantId, await crypto.createSealedSigningPair());
+  const relay = new ModelRelay(crypto, tenantId, await crypto.createSealedSigningPair(), options.origin);
   if (options.hasLive) relay.connect = (_tenantId, client) => relay.join(client);
   return relay;
 }
 
 /** The relay, its logs open for tests to read and bend. */
 export class ModelRelay implements MemoryServer {
-  readonly origin = "https://relay.example";
+  readonly origin: string;
   readonly logs = new Map<DbId, ModelLog>();
   readonly faults: Faults = { failures: [] };
   /** how often each commit was newly stored */
@@ -72,7 +72,8 @@ export class ModelRelay implements MemoryServer {
   readonly #listeners = new Map<LiveListener, string>();
   #nowMs = 1_000_000;
 
-  constructor(crypto: Verifier, tenantId: TenantId, pair: SigningKeyPair) {
+  constructor(crypto: Verifier, tenantId: TenantId, pair: SigningKeyPair, origin = "https://relay.example") {
+    this.origin = origin;
     this.#crypto = crypto;
     this.#tenantId = tenantId;
     this.#pair = pair;

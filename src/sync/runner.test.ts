@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { CofferError, equalBytes, type CommitHash } from "../std/index.ts";
-import { parseCommit, verifyCommit } from "../entry/index.ts";
+import { bytesToId, CofferError, equalBytes, type CommitHash } from "../std/index.ts";
+import { encodeCommit, parseCommit, verifyCommit } from "../entry/index.ts";
 import { createMemoryStorage, type LogRecord, type Store } from "../store/index.ts";
 import type { SyncAlarm } from "./engine-types.ts";
 import { createMemoryTransport, type Weather } from "./memory-transport.ts";
@@ -19,17 +19,17 @@ interface Device {
   readonly alarms: SyncAlarm[];
   readonly refused: CommitHash[];
   write(count?: number): Promise<CommitHash[]>;
-  once(weather?: Weather): Promise<OnceSummary>;
+  once(weather?: Weather, server?: ModelRelay): Promise<OnceSummary>;
   log(): Promise<readonly LogRecord[]>;
 }
 
 let storeCount = 0;
-async function createDevice(relay: ModelRelay): Promise<Device> {
+async function createDevice(relay: ModelRelay, signer = fixture.signer): Promise<Device> {
   const world = createTestWorld();
   const store = await createMemoryStorage(world.env).openStore(`device-${storeCount++}`);
   const alarms: SyncAlarm[] = [];
   const refused: CommitHash[] = [];
-  const { crypto, tenantId, signer } = fixture;
+  const { crypto, tenantId } = fixture;
   return {
     store,
     world,
@@ -44,12 +44,12 @@ async function createDevice(relay: ModelRelay): Promise<Device> {
       }
       return hashes;
     },
-    async once(weather = {}) {
+    async once(weather = {}, server = relay) {
       const summary = await runOnce({
         env: world.env,
         crypto,
         store,
-        transport: createMemoryTransport(relay, weather),
+        transport: createMemoryTransport(server, weather),
         tenantId,
         signer,
         onAlarm: (alarm) => void alarms.push(alarm),
@@ -60,6 +60,21 @@ async function createDevice(relay: ModelRelay): Promise<Device> {
     },
     log: () => store.readLog({ after: 0, maxCount: 10_000, maxBytes: 1e9 }),
   };
+}
+
+/** A device of a member who wrote none of the fixture's commits. */
+async function createStranger(relay: ModelRelay): Promise<Device> {
+  const pair = await fixture.crypto.createSigningPair();
+  return createDevice(relay, { key: bytesToId("AuthorKey", pair.publicKey), privateKey: pair.privateKey });
+}
+
+/** Erase the ciphertexts of one record, as a purge does. */
+async function eraseAt({ log, store }: Device, position: number): Promise<void> {
+  const record = (await log()).find((one) => one.position === position);
+  const parsed = parseCommit(fixture.crypto, record?.bytes ?? new Uint8Array(0));
+  if (parsed.kind !== "verified") throw new Error("not a commit");
+  const entries = parsed.commit.entries.map(({ ciphertext: _, ...rest }) => rest);
+  await store.rewrite([{ position, bytes: encodeCommit({ ...parsed.commit, entries }) }]);
 }
 
 const newRelay = (hasLive = false): Promise<ModelRelay> =>
@@ -160,6 +175,56 @@ describe("one cycle", () => {
     expect(a.refused).toEqual([bad]);
     expect(relayHashes(relay)).toEqual([good]);
     expect(summary.status.pendingPush).toBe(0);
+  });
+
+  test("what was erased in part before it was sent is sent without that, by its author", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    const written = await a.write(3);
+    await eraseAt(a, 2);
+    const summary = await a.once();
+    expect(summary).toMatchObject({
+      code: undefined,
+      alarms: [],
+      status: { pendingPush: 0, pendingPull: 0 },
+    });
+    expect(summary.status.verifiedCompleteAtMs).toBeDefined();
+    expect(a.refused).toEqual([]);
+    expect(relayHashes(relay)).toEqual(written);
+    const b = await createDevice(relay);
+    expect(await b.once()).toMatchObject({
+      code: undefined,
+      alarms: [],
+      status: { pendingPull: 0, verifiedCompleteAtMs: expect.any(Number) },
+    });
+    expect((await b.log()).map(({ bytes }) => bytes)).toEqual((await a.log()).map(({ bytes }) => bytes));
+  });
+
+  test("what somebody else erased goes on to no other server, and holds nothing up; whole it does", async () => {
+    const relay = await newRelay();
+    const second = await createModelRelay(fixture.crypto, fixture.tenantId, {
+      hasLive: false,
+      origin: "https://second.example",
+    });
+    const a = await createDevice(relay);
+    const [first, erased, third] = await a.write(3);
+    const [, whole] = await a.log();
+    await eraseAt(a, 2);
+    await a.once();
+    const member = await createStranger(relay);
+    await member.once();
+    expect(await member.once({}, second)).toMatchObject({ code: undefined, status: { pendingPush: 0 } });
+    expect(member.refused).toEqual([]);
+    expect(relayHashes(second)).toEqual([first, third]);
+    await second.append(fixture.dbId, whole?.bytes ?? new Uint8Array(0));
+    await member.once({}, second);
+    const log = await member.log();
+    expect(hashesOf(log)).toEqual([first, erased, third, erased]);
+    expect(log[3]?.bytes).toEqual(whole?.bytes);
+    // Nothing more comes of it: not from the other one, and not when all of it is shown again.
+    for (const log of [...relay.logs.values(), ...second.logs.values()]) log.epoch += 1;
+    for (const server of [relay, second]) expect((await member.once({}, server)).code).toBeUndefined();
+    expect(hashesOf(await member.log())).toEqual([first, erased, third, erased]);
   });
 
   test("what the server puts off stays in the outbox", async () => {

@@ -5,7 +5,15 @@
  * A directory commit carries the access-control record under `$publicinfos`, which servers can open, and beside a grant the member card
  * under the tenant's content key, which they cannot.
  */
-import { assert, bytesToId, CofferError, type AuthorKey, type CommitHash, type DbId } from "../std/index.ts";
+import {
+  assert,
+  bytesToId,
+  CofferError,
+  type AuthorKey,
+  type CommitHash,
+  type DbId,
+  type KeyId,
+} from "../std/index.ts";
 import {
   encodeRecord,
   hashUserName,
@@ -99,6 +107,9 @@ export async function approveRequest(
   const request = await parseJoinRequest(crypto, uri.trim());
   const admin = await unlockAdmin(session, options);
   return session.withBagSecrets(async (secrets) => {
+    // What was made for some documents alone is not for every newcomer.
+    const everyonesIds: readonly KeyId[] = Object.values(keyNames).map((name) => core.keyIdOf(name));
+    const everyones = secrets.keys.filter(({ keyId }) => everyonesIds.includes(keyId));
     // The answer is written first: a refused password or name must not leave a registered stranger behind.
     const answer = async (directoryHead: CommitHash): Promise<string> =>
       encodeJoinResponse(crypto, {
@@ -108,7 +119,7 @@ export async function approveRequest(
         tenantName: core.keys.tenantName,
         serverUrl: options.serverUrl,
         namesKey: secrets.namesKey,
-        keys: secrets.keys,
+        keys: everyones,
         directoryHead,
         sharePassword: options.sharePassword,
         expiresAtMs: env.nowMs() + options.expiresInMs,

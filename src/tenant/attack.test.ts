@@ -17,7 +17,15 @@ import {
   type Replica,
   type Stage,
 } from "../../worker/attack-fixtures.ts";
-import { closeDevices, crypto, draft, env, newSubscription, people } from "../../worker/device-fixtures.ts";
+import {
+  closeDevices,
+  crypto,
+  draft,
+  env,
+  newSubscription,
+  people,
+  shownAfter,
+} from "../../worker/device-fixtures.ts";
 import { createContentKey, directoryDbId, encodeCommit, verifyCommit, type Commit } from "../entry/index.ts";
 import { encodeRecord } from "../directory/index.ts";
 import { createVault, createIdentity } from "../keys/index.ts";
@@ -199,6 +207,9 @@ describe("members who write what they must not", () => {
       malformed: await villain.seal({ entries: [{ ...entry, plaintext: env.randomBytes(300) }] }),
       actor: await villain.seal({ entries: [{ ...entry, plaintext: other.change.bytes }] }),
       type: await villain.seal({
+        entries: [{ ...entry, entryType: "attachment_chunk", plaintext: env.randomBytes(9) }],
+      }),
+      snapshot: await villain.seal({
         entries: [{ ...entry, entryType: "doc_snapshot", plaintext: env.randomBytes(9) }],
       }),
     };
@@ -616,10 +627,11 @@ describe("documents made to be in the way", () => {
     const doc = newSubscription();
     const opened = await victim.device.api.openDocument(victim.database, forged.docId, doc);
     expect(opened.heads.length).toBe(150);
-    const { snapshot } = await victim.device.api.changeDocument(
+    const { update } = await victim.device.api.changeDocument(
       doc,
       draft([{ op: "set", path: ["title"], value: "edited" }], opened.heads),
     );
+    const snapshot = shownAfter(opened, update);
     expect(snapshot.value).toMatchObject({ title: "edited", k149: 149 });
     expect(snapshot.heads.length).toBe(1);
     const other = await addReplica(stage, "cn=third/o=acme");

@@ -1,155 +1,198 @@
 /**
- * Catalog pages as bytes. They are derived and sealed: a page that cannot be read is rebuilt from the log.
+ * Catalog pages as bytes. They are derived and sealed: a page that cannot be read is rebuilt from the log. What a query needs comes in
+ * columns and one JSON text, so that opening is fast; entries are in a journal of their own, see entry-journal.ts.
  *
  * | field | size |
  * |---|---|
- * | version | u8 (2) |
- * | document count | varint |
- * | per document: docId 16, keyId 16, createdBy 32, createdAt u64, changedBy 32, changedAt u64, flags u8 (1 deleted, 2 summary, 4 whole) | |
- * | entries: varint count, then each position varint, index varint, entryHash 32, changeHash 32, type u8, sized actor, seq varint, varint count of deps, varint each | |
- * | summary: sized JSON text, see {@link valueToJson} | |
+ * | version | u8 (3) |
+ * | document count n | u16 (≤ 256) |
+ * | authors: count u16, each 32 | |
+ * | keys: count u16, each 16 | |
+ * | docIds | n × 16 |
+ * | numbers in the catalog, entry counts | n × u32 each |
+ * | createdAt, changedAt | n × u64 each |
+ * | createdBy, changedBy (indexes of authors), key (index) | n × u16 each |
+ * | flags: 1 deleted, 2 summary, 4 whole, 8 tagged, 16 branched, 32 unread | n × u8 |
+ * | summaries: sized JSON text, an array of n values, null where there is none; see {@link toJson} | |
  */
 import {
   ByteReader,
   ByteWriter,
   bytesToBase64url,
-  bytesToHex,
   bytesToId,
   idToBytes,
   parseBase64url,
-  parseHex,
+  type AuthorKey,
+  type DocId,
+  type KeyId,
 } from "../std/index.ts";
 import type { DocValue } from "../draft/index.ts";
-import { catalogPageSize, headsOf, type AcceptedEntry, type CatalogDoc, type Summary } from "./catalog.ts";
+import { catalogPageSize, type CatalogDoc, type Summary } from "./catalog.ts";
 
-const pageVersion = 2;
-const maxActorBytes = 64;
-const maxSummaryBytes = 1024 * 1024;
-const types = ["doc_create", "doc_change", "doc_delete"] as const;
+const pageVersion = 3;
+const flag = { deleted: 1, summary: 2, whole: 4, tagged: 8, branched: 16, unread: 32 } as const;
 
-/** Write documents as a page. */
-export function encodeCatalogPage(docs: readonly CatalogDoc[]): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter(docs.length * 512 + 16).u8(pageVersion).varint(docs.length);
-  for (const doc of docs) {
-    writer
-      .fixed(idToBytes(doc.docId))
-      .fixed(idToBytes(doc.keyId))
-      .fixed(idToBytes(doc.createdBy))
-      .u64(doc.createdAtMs);
-    writer.fixed(idToBytes(doc.changedBy)).u64(doc.changedAtMs);
-    writer.u8(
-      (doc.isDeleted ? 1 : 0) | (doc.summary === undefined ? 0 : 2) | (doc.summary?.isWhole === true ? 4 : 0),
-    );
-    writer.varint(doc.entries.length);
-    for (const entry of doc.entries) encodeEntry(writer, entry);
-    if (doc.summary !== undefined) writer.text(valueToJson(doc.summary.value));
+/** A document as its page tells of it; its entries are in the journal. */
+export type PageDoc = Omit<CatalogDoc, "entries" | "heads"> & {
+  readonly entryCount: number;
+  /** its summary shows all of its entries */
+  readonly isRead: boolean;
+};
+
+/** Write documents as a page; of those that are not read the summary shows too little. */
+export function encodeCatalogPage(
+  docs: readonly CatalogDoc[],
+  isRead: (docId: DocId) => boolean,
+): Uint8Array<ArrayBuffer> {
+  const authors = dictionary(docs.flatMap(({ createdBy, changedBy }) => [createdBy, changedBy]));
+  const keys = dictionary(docs.map(({ keyId }) => keyId));
+  const writer = new ByteWriter(docs.length * 320 + 64).u8(pageVersion).u16(docs.length);
+  for (const names of [authors, keys]) {
+    writer.u16(names.size);
+    for (const id of names.keys()) writer.fixed(idToBytes(id));
   }
-  return writer.toBytes();
+  for (const { docId } of docs) writer.fixed(idToBytes(docId));
+  for (const { number } of docs) writer.u32(number);
+  for (const { entries } of docs) writer.u32(entries.length);
+  for (const { createdAtMs } of docs) writer.u64(createdAtMs);
+  for (const { changedAtMs } of docs) writer.u64(changedAtMs);
+  for (const { createdBy } of docs) writer.u16(authors.get(createdBy) ?? 0);
+  for (const { changedBy } of docs) writer.u16(authors.get(changedBy) ?? 0);
+  for (const { keyId } of docs) writer.u16(keys.get(keyId) ?? 0);
+  const values = docs.map(({ summary }) => (summary === undefined ? undefined : toJson(summary.value)));
+  docs.forEach((doc, index) => {
+    const unread = isRead(doc.docId) ? 0 : flag.unread;
+    writer.u8(flagsOf(doc) | unread | (values[index]?.isTagged === true ? flag.tagged : 0));
+  });
+  return writer.text(`[${values.map((value) => value?.text ?? "null").join(",")}]`).toBytes();
 }
 
-/** Read a page; `undefined` when it is damaged. */
-export function parseCatalogPage(bytes: Uint8Array): readonly CatalogDoc[] | undefined {
+function dictionary<Id>(ids: readonly Id[]): ReadonlyMap<Id, number> {
+  return new Map([...new Set(ids)].map((id, index) => [id, index]));
+}
+
+function flagsOf({ isBranched, isDeleted, summary }: CatalogDoc): number {
+  return (
+    (isDeleted ? flag.deleted : 0) |
+    (summary === undefined ? 0 : flag.summary) |
+    (summary?.isWhole === true ? flag.whole : 0) |
+    (isBranched ? flag.branched : 0)
+  );
+}
+
+/** Read a page; `undefined` when it is damaged or of another version. */
+export function parseCatalogPage(bytes: Uint8Array): readonly PageDoc[] | undefined {
   const reader = new ByteReader(bytes);
   if (reader.u8() !== pageVersion) return undefined;
-  const count = reader.varint(catalogPageSize);
-  const docs: CatalogDoc[] = [];
-  for (let i = 0; i < count; i++) {
-    const doc = readDoc(reader);
+  const count = reader.u16();
+  const authors = readIds(reader, 32).map((id): AuthorKey => bytesToId("AuthorKey", id));
+  const keys = readIds(reader, 16).map((id): KeyId => bytesToId("KeyId", id));
+  const columns = reader.fixed(count * rowBytes);
+  const text = reader.text(bytes.length);
+  if (count > catalogPageSize || !reader.finish()) return undefined;
+  const flags = columns.subarray(count * (rowBytes - 1));
+  const summaries = parseSummaries(text, flags);
+  if (summaries === undefined) return undefined;
+  const view = new DataView(columns.buffer, columns.byteOffset, columns.byteLength);
+  const docs: PageDoc[] = [];
+  for (let row = 0; row < count; row++) {
+    const doc = readRow({ columns, view, count, authors, keys }, row, summaries[row]);
     if (doc === undefined) return undefined;
     docs.push(doc);
   }
-  return reader.finish() ? docs : undefined;
+  return docs;
 }
 
-function encodeEntry(writer: ByteWriter, entry: AcceptedEntry): void {
-  writer.varint(entry.position).varint(entry.entryIndex).fixed(idToBytes(entry.entryHash));
-  writer.fixed(parseHex(entry.changeHash) ?? new Uint8Array(32), 32).u8(types.indexOf(entry.entryType));
-  writer.sized(parseHex(entry.actor) ?? new Uint8Array(0)).varint(entry.seq);
-  writer.varint(entry.dependencies.length);
-  for (const index of entry.dependencies) writer.varint(index);
-}
-
-function readDoc(reader: ByteReader): CatalogDoc | undefined {
-  const docId = reader.fixed(16);
-  const keyId = reader.fixed(16);
-  const createdBy = reader.fixed(32);
-  const createdAtMs = reader.u64();
-  const changedBy = reader.fixed(32);
-  const changedAtMs = reader.u64();
-  const flags = reader.u8();
-  const entries = readEntries(reader);
-  if (entries === undefined) return undefined;
-  let summary: Summary | undefined;
-  if ((flags & 2) !== 0) {
-    const value = parseJsonValue(reader.text(maxSummaryBytes));
-    if (value === undefined) return undefined;
-    summary = { value, isWhole: (flags & 4) !== 0 };
+function readIds(reader: ByteReader, sizeBytes: number): Uint8Array[] {
+  const ids: Uint8Array[] = [];
+  for (let count = reader.u16(); count > 0 && reader.error === undefined; count--) {
+    const id = reader.fixed(sizeBytes);
+    if (id.length === sizeBytes) ids.push(id);
   }
-  if (reader.error !== undefined) return undefined;
+  return ids;
+}
+
+/** Bytes of a document in all columns together. */
+const rowBytes = 16 + 4 + 4 + 8 + 8 + 2 + 2 + 2 + 1;
+
+interface Columns {
+  readonly columns: Uint8Array;
+  readonly view: DataView;
+  readonly count: number;
+  readonly authors: readonly AuthorKey[];
+  readonly keys: readonly KeyId[];
+}
+
+function readRow(
+  { columns, view, count, authors, keys }: Columns,
+  row: number,
+  summary: Summary | undefined,
+): PageDoc | undefined {
+  const u16 = (column: number): number => view.getUint16(count * column + 2 * row);
+  const u32 = (column: number): number => view.getUint32(count * column + 4 * row);
+  const u64 = (column: number): number => {
+    const at = count * column + 8 * row;
+    return view.getUint32(at) * 0x1_0000_0000 + view.getUint32(at + 4);
+  };
+  const flags = view.getUint8(count * (rowBytes - 1) + row);
+  const createdBy = authors[u16(40)];
+  const changedBy = authors[u16(42)];
+  const keyId = keys[u16(44)];
+  if (createdBy === undefined || changedBy === undefined || keyId === undefined) return undefined;
   return {
-    docId: bytesToId("DocId", docId),
-    keyId: bytesToId("KeyId", keyId),
-    createdBy: bytesToId("AuthorKey", createdBy),
-    createdAtMs,
-    changedBy: bytesToId("AuthorKey", changedBy),
-    changedAtMs,
-    entries,
-    heads: headsOf(entries),
-    isDeleted: (flags & 1) !== 0,
+    docId: bytesToId("DocId", columns.subarray(16 * row, 16 * (row + 1))),
+    number: u32(16),
+    keyId,
+    createdBy,
+    createdAtMs: u64(24),
+    changedBy,
+    changedAtMs: u64(32),
+    isDeleted: (flags & flag.deleted) !== 0,
+    isBranched: (flags & flag.branched) !== 0,
     summary,
+    entryCount: u32(20),
+    isRead: (flags & flag.unread) === 0,
   };
 }
 
-function readEntries(reader: ByteReader): AcceptedEntry[] | undefined {
-  const count = reader.varint();
-  const entries: AcceptedEntry[] = [];
-  for (let i = 0; i < count; i++) {
-    const position = reader.varint();
-    const entryIndex = reader.varint(255);
-    const entryHash = reader.fixed(32);
-    const changeHash = bytesToHex(reader.fixed(32));
-    const entryType = types[reader.u8()];
-    const actor = bytesToHex(reader.sized(maxActorBytes));
-    const seq = reader.varint();
-    const dependencyCount = reader.varint(i);
-    const dependencies: number[] = [];
-    for (let j = 0; j < dependencyCount && reader.error === undefined; j++)
-      dependencies.push(reader.varint(i - 1));
-    if (reader.error !== undefined || entryType === undefined) return undefined;
-    entries.push({
-      position,
-      entryIndex,
-      entryHash: bytesToId("EntryHash", entryHash),
-      changeHash,
-      dependencies,
-      entryType,
-      actor,
-      seq,
-    });
+function parseSummaries(text: string, flags: Uint8Array): readonly (Summary | undefined)[] | undefined {
+  const values = parseJson(text);
+  if (!Array.isArray(values) || values.length !== flags.length) return undefined;
+  const summaries: (Summary | undefined)[] = [];
+  for (const [index, bits] of flags.entries()) {
+    if ((bits & flag.summary) === 0) {
+      summaries.push(undefined);
+      continue;
+    }
+    const read: unknown = values[index];
+    const value = (bits & flag.tagged) === 0 ? (read as DocValue) : untagValue(read);
+    if (!isRecord(value)) return undefined;
+    summaries.push({ value, isWhole: (bits & flag.whole) !== 0 });
   }
-  return entries;
+  return summaries;
 }
 
-/**
- * Write a document value as JSON. Most values are JSON already and are written as they are, behind "j"; one that holds dates, bytes or
- * numbers JSON lacks is written behind "t" with every array and special value tagged: ["a", …], ["d", ms], ["b", base64url], ["n", text].
- */
-export function valueToJson(value: { readonly [key: string]: DocValue }): string {
-  return isJson(value) ? `j${JSON.stringify(value)}` : `t${JSON.stringify(tagValue(value))}`;
-}
-
-/** Read what {@link valueToJson} wrote; `undefined` when it is damaged. */
-export function parseJsonValue(text: string): { readonly [key: string]: DocValue } | undefined {
+function parseJson(text: string): unknown {
   try {
-    const parsed = JSON.parse(text.slice(1)) as DocValue;
-    const value = text.startsWith("t") ? untagValue(parsed) : parsed;
-    return isRecord(value) ? value : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
 }
 
-function isRecord(value: DocValue): value is { readonly [key: string]: DocValue } {
+/**
+ * Write a document value as JSON. Most values are JSON already and are written as they are; one that holds dates, bytes or numbers that
+ * JSON lacks is tagged: every array and special value of it is ["a", …], ["d", ms], ["b", base64url], ["n", text].
+ */
+function toJson(value: { readonly [key: string]: DocValue }): {
+  readonly text: string;
+  readonly isTagged: boolean;
+} {
+  const isTagged = !isJson(value);
+  return { text: JSON.stringify(isTagged ? tagValue(value) : value), isTagged };
+}
+
+function isRecord(value: DocValue | undefined): value is { readonly [key: string]: DocValue } {
   return (
     typeof value === "object" &&
     value !== null &&

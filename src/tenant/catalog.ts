@@ -3,12 +3,20 @@
  *
  * Guarantees
  * - C1 it holds accepted entries only; removing one and adding it again gives the same state
- * - C2 `heads` are the change hashes that no other accepted change of the document depends on
+ * - C2 `heads` are the change hashes that no other change of the document itself depends on
  * - C3 a document is deleted while some `doc_delete` has no `doc_change` after it
  * - C4 no two of a document's entries have one actor and sequence number, and each follows the one before it in its own past
+ * - C5 value, heads, deletion and last change are those of the document itself: what stands on a branch alone shows in its branch
+ *      only, see branches.ts
  */
 import { assert, type AuthorKey, type DocId, type EntryHash, type KeyId } from "../std/index.ts";
 import type { DocValue } from "../draft/index.ts";
+import { linesOf, mainHeadsOf, taggedBranch } from "./branches.ts";
+import { currentHeads, isDocDeleted } from "./doc-fold.ts";
+import { findChange } from "./find-entry.ts";
+import type { PageDoc } from "./catalog-codec.ts";
+import { EntryJournal } from "./entry-journal.ts";
+import { restoreDoc } from "./restored-doc.ts";
 
 export type DocumentEntryType = "doc_create" | "doc_change" | "doc_delete";
 
@@ -25,6 +33,12 @@ export interface AcceptedEntry {
   /** Automerge's actor, hex, and its count of changes in this document */
   readonly actor: string;
   readonly seq: number;
+  /** the message of the change, as it is; kept in pages: branches and undo are read from it, see note.ts */
+  readonly note: string;
+  /** when its commit was made, by its author's clock; kept in pages: undo and time travel order by it */
+  readonly atMs: number;
+  /** a change without operations: a deletion, a join, a mark. Kept in pages: it is no edit that can be undone */
+  readonly isEmpty: boolean;
 }
 
 export interface Summary {
@@ -34,6 +48,8 @@ export interface Summary {
 
 export interface CatalogDoc {
   readonly docId: DocId;
+  /** its number in this catalog, never given twice: what the journal of entries calls it */
+  readonly number: number;
   readonly keyId: KeyId;
   readonly createdBy: AuthorKey;
   readonly createdAtMs: number;
@@ -42,6 +58,8 @@ export interface CatalogDoc {
   entries: AcceptedEntry[];
   heads: string[];
   isDeleted: boolean;
+  /** some entry was written on a branch. Kept in pages: without it nobody looks at the notes */
+  isBranched: boolean;
   /** `undefined` until the document was read once */
   summary: Summary | undefined;
 }
@@ -61,6 +79,8 @@ export interface NewEntry {
   readonly dependencyHashes: readonly string[];
   readonly actor: string;
   readonly seq: number;
+  readonly note: string;
+  readonly isEmpty: boolean;
 }
 
 export const catalogPageSize = 256;
@@ -68,10 +88,15 @@ export const catalogPageSize = 256;
 /** The documents of one database, in memory, with the pages that changed. */
 export class Catalog {
   readonly #docs = new Map<DocId, CatalogDoc>();
-  readonly #pageOf = new Map<DocId, number>();
-  readonly #pages: DocId[][] = [];
+  /** by the documents' numbers */
+  readonly #pageOf: (number | undefined)[] = [];
+  readonly #pages: CatalogDoc[][] = [];
   readonly #dirtyPages = new Set<number>();
   readonly #unread = new Set<DocId>();
+  /** every entry that was accepted, in order: what is kept of them */
+  readonly journal = new EntryJournal();
+  #nextNumber = 0;
+  #livingCount = 0;
 
   get(docId: DocId): CatalogDoc | undefined {
     return this.#docs.get(docId);
@@ -88,9 +113,7 @@ export class Catalog {
 
   /** Documents that exist and are not deleted. */
   get livingCount(): number {
-    let count = 0;
-    for (const doc of this.#docs.values()) if (!doc.isDeleted) count++;
-    return count;
+    return this.#livingCount;
   }
 
   /** Take in an accepted entry whose dependencies are all here. */
@@ -98,7 +121,7 @@ export class Catalog {
     let doc = this.#docs.get(entry.docId);
     if (doc === undefined) {
       assert(entry.entryType === "doc_create", "C1: the first accepted entry of a document creates it");
-      doc = createDoc(entry);
+      doc = createDoc(entry, this.#nextNumber);
       this.#place(doc);
     }
     const dependencies = entry.dependencyHashes.map((hash) => {
@@ -106,6 +129,8 @@ export class Catalog {
       assert(index >= 0, "C1: dependencies come first");
       return index;
     });
+    // Read first: those of a restored document are made of its entries when they are first asked for.
+    const { heads, isDeleted: wasDeleted } = doc;
     doc.entries.push({
       position: entry.position,
       entryIndex: entry.entryIndex,
@@ -115,19 +140,28 @@ export class Catalog {
       entryType: entry.entryType,
       actor: entry.actor,
       seq: entry.seq,
+      note: entry.note,
+      atMs: entry.atMs,
+      isEmpty: entry.isEmpty,
     });
+    this.journal.add(doc);
+    this.touch(entry.docId);
+    if (taggedBranch(entry) !== undefined) {
+      // Nothing follows it yet: it is its branch's alone.
+      doc.isBranched = true;
+      return doc;
+    }
     this.#unread.add(entry.docId);
-    doc.heads = [
-      ...doc.heads.filter((hash) => !entry.dependencyHashes.includes(hash)),
-      entry.changeHash,
-    ].sort();
+    doc.heads = doc.isBranched
+      ? mainHeadsOf(linesOf(doc.entries))
+      : [...heads.filter((hash) => !entry.dependencyHashes.includes(hash)), entry.changeHash].sort();
     // A change that arrives on a living document cannot delete it, and one that follows a deletion comes after it.
-    if (doc.isDeleted || entry.entryType === "doc_delete") doc.isDeleted = isDeleted(doc.entries);
+    if (doc.isDeleted || entry.entryType === "doc_delete") doc.isDeleted = isDocDeleted(doc);
+    this.#countLiving(wasDeleted, doc.isDeleted);
     if (entry.atMs >= doc.changedAtMs) {
       doc.changedAtMs = entry.atMs;
       doc.changedBy = entry.author;
     }
-    this.touch(entry.docId);
     return doc;
   }
 
@@ -137,6 +171,11 @@ export class Catalog {
     doc.summary = summary;
     this.#unread.delete(docId);
     this.touch(docId);
+  }
+
+  /** Whether a document's summary shows all of its entries. */
+  isRead(docId: DocId): boolean {
+    return !this.#unread.has(docId);
   }
 
   /** Documents whose summary does not show all of their entries yet. */
@@ -166,8 +205,12 @@ export class Catalog {
     if (withdrawn.length === 0) return [];
     this.touch(docId);
     doc.entries = kept;
-    doc.heads = headsOf(kept);
-    doc.isDeleted = isDeleted(kept);
+    doc.isBranched = kept.some((entry) => taggedBranch(entry) !== undefined);
+    doc.heads = currentHeads(doc);
+    const wasDeleted = doc.isDeleted;
+    doc.isDeleted = isDocDeleted(doc);
+    this.#countLiving(wasDeleted, doc.isDeleted);
+    this.journal.restart(doc, kept.length + withdrawn.length);
     doc.summary = undefined;
     this.#unread.add(docId);
     if (kept.length === 0) this.#remove(docId);
@@ -176,15 +219,33 @@ export class Catalog {
 
   /** Mark a document's page as changed. */
   touch(docId: DocId): void {
-    const page = this.#pageOf.get(docId);
+    const doc = this.#docs.get(docId);
+    const page = doc && this.#pageOf[doc.number];
     if (page !== undefined) this.#dirtyPages.add(page);
   }
 
-  /** Put a document read from a page back. */
-  restore(doc: CatalogDoc): void {
-    if (this.#docs.has(doc.docId)) return;
-    this.#place(doc);
-    if (doc.summary === undefined) this.#unread.add(doc.docId);
+  #countLiving(wasDeleted: boolean, isDeletedNow: boolean): void {
+    this.#livingCount += Number(wasDeleted) - Number(isDeletedNow);
+  }
+
+  /** Put documents back from their pages, with the chunks of their entries. `false` when these do not fit together. */
+  load(pages: readonly (readonly PageDoc[])[], chunks: readonly Uint8Array<ArrayBuffer>[]): boolean {
+    let count = 0;
+    let numberLimit = 0;
+    for (const docs of pages) {
+      count += docs.length;
+      for (const { number } of docs) numberLimit = Math.max(numberLimit, number + 1);
+    }
+    if (!this.journal.load(chunks, numberLimit)) return false;
+    for (const [page, docs] of pages.entries()) {
+      this.#pages.push([]);
+      for (const one of docs) {
+        if (one.entryCount === 0 || one.entryCount !== this.journal.loadedCount(one.number)) return false;
+        this.#place(restoreDoc(one, this.journal), page);
+        if (!one.isRead) this.#unread.add(one.docId);
+      }
+    }
+    return this.#docs.size === count;
   }
 
   dirtyPages(): readonly number[] {
@@ -196,6 +257,7 @@ export class Catalog {
   }
 
   markAllDirty(): void {
+    this.journal.markAllDirty();
     for (let page = 0; page < this.#pages.length; page++) this.#dirtyPages.add(page);
   }
 
@@ -203,122 +265,47 @@ export class Catalog {
     return this.#pages.length;
   }
 
+  /** The chunks of the journal that changed, once: they count as clean then. */
+  takeDirtyChunks(): ReturnType<EntryJournal["takeDirty"]> {
+    if (this.journal.isWasteful) this.journal.rewrite(this.#docs.values());
+    return this.journal.takeDirty();
+  }
+
   page(page: number): readonly CatalogDoc[] {
-    const docs: CatalogDoc[] = [];
-    for (const docId of this.#pages[page] ?? []) {
-      const doc = this.#docs.get(docId);
-      if (doc !== undefined) docs.push(doc);
-    }
-    return docs;
+    return this.#pages[page] ?? [];
   }
 
   #remove(docId: DocId): void {
-    const page = this.#pageOf.get(docId);
-    if (page !== undefined) this.#pages[page] = (this.#pages[page] ?? []).filter((other) => other !== docId);
-    this.#pageOf.delete(docId);
+    const doc = this.#docs.get(docId);
+    if (doc === undefined) return;
+    const page = this.#pageOf[doc.number];
+    if (page !== undefined) this.#pages[page] = (this.#pages[page] ?? []).filter((other) => other !== doc);
+    this.#pageOf[doc.number] = undefined;
+    if (!doc.isDeleted) this.#livingCount -= 1;
     this.#docs.delete(docId);
     this.#unread.delete(docId);
   }
 
-  #place(doc: CatalogDoc): void {
-    let page = this.#pages.length - 1;
-    if (page < 0 || (this.#pages[page]?.length ?? 0) >= catalogPageSize) {
-      this.#pages.push([]);
-      page++;
-    }
-    this.#pages[page]?.push(doc.docId);
-    this.#pageOf.set(doc.docId, page);
+  #place(doc: CatalogDoc, page = openPage(this.#pages)): void {
+    this.#pages[page]?.push(doc);
+    this.#pageOf[doc.number] = page;
     this.#docs.set(doc.docId, doc);
     this.#dirtyPages.add(page);
+    this.#nextNumber = Math.max(this.#nextNumber, doc.number + 1);
+    if (!doc.isDeleted) this.#livingCount += 1;
   }
 }
 
-/** A document's entries by name; made when it is first asked for, and grown with the document. */
-interface EntryIndex {
-  readonly entries: readonly AcceptedEntry[];
-  size: number;
-  readonly byChange: Map<string, number>;
-  readonly byHash: Map<EntryHash, number>;
-  readonly byTurn: Map<string, number>;
+/** The page that a new document comes into. */
+function openPage(pages: CatalogDoc[][]): number {
+  const last = pages.length - 1;
+  return (pages[last]?.length ?? catalogPageSize) < catalogPageSize ? last : pages.push([]) - 1;
 }
 
-const indexes = new WeakMap<CatalogDoc, EntryIndex>();
-
-function indexOf(doc: CatalogDoc): EntryIndex {
-  let index = indexes.get(doc);
-  if (index?.entries !== doc.entries) {
-    index = { entries: doc.entries, size: 0, byChange: new Map(), byHash: new Map(), byTurn: new Map() };
-    indexes.set(doc, index);
-  }
-  for (; index.size < doc.entries.length; index.size++) {
-    const entry = doc.entries[index.size];
-    if (entry === undefined) continue;
-    index.byChange.set(entry.changeHash, index.size);
-    index.byHash.set(entry.entryHash, index.size);
-    index.byTurn.set(turnName(entry), index.size);
-  }
-  return index;
-}
-
-function turnName(turn: { readonly actor: string; readonly seq: number }): string {
-  return `${turn.seq}@${turn.actor}`;
-}
-
-/** The index of a change among a document's accepted entries, -1 when it is not there. */
-export function findChange(doc: CatalogDoc, changeHash: string): number {
-  // Changes mostly follow the newest one.
-  const last = doc.entries.length - 1;
-  return doc.entries[last]?.changeHash === changeHash ? last : (indexOf(doc).byChange.get(changeHash) ?? -1);
-}
-
-/** The index of an entry among a document's accepted entries, -1 when it is not there. */
-export function findEntry(doc: CatalogDoc, entryHash: EntryHash): number {
-  const last = doc.entries.length - 1;
-  return doc.entries[last]?.entryHash === entryHash ? last : (indexOf(doc).byHash.get(entryHash) ?? -1);
-}
-
-/** The accepted entry of an actor with a sequence number, -1 when there is none. */
-export function findTurn(doc: CatalogDoc, turn: { readonly actor: string; readonly seq: number }): number {
-  return indexOf(doc).byTurn.get(turnName(turn)) ?? -1;
-}
-
-/** Tell whether entry `past` is among `from` or in their past. */
-export function isInPast(entries: readonly AcceptedEntry[], past: number, from: readonly number[]): boolean {
-  const seen = new Set<number>();
-  const next = [...from];
-  for (let index = next.pop(); index !== undefined; index = next.pop()) {
-    if (index === past) return true;
-    // An entry's past comes before it.
-    if (index < past || seen.has(index)) continue;
-    seen.add(index);
-    next.push(...(entries[index]?.dependencies ?? []));
-  }
-  return false;
-}
-
-/** C3, by one walk back: a deletion counts until a change follows it. */
-export function isDeleted(entries: readonly AcceptedEntry[]): boolean {
-  const isFollowed = new Set<number>();
-  for (let index = entries.length - 1; index >= 0; index--) {
-    const entry = entries[index];
-    if (entry === undefined) continue;
-    if (entry.entryType === "doc_delete" && !isFollowed.has(index)) return true;
-    if (entry.entryType !== "doc_change" && !isFollowed.has(index)) continue;
-    for (const dependency of entry.dependencies) isFollowed.add(dependency);
-  }
-  return false;
-}
-
-/** The change hashes that no other entry depends on, sorted. */
-export function headsOf(entries: readonly AcceptedEntry[]): string[] {
-  const followed = new Set<number>();
-  for (const entry of entries) for (const index of entry.dependencies) followed.add(index);
-  return entries.flatMap((entry, index) => (followed.has(index) ? [] : [entry.changeHash])).sort();
-}
-
-function createDoc(entry: NewEntry): CatalogDoc {
+function createDoc(entry: NewEntry, number: number): CatalogDoc {
   return {
     docId: entry.docId,
+    number,
     keyId: entry.keyId,
     createdBy: entry.author,
     createdAtMs: entry.atMs,
@@ -327,6 +314,7 @@ function createDoc(entry: NewEntry): CatalogDoc {
     entries: [],
     heads: [],
     isDeleted: false,
+    isBranched: false,
     summary: undefined,
   };
 }

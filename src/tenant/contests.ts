@@ -24,7 +24,8 @@ import {
 import { judgeAuthor } from "../directory/index.ts";
 import { openEntries, type Commit } from "../entry/index.ts";
 import type { TenantCore } from "./core.ts";
-import { readChange, type Judging } from "./judge.ts";
+import type { Judging } from "./judge.ts";
+import { readChange } from "./judge-entry.ts";
 import { lineName, type KnownCommit } from "./ledger.ts";
 import { readCommits } from "./reversal.ts";
 
@@ -127,7 +128,6 @@ export class Contests {
     const { tools, ledger } = this.#core;
     const row = ledger.find(commit.commitHash);
     if (row === undefined) return;
-    const engine = await tools.loadEngine();
     const opened = await openEntries(tools.crypto, commit, tools.findKey);
     const claims = [`turn ${row.writerSeq}`];
     const entries: { docId: DocId; entryHash: EntryHash }[] = [];
@@ -138,7 +138,7 @@ export class Contests {
       const lines = this.#linesByDoc.get(header.docId) ?? new Set();
       this.#linesByDoc.set(header.docId, lines.add(name));
       if (verdict?.kind !== "opened") return;
-      const change = readChange({ tools, engine, commit }, header, verdict.plaintext);
+      const change = readChange({ tools, commit }, header, verdict.plaintext);
       if (typeof change !== "string") claims.push(`${header.docId} ${change.actor} ${change.seq}`);
     });
     line.contenders.set(row.commitHash, { row, claims, entries });

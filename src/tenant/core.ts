@@ -7,13 +7,14 @@ import {
   type AuthorKey,
   type CommitHash,
   type DbId,
+  type DocId,
   type Env,
   type KeyId,
   type TenantId,
 } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
 import { createDirectory, type DirectoryState } from "../directory/index.ts";
-import type { DocEngine } from "../doc/index.ts";
+import type { ChangeCodec, DocEngine } from "../doc/index.ts";
 import {
   deriveNameId,
   directoryDbId,
@@ -28,6 +29,7 @@ import { Catalog } from "./catalog.ts";
 import { Contests } from "./contests.ts";
 import type { JudgeState, JudgeTools } from "./judge.ts";
 import { knownCommitOf, Ledger, type KnownCommit } from "./ledger.ts";
+import { nonePurged, type PurgedDocs } from "./purge.ts";
 import { Serial } from "./serial.ts";
 import { Writer, type WrittenCommit } from "./writer.ts";
 
@@ -40,6 +42,7 @@ export interface TenantWorld {
   readonly scope: string;
   /** how a server is reached. @throws `input/invalid` for an address that is none */
   readonly openTransport: (url: string) => Transport;
+  readonly codec: ChangeCodec;
   readonly loadEngine: () => Promise<DocEngine>;
 }
 
@@ -52,6 +55,10 @@ export interface Unlocked {
   readonly tenantName: string;
   /** "" when the admin is someone else */
   readonly adminName: string;
+  /** names of the keys made on this device */
+  readonly keyNames: readonly string[];
+  /** set once the tenant is open */
+  readonly purged?: PurgedDocs;
 }
 
 /** The names of the keys every tenant has. */
@@ -92,13 +99,14 @@ export class TenantCore implements JudgeState {
   }
 
   get tools(): JudgeTools {
-    const { crypto, loadEngine } = this.world;
+    const { codec, crypto, loadEngine } = this.world;
     const { tenantId, directoryDbId: databaseId } = this;
     return {
       crypto,
       tenantId,
       directoryDbId: databaseId,
       findKey: (name) => this.findKey(name),
+      codec,
       loadEngine,
       nowMs: () => this.nowMs(),
     };
@@ -135,6 +143,15 @@ export class TenantCore implements JudgeState {
   isVouched({ author, directoryHead }: CommitHeader): boolean {
     const self = this.unlocked?.identity.publicIdentity.signingKey;
     return author === self && directoryHead !== undefined && directoryHead === this.joinedAt;
+  }
+
+  /** The documents erased on this device, as far as they are known: while unlocked. */
+  get purged(): PurgedDocs {
+    return this.unlocked?.purged ?? nonePurged;
+  }
+
+  isPurged(docId: DocId): boolean {
+    return this.purged.ids.has(docId);
   }
 
   dbIdOf(name: string): DbId {

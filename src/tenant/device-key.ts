@@ -2,7 +2,7 @@
  * The sync-only key of this device: it can prove to a server that it moves commits for a user, and nothing else. Its private key cannot
  * be exported; it rests in the tenant's store, where the service worker finds it while everything else is locked.
  */
-import { bytesToId, type AuthorKey } from "../std/index.ts";
+import { bytesToId, isCofferError, type AuthorKey } from "../std/index.ts";
 import { linkSlots, parseDelegation, readDeviceSigner, signDelegation } from "../sync/index.ts";
 import type { TenantCore } from "./core.ts";
 
@@ -15,10 +15,15 @@ export async function ensureDeviceSigner(core: TenantCore): Promise<void> {
   const userKey = core.keys.identity.publicIdentity.signingKey;
   const { env } = core.world;
   const delegation = known?.delegation === undefined ? undefined : parseDelegation(known.delegation);
-  const isFresh = delegation?.userKey === userKey && delegation.expiresAtMs - env.nowMs() > renewBeforeMs;
-  if (isFresh) return;
-  const deviceKey = known?.key ?? (await createDeviceKey(core));
-  await writeDelegation(core, { deviceKey, userKey, expiresAtMs: env.nowMs() + validForMs });
+  const leftMs = delegation?.userKey === userKey ? delegation.expiresAtMs - env.nowMs() : 0;
+  if (leftMs > renewBeforeMs) return;
+  try {
+    const deviceKey = known?.key ?? (await createDeviceKey(core));
+    await writeDelegation(core, { deviceKey, userKey, expiresAtMs: env.nowMs() + validForMs });
+  } catch (error) {
+    // A certificate that still holds serves until the disk has room for the next one.
+    if (leftMs <= 0 || !isCofferError(error) || error.code !== "store/quota") throw error;
+  }
 }
 
 async function createDeviceKey(core: TenantCore): Promise<AuthorKey> {

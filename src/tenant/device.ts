@@ -4,9 +4,13 @@
  * | slot | value |
  * |---|---|
  * | `vault/<signing key>` | a vault, sealed under its password |
- * | `tenant/<tenant id>` | u8 version (1) ‖ user key(32) ‖ u8 has admin [‖ admin key(32)] ‖ u64 created ‖ u64 last opened ‖ sized genesis |
+ * | `tenant/<tenant id>` | see below |
+ * | `kept/<tenant id>/…` | the keys of a kept session, see kept-session.ts |
  * | `pending/<signing key>` | u64 created: an identity that has asked to join |
  * | `response/<hash>` | empty: a join response that was used |
+ *
+ * A tenant's row, version 2: u8 version ‖ user key(32) ‖ u8 has admin [‖ admin key(32)] ‖ u64 created ‖ u64 last opened ‖ sized genesis ‖
+ * u8 flags (1: its log has held commits, 2: its store was found without them, or without its keys). Version 1 ends before the flags.
  *
  * Nothing here is a name: a locked device shows opaque ids and times only.
  */
@@ -22,9 +26,12 @@ import {
   type TenantId,
 } from "../std/index.ts";
 import type { Store } from "../store/index.ts";
+import { keptSlotNames } from "./kept-session.ts";
 
-const formatVersion = 1;
+const formatVersion = 2;
 const maxGenesisBytes = 4096;
+const maxAttempts = 8;
+const flagBits = { hadCommits: 1, isLost: 2 } as const;
 
 /** A tenant that this device holds, as it can be told while locked. */
 export interface DeviceTenant {
@@ -34,20 +41,27 @@ export interface DeviceTenant {
   readonly createdAtMs: number;
   readonly lastOpenedAtMs: number;
   readonly genesis: Uint8Array<ArrayBuffer>;
+  /** its log has held commits: an empty one was emptied by the browser, or by hand */
+  readonly hadCommits: boolean;
+  /** its store was found without its log or its keys */
+  readonly isLost: boolean;
 }
 
-/** Write a tenant's row: see the table above. */
+/** Write a tenant's row: see above. */
 export function encodeDeviceTenant(tenant: DeviceTenant): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter().u8(formatVersion).fixed(idToBytes(tenant.userKey));
   writer.u8(tenant.adminKey === undefined ? 0 : 1);
   if (tenant.adminKey !== undefined) writer.fixed(idToBytes(tenant.adminKey));
-  return writer.u64(tenant.createdAtMs).u64(tenant.lastOpenedAtMs).sized(tenant.genesis).toBytes();
+  writer.u64(tenant.createdAtMs).u64(tenant.lastOpenedAtMs).sized(tenant.genesis);
+  const flags = (tenant.hadCommits ? flagBits.hadCommits : 0) + (tenant.isLost ? flagBits.isLost : 0);
+  return writer.u8(flags).toBytes();
 }
 
 /** Read a tenant's row; `undefined` when it is damaged. */
 export function parseDeviceTenant(tenantId: TenantId, bytes: Uint8Array): DeviceTenant | undefined {
   const reader = new ByteReader(bytes);
-  if (reader.u8() !== formatVersion) reader.fail("version");
+  const version = reader.u8();
+  if (version !== 1 && version !== formatVersion) reader.fail("version");
   const userKey = reader.fixed(32);
   const hasAdmin = reader.u8();
   if (hasAdmin > 1) reader.fail("flag");
@@ -55,6 +69,8 @@ export function parseDeviceTenant(tenantId: TenantId, bytes: Uint8Array): Device
   const createdAtMs = reader.u64();
   const lastOpenedAtMs = reader.u64();
   const genesis = copyBytes(reader.sized(maxGenesisBytes));
+  const flags = version === 1 ? 0 : reader.u8();
+  if (flags > 3) reader.fail("flags");
   if (!reader.finish()) return undefined;
   return {
     tenantId,
@@ -63,20 +79,22 @@ export function parseDeviceTenant(tenantId: TenantId, bytes: Uint8Array): Device
     createdAtMs,
     lastOpenedAtMs,
     genesis,
+    hadCommits: (flags & flagBits.hadCommits) !== 0,
+    isLost: (flags & flagBits.isLost) !== 0,
   };
 }
 
 /** Reads and writes the device store. */
 export class Device {
-  readonly #store: Store;
+  readonly store: Store;
 
   constructor(store: Store) {
-    this.#store = store;
+    this.store = store;
   }
 
   async listTenants(): Promise<readonly DeviceTenant[]> {
     const tenants: DeviceTenant[] = [];
-    for (const slot of await this.#store.readSlots("tenant/")) {
+    for (const slot of await this.store.readSlots("tenant/")) {
       const tenantId = parseId("TenantId", slot.name.slice("tenant/".length));
       if (tenantId === undefined || !(slot.value instanceof Uint8Array)) continue;
       const tenant = parseDeviceTenant(tenantId, slot.value);
@@ -95,16 +113,58 @@ export class Device {
   }
 
   async writeTenant(tenant: DeviceTenant): Promise<void> {
-    await this.#store.write({
+    await this.store.write({
       slots: [{ name: `tenant/${tenant.tenantId}`, value: encodeDeviceTenant(tenant) }],
     });
   }
 
-  /** Forget a tenant and the vaults that belong to it. */
+  /** Change what is remembered of a tenant; nothing happens when it was removed meanwhile. */
+  async noteTenant(
+    tenantId: TenantId,
+    change: Partial<Pick<DeviceTenant, "lastOpenedAtMs" | "hadCommits" | "isLost">>,
+  ): Promise<void> {
+    const name = `tenant/${tenantId}`;
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const slot = await this.store.readSlot(name);
+      const row = slot?.value instanceof Uint8Array ? parseDeviceTenant(tenantId, slot.value) : undefined;
+      if (slot === undefined || row === undefined) return;
+      const value = encodeDeviceTenant({ ...row, ...change });
+      const result = await this.store.write({ slots: [{ name, value, expectedVersion: slot.version }] });
+      if (result.kind === "stored") return;
+    }
+  }
+
+  /** Add what a backup brought: vaults that are not here, and the row; of one that is here what is missing. All or nothing. */
+  async writeRestored(
+    tenant: DeviceTenant,
+    vaults: ReadonlyMap<AuthorKey, Uint8Array<ArrayBuffer>>,
+  ): Promise<void> {
+    const name = `tenant/${tenant.tenantId}`;
+    const known = (await this.listTenants()).find(({ tenantId }) => tenantId === tenant.tenantId);
+    const row = {
+      ...tenant,
+      ...known,
+      adminKey: known?.adminKey ?? tenant.adminKey,
+      hadCommits: tenant.hadCommits,
+      isLost: tenant.isLost,
+    };
+    const slots = [{ name, value: encodeDeviceTenant(row) }];
+    for (const [key, vault] of vaults) {
+      if ((await this.#readBytes(`vault/${key}`)) === undefined)
+        slots.push({ name: `vault/${key}`, value: vault });
+    }
+    await this.store.write({ slots, durability: "strict" });
+  }
+
+  /** Forget a tenant, its kept session, and the vaults that belong to it. */
   async removeTenant(tenant: DeviceTenant): Promise<void> {
     const keys = tenant.adminKey === undefined ? [tenant.userKey] : [tenant.userKey, tenant.adminKey];
-    const slots = [`tenant/${tenant.tenantId}`, ...keys.map((key) => `vault/${key}`)];
-    await this.#store.write({
+    const slots = [
+      `tenant/${tenant.tenantId}`,
+      ...keys.map((key) => `vault/${key}`),
+      ...keptSlotNames(tenant.tenantId),
+    ];
+    await this.store.write({
       slots: slots.map((name) => ({ name, value: undefined })),
       durability: "strict",
     });
@@ -123,12 +183,12 @@ export class Device {
     if (pendingSinceMs !== undefined) {
       slots.push({ name: `pending/${key}`, value: new ByteWriter().u64(pendingSinceMs).toBytes() });
     }
-    await this.#store.write({ slots, durability: "strict" });
+    await this.store.write({ slots, durability: "strict" });
   }
 
   async listPending(): Promise<readonly { key: AuthorKey; createdAtMs: number }[]> {
     const pending: { key: AuthorKey; createdAtMs: number }[] = [];
-    for (const slot of await this.#store.readSlots("pending/")) {
+    for (const slot of await this.store.readSlots("pending/")) {
       const key = parseId("AuthorKey", slot.name.slice("pending/".length));
       if (key === undefined || !(slot.value instanceof Uint8Array)) continue;
       pending.push({ key, createdAtMs: new ByteReader(slot.value).u64() });
@@ -137,12 +197,12 @@ export class Device {
   }
 
   async wasResponseUsed(responseHash: string): Promise<boolean> {
-    return (await this.#store.readSlot(`response/${responseHash}`)) !== undefined;
+    return (await this.store.readSlot(`response/${responseHash}`)) !== undefined;
   }
 
   /** The tenant's row, the used response and the end of waiting, all or nothing. */
   async writeJoined(tenant: DeviceTenant, responseHash: string): Promise<void> {
-    const result = await this.#store.write({
+    const result = await this.store.write({
       slots: [
         { name: `response/${responseHash}`, value: new Uint8Array(0), expectedVersion: 0 },
         { name: `tenant/${tenant.tenantId}`, value: encodeDeviceTenant(tenant) },
@@ -154,7 +214,7 @@ export class Device {
   }
 
   async #readBytes(name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const slot = await this.#store.readSlot(name);
+    const slot = await this.store.readSlot(name);
     return slot?.value instanceof Uint8Array ? slot.value : undefined;
   }
 }

@@ -6,33 +6,42 @@ import type { Release } from "../std/index.ts";
 import type { TenantCore } from "./core.ts";
 import { refold } from "./judge.ts";
 import { Marker } from "./marker.ts";
-import { Persistence } from "./persistence.ts";
+import { PageWriter } from "./page-writer.ts";
+import { Persistence, type DerivedSlots } from "./persistence.ts";
+import { dropPurged } from "./purge.ts";
 import { Tail, type TailHooks } from "./tail.ts";
 
-const flushAfterMs = 400;
+/** What the follower hands on. */
+export interface FollowerHooks extends TailHooks {
+  /** Keep documents as they stand, where that is due: this thread is the one that writes. */
+  saveSnapshots(): Promise<void>;
+}
 
 /** Follows the log of an unlocked tenant until it is closed. */
 export class Follower {
   readonly #core: TenantCore;
-  readonly #pages: Persistence;
   readonly #tail: Tail;
-  readonly #ended = new AbortController();
+  readonly #pages: PageWriter;
   #following: Release = () => undefined;
-  #isWriter = false;
-  /** the next flush writes every page: another thread wrote the ones that are there */
-  #everything = true;
-  #flushTimer: Release | undefined;
+  /** the highest position of the log that was told of */
+  #heardOf = 0;
+  #lookTimer: Release | undefined;
 
-  private constructor(core: TenantCore, pages: Persistence, tail: Tail) {
+  private constructor(core: TenantCore, tail: Tail, pages: PageWriter) {
     this.#core = core;
-    this.#pages = pages;
     this.#tail = tail;
+    this.#pages = pages;
   }
 
   /** Load what was kept and follow the log from there. The tenant must be unlocked. */
-  static async open(core: TenantCore, hooks: TailHooks): Promise<Follower> {
+  static async open(
+    core: TenantCore,
+    hooks: FollowerHooks,
+    derived: Promise<DerivedSlots>,
+  ): Promise<Follower> {
     const pages = await Persistence.open(core);
-    const judgedTo = await core.serial.run(() => pages.load());
+    const judgedTo = await core.serial.run(() => pages.load(derived));
+    dropPurged(core, core.purged.rows);
     await core.serial.run(() => foldDirectory(core));
     await core.serial.run(() => core.contests.restore());
     const marker = await Marker.open(core.world, core.store, core.ledger.poisoned);
@@ -41,9 +50,9 @@ export class Follower {
       hooks.onProgress();
     };
     const tail = new Tail(core, { ...hooks, onProgress }, { judgedTo, marker });
-    const follower = new Follower(core, pages, tail);
+    const written = { pages, judgedTo: () => tail.judgedTo, saveSnapshots: () => hooks.saveSnapshots() };
+    const follower = new Follower(core, tail, new PageWriter(core, written));
     follower.#follow();
-    follower.#becomeWriter();
     return follower;
   }
 
@@ -52,56 +61,49 @@ export class Follower {
     return this.#tail.run();
   }
 
+  /** Everything in the log up to here was judged. */
+  get judgedTo(): number {
+    return this.#tail.judgedTo;
+  }
+
+  /** As {@link catchUp}, where there is something to judge. */
+  settle(): Promise<void> {
+    return this.#tail.settle();
+  }
+
+  /** Judge again what waits. */
+  recheck(): Promise<void> {
+    return this.#tail.recheck();
+  }
+
   /** Write what changed, soon. */
   scheduleFlush(): void {
-    if (!this.#isWriter || this.#ended.signal.aborted) return;
-    this.#flushTimer ??= this.#core.world.env.setTimer(flushAfterMs, () => {
-      this.#flushTimer = undefined;
-      void this.#flush();
-    });
+    this.#pages.schedule();
   }
 
   /** Stop following; the last changes are written first. */
   async close(): Promise<void> {
     this.#following();
+    this.#lookTimer?.();
     await this.#tail.stop();
-    if (this.#isWriter) await this.#flush();
-    this.#isWriter = false;
-    this.#ended.abort();
-    // Last of all: a change that was still under way may have asked for pages, which would now be written empty.
-    this.#flushTimer?.();
+    await this.#pages.close();
   }
 
   #follow(): void {
-    this.#following = this.#core.store.onWrite((event) => {
-      if (this.#tail.isBehind(event.lastPosition)) void this.#tail.run();
+    const { store, world } = this.#core;
+    this.#following = store.onWrite(({ lastPosition, local }) => {
+      this.#heardOf = Math.max(this.#heardOf, lastPosition);
+      if (!local) return this.#look();
+      // Whoever wrote here enters the commit into the ledger right behind this: then nothing is left to read.
+      this.#lookTimer ??= world.env.setTimer(0, () => this.#look());
     });
   }
 
-  /** Wait for the lock that makes this thread the one that writes pages, and hold it until the end. */
-  #becomeWriter(): void {
-    const { signal } = this.#ended;
-    const hold = async (): Promise<void> => {
-      if (signal.aborted) return;
-      this.#isWriter = true;
-      this.scheduleFlush();
-      await new Promise<void>((resolve) => {
-        signal.addEventListener("abort", () => resolve(), { once: true });
-      });
-    };
-    const { env } = this.#core.world;
-    env.withLock(`coffer-pages/${this.#core.store.name}`, { signal }, hold).catch(() => undefined);
-  }
-
-  async #flush(): Promise<void> {
-    const everything = this.#everything;
-    this.#everything = false;
-    // Pages are derived: a failed write costs a slower opening, and the next one writes them all.
-    await this.#core.serial
-      .run(() => this.#pages.flush(this.#tail.judgedTo, everything))
-      .catch(() => {
-        this.#everything = true;
-      });
+  #look(): void {
+    this.#lookTimer?.();
+    this.#lookTimer = undefined;
+    this.#tail.skipKnown();
+    if (this.#tail.isBehind(this.#heardOf)) void this.#tail.run();
   }
 }
 

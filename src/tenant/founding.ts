@@ -73,12 +73,12 @@ export async function foundTenant(
     newKey(world, namesKey, keyNames.content),
     newKey(world, namesKey, keyNames.directory),
   ]);
-  const names = { tenantName: options.tenantName, adminName: options.adminName };
+  const names = { tenantName: options.tenantName, adminName: options.adminName, keyNames: [] };
   const core = await writeTenantStore(world, { genesis, identity: user.identity, secrets, names });
   await writeDirectory(core, { admin: admin.identity, secrets }, grantOf(user.identity.publicIdentity));
   core.store.close();
   const adminKey = admin.identity.publicIdentity.signingKey;
-  const row = rowOf(genesis, user.identity, { adminKey, nowMs });
+  const row = rowOf(genesis, user.identity, { adminKey, nowMs, hadCommits: true });
   await device.writeVault(adminKey, admin.vault);
   await device.writeVault(row.userKey, user.vault);
   await device.writeTenant(row);
@@ -102,14 +102,15 @@ export async function joinTenant(
   });
   await assertUnknown(device, response.genesis.tenantId);
   const secrets = newBag(world, response.namesKey, response.keys);
-  const names = { tenantName: response.tenantName, adminName: "" };
+  const names = { tenantName: response.tenantName, adminName: "", keyNames: [] };
   const core = await writeTenantStore(world, { genesis: response.genesis, identity, secrets, names });
   await core.store.write({
     slots: [{ name: slotNames.joined, value: idToBytes(response.directoryHead) }],
     durability: "strict",
   });
   core.store.close();
-  const row = rowOf(response.genesis, identity, { adminKey: undefined, nowMs: env.nowMs() });
+  const arrival = { adminKey: undefined, nowMs: env.nowMs(), hadCommits: false };
+  const row = rowOf(response.genesis, identity, arrival);
   await device.writeJoined(row, responseHash);
   return { row, identity, serverUrl: response.serverUrl };
 }
@@ -144,10 +145,10 @@ export async function removeTenant(world: TenantWorld, device: Device, tenantId:
   await device.removeTenant(row);
 }
 
-/** @throws `input/used` when this device holds the tenant */
+/** @throws `input/used` when this device holds the tenant; one that it has lost can be joined again */
 async function assertUnknown(device: Device, tenantId: TenantId): Promise<void> {
   const tenants = await device.listTenants();
-  if (tenants.some((tenant) => tenant.tenantId === tenantId))
+  if (tenants.some((tenant) => tenant.tenantId === tenantId && !tenant.isLost))
     throw new CofferError("input/used", { what: "tenant" });
 }
 
@@ -198,7 +199,7 @@ async function writeTenantStore(
 function rowOf(
   genesis: Genesis,
   identity: UnlockedIdentity,
-  rest: { adminKey: AuthorKey | undefined; nowMs: number },
+  rest: { adminKey: AuthorKey | undefined; nowMs: number; hadCommits: boolean },
 ): DeviceTenant {
   return {
     tenantId: genesis.tenantId,
@@ -207,6 +208,8 @@ function rowOf(
     createdAtMs: rest.nowMs,
     lastOpenedAtMs: rest.nowMs,
     genesis: genesis.bytes,
+    hadCommits: rest.hadCommits,
+    isLost: false,
   };
 }
 

@@ -5,6 +5,7 @@
  * - one queue per tenant: no two steps touch one document, one writer or the ledger at a time
  * - what enters a document was judged: signature, author's right, key, actor, dependencies, whatever way it came
  * - locked means locked: keys, catalogs and documents are dropped; sealed commits still move
+ * - a backup file adds and never takes away; what it brings is verified and judged like anything else
  * - what is derived is rebuilt when it is lost, stale or damaged; the log is the truth
  *
  * It talks to no page: the worker turns its events into messages.
@@ -17,8 +18,13 @@ export {
   type AdminPassword,
   type DirectoryAction,
 } from "./admin.ts";
+export { openBackup } from "./backup.ts";
+export { changeDocuments, changesSince, readDocuments, type BulkDraft } from "./bulk.ts";
+export { createBranch, endBranch } from "./branch-writes.ts";
+export { lineOf } from "./branches.ts";
 export { keyNames, TenantCore, type TenantWorld, type Unlocked } from "./core.ts";
 export { DatabaseSession } from "./database.ts";
+export { missingSnapshot } from "./doc-snapshot.ts";
 export { Device, type DeviceTenant } from "./device.ts";
 export {
   createPendingIdentity,
@@ -29,5 +35,15 @@ export {
   removeTenant,
   type FoundingOptions,
 } from "./founding.ts";
+export { listKept, provesIdentity } from "./kept-session.ts";
+export { purgeDocument } from "./erasing.ts";
+export { createKey } from "./named-keys.ts";
+export { isBranchName } from "./note.ts";
+export { Restore } from "./restore.ts";
+export { Serial } from "./serial.ts";
 export { TenantSession, type SessionOptions } from "./session.ts";
+export { compileShape, shapePatches, shapeSnapshot, versionField, type CompiledShape } from "./shape.ts";
 export { slotNames } from "./slots.ts";
+export { diffVersions, documentAt, readHistory, readMarks } from "./time-travel.ts";
+export { undoDepth, undoLast } from "./undo.ts";
+export type { DocRequest } from "./watched-doc.ts";

@@ -1,7 +1,9 @@
 /** Taking in what the judge accepted: into the open document where there is one, and into the summary always. */
 import { isCofferError, type DocId } from "../std/index.ts";
-import { summarizeValue, type DocEngine } from "../doc/index.ts";
-import type { Catalog } from "./catalog.ts";
+import { summarizeValue, type OpenDoc } from "../doc/index.ts";
+import { entriesOfLine, lineOf, taggedBranch, type Line } from "./branches.ts";
+import type { Catalog, CatalogDoc } from "./catalog.ts";
+import type { TenantWorld } from "./core.ts";
 import type { Documents } from "./documents.ts";
 import type { AcceptedChange } from "./judge.ts";
 
@@ -9,7 +11,7 @@ import type { AcceptedChange } from "./judge.ts";
 export interface Intake {
   readonly catalog: Catalog;
   readonly documents: Documents;
-  readonly loadEngine: () => Promise<DocEngine>;
+  readonly world: Pick<TenantWorld, "codec" | "loadEngine">;
 }
 
 /**
@@ -59,19 +61,66 @@ export async function readUnread({ catalog, documents }: Intake): Promise<readon
 }
 
 async function absorbDoc(
-  { catalog, documents, loadEngine }: Intake,
+  { catalog, documents, world }: Intake,
   docId: DocId,
   changes: readonly AcceptedChange[],
 ): Promise<readonly AcceptedChange[]> {
+  const entry = catalog.get(docId);
+  if (entry?.isBranched === true) return absorbLines({ catalog, documents, world }, entry, changes);
   const held = documents.peek(docId);
   const isWhole = catalog.get(docId)?.entries.length === changes.length;
+  const [first] = changes;
+  if (held === undefined && isWhole && changes.length === 1 && first !== undefined) {
+    const value = world.codec.decodeCreate(first.change);
+    if (value !== undefined) {
+      catalog.setSummary(docId, summarizeValue(value));
+      return [];
+    }
+  }
   // Loaded as it was before, it tells which of the changes it does not take.
   const before = new Set(changes.map(({ entry }) => entry.entryHash));
-  const doc = held ?? (isWhole ? undefined : await documents.load(docId, before));
-  const target = doc ?? (await loadEngine()).createDoc();
+  const doc = held ?? (isWhole ? undefined : await documents.load(docId, "main", before));
+  const target = doc ?? (await world.loadEngine()).createDoc();
   const result = target.applyChanges(changes.map(({ change }) => change));
   const taken = new Set(result.applied.map(({ hash }) => hash));
   if (taken.size === changes.length) catalog.setSummary(docId, summarizeValue(target.value));
   if (doc === undefined) target.close();
   return changes.filter(({ change }) => !taken.has(change.hash));
+}
+
+/** Where there are branches: into each line that a change is in. What one of them does not take, no replica shows. */
+async function absorbLines(
+  { catalog, documents }: Intake,
+  { docId, entries }: CatalogDoc,
+  changes: readonly AcceptedChange[],
+): Promise<readonly AcceptedChange[]> {
+  const lines = new Set<Line>(["main", ...changes.map(({ entry }) => lineOf(taggedBranch(entry)))]);
+  const refused = new Set<AcceptedChange>();
+  for (const line of lines) {
+    const members = new Set(entriesOfLine(entries, line).map(({ entryHash }) => entryHash));
+    const own = changes.filter(({ entry }) => members.has(entry.entryHash));
+    if (own.length === 0) continue;
+    const { doc, taken } = await absorbLine(documents, { docId, line }, own);
+    for (const change of own) if (!taken.has(change.change.hash)) refused.add(change);
+    if (line === "main" && refused.size === 0) catalog.setSummary(docId, summarizeValue(doc.value));
+  }
+  documents.dropStale(docId);
+  return [...refused];
+}
+
+/** A merge brings entries of a branch with it, which a handle in memory lacks: then it is loaded again. */
+async function absorbLine(
+  documents: Documents,
+  { docId, line }: { readonly docId: DocId; readonly line: Line },
+  accepted: readonly AcceptedChange[],
+): Promise<{ readonly doc: OpenDoc; readonly taken: ReadonlySet<string> }> {
+  const changes = accepted.map(({ change }) => change);
+  let doc = documents.peek(docId, line);
+  let result = doc?.applyChanges(changes);
+  if (doc === undefined || result === undefined || result.waiting.length > 0) {
+    documents.drop(docId, line);
+    doc = await documents.load(docId, line, new Set(accepted.map(({ entry }) => entry.entryHash)));
+    result = doc.applyChanges(changes);
+  }
+  return { doc, taken: new Set(result.applied.map(({ hash }) => hash)) };
 }

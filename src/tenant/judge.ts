@@ -5,17 +5,18 @@
  * ```
  * record ─ verify (structure, hashes, signature) ─ tenant ─ directory database? ─► fold
  *                                                       └─ author known, not cut ─ open ─ change, actor, deps, key ─► accepted
- *          forged ► quarantined        head, dependency or key not here ► waiting        does not fit ► quarantined
+ *   forged ► quarantined        head, dependency, key or ciphertext not here ► waiting        does not fit ► quarantined
  * ```
  *
  * Guarantees
  * - J1 what is not accepted reaches no catalog; a bad entry never stops the others of its commit
  * - J2 a waiting commit is judged again when what it needs arrives, see needs.ts
  * - J3 judging the same record twice changes nothing
+ * - J5 an entry of a purged document is settled as it is, with or without its ciphertext; any other that lacks it waits for it
  * - J4 verdicts follow from what the log holds, not from the order in which it came: an entry is held against its own past only, and
  *      commits that contradict each other are left to contests.ts
  */
-import type { CommitHash, DbId, TenantId } from "../std/index.ts";
+import type { CommitHash, DbId, DocId, TenantId } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
 import {
   foldCommit,
@@ -24,33 +25,22 @@ import {
   type DirectoryRecord,
   type DirectoryState,
 } from "../directory/index.ts";
-import type { DocChange, DocEngine } from "../doc/index.ts";
+import type { ChangeCodec, DocChange, DocEngine } from "../doc/index.ts";
 import {
-  deriveActorId,
-  isActorOf,
   openEntries,
   parseCommit,
   verifyCommit,
   type Commit,
-  type CommitEntry,
   type CommitHeader,
   type ContentKey,
-  type EntryHeader,
   type KeyName,
-  type OpenVerdict,
 } from "../entry/index.ts";
 import type { LogRecord } from "../store/index.ts";
-import {
-  findEntry,
-  findTurn,
-  isInPast,
-  type Catalog,
-  type CatalogDoc,
-  type DocumentEntryType,
-  type NewEntry,
-} from "./catalog.ts";
+import type { Catalog, NewEntry } from "./catalog.ts";
+import { findEntry } from "./find-entry.ts";
+import { judgeEntry, type EntryPlace } from "./judge-entry.ts";
 import { knownCommitOf, type KnownCommit, type Ledger } from "./ledger.ts";
-import type { Need } from "./needs.ts";
+import { readSnapshots } from "./synced-snapshot.ts";
 
 export interface JudgeState {
   readonly ledger: Ledger;
@@ -58,6 +48,8 @@ export interface JudgeState {
   catalog(dbId: DbId): Catalog;
   /** where a commit stands in a contest of its author with themselves; `undefined` when its line is not contested */
   standing(row: KnownCommit): "counts" | "lost" | "new" | undefined;
+  /** erased on this device: whatever comes of it is no content any more */
+  isPurged(docId: DocId): boolean;
   /** written by this user on the word of the join response, before the directory itself was here */
   isVouched(header: CommitHeader): boolean;
 }
@@ -67,6 +59,8 @@ export interface JudgeTools {
   readonly tenantId: TenantId;
   readonly directoryDbId: DbId;
   readonly findKey: (name: KeyName) => ContentKey | undefined;
+  readonly codec: ChangeCodec;
+  /** for snapshots; everything else is judged without it */
   readonly loadEngine: () => Promise<DocEngine>;
   readonly nowMs: () => number;
 }
@@ -116,9 +110,6 @@ export async function judgeRecord(
   const { commit } = verified;
   if (commit.commitHash !== record.commitHash) return refuseUnknown(record, "hash");
   if (commit.header.tenantId !== tools.tenantId) return refuseUnknown(record, "tenant");
-  // Its hash covers what is missing too, so that the whole commit can still come.
-  if (commit.entries.some(({ ciphertext }) => ciphertext === undefined))
-    return refuseUnknown(record, "absent");
   const row = known ?? knownCommitOf(commit.header, commit.commitHash, record.position);
   if (known === undefined) state.ledger.add(row);
   return commit.header.dbId === tools.directoryDbId
@@ -189,6 +180,10 @@ async function judgeDirectoryCommit(
   tools: JudgeTools,
   commit: Commit,
 ): Promise<JudgeOutcome> {
+  if (commit.entries.some(({ ciphertext }) => ciphertext === undefined)) {
+    postpone(state, tools, commit.commitHash, "absent");
+    return nothing;
+  }
   const records = await openRecords(tools, commit);
   if (records === undefined) return refuse(state, tools, commit.commitHash, "malformed");
   const verdict = foldCommit(state.directory, commit, records);
@@ -236,18 +231,12 @@ async function judgeDocumentCommit(
   return judgeEntries(state, tools, judging);
 }
 
-type EntryVerdict =
-  | { kind: "accepted"; change: AcceptedChange }
-  | { kind: "known" }
-  | { kind: "waiting"; reason: "dependency" | "key"; needs: readonly Need[] }
-  | { kind: "contested" }
-  | { kind: "quarantined"; reason: string };
-
 async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judging): Promise<JudgeOutcome> {
   const { commit, row } = judging;
-  const engine = await tools.loadEngine();
   const catalog = state.catalog(row.dbId);
   const opened = await openEntries(tools.crypto, commit, tools.findKey);
+  const snapshots = await readSnapshots(tools, commit, opened);
+  const place: EntryPlace = { state, tools, catalog, commit, row, snapshots };
   const accepted: AcceptedChange[] = [];
   const pending: number[] = [];
   let waitReason = "";
@@ -256,7 +245,7 @@ async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judgi
   let isContested = false;
   const isDecided = state.standing(row) === "counts";
   for (const index of row.pending.length === 0 ? commit.entries.keys() : row.pending.values()) {
-    let verdict = judgeEntry({ tools, engine, catalog, commit, row }, index, opened[index]);
+    let verdict = judgeEntry(place, index, opened[index]);
     // The contest was decided with what can be read: another one would be decided alike.
     if (verdict.kind === "contested" && isDecided) verdict = { kind: "quarantined", reason: "equivocation" };
     if (verdict.kind === "quarantined") refused = verdict.reason;
@@ -289,103 +278,4 @@ function hasAccepted(catalog: Catalog, commit: Commit): boolean {
     const doc = header === undefined ? undefined : catalog.get(header.docId);
     return doc !== undefined && findEntry(doc, entryHash) >= 0;
   });
-}
-
-interface EntryPlace {
-  readonly tools: JudgeTools;
-  readonly engine: DocEngine;
-  readonly catalog: Catalog;
-  readonly commit: Commit;
-  readonly row: KnownCommit;
-}
-
-function judgeEntry(place: EntryPlace, index: number, opened: OpenVerdict | undefined): EntryVerdict {
-  const { catalog, commit, row } = place;
-  const entry: CommitEntry | undefined = commit.entries[index];
-  const header = entry?.header;
-  if (entry === undefined || header === undefined || opened === undefined)
-    return { kind: "quarantined", reason: "absent" };
-  const { entryType } = header;
-  if (entryType !== "doc_create" && entryType !== "doc_change" && entryType !== "doc_delete") {
-    return { kind: "quarantined", reason: "type" };
-  }
-  if (opened.kind === "no-key") return { kind: "waiting", reason: "key", needs: ["key"] };
-  if (opened.kind !== "opened")
-    return { kind: "quarantined", reason: opened.kind === "absent" ? "absent" : opened.reason };
-  const change = readChange(place, header, opened.plaintext);
-  if (typeof change === "string") return { kind: "quarantined", reason: change };
-  const key = commit.header.keys[header.keyIndex];
-  if (key === undefined) return { kind: "quarantined", reason: "key" };
-  const doc = catalog.get(header.docId);
-  if (doc !== undefined && findEntry(doc, entry.entryHash) >= 0) return { kind: "known" };
-  const misfit = judgePlace({ entryType, header, change, row }, doc, key.keyId);
-  if (misfit !== undefined) return misfit;
-  const accepted: NewEntry = {
-    position: row.position,
-    entryIndex: index,
-    entryHash: entry.entryHash,
-    author: row.author,
-    atMs: commit.header.createdAtMs,
-    docId: header.docId,
-    keyId: key.keyId,
-    entryType,
-    changeHash: change.hash,
-    dependencyHashes: change.deps,
-    actor: change.actor,
-    seq: change.seq,
-  };
-  return { kind: "accepted", change: { dbId: row.dbId, entry: accepted, change } };
-}
-
-/** The change of an opened entry, or why it is none that this author can have written. */
-export function readChange(
-  place: Pick<EntryPlace, "tools" | "engine" | "commit">,
-  header: EntryHeader,
-  plaintext: Uint8Array,
-): DocChange | string {
-  const parsed = place.engine.parseChange(plaintext);
-  if (parsed.kind === "bad") return parsed.reason;
-  const { author, writerNonce } = place.commit.header;
-  const actor = deriveActorId(place.tools.crypto, { author, writerNonce, docId: header.docId });
-  return isActorOf(parsed.change.actor, actor) ? parsed.change : "actor";
-}
-
-interface Placing {
-  readonly entryType: DocumentEntryType;
-  readonly header: EntryHeader;
-  readonly change: DocChange;
-  readonly row: KnownCommit;
-}
-
-/** Why an entry does not fit its document, or `undefined` when it does. What can change with what is yet to come makes it wait. */
-function judgePlace(placing: Placing, doc: CatalogDoc | undefined, keyId: string): EntryVerdict | undefined {
-  const { change, entryType, header, row } = placing;
-  const contradict = (other: number): EntryVerdict =>
-    doc?.entries[other]?.position === row.position
-      ? { kind: "quarantined", reason: "equivocation" }
-      : { kind: "contested" };
-  if (entryType === "doc_create") {
-    if (change.deps.length + header.dependencies.length > 0)
-      return { kind: "quarantined", reason: "dependencies" };
-    if (change.seq !== 1) return { kind: "quarantined", reason: "sequence" };
-    return doc === undefined ? undefined : contradict(0);
-  }
-  if (header.dependencies.length === 0) return { kind: "quarantined", reason: "dependencies" };
-  const dependencies = header.dependencies.map((hash) => (doc === undefined ? -1 : findEntry(doc, hash)));
-  if (doc === undefined || dependencies.includes(-1)) {
-    const missing = header.dependencies.filter((_, index) => dependencies[index] === -1);
-    return { kind: "waiting", reason: "dependency", needs: missing.map((hash): Need => `entry/${hash}`) };
-  }
-  if (doc.keyId !== keyId) return { kind: "quarantined", reason: "key" };
-  const hashes = dependencies.map((index) => doc.entries[index]?.changeHash ?? "").sort();
-  const isSame =
-    hashes.length === change.deps.length && change.deps.toSorted().every((dep, i) => dep === hashes[i]);
-  if (!isSame) return { kind: "quarantined", reason: "dependencies" };
-  if (change.seq > 1) {
-    const before = findTurn(doc, { actor: change.actor, seq: change.seq - 1 });
-    if (before < 0 || !isInPast(doc.entries, before, dependencies))
-      return { kind: "quarantined", reason: "sequence" };
-  }
-  const other = findTurn(doc, change);
-  return other < 0 ? undefined : contradict(other);
 }

@@ -4,15 +4,14 @@
  * It answers: is this commit known, what does an author's graph look like, what is still waiting, what was quarantined. It is derived
  * from the log, kept in sealed pages, and rebuilt when lost.
  *
- * Page format (a page holds {@link ledgerPageSize} commits): varint count, then for each commit
+ * Page format (a page holds {@link ledgerPageSize} commits): u8 version (1), varint count of lines, each dbId 16, author 32, writerNonce
+ * 16; varint count of commits, then for each
  *
  * | field | size |
  * |---|---|
  * | commitHash | 32 |
  * | position | varint |
- * | dbId | 16 |
- * | author | 32 |
- * | writerNonce | 16 |
+ * | index of its line | varint |
  * | writerSeq | varint |
  * | predecessors | varint count, 32 each |
  * | verdict | u8: 0 accepted, 1 waiting, 2 quarantined |
@@ -35,8 +34,10 @@ import {
 import { createAuthorGraph, type AuthorGraph } from "../directory/index.ts";
 import { entryLimits, type CommitHeader } from "../entry/index.ts";
 import { Needs } from "./needs.ts";
+import { SyncedSnapshots } from "./synced-snapshot.ts";
 
 export const ledgerPageSize = 512;
+const pageVersion = 1;
 
 export interface KnownCommit {
   readonly commitHash: CommitHash;
@@ -56,6 +57,8 @@ export interface KnownCommit {
   refused: string;
   judgedAtMs: number;
 }
+
+type Line = Pick<KnownCommit, "dbId" | "author" | "writerNonce">;
 
 /** What judging a commit came to. */
 export type RowVerdict = Pick<KnownCommit, "verdict" | "pending" | "reason" | "refused"> & {
@@ -89,11 +92,13 @@ export class Ledger {
   readonly needs = new Needs();
   /** commits during whose judging a worker died, see marker.ts */
   readonly poisoned = new Set<CommitHash>();
+  /** accepted snapshots of documents; not kept in pages */
+  readonly snapshots = new SyncedSnapshots();
   readonly #rows: KnownCommit[] = [];
   readonly #rowIndex = new Map<CommitHash, number>();
   readonly #graphs = new Map<string, AuthorGraph>();
-  /** the first commit known of each author, database, nonce and sequence number */
-  readonly #turns = new Map<string, CommitHash>();
+  /** by line, the first commit known of each sequence number */
+  readonly #turns = new Map<string, Map<number, CommitHash>>();
   readonly #byPosition = new Map<number, KnownCommit>();
   readonly #dirtyPages = new Set<number>();
   #waiting = new Set<CommitHash>();
@@ -146,7 +151,7 @@ export class Ledger {
 
   /** Whether another commit has the same author, database, nonce and sequence number: evidence of equivocation. */
   hasTwin(row: KnownCommit): boolean {
-    return this.#turns.get(`${lineName(row)}|${row.writerSeq}`) !== row.commitHash;
+    return this.#turns.get(lineName(row))?.get(row.writerSeq) !== row.commitHash;
   }
 
   /** The commits of one author, database and writer nonce, by a walk over all. */
@@ -187,17 +192,33 @@ export class Ledger {
 
   encodePage(page: number): Uint8Array<ArrayBuffer> {
     const rows = this.#rows.slice(page * ledgerPageSize, (page + 1) * ledgerPageSize);
-    const writer = new ByteWriter(rows.length * 160 + 8).varint(rows.length);
-    for (const row of rows) encodeRow(writer, row);
+    const lines = new Map(rows.map((row) => [lineName(row), row]));
+    const indexes = new Map([...lines.keys()].map((name, index) => [name, index]));
+    const writer = new ByteWriter(rows.length * 96 + 64).u8(pageVersion).varint(lines.size);
+    for (const { dbId, author, writerNonce } of lines.values()) {
+      writer.fixed(idToBytes(dbId)).fixed(idToBytes(author));
+      writer.fixed(parseHex(writerNonce) ?? new Uint8Array(16), 16);
+    }
+    writer.varint(rows.length);
+    for (const row of rows) encodeRow(writer, row, indexes.get(lineName(row)) ?? 0);
     return writer.toBytes();
   }
 
   /** Take the rows of a page, in page order; `false` when it is damaged (the ledger is then to be rebuilt). */
   loadPage(bytes: Uint8Array): boolean {
     const reader = new ByteReader(bytes);
+    if (reader.u8() !== pageVersion) return false;
+    const lines: Line[] = [];
+    const lineCount = reader.varint(ledgerPageSize);
+    for (let i = 0; i < lineCount && reader.error === undefined; i++) {
+      const [dbId, author, nonce] = [reader.fixed(16), reader.fixed(32), reader.fixed(16)];
+      if (reader.error !== undefined) return false;
+      const writerNonce = bytesToHex(nonce);
+      lines.push({ dbId: bytesToId("DbId", dbId), author: bytesToId("AuthorKey", author), writerNonce });
+    }
     const count = reader.varint(ledgerPageSize);
     for (let i = 0; i < count && reader.error === undefined; i++) {
-      const row = readRow(reader);
+      const row = readRow(reader, lines);
       if (row === undefined) return false;
       this.#enter(row);
     }
@@ -209,8 +230,10 @@ export class Ledger {
     this.#rows.push(row);
     this.#byPosition.set(row.position, row);
     this.graph(row.dbId, row.author).add(row.commitHash, row.predecessors);
-    const turn = `${lineName(row)}|${row.writerSeq}`;
-    if (!this.#turns.has(turn)) this.#turns.set(turn, row.commitHash);
+    const line = lineName(row);
+    const turns = this.#turns.get(line) ?? new Map<number, CommitHash>();
+    this.#turns.set(line, turns);
+    if (!turns.has(row.writerSeq)) turns.set(row.writerSeq, row.commitHash);
     this.#index(row);
   }
 
@@ -232,32 +255,23 @@ export class Ledger {
 }
 
 /** What names a line: the commits of one author, database and writer nonce. */
-export function lineName(row: Pick<KnownCommit, "dbId" | "author" | "writerNonce">): string {
+export function lineName(row: Line): string {
   return `${row.dbId}|${row.author}|${row.writerNonce}`;
 }
 
-function encodeRow(writer: ByteWriter, row: KnownCommit): void {
-  writer
-    .fixed(idToBytes(row.commitHash))
-    .varint(row.position)
-    .fixed(idToBytes(row.dbId))
-    .fixed(idToBytes(row.author));
-  writer
-    .fixed(parseHex(row.writerNonce) ?? new Uint8Array(16), 16)
-    .varint(row.writerSeq)
-    .varint(row.predecessors.length);
+function encodeRow(writer: ByteWriter, row: KnownCommit, line: number): void {
+  writer.fixed(idToBytes(row.commitHash)).varint(row.position).varint(line).varint(row.writerSeq);
+  writer.varint(row.predecessors.length);
   for (const hash of row.predecessors) writer.fixed(idToBytes(hash));
   writer.u8(verdicts.indexOf(row.verdict)).varint(row.pending.length);
   for (const index of row.pending) writer.varint(index);
   writer.text(row.reason).text(row.refused).u64(row.judgedAtMs);
 }
 
-function readRow(reader: ByteReader): KnownCommit | undefined {
+function readRow(reader: ByteReader, lines: readonly Line[]): KnownCommit | undefined {
   const commitHash = reader.fixed(32);
   const position = reader.varint();
-  const dbId = reader.fixed(16);
-  const author = reader.fixed(32);
-  const writerNonce = bytesToHex(reader.fixed(16));
+  const line = lines[reader.varint(ledgerPageSize)];
   const writerSeq = reader.varint();
   const predecessorCount = reader.varint(entryLimits.predecessors);
   const predecessors: CommitHash[] = [];
@@ -273,13 +287,13 @@ function readRow(reader: ByteReader): KnownCommit | undefined {
   const reason = reader.text(64);
   const refused = reader.text(64);
   const judgedAtMs = reader.u64();
-  if (reader.error !== undefined || verdict === undefined) return undefined;
+  if (reader.error !== undefined || verdict === undefined || line === undefined) return undefined;
   return {
     commitHash: bytesToId("CommitHash", commitHash),
     position,
-    dbId: bytesToId("DbId", dbId),
-    author: bytesToId("AuthorKey", author),
-    writerNonce,
+    dbId: line.dbId,
+    author: line.author,
+    writerNonce: line.writerNonce,
     writerSeq,
     predecessors: predecessors.length === 0 ? emptyHashes : predecessors,
     verdict,

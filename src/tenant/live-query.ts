@@ -2,9 +2,10 @@
  * One live query over a catalog: filter, sort and limit by a plain scan of the summaries, and what changed since it was last told.
  */
 import type { DocId } from "../std/index.ts";
-import { compileFilter, createComparator } from "../expr/index.ts";
+import { compileFilter, sortFirst } from "../expr/index.ts";
 import type { QueryMessage, SummaryRow } from "../../worker/api.ts";
 import type { Catalog, CatalogDoc } from "./catalog.ts";
+import type { CompiledShape } from "./shape.ts";
 
 /** What the page is told: the order now, and the rows it does not have yet. */
 export interface QueryDelta {
@@ -21,10 +22,12 @@ interface ToldRow {
 /** Evaluates one query again and again, and says what is new. */
 export class LiveQuery {
   #query: QueryMessage;
+  readonly #shape: CompiledShape | undefined;
   #told = new Map<DocId, ToldRow>();
 
-  constructor(query: QueryMessage) {
+  constructor(query: QueryMessage, shape?: CompiledShape) {
     this.#query = query;
+    this.#shape = shape;
   }
 
   update(query: QueryMessage): void {
@@ -42,33 +45,40 @@ export class LiveQuery {
     const matches = compileFilter(filter);
     const found: CatalogDoc[] = [];
     for (const doc of catalog.values()) {
-      if (!doc.isDeleted && doc.summary !== undefined && matches(doc.summary.value)) found.push(doc);
+      if (!doc.isDeleted && doc.summary !== undefined && matches(this.#read(doc))) found.push(doc);
     }
-    if (sort.length > 0) {
-      const compare = createComparator(sort);
-      found.sort(
-        (a, b) => compare(a.summary?.value ?? {}, b.summary?.value ?? {}) || (a.docId < b.docId ? -1 : 1),
-      );
-    }
-    const window = found.slice(offset, limit === undefined ? undefined : offset + limit);
+    const end = limit === undefined ? found.length : Math.min(offset + limit, found.length);
+    const read = (doc: CatalogDoc): unknown => this.#read(doc);
+    const ordered = sort.length === 0 ? found : sortFirst(found, { sort, read, tie: byId, count: end });
+    const window = ordered.slice(offset, end);
     const told = new Map<DocId, ToldRow>();
     const changed: SummaryRow[] = [];
     for (const doc of window) {
       const before = this.#told.get(doc.docId);
       if (before === undefined || before.summary !== doc.summary || before.changedAtMs !== doc.changedAtMs) {
-        changed.push(summaryRow(doc));
+        changed.push(summaryRow(doc, this.#read(doc)));
       }
       told.set(doc.docId, { summary: doc.summary, changedAtMs: doc.changedAtMs });
     }
     this.#told = told;
     return { total: found.length, order: window.map((doc) => doc.docId), changed };
   }
+
+  /** A document as its application sees it. */
+  #read({ summary }: CatalogDoc): SummaryRow["value"] {
+    if (summary === undefined) return {};
+    return this.#shape === undefined ? summary.value : this.#shape.readSummary(summary);
+  }
 }
 
-function summaryRow(doc: CatalogDoc): SummaryRow {
+function byId(one: CatalogDoc, other: CatalogDoc): number {
+  return one.docId < other.docId ? -1 : 1;
+}
+
+function summaryRow(doc: CatalogDoc, value: SummaryRow["value"]): SummaryRow {
   return {
     id: doc.docId,
-    value: doc.summary?.value ?? {},
+    value,
     isWhole: doc.summary?.isWhole ?? false,
     author: doc.changedBy,
     createdAtMs: doc.createdAtMs,

@@ -2,30 +2,41 @@
  * One tenant on this device: locked or unlocked, its log followed, its databases open.
  *
  * ```
- *            unlock(password | handed keys)
- *   locked ─────────────────────────────────► open: load pages ► follow the log ► databases, queries, documents
- *      ▲                                       │
- *      └──────────────── lock() ◄──────────────┘   keys, catalogs and documents dropped; sync of sealed commits goes on
+ *            unlock, see access.ts
+ *   locked ───────────────────────► open: keys ► load pages ► follow the log ► databases, queries, documents
+ *      ▲                             │
+ *      └────────── lock ◄────────────┘   keys, catalogs and documents dropped; sync of sealed commits goes on
  * ```
  */
-import { bytesToId, CofferError, type AuthorKey, type Channel, type DbId, type DocId } from "../std/index.ts";
 import {
-  loadBag,
-  openBagSecrets,
-  openPrivate,
-  unlockVault,
-  type BagSecrets,
-  type UnlockedIdentity,
-} from "../keys/index.ts";
-import type { AlarmEvent, SessionBox, TenantSnapshot, WorkerEvent } from "../../worker/api.ts";
+  bytesToId,
+  CofferError,
+  isCofferError,
+  type AuthorKey,
+  type DbId,
+  type DocId,
+  type Release,
+} from "../std/index.ts";
+import type { BagSecrets, UnlockedIdentity } from "../keys/index.ts";
+import type { Store } from "../store/index.ts";
+import type { AlarmEvent, TenantSnapshot, WorkerEvent } from "../../worker/api.ts";
+import { Access } from "./access.ts";
+import { ChangeNews } from "./change-news.ts";
 import type { TenantCore, TenantWorld } from "./core.ts";
 import { DatabaseSession } from "./database.ts";
 import type { Device, DeviceTenant } from "./device.ts";
-import { Follower } from "./follower.ts";
+import { finishErasing } from "./erasing.ts";
+import { Follower, type FollowerHooks } from "./follower.ts";
+import { adoptImported } from "./imported-keys.ts";
 import type { JudgeOutcome } from "./judge.ts";
 import { Links } from "./links.ts";
-import { Serial } from "./serial.ts";
-import { decodeTenantNames, slotNames, tenantNamesPurpose } from "./slots.ts";
+import { noteLost, noticeEmptied } from "./loss.ts";
+import { reloadKeys } from "./named-keys.ts";
+import { openKeys, withBagSecrets } from "./opened-keys.ts";
+import { readPurged, setPurged } from "./purge.ts";
+import { followSharedSlots } from "./shared-slots.ts";
+import { slotNames } from "./slots.ts";
+import { readDerived, type DerivedSlots } from "./persistence.ts";
 import { describeTenant } from "./snapshot.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
@@ -43,70 +54,84 @@ export class TenantSession {
   readonly core: TenantCore;
   readonly links: Links;
   readonly subscriptions: Subscriptions;
+  /** which documents changed, for who listens */
+  readonly news: ChangeNews;
   readonly row: DeviceTenant;
+  /** locking and unlocking */
+  readonly access: Access;
   readonly #options: SessionOptions;
   readonly #databases = new Map<DbId, DatabaseSession>();
-  /** locking, unlocking and closing, one after the other */
-  readonly #phases = new Serial();
-  /** the other tabs of this device: what locks one locks all */
-  readonly #tabs: Channel;
   #alarms: AlarmEvent[] = [];
   #follower: Follower | undefined;
+  /** ends the following of what other tabs write beside the log */
+  #sharing: Release = () => undefined;
   #isTelling = false;
 
   constructor(options: SessionOptions, core: TenantCore) {
     this.#options = options;
     this.core = core;
     this.row = options.row;
-    this.subscriptions = new Subscriptions(core.world.env, options.emit, (step) => this.exclusive(step));
+    this.subscriptions = new Subscriptions(core.world.env, options.emit, {
+      serial: core.serial,
+      exclusive: (step) => this.exclusive(step),
+    });
+    this.news = new ChangeNews(core.world.env, options.emit);
     this.links = new Links(core, {
       onStatus: () => this.touch(),
       onAlarm: (kind, detail) => this.alarm(kind, detail),
     });
-    // The log's own random name keeps devices of one process, and tenants of one origin, apart.
-    this.#tabs = core.world.env.openChannel(`coffer-lock/${core.store.logEpoch}`);
-    this.#tabs.onMessage((message) => {
-      if (message === "lock") void this.lock();
+    const owner = { device: options.device, userKey: options.row.userKey };
+    this.access = new Access(core, owner, {
+      readAhead: () => readAhead(core.store),
+      open: (identity, ahead) => this.#open(identity, ahead),
+      drop: () => this.#drop(),
+      onLocked: () => this.#tellLocked(),
     });
   }
 
-  /** Unlock with the user's password. @throws `key/wrong-password`, `entry/corrupt` */
-  async unlock(password: string): Promise<void> {
-    // Whatever is under way may be a locking.
-    await this.#phases.run(async () => undefined);
-    if (this.core.unlocked !== undefined) return;
-    const vault = await this.#options.device.readVault(this.row.userKey);
-    await this.unlockWith(await unlockVault(this.core.world.crypto, vault, password));
-  }
-
-  /** Unlock with keys that a former worker of this page held; nothing happens when it is unlocked. */
-  unlockWith(identity: UnlockedIdentity): Promise<void> {
-    return this.#phases.run(async () => {
-      if (this.core.unlocked !== undefined) return;
-      await this.#open(identity).catch(async (error: unknown) => {
-        await this.#drop();
-        throw error;
-      });
+  async #open(identity: UnlockedIdentity, derived = readAhead(this.core.store)): Promise<void> {
+    const { device } = this.#options;
+    const { store } = this.core;
+    const emptied = noticeEmptied(device, this.row, store);
+    const joinedSlot = store.readSlot(slotNames.joined);
+    // They are awaited below, unless the keys fail first.
+    for (const reading of [emptied, joinedSlot]) reading.catch(() => undefined);
+    const unlocked = await openKeys(this.core, identity).catch(async (error: unknown) => {
+      await emptied;
+      if (isCofferError(error) && error.code === "key/missing") await noteLost(device, this.row);
+      throw error;
     });
-  }
-
-  async #open(identity: UnlockedIdentity): Promise<void> {
-    const { crypto } = this.core.world;
-    const [bag, sealedNames] = await Promise.all([this.#slot(slotNames.bag), this.#slot(slotNames.names)]);
-    const secrets = await openBagSecrets(crypto, identity, bag, { minVersion: 0 });
-    const names = decodeTenantNames(await openPrivate(crypto, identity, tenantNamesPurpose, sealedNames));
-    const joined = (await this.core.store.readSlot(slotNames.joined))?.value;
+    const isEmptied = await emptied;
+    const joined = (await joinedSlot)?.value;
     this.core.joinedAt = joined instanceof Uint8Array ? bytesToId("CommitHash", joined) : undefined;
-    this.core.unlocked = { identity, bag: await loadBag(crypto, secrets), keyIds: new Map(), ...names };
-    wipe(secrets);
-    await this.#follow();
-    this.#options.emit({
-      kind: "tenant",
-      tenantId: this.core.tenantId,
-      snapshot: this.snapshot(),
-      session: this.#box(identity),
+    this.core.unlocked = unlocked;
+    setPurged(this.core, await readPurged(this.core));
+    await this.#follow(derived);
+    if (isEmptied) this.alarm("rollback", "the log of this device was found empty");
+    const { tenantId } = this.core;
+    const session = { tenantId, opaque: identity };
+    this.#options.emit({ kind: "tenant", tenantId, snapshot: this.snapshot(), session });
+    await this.links.resume().catch((error: unknown) => {
+      // On a full disk the tenant is read all the same; its links come up with the next opening.
+      if (!isCofferError(error) || error.code !== "store/quota") throw error;
     });
-    await this.links.resume();
+  }
+
+  #tellLocked(): void {
+    const { tenantId } = this.core;
+    this.subscriptions.reset(true);
+    this.#options.emit({ kind: "tenant", tenantId, snapshot: this.snapshot(), session: null });
+  }
+
+  /** Take over the keys that a backup brought; while locked the next unlocking does. */
+  async adoptImported(): Promise<void> {
+    const { store, unlocked, world } = this.core;
+    if (unlocked === undefined) return;
+    await this.core.serial.run(async () => {
+      if (await adoptImported(world.crypto, store, unlocked.identity)) await reloadKeys(this.core);
+    });
+    this.touch();
+    await this.recheck();
   }
 
   /** A vault of this device. @throws `input/unknown-id` */
@@ -115,37 +140,12 @@ export class TenantSession {
   }
 
   /** Read the raw key bag for a moment, to wrap keys for someone. */
-  async withBagSecrets<T>(use: (secrets: BagSecrets) => Promise<T>): Promise<T> {
-    const secrets = await openBagSecrets(
-      this.core.world.crypto,
-      this.core.keys.identity,
-      await this.#slot(slotNames.bag),
-      { minVersion: 0 },
-    );
-    try {
-      return await use(secrets);
-    } finally {
-      wipe(secrets);
-    }
-  }
-
-  /** Drop keys and everything readable, here or in every tab of this device. Sealed commits still move. */
-  lock(reach: "here" | "everywhere" = "here"): Promise<void> {
-    if (reach === "everywhere") this.#tabs.post("lock");
-    return this.#phases.run(async () => {
-      if (this.core.unlocked === undefined) return;
-      await this.#drop();
-      this.subscriptions.reset(true);
-      this.#options.emit({
-        kind: "tenant",
-        tenantId: this.core.tenantId,
-        snapshot: this.snapshot(),
-        session: null,
-      });
-    });
+  withBagSecrets<T>(use: (secrets: BagSecrets) => Promise<T>): Promise<T> {
+    return withBagSecrets(this.core, use);
   }
 
   async #drop(): Promise<void> {
+    this.#sharing();
     await this.#follower?.close();
     this.#follower = undefined;
     await this.core.serial.run(async () => {
@@ -176,12 +176,27 @@ export class TenantSession {
     await this.#follower?.catchUp();
   }
 
+  /** As {@link catchUp}, where there is something to judge. */
+  async settle(): Promise<void> {
+    await this.#follower?.settle();
+  }
+
+  /** Judge again what waits: a key came, or documents are gone. */
+  async recheck(): Promise<void> {
+    await this.#follower?.recheck();
+  }
+
+  /** Everything in the log up to here was judged. */
+  get judgedTo(): number {
+    return this.#follower?.judgedTo ?? 0;
+  }
+
   close(): Promise<void> {
-    return this.#phases.run(async () => {
+    return this.access.close(async () => {
       await this.links.close();
       this.subscriptions.close();
+      this.news.close();
       await this.#drop();
-      this.#tabs.close();
       this.core.store.close();
     });
   }
@@ -211,21 +226,14 @@ export class TenantSession {
     });
   }
 
-  #box(identity: UnlockedIdentity): SessionBox {
-    return { tenantId: this.core.tenantId, opaque: identity };
-  }
-
-  async #slot(name: string): Promise<Uint8Array<ArrayBuffer>> {
-    const slot = await this.core.store.readSlot(name);
-    if (!(slot?.value instanceof Uint8Array)) throw new CofferError("entry/corrupt", { slot: name });
-    return slot.value;
-  }
-
   #database(dbId: DbId): DatabaseSession {
     let database = this.#databases.get(dbId);
     if (database === undefined) {
-      const created: DatabaseSession = new DatabaseSession(this.core, dbId, (docIds) =>
-        this.#changed(created, docIds),
+      const created: DatabaseSession = new DatabaseSession(
+        this.core,
+        dbId,
+        (docIds, isLocal) => this.#changed(created, docIds, isLocal),
+        () => this.#follower?.scheduleFlush(),
       );
       database = created;
       this.#databases.set(dbId, database);
@@ -233,13 +241,14 @@ export class TenantSession {
     return database;
   }
 
-  #changed(database: DatabaseSession, docIds: readonly DocId[]): void {
+  #changed(database: DatabaseSession, docIds: readonly DocId[], isLocal: boolean): void {
     this.subscriptions.changed(database, docIds);
+    this.news.note(database, docIds, isLocal);
     this.#follower?.scheduleFlush();
   }
 
-  async #follow(): Promise<void> {
-    this.#follower = await Follower.open(this.core, {
+  async #follow(derived: Promise<DerivedSlots>): Promise<void> {
+    const hooks: FollowerHooks = {
       absorb: (dbId, accepted) => this.#database(dbId).absorb(accepted),
       onWithdrawn: (dbId, docIds) => this.#database(dbId).forget(docIds),
       readUnread: async () => {
@@ -248,13 +257,28 @@ export class TenantSession {
       onLost: () => {
         // Another thread removed the tenant from this device: nothing may be written into what comes after.
         this.alarm("rollback", "the log of this device is gone");
-        void this.lock();
+        void this.access.lock("here");
+      },
+      saveSnapshots: async () => {
+        for (const database of this.#databases.values()) await database.saveSnapshots();
       },
       onOutcome: (outcome) => this.#onOutcome(outcome),
       onEquivocation: (row) => this.alarm("equivocation", `${row.author} ${row.commitHash}`),
       onProgress: () => this.touch(),
+    };
+    this.#follower = await Follower.open(this.core, hooks, derived);
+    this.#sharing = followSharedSlots(this.core, {
+      onKeys: () => {
+        this.touch();
+        void this.recheck();
+      },
+      onPurged: (rows) => {
+        for (const { dbId, docId } of rows) this.#database(dbId).purge([docId]);
+        void this.recheck();
+      },
     });
     void this.#follower.catchUp().then(() => this.subscriptions.refresh());
+    void finishErasing(this.core);
   }
 
   #onOutcome(outcome: JudgeOutcome): void {
@@ -264,8 +288,9 @@ export class TenantSession {
   }
 }
 
-function wipe(secrets: BagSecrets): void {
-  secrets.namesKey.fill(0);
-  secrets.deviceSecret.fill(0);
-  for (const key of secrets.keys) key.secret.fill(0);
+/** Read what is derived while the keys that open it are made ready: it is judged against the log when it is used. */
+function readAhead(store: Store): Promise<DerivedSlots> {
+  const derived = readDerived(store);
+  derived.catch(() => undefined);
+  return derived;
 }

@@ -34,6 +34,7 @@ export function describeTenant(
     users: unlocked === undefined ? undefined : members(core),
     alarms: rest.alarms,
     quarantine: quarantine(core),
+    keys: unlocked?.keyNames,
     links: rest.links,
   };
 }

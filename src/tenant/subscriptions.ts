@@ -5,24 +5,21 @@ import { CofferError, isCofferError, type Env, type DocId, type Release } from "
 import type {
   DatabaseStatus,
   DocSnapshot,
+  DocUpdate,
   DraftMessage,
   QueryMessage,
   WorkerEvent,
 } from "../../worker/api.ts";
 import type { DatabaseSession } from "./database.ts";
+import { DraftQueue } from "./draft-queue.ts";
 import { LiveQuery } from "./live-query.ts";
+import type { Serial } from "./serial.ts";
+import type { CompiledShape } from "./shape.ts";
+import { WatchedDoc, type DocRequest } from "./watched-doc.ts";
 
 /** Queries are evaluated at most this often, and never for more than a quarter of the worker's time. */
 const queryPauseMs = 16;
 const busyShare = 4;
-
-interface WatchedDoc {
-  readonly session: DatabaseSession;
-  readonly docId: DocId;
-  ackDraft: number;
-  /** the heads after each of this page's drafts that a later one may stand on */
-  readonly headsByDraft: Map<number, readonly string[]>;
-}
 
 interface WatchedQuery {
   readonly session: DatabaseSession;
@@ -42,15 +39,26 @@ export class Subscriptions {
   readonly #databases = new Map<number, DatabaseSession>();
   readonly #staleDatabases = new Set<DatabaseSession>();
   #timer: Release | undefined;
-  /** the document subscription whose own call is running: it gets its answer, not an event */
-  #answering: number | undefined;
+  readonly #drafts: DraftQueue;
+  /** the document subscriptions whose own drafts are being written: they get their answers, not an event */
+  readonly #answering = new Set<number>();
   #pauseMs = queryPauseMs;
   #locked = false;
 
-  constructor(env: Env, emit: (event: WorkerEvent) => void, exclusive: Exclusive) {
+  constructor(
+    env: Env,
+    emit: (event: WorkerEvent) => void,
+    { serial, exclusive }: { serial: Pick<Serial, "askedCount">; exclusive: Exclusive },
+  ) {
     this.#env = env;
     this.#emit = emit;
     this.#exclusive = exclusive;
+    this.#drafts = new DraftQueue(serial, exclusive);
+  }
+
+  /** The way of every edit into the log. */
+  get drafts(): DraftQueue {
+    return this.#drafts;
   }
 
   openDatabase(subscription: number, session: DatabaseSession): DatabaseStatus {
@@ -62,10 +70,18 @@ export class Subscriptions {
     this.#databases.delete(subscription);
   }
 
-  async openDocument(subscription: number, session: DatabaseSession, docId: DocId): Promise<DocSnapshot> {
-    const snapshot = await session.snapshot(docId);
-    this.#docs.set(subscription, { session, docId, ackDraft: 0, headsByDraft: new Map() });
-    return snapshot;
+  async openDocument(subscription: number, request: DocRequest): Promise<DocSnapshot> {
+    const snapshot = await request.session.snapshot(request.docId, request.line);
+    const watched = new WatchedDoc(subscription, request, this.#emit);
+    this.#docs.set(subscription, watched);
+    return watched.begin(snapshot);
+  }
+
+  /** What a page's subscription of a document is of. @throws `doc/missing` */
+  requestOf(subscription: number): DocRequest {
+    const watched = this.#docs.get(subscription);
+    if (watched === undefined) throw new CofferError("doc/missing");
+    return watched.request;
   }
 
   closeDocument(subscription: number): void {
@@ -76,27 +92,41 @@ export class Subscriptions {
   async changeDocument(
     subscription: number,
     message: DraftMessage,
-  ): Promise<{ heads: readonly string[]; snapshot: DocSnapshot }> {
+  ): Promise<{ heads: readonly string[]; update: DocUpdate }> {
     const watched = this.#docs.get(subscription);
     if (watched === undefined) throw new CofferError("doc/missing");
-    const base = message.afterDraft === 0 ? message.baseHeads : watched.headsByDraft.get(message.afterDraft);
-    // The draft it stands on failed: the page rolls back both.
-    if (base === undefined) throw new CofferError("aborted");
-    this.#answering = subscription;
-    const replay = await watched.session.change(watched.docId, message, base).finally(() => {
-      this.#answering = undefined;
+    const { session, docId, line, shape } = watched.request;
+    return this.#drafts.change({
+      database: session,
+      docId,
+      line,
+      operations: message.operations,
+      shape,
+      durability: message.durability,
+      place: { of: watched, draft: message.draft, after: message.afterDraft },
+      base: () => baseOf(watched, message),
+      onReplayed: ({ draftHeads }) => {
+        this.#answering.add(subscription);
+        watched.headsByDraft.set(message.draft, draftHeads);
+      },
+      onLost: () => {
+        this.#answering.delete(subscription);
+        watched.headsByDraft.delete(message.draft);
+      },
+      answer: async ({ draftHeads }) => {
+        this.#answering.delete(subscription);
+        const snapshot = await session.snapshot(docId, line);
+        return { heads: draftHeads, update: watched.acknowledge(message.draft, snapshot) };
+      },
     });
-    watched.ackDraft = message.draft;
-    watched.headsByDraft.set(message.draft, replay.draftHeads);
-    // What stands on no draft shows that the page waits for none of the earlier ones.
-    const oldest = message.afterDraft === 0 ? message.draft : message.afterDraft;
-    for (const draft of watched.headsByDraft.keys()) if (draft < oldest) watched.headsByDraft.delete(draft);
-    const snapshot = await watched.session.snapshot(watched.docId);
-    return { heads: replay.draftHeads, snapshot };
   }
 
-  openQuery(subscription: number, session: DatabaseSession, query: QueryMessage): void {
-    const watched = { session, live: new LiveQuery(query) };
+  openQuery(
+    subscription: number,
+    session: DatabaseSession,
+    { query, shape }: { query: QueryMessage; shape: CompiledShape | undefined },
+  ): void {
+    const watched = { session, live: new LiveQuery(query, shape) };
     this.#queries.set(subscription, watched);
     this.#tell(subscription, watched);
   }
@@ -119,11 +149,11 @@ export class Subscriptions {
   changed(session: DatabaseSession, docIds: readonly DocId[]): void {
     const ids = new Set(docIds);
     for (const [subscription, watched] of this.#docs) {
-      if (watched.session !== session || !ids.has(watched.docId) || subscription === this.#answering)
-        continue;
-      const snapshot = session.peek(watched.docId);
+      const { docId, line, session: owner } = watched.request;
+      if (owner !== session || !ids.has(docId) || this.#answering.has(subscription)) continue;
+      const snapshot = session.peek(docId, line);
       if (snapshot === undefined) void this.#tellDoc(subscription, watched);
-      else this.#emit({ kind: "doc", subscription, snapshot, ackDraft: watched.ackDraft });
+      else watched.tell(snapshot);
     }
     this.#staleDatabases.add(session);
     this.#timer ??= this.#env.setTimer(this.#pauseMs, () => this.#evaluate());
@@ -132,11 +162,9 @@ export class Subscriptions {
   /** Everything was dropped or locked: queries answer anew, documents say so. */
   reset(locked: boolean): void {
     this.#locked = locked;
-    for (const [subscription, watched] of this.#docs) {
+    for (const watched of this.#docs.values()) {
       watched.headsByDraft.clear();
-      if (!locked) continue;
-      const snapshot: DocSnapshot = { value: undefined, heads: [], status: "locked", lastChange: undefined };
-      this.#emit({ kind: "doc", subscription, snapshot, ackDraft: watched.ackDraft });
+      if (locked) watched.tellNothing("locked");
     }
     this.#tellDatabases(() => true);
     for (const [subscription, watched] of this.#queries) {
@@ -160,14 +188,13 @@ export class Subscriptions {
     try {
       await this.#exclusive(async () => {
         if (this.#docs.get(subscription) !== watched) return;
-        const snapshot = await watched.session.snapshot(watched.docId);
-        this.#emit({ kind: "doc", subscription, snapshot, ackDraft: watched.ackDraft });
+        const { docId, line, session } = watched.request;
+        watched.tell(await session.snapshot(docId, line));
       });
     } catch (error) {
       if (!isCofferError(error)) throw error;
       if (error.code === "access/locked" || error.code === "store/closed") return;
-      const snapshot: DocSnapshot = { value: undefined, heads: [], status: "failed", lastChange: undefined };
-      this.#emit({ kind: "doc", subscription, snapshot, ackDraft: watched.ackDraft });
+      watched.tellNothing("failed");
     }
   }
 
@@ -206,4 +233,15 @@ export class Subscriptions {
     const delta = watched.live.evaluate(watched.session.catalog);
     this.#emit({ kind: "query", subscription, status: "ready", ...delta });
   }
+}
+
+/** The heads that a draft stands on. @throws `aborted` when it stands on one that failed: the page rolls back both */
+function baseOf(watched: WatchedDoc, message: DraftMessage): readonly string[] {
+  const { afterDraft, baseHeads } = message;
+  const base = afterDraft === 0 ? baseHeads : watched.headsByDraft.get(afterDraft);
+  if (base === undefined) throw new CofferError("aborted");
+  // What stands on no draft shows that the page waits for none of the earlier ones.
+  const oldest = afterDraft === 0 ? message.draft : afterDraft;
+  for (const draft of watched.headsByDraft.keys()) if (draft < oldest) watched.headsByDraft.delete(draft);
+  return base;
 }

@@ -11,6 +11,7 @@ import { isCofferError, type CommitHash, type DbId, type DocId } from "../std/in
 import type { LogRecord } from "../store/index.ts";
 import type { Decision } from "./contests.ts";
 import type { TenantCore } from "./core.ts";
+import { completeRecord, eraseRecords, holdsPurged } from "./erasing.ts";
 import { judgeRecord, nothing, postpone, refuse, type AcceptedChange, type JudgeOutcome } from "./judge.ts";
 import type { KnownCommit } from "./ledger.ts";
 import type { Marker } from "./marker.ts";
@@ -46,6 +47,8 @@ export class Tail {
   readonly #logEpoch: string;
   /** commits that waited, and that something they need came for */
   readonly #due = new Set<CommitHash>();
+  /** positions of records with content of purged documents */
+  readonly #toErase = new Set<number>();
   #judgedTo = 0;
   #running: Promise<void> | undefined;
   #again = false;
@@ -71,6 +74,17 @@ export class Tail {
     return lastPosition > this.#judgedTo || this.#core.store.logEpoch !== this.#logEpoch;
   }
 
+  /** Pass over what was judged already: what this thread wrote itself need not be read back. */
+  skipKnown(): void {
+    if (this.#running !== undefined) return;
+    const { ledger } = this.#core;
+    for (let row = ledger.at(this.#judgedTo + 1); row !== undefined; row = ledger.at(this.#judgedTo + 1)) {
+      if (row.verdict === "waiting") return;
+      this.#meetAuthor(row.commitHash);
+      this.#judgedTo += 1;
+    }
+  }
+
   /** Judge until the log's end; calls while it runs make it look once more. A failure of the store is tried again later. */
   run(): Promise<void> {
     this.#again = true;
@@ -84,6 +98,18 @@ export class Tail {
         this.#running = undefined;
       });
     return this.#running;
+  }
+
+  /** Wait until everything that the log holds now is judged; where it is, nothing happens. */
+  async settle(): Promise<void> {
+    const isSettled = this.#running === undefined && this.#due.size === 0;
+    if (!isSettled || (await this.#core.store.lastPosition()) > this.#judgedTo) await this.run();
+  }
+
+  /** Judge again what waits: a key came, or documents are gone. */
+  recheck(): Promise<void> {
+    for (const row of this.#core.ledger.waiting()) this.#due.add(row.commitHash);
+    return this.run();
   }
 
   async stop(): Promise<void> {
@@ -108,6 +134,7 @@ export class Tail {
         if (moved) this.#hooks.onProgress();
       }
       await this.#core.serial.run(() => this.#hooks.readUnread());
+      await this.#erase();
       await this.#marker.clear();
       this.#hooks.onProgress();
     }
@@ -121,12 +148,28 @@ export class Tail {
     for (const record of records) {
       if (this.#stopped) break;
       if (isCareful) await this.#mark([record]);
-      await this.#handOn(await judgeRecord(this.#core, this.#core.tools, record));
+      if (holdsPurged(this.#core, record)) this.#toErase.add(record.position);
+      await this.#handOn(await judgeRecord(this.#core, this.#core.tools, await this.#whole(record)));
       this.#meetAuthor(record.commitHash);
       this.#judgedTo = record.position;
       if (env.monotonicMs() - startMs > sliceMs) break;
     }
     if (isCareful) await this.#marker.clear();
+  }
+
+  /** The record that is known of a commit which waits and came again, with what this one brings. */
+  async #whole(record: LogRecord): Promise<LogRecord> {
+    const row = this.#core.ledger.find(record.commitHash);
+    const isAgain = row?.verdict === "waiting" && row.position !== record.position;
+    return isAgain ? completeRecord(this.#core, row.position, record) : record;
+  }
+
+  /** What came of purged documents is erased; what cannot be erased now is tried again with the next. */
+  async #erase(): Promise<void> {
+    if (this.#toErase.size === 0) return;
+    const positions = [...this.#toErase];
+    await eraseRecords(this.#core, positions);
+    for (const position of positions) this.#toErase.delete(position);
   }
 
   /** Mark those of other devices that are not judged yet. */

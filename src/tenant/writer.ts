@@ -15,7 +15,7 @@ import {
   type TenantId,
 } from "../std/index.ts";
 import type { Crypto, Key } from "../crypto/index.ts";
-import { entryLimits, sealCommit, type Commit, type EntryDraft } from "../entry/index.ts";
+import { entryLimits, sealCommit, type Commit, type EntryDraft, type SealedCommit } from "../entry/index.ts";
 import type { Store } from "../store/index.ts";
 
 export interface WriterOptions {
@@ -37,6 +37,11 @@ export interface WrittenCommit {
   readonly position: number;
 }
 
+/** A commit that is sealed, and on its way into the log. */
+export interface BegunCommit {
+  readonly stored: Promise<WrittenCommit>;
+}
+
 /** Writes the commits of one author into one database, one after the other. */
 export class Writer {
   readonly #options: WriterOptions;
@@ -45,6 +50,8 @@ export class Writer {
   #seq = 0;
   #last: CommitHash | undefined;
   #docCounter = 0;
+  /** the write of the commit before, of the same nonce */
+  #storing: Promise<unknown> = Promise.resolve();
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -62,37 +69,78 @@ export class Writer {
     return this.#docCounter++;
   }
 
+  get dbId(): DbId {
+    return this.#options.dbId;
+  }
+
   /** Seal, sign and store one commit. On failure the nonce is gone, and so must be every document that used it. */
   async write(
     entries: readonly EntryDraft[],
     durability: "relaxed" | "strict" = "relaxed",
   ): Promise<WrittenCommit> {
-    const { crypto, store, tenantId, dbId, author, signingKey } = this.#options;
+    return (await this.begin(entries, durability)).stored;
+  }
+
+  /**
+   * Seal and sign one commit, and begin to store it behind those that were begun before. `stored` fails when one of those does; then
+   * the nonce is gone. Resolves when it is sealed: the next one may be begun.
+   */
+  async begin(
+    entries: readonly EntryDraft[],
+    durability: "relaxed" | "strict" = "relaxed",
+  ): Promise<BegunCommit> {
+    const { crypto, tenantId, dbId, author, signingKey } = this.#options;
+    const { nonce } = this;
+    const before = this.#storing;
     try {
       const commit = await sealCommit(crypto, {
         tenantId,
         dbId,
         author,
         signingKey,
-        writerNonce: this.nonce,
+        writerNonce: nonce,
         writerSeq: this.#seq + 1,
         predecessors: this.#predecessors(),
         directoryHead: this.#options.directoryHead(),
         createdAtMs: this.#options.nowMs(),
         entries,
       });
-      const record = { commitHash: commit.commitHash, bytes: new Uint8Array(commit.bytes), origin: "" };
-      const result = await store.write({ records: [record], durability });
-      assert(result.kind === "stored", "a batch without slots has no conflict");
-      // Another thread deleted the log while this one had it open: what this commit stands on is gone.
-      if (store.logEpoch !== this.#logEpoch) throw new CofferError("store/closed", { store: store.name });
-      this.#seq++;
-      this.#last = commit.commitHash;
-      return { commit, position: result.positions[0] ?? 0 };
+      const stored = this.#storeBehind(before, commit, durability);
+      const settled = stored.catch((error: unknown) => {
+        this.#rotateFrom(nonce);
+        throw error;
+      });
+      // Whoever began it hears of it; it need not be listening yet.
+      settled.catch(() => undefined);
+      if (this.#nonce === nonce) {
+        this.#seq++;
+        this.#last = commit.commitHash;
+        this.#storing = settled;
+      }
+      return { stored: settled };
     } catch (error) {
-      this.rotate();
+      this.#rotateFrom(nonce);
       throw error;
     }
+  }
+
+  async #storeBehind(
+    before: Promise<unknown>,
+    commit: SealedCommit,
+    durability: "relaxed" | "strict",
+  ): Promise<WrittenCommit> {
+    const { store } = this.#options;
+    await before;
+    const record = { commitHash: commit.commitHash, bytes: commit.bytes, origin: "" };
+    const result = await store.write({ records: [record], durability });
+    assert(result.kind === "stored", "a batch without slots has no conflict");
+    // Another thread deleted the log while this one had it open: what this commit stands on is gone.
+    if (store.logEpoch !== this.#logEpoch) throw new CofferError("store/closed", { store: store.name });
+    return { commit, position: result.positions[0] ?? 0 };
+  }
+
+  #rotateFrom(nonce: Uint8Array): void {
+    if (this.#nonce === nonce) this.rotate();
   }
 
   /** Start anew: another nonce, another first commit. */
@@ -101,6 +149,7 @@ export class Writer {
     this.#seq = 0;
     this.#last = undefined;
     this.#docCounter = 0;
+    this.#storing = Promise.resolve();
   }
 
   #predecessors(): readonly CommitHash[] {

@@ -1,0 +1,212 @@
+/** What the runner asks one page to do, as `window.bench`. Each peer is a chunk of its own. */
+import type { PeerBench } from "./peer-bench.ts";
+import type { Collection, Peer } from "./peer.ts";
+import { makeTasks, type Task } from "./tasks.ts";
+
+const peers: Record<string, () => Promise<{ readonly peer: Peer }>> = {
+  coffer: async () => import("./coffer.ts"),
+  dexie: async () => import("./dexie.ts"),
+  rxdb: async () => import("./rxdb.ts"),
+  pouchdb: async () => import("./pouchdb.ts"),
+  tinybase: async () => import("./tinybase.ts"),
+  "automerge-repo": async () => import("./automerge-repo.ts"),
+  yjs: async () => import("./yjs.ts"),
+  "yjs-documents": async () => import("./yjs-documents.ts"),
+  evolu: async () => import("./evolu.ts"),
+  pglite: async () => import("./pglite.ts"),
+};
+
+async function loadPeer(name: string): Promise<Peer> {
+  const load = peers[name];
+  if (load === undefined) throw new Error(`No peer is called ${name}`);
+  return (await load()).peer;
+}
+
+let collection: Collection | undefined;
+function opened(): Collection {
+  if (collection === undefined) throw new Error("Nothing is open");
+  return collection;
+}
+
+const rowsShown = 50;
+
+/** Let the browser go on with what it has to do. */
+const nextTask = (): Promise<void> =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => resolve();
+    port2.postMessage(undefined);
+  });
+
+/** Long tasks of the main thread while `run` lasts, in ms. */
+async function longestTaskDuring(run: () => Promise<void>): Promise<number> {
+  let longest = 0;
+  const observer = new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) longest = Math.max(longest, duration);
+  });
+  observer.observe({ type: "longtask" });
+  await run();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  for (const { duration } of observer.takeRecords()) longest = Math.max(longest, duration);
+  observer.disconnect();
+  return longest;
+}
+
+/** IndexedDB's own start: it is the same for all, and measured apart. */
+async function openIndexedDb(): Promise<number> {
+  const startMs = performance.now();
+  await new Promise((resolve, reject) => {
+    const request = indexedDB.open("bench-probe", 1);
+    request.onupgradeneeded = () => request.result.createObjectStore("nothing");
+    request.onsuccess = () => resolve(request.result.close());
+    request.onerror = () => reject(request.error);
+  });
+  return performance.now() - startMs;
+}
+
+const bench: PeerBench = {
+  async open(peerName: string, name: string): Promise<void> {
+    await openIndexedDb();
+    collection = await (await loadPeer(peerName)).open(name);
+  },
+
+  async close(): Promise<void> {
+    await opened().close();
+    collection = undefined;
+  },
+
+  /** Insert `count` tasks at once. */
+  async insertAll(count: number): Promise<{ ms: number; longestTaskMs: number }> {
+    const tasks = makeTasks(count);
+    let ms = 0;
+    const longestTaskMs = await longestTaskDuring(async () => {
+      const startMs = performance.now();
+      await opened().insertAll(tasks);
+      ms = performance.now() - startMs;
+    });
+    const found = await opened().count();
+    if (found < count) throw new Error(`${found} of ${count} tasks are there`);
+    return { ms, longestTaskMs };
+  },
+
+  /** One insert after another, then one update of each, all awaited: ms for each. */
+  async singles(count: number): Promise<{ insertMs: number; updateMs: number }> {
+    const ids: string[] = [];
+    const tasks: readonly Task[] = makeTasks(count, 2);
+    const insertStartMs = performance.now();
+    for (const task of tasks) ids.push(await opened().insert(task));
+    const updateStartMs = performance.now();
+    for (const [index, id] of ids.entries()) await opened().update(id, `Changed ${index}`);
+    const endMs = performance.now();
+    return { insertMs: (updateStartMs - insertStartMs) / count, updateMs: (endMs - updateStartMs) / count };
+  },
+
+  /** From the update's call to the subscriber's on the same page, ms for each; `undefined` where one cannot subscribe. */
+  async notify(count: number): Promise<readonly number[] | undefined> {
+    const [task] = makeTasks(1, 3);
+    if (task === undefined || opened().watch === undefined) return undefined;
+    const id = await opened().insert(task);
+    let heard: (title: string) => void = () => undefined;
+    const stop = await opened().watch?.(id, (title) => heard(title));
+    const times: number[] = [];
+    for (let round = 0; round < count; round++) {
+      const title = `Told ${round}`;
+      const startMs = performance.now();
+      const told = new Promise<number>((resolve) => {
+        heard = (shown) => {
+          if (shown === title) resolve(performance.now() - startMs);
+        };
+      });
+      await opened().update(id, title);
+      times.push(await told);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    stop?.();
+    return times;
+  },
+
+  /** The other tab: says on the wall clock when it heard of each title. */
+  async listen(peerName: string, name: string, id: string): Promise<boolean> {
+    await bench.open(peerName, name);
+    if (opened().watch === undefined) return false;
+    const heard: Record<string, number> = {};
+    Object.assign(window, { heard });
+    await opened().watch?.(id, (title) => {
+      heard[title] ??= performance.timeOrigin + performance.now();
+    });
+    return true;
+  },
+  heard: (): Record<string, number> => (window as unknown as { heard: Record<string, number> }).heard,
+
+  async insertOne(): Promise<string> {
+    const [task] = makeTasks(1, 4);
+    return task === undefined ? "" : opened().insert(task);
+  },
+  /** Titles with the moment each was written, on the wall clock. */
+  async tell(id: string, count: number): Promise<Record<string, number>> {
+    const told: Record<string, number> = {};
+    for (let round = 0; round < count; round++) {
+      const title = `Across ${round}`;
+      told[title] = performance.timeOrigin + performance.now();
+      await opened().update(id, title);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+    return told;
+  },
+
+  /** From the store's opening to the first rows on the page, and to the count of all. */
+  async coldOpen(
+    peerName: string,
+    name: string,
+  ): Promise<{
+    indexedDbMs: number;
+    openMs: number;
+    firstRowsMs: number;
+    allKnownMs: number;
+    count: number;
+  }> {
+    const peer = await loadPeer(peerName);
+    const indexedDbMs = await openIndexedDb();
+    const startMs = performance.now();
+    collection = await peer.open(name);
+    const openMs = performance.now() - startMs;
+    const rows = await collection.window(rowsShown);
+    const list = document.body.appendChild(document.createElement("ul"));
+    for (const { title, due } of rows) {
+      const item = list.appendChild(document.createElement("li"));
+      item.textContent = `${due} ${title}`;
+    }
+    void list.getBoundingClientRect();
+    const firstRowsMs = performance.now() - startMs;
+    const count = await collection.count();
+    if (rows.length !== rowsShown) throw new Error(`${rows.length} rows came of ${count}`);
+    return { indexedDbMs, openMs, firstRowsMs, allKnownMs: performance.now() - startMs, count };
+  },
+
+  /** `count` characters, one after another, all of them stored at the end. */
+  async type(peerName: string, name: string, count: number): Promise<number | undefined> {
+    const peer = await loadPeer(peerName);
+    if (peer.openText === undefined) return undefined;
+    await openIndexedDb();
+    const text = await peer.openText(name);
+    const startMs = performance.now();
+    for (let index = 0; index < count; index++) {
+      text.insert(index, index % 7 === 6 ? " " : "abcdefg".charAt(index % 7));
+      await nextTask();
+    }
+    await text.stored();
+    const ms = performance.now() - startMs;
+    await text.close();
+    return ms;
+  },
+  async readText(peerName: string, name: string): Promise<{ ms: number; length: number }> {
+    const peer = await loadPeer(peerName);
+    await openIndexedDb();
+    const startMs = performance.now();
+    const text = await peer.openText?.(name);
+    const { length } = (await text?.read()) ?? "";
+    return { ms: performance.now() - startMs, length };
+  },
+};
+
+Object.assign(window, { bench });

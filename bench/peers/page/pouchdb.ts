@@ -1,0 +1,42 @@
+/** PouchDB on IndexedDB; sorted windows come from a scan, as its find plugin would do without a second index file. */
+import PouchDB from "pouchdb-browser";
+import type { Peer } from "./peer.ts";
+import type { Task } from "./tasks.ts";
+
+export const peer: Peer = {
+  async open(name) {
+    const db = new PouchDB<Task>(name, { auto_compaction: true });
+    const all = async () =>
+      (await db.allDocs({ include_docs: true })).rows.flatMap((row) =>
+        "doc" in row && row.doc !== undefined && row.doc !== null ? [row.doc as Task] : [],
+      );
+    return {
+      async insertAll(tasks) {
+        await db.bulkDocs(tasks.map((task) => ({ _id: crypto.randomUUID(), ...task })));
+      },
+      async insert(task) {
+        const id = crypto.randomUUID();
+        await db.put({ _id: id, ...task });
+        return id;
+      },
+      async update(id, title) {
+        const found = await db.get(id);
+        await db.put({ ...found, title });
+      },
+      async window(limit) {
+        const open = (await all()).filter(({ status }) => status === "open");
+        return open.sort((a, b) => (a.due < b.due ? -1 : 1)).slice(0, limit);
+      },
+      count: async () => (await db.info()).doc_count,
+      async watch(id, listener) {
+        const changes = db
+          .changes({ since: "now", live: true, include_docs: true, doc_ids: [id] })
+          .on("change", ({ doc }) => {
+            if (doc !== undefined) listener(doc.title);
+          });
+        return () => changes.cancel();
+      },
+      close: async () => db.close(),
+    };
+  },
+};

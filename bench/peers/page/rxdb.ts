@@ -1,0 +1,70 @@
+/** RxDB on its Dexie storage. */
+import { createRxDatabase, type RxCollection } from "rxdb/plugins/core";
+import { getRxStorageDexie } from "rxdb/plugins/storage-dexie";
+import type { Peer } from "./peer.ts";
+import type { Task } from "./tasks.ts";
+
+const text = (maxLength: number): object => ({ type: "string", maxLength });
+const schema = {
+  version: 0,
+  primaryKey: "id",
+  type: "object",
+  properties: {
+    id: text(40),
+    title: { type: "string" },
+    status: text(12),
+    priority: { type: "number" },
+    assignee: text(20),
+    due: text(30),
+    project: { type: "string" },
+    estimateHours: { type: "number" },
+    isBillable: { type: "boolean" },
+    tag: { type: "string" },
+    notes: { type: "string" },
+  },
+  required: ["id", "status", "due", "assignee"],
+  indexes: ["status", "due", "assignee"],
+} as const;
+
+interface StoredTask extends Task {
+  readonly id: string;
+}
+
+export const peer: Peer = {
+  async open(name) {
+    const db = await createRxDatabase({ name, storage: getRxStorageDexie() });
+    const { tasks } = (await db.addCollections({ tasks: { schema: schema as never } })) as {
+      tasks: RxCollection<StoredTask>;
+    };
+    return {
+      async insertAll(rows) {
+        await tasks.bulkInsert(rows.map((row) => ({ id: crypto.randomUUID(), ...row })));
+      },
+      async insert(row) {
+        const id = crypto.randomUUID();
+        await tasks.insert({ id, ...row });
+        return id;
+      },
+      async update(id, title) {
+        const found = await tasks.findOne(id).exec();
+        await found?.patch({ title });
+      },
+      async window(limit) {
+        const found = await tasks
+          .find({ selector: { status: "open" }, sort: [{ due: "asc" }], limit })
+          .exec();
+        return found.map((row) => row.toJSON());
+      },
+      count: async () => tasks.count().exec(),
+      async watch(id, listener) {
+        const subscription = tasks.findOne(id).$.subscribe((row) => {
+          if (row !== null) listener(row.get("title") as string);
+        });
+        return () => subscription.unsubscribe();
+      },
+      async close() {
+        await db.close();
+      },
+    };
+  },
+};

@@ -1,0 +1,162 @@
+/** The comparison as text: docs/benchmarks.md with its chart, and results.json with every sample's median. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { fromRoot } from "../../build/paths.mjs";
+import { median } from "../report.mjs";
+import { competitors, keystrokeCount, singleCount } from "./measure.mjs";
+
+/** @typedef {import("./measure.mjs").Samples} Samples */
+/** @typedef {{ name: string, label: string, unit: string }} Column */
+
+/** @type {readonly Column[]} */
+const columns = [
+  { name: "bulk", label: "bulk insert, per document", unit: "µs" },
+  { name: "longestTask", label: "longest task of the page meanwhile", unit: "ms" },
+  { name: "insert", label: "one insert, awaited", unit: "ms" },
+  { name: "update", label: "one update, awaited", unit: "ms" },
+  { name: "reloadFirstRows", label: "reload: first 50 rows", unit: "ms" },
+  { name: "reloadAllKnown", label: "reload: all known", unit: "ms" },
+  { name: "restartFirstRows", label: "browser restart: first 50 rows", unit: "ms" },
+  { name: "restartAllKnown", label: "browser restart: all known", unit: "ms" },
+  { name: "notify", label: "update to subscriber, same page", unit: "ms" },
+  { name: "notifyTab", label: "update to subscriber, another tab", unit: "ms" },
+  { name: "keystrokes", label: "10,000 keystrokes, stored", unit: "ms" },
+  { name: "textReopen", label: "that text opened again", unit: "ms" },
+  { name: "storedBytes", label: "stored, per document", unit: "B" },
+];
+
+const begin = "<!-- measured: begin -->";
+const end = "<!-- measured: end -->";
+
+/** @param {Samples} samples @param {string} peer @param {string} measure */
+export function medianOf(samples, peer, measure) {
+  const values = samples[peer]?.[measure];
+  return values === undefined || values.length === 0 ? undefined : median(values);
+}
+
+/**
+ * The comparison's ratios and times, by the names of the bench's metrics. CofferDB must have taken part.
+ *
+ * @param {Samples} samples
+ * @returns {Record<string, number[]>}
+ */
+export function metricsOf(samples) {
+  /** @type {Record<string, number[]>} */
+  const metrics = {};
+  /** @param {string} name @param {number | undefined} value */
+  const add = (name, value) => {
+    if (value !== undefined && Number.isFinite(value)) metrics[`peers.${name}`] = [value];
+  };
+  /** @param {string} measure */
+  const own = (measure) => medianOf(samples, "coffer", measure);
+  /** @param {string} measure */
+  const best = (measure) => {
+    const others = competitors
+      .filter(({ name }) => name !== "coffer")
+      .flatMap(({ name }) => medianOf(samples, name, measure) ?? []);
+    return others.length === 0 ? undefined : Math.min(...others);
+  };
+  /** @param {number | undefined} one @param {number | undefined} other */
+  const ratio = (one, other) => (one === undefined || other === undefined ? undefined : one / other);
+  const dexie = (/** @type {string} */ measure) => medianOf(samples, "dexie", measure);
+  add("bulk", own("bulk"));
+  add("bulkVsDexie", ratio(own("bulk"), dexie("bulk")));
+  add("bulkVsBest", ratio(own("bulk"), best("bulk")));
+  add("longestTask", own("longestTask"));
+  add("insertVsDexie", ratio(own("insert"), dexie("insert")));
+  add("updateVsDexie", ratio(own("update"), dexie("update")));
+  for (const measure of ["insert", "update", "reloadFirstRows", "reloadAllKnown", "restartFirstRows"])
+    add(measure, own(measure));
+  for (const measure of ["restartAllKnown", "notify", "notifyTab", "keystrokes", "textReopen"])
+    add(measure, own(measure));
+  add("keystrokesVsBest", ratio(own("keystrokes"), best("keystrokes")));
+  add("stored", own("storedBytes"));
+  add("storedVsDexie", ratio(own("storedBytes"), dexie("storedBytes")));
+  return metrics;
+}
+
+/**
+ * Write the table, the chart and the medians.
+ *
+ * @param {Samples} samples
+ * @param {{ runs: number, browser: string }} setting
+ */
+export function writeComparison(samples, { runs, browser }) {
+  const results = {
+    measuredAt: new Date().toISOString().slice(0, 10),
+    machine: `${cpus().length} shared cores, ${browser}`,
+    runs,
+    medians: Object.fromEntries(
+      competitors.map(({ name }) => [
+        name,
+        Object.fromEntries(
+          columns.flatMap((column) => {
+            const value = medianOf(samples, name, column.name);
+            return value === undefined ? [] : [[column.name, Math.round(value * 100) / 100]];
+          }),
+        ),
+      ]),
+    ),
+  };
+  writeFileSync(fromRoot("bench", "peers", "results.json"), `${JSON.stringify(results, undefined, 2)}\n`);
+  writeFileSync(fromRoot("docs", "benchmarks.svg"), chart(samples));
+  const path = fromRoot("docs", "benchmarks.md");
+  const page = readFileSync(path, "utf8");
+  const [before, rest = ""] = page.split(begin);
+  const [, after = ""] = rest.split(end);
+  const about = `Measured on ${results.measuredAt}: ${results.machine}; medians of ${runs} rounds, ${singleCount} single writes, ${keystrokeCount.toLocaleString("en")} keystrokes.`;
+  writeFileSync(path, `${before}${begin}\n\n${about}\n\n${tables(samples)}\n\n${end}${after}`);
+}
+
+/** @param {Samples} samples */
+function tables(samples) {
+  const head = `| | documents | ${columns.map(({ label, unit }) => `${label}, ${unit}`).join(" | ")} |`;
+  const line = `|---|--:|${columns.map(() => "--:").join("|")}|`;
+  const rows = competitors.map(({ name, label, what, count }) => {
+    const cells = columns.map((column) => format(medianOf(samples, name, column.name)));
+    const own = name === "coffer" ? "**" : "";
+    return `| ${own}${label}${own} (${what}) | ${count.toLocaleString("en")} | ${cells.join(" | ")} |`;
+  });
+  return [head, line, ...rows].join("\n");
+}
+
+/** @param {number | undefined} value */
+function format(value) {
+  if (value === undefined) return "–";
+  const digits = value >= 100 || Number.isInteger(value) ? 0 : value >= 10 ? 1 : 2;
+  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+const barHeight = 22;
+const labelWidth = 190;
+const barWidth = 470;
+const chartWidth = labelWidth + barWidth + 110;
+
+/** Bars of the bulk insert on a logarithmic scale, as a small SVG that reads in light and dark. @param {Samples} samples */
+function chart(samples) {
+  const bars = competitors
+    .flatMap(({ name, label }) => {
+      const value = medianOf(samples, name, "bulk");
+      return value === undefined ? [] : [{ name, label, value }];
+    })
+    .sort((a, b) => a.value - b.value);
+  const least = Math.log10(Math.max(1, Math.min(...bars.map(({ value }) => value)) / 2));
+  const most = Math.log10(Math.max(...bars.map(({ value }) => value)));
+  const rows = bars.map(({ name, label, value }, index) => {
+    const y = 34 + index * barHeight;
+    const width = Math.max(2, ((Math.log10(value) - least) / (most - least || 1)) * barWidth);
+    const colour = name === "coffer" ? "#2563eb" : "#94a3b8";
+    return [
+      `<text x="${labelWidth - 8}" y="${y + 14}" text-anchor="end">${label}</text>`,
+      `<rect x="${labelWidth}" y="${y + 3}" width="${width.toFixed(1)}" height="${barHeight - 7}" rx="3" fill="${colour}"/>`,
+      `<text x="${(labelWidth + width + 6).toFixed(1)}" y="${y + 14}">${format(value)} µs</text>`,
+    ].join("\n  ");
+  });
+  const height = 44 + bars.length * barHeight;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${chartWidth} ${height}" width="${chartWidth}" height="${height}" role="img" aria-label="Bulk insert of 10,000 documents, microseconds a document, logarithmic">
+  <style>text { font: 12px system-ui, sans-serif; fill: #475569 } @media (prefers-color-scheme: dark) { text { fill: #cbd5e1 } }</style>
+  <text x="8" y="18" style="font-weight:600">Bulk insert, µs a document (logarithmic, less is better)</text>
+  ${rows.join("\n  ")}
+</svg>
+`;
+}

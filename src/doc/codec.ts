@@ -1,0 +1,22 @@
+import { parseChange } from "./change-chunk.ts";
+import { encodeCreate, tooLarge } from "./create-change.ts";
+import { decodeCreate } from "./decode-create.ts";
+import type { ChangeCodec } from "./doc.ts";
+
+/** Small changes keep every limit by their size alone; larger ones are judged as a reader will. */
+const plainlyWithinLimitsBytes = 16 * 1024;
+
+/** Create what writes first changes, reads them, and judges any change, without Automerge. */
+export function createChangeCodec(sha256: (bytes: Uint8Array) => Uint8Array): ChangeCodec {
+  const judge: ChangeCodec["parseChange"] = (bytes) => parseChange(bytes, sha256);
+  return {
+    encodeCreate: (options) => {
+      const encoded = encodeCreate(options, sha256);
+      const { bytes } = encoded.change;
+      if (bytes.length > plainlyWithinLimitsBytes && judge(bytes).kind === "bad") throw tooLarge();
+      return encoded;
+    },
+    decodeCreate,
+    parseChange: judge,
+  };
+}

@@ -1,0 +1,43 @@
+/** How much of a commit is there, and making one of two copies that lack different things. */
+import { encodeCommit } from "./codec.ts";
+import { entryLimits, type Commit, type CommitEntry, type EntryHeader } from "./entry.ts";
+
+/** `whole`; `partial`: every header, but not every ciphertext; `bare`: not every header. */
+export type Presence = "whole" | "partial" | "bare";
+
+/** Tell how much of a commit is there. */
+export function presenceOf({ entries }: Pick<Commit, "entries">): Presence {
+  if (entries.every(({ ciphertext }) => ciphertext !== undefined)) return "whole";
+  return entries.every(({ header }) => header !== undefined) ? "partial" : "bare";
+}
+
+/**
+ * Put into a copy of a commit what another copy of the same commit has beyond it. The signature of the held one stays: either is the
+ * author's, over the same bytes.
+ *
+ * @param isWanted whether the ciphertext of an entry with this header is to be taken
+ * @returns the filled copy's bytes; `undefined` when the other has nothing more, or when both together are over the limit of a
+ *   commit, which only its author can bring about
+ */
+export function fillCommit(
+  held: Commit,
+  brought: Pick<Commit, "entries">,
+  isWanted: (header: EntryHeader) => boolean = () => true,
+): Uint8Array<ArrayBuffer> | undefined {
+  let isFilled = false;
+  const entries = held.entries.map((entry, index) => {
+    const other = brought.entries[index];
+    if (other?.header === undefined || partsOf(other) <= partsOf(entry) || !isWanted(other.header))
+      return entry;
+    isFilled = true;
+    return other;
+  });
+  if (!isFilled) return undefined;
+  const bytes = encodeCommit({ ...held, entries });
+  return bytes.length > entryLimits.commitBytes ? undefined : bytes;
+}
+
+function partsOf({ header, ciphertext }: CommitEntry): number {
+  if (header === undefined) return 0;
+  return ciphertext === undefined ? 1 : 2;
+}

@@ -1,0 +1,58 @@
+/**
+ * The way to the part of the page that the first screen does without: one file, loaded at the first use of any of it.
+ *
+ * The expression in `loadMore` must stay exactly as it is: bundlers follow that literal, and the library's own build
+ * rewrites the address in it.
+ */
+import { toCofferError } from "../std/index.ts";
+import type * as more from "./more.ts";
+
+/** All that `more.ts` gives. */
+export type More = typeof more;
+
+let loading: Promise<More> | undefined;
+
+/** Load it, once. @throws worker/failed when it cannot be had; the next call tries again */
+export async function loadMore(): Promise<More> {
+  try {
+    return await (loading ??= import("./more.ts"));
+  } catch (cause) {
+    loading = undefined;
+    throw toCofferError(cause);
+  }
+}
+
+/** What the functions of it that take `C` first are to callers who give the rest. */
+type Bound<C> = {
+  [N in keyof More as More[N] extends (core: C, ...args: never) => object ? N : never]: More[N] extends (
+    core: C,
+    ...args: infer Args
+  ) => infer Reply
+    ? (...args: Args) => Reply
+    : never;
+};
+type AnyCall<Reply> = (...args: unknown[]) => Reply;
+
+/**
+ * Make functions that load it and run its functions of the same names on what `use` gives. Those whose names begin with
+ * "iterate" go through many things, and load it with the first step.
+ */
+export function lazily<C, const N extends keyof Bound<C>>(
+  use: () => C,
+  names: readonly N[],
+): Pick<Bound<C>, N> {
+  const find = async <Reply>(name: N): Promise<AnyCall<Reply>> => (await loadMore())[name as never];
+  const calls = names.map((name) => [
+    name,
+    String(name).startsWith("iterate")
+      ? async function* (...args: unknown[]) {
+          const core = use();
+          yield* (await find<AsyncIterable<unknown>>(name))(core, ...args);
+        }
+      : async (...args: unknown[]) => {
+          const core = use();
+          return (await find<Promise<unknown>>(name))(core, ...args);
+        },
+  ]);
+  return Object.fromEntries(calls) as Pick<Bound<C>, N>;
+}

@@ -1,0 +1,36 @@
+/**
+ * What the first screen does without, as one file of its own: loaded at the first use of any of it (`lazy.ts`).
+ *
+ * It holds no state, and no classes that anybody compares by identity: what there may be only one of on a page (drafts,
+ * signals, the policy for scripts) it is handed by its callers. The built file brings its own copies of the rest.
+ */
+export { importBackup, iterateBackup } from "./backup.ts";
+export { bindField } from "./bind-field.ts";
+export { changeDocs, createDocuments, createEncryptedDocument } from "./bulk.ts";
+export { installServiceWorker, requestSync } from "./install.ts";
+export { followMarks } from "./marks.ts";
+export {
+  branch,
+  deleteDocument,
+  diff,
+  discardBranch,
+  getDocumentAtTimestamp,
+  iterateChangesSince,
+  iterateDocumentHistory,
+  mergeBranch,
+  purgeDocHistory,
+  redo,
+  undeleteDocument,
+  undo,
+  undoDepth,
+} from "./past.ts";
+export {
+  approveJoinRequest,
+  connectToServer,
+  createJoinRequest,
+  createTenant,
+  joinTenant,
+  publishToServer,
+  revokeUser,
+} from "./people.ts";
+export { createShape } from "./schema.ts";

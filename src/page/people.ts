@@ -1,0 +1,117 @@
+/** What is done once, or rarely: founding a tenant, letting people in, sending them away, and meeting servers. */
+import type { AdminProof, TenantSnapshot } from "../../worker/api.ts";
+import { CofferError } from "../std/index.ts";
+import type { Session } from "./session.ts";
+import type { WorkerCall } from "./supervisor.ts";
+import type { Coffer, Identity, ServerLink, Tenant } from "./types.ts";
+
+/** an answer to a join request is good for a week, unless the admin says otherwise */
+const defaultInvitationMs = 7 * 24 * 60 * 60 * 1000;
+
+/** What these calls need of an open tenant. */
+interface OpenTenant {
+  readonly id: string;
+  readonly session: Session;
+  link(url: string): ServerLink;
+}
+
+interface AdminOptions {
+  readonly adminUser: Identity;
+  readonly adminPassword: string;
+}
+
+/** What these calls need of an open CofferDB. */
+interface OpenCoffer extends Session {
+  open(
+    run: WorkerCall<TenantSnapshot>,
+    does?: "stores",
+  ): Promise<{ snapshot: TenantSnapshot; tenant: Tenant }>;
+}
+
+/** Found a tenant. */
+export async function createTenant(
+  core: OpenCoffer,
+  { tenantId: tenantName, ...options }: Parameters<Coffer["createTenant"]>[0],
+): Promise<{ tenant: Tenant; adminUser: Identity; appUser: Identity }> {
+  const { snapshot, tenant } = await core.open(
+    (api) => api.createTenant({ tenantName, ...options }),
+    "stores",
+  );
+  const { self: appUser, adminUser } = snapshot;
+  if (appUser === undefined || adminUser === undefined) throw new CofferError("worker/failed");
+  return { tenant, adminUser, appUser };
+}
+
+/** Ask to be let into a tenant. */
+export async function createJoinRequest(core: OpenCoffer, user: Identity): Promise<string> {
+  return core.call((api) => api.createJoinRequest(user.key));
+}
+
+/** Enter a tenant by the answer to a request. */
+export async function joinTenant(
+  core: OpenCoffer,
+  response: string,
+  { user, password, sharePassword }: Parameters<Coffer["joinTenant"]>[1],
+): Promise<{ tenant: Tenant }> {
+  const options = { key: user.key, password, sharePassword };
+  const { tenant } = await core.open((api) => api.joinTenant(response, options), "stores");
+  return { tenant };
+}
+
+/** Answer a join request. */
+export async function approveJoinRequest(
+  { id, session }: OpenTenant,
+  request: string,
+  options: Parameters<Tenant["approveJoinRequest"]>[1],
+): Promise<string> {
+  const { sharePassword, serverUrl: given, expiresInMs = defaultInvitationMs } = options;
+  const serverUrl = given === undefined ? undefined : canonicalUrl(given);
+  const answer = { ...adminProof(options), sharePassword, serverUrl, expiresInMs };
+  return session.call((api) => api.approveJoinRequest(id, request, answer));
+}
+
+/** Send a member away. */
+export async function revokeUser(
+  { id, session }: OpenTenant,
+  key: string,
+  options: AdminOptions,
+): Promise<void> {
+  return session.call((api) => api.revokeUser(id, key, adminProof(options)));
+}
+
+/** Make a tenant known to a server. */
+export async function publishToServer(
+  { id, session }: OpenTenant,
+  url: string,
+  options: AdminOptions,
+): Promise<void> {
+  const server = canonicalUrl(url);
+  return session.call((api) => api.publish(id, server, adminProof(options)));
+}
+
+/** Connect to a server; its link is the same one as long as it exists. */
+export async function connectToServer(tenant: OpenTenant, url: string): Promise<ServerLink> {
+  const server = canonicalUrl(url);
+  await tenant.session.call((api) => api.connect(tenant.id, server));
+  return tenant.link(server);
+}
+
+function adminProof({ adminUser, adminPassword }: AdminOptions): AdminProof {
+  return { adminKey: adminUser.key, adminPassword };
+}
+
+/**
+ * Bring a server's URL into canonical form, so that one server is one link. @throws input/invalid unless it
+ * is http or https
+ */
+function canonicalUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") {
+    throw new CofferError("input/invalid", {
+      message: "A server's address begins with https://",
+    });
+  }
+  url.hash = "";
+  url.search = "";
+  return url.href.replace(/\/+$/, "");
+}

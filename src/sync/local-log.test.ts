@@ -1,0 +1,88 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { encodeCommit, parseCommit, type Commit } from "../entry/index.ts";
+import { bytesToId, createSystemEnv, type AuthorKey } from "../std/index.ts";
+import { createMemoryStorage, type Store } from "../store/index.ts";
+import { createLocalLog } from "./local-log.ts";
+import { createFixture } from "./sync-fixture.ts";
+
+const fixture = await createFixture();
+const author = fixture.signer.key;
+const stranger = bytesToId("AuthorKey", new Uint8Array(32).fill(4));
+
+let store: Store;
+beforeEach(async () => {
+  store = await createMemoryStorage(createSystemEnv()).openStore("tenant");
+});
+
+type Sealed = Awaited<ReturnType<typeof fixture.seal>>;
+
+function partOf(commit: Commit): Sealed {
+  const entries = commit.entries.map(({ ciphertext: _, ...rest }) => rest);
+  const verdict = parseCommit(fixture.crypto, encodeCommit({ ...commit, entries }), commit.commitHash);
+  if (verdict.kind !== "verified") throw new Error(verdict.reason);
+  return { ...verdict.commit, bytes: new Uint8Array(verdict.commit.bytes) };
+}
+
+function bareOf(commit: Commit): Sealed {
+  const entries = commit.entries.map(({ entryHash }) => ({ entryHash }));
+  return { ...commit, bytes: encodeCommit({ ...commit, entries }) };
+}
+
+async function append(origin: string, ...commits: readonly Sealed[]): Promise<void> {
+  await store.write({ records: commits.map(({ commitHash, bytes }) => ({ commitHash, bytes, origin })) });
+}
+
+const logOf = (userKey: AuthorKey | undefined) =>
+  createLocalLog(fixture.crypto, store, { remoteId: "remote", userKey });
+
+describe("what is pushed", () => {
+  it("is whole, or the author's own; everything else is passed", async () => {
+    const whole = await fixture.seal();
+    const part = partOf(await fixture.seal());
+    const bare = bareOf(await fixture.seal());
+    await append("", whole, part, bare);
+    const pushed = async (userKey: AuthorKey | undefined) => {
+      const effect = { kind: "read-outbox", after: 0, everythingThrough: 0, maxBytes: 1e6 } as const;
+      const { records, through } = await logOf(userKey).readOutbox(effect);
+      expect(through).toBe(3);
+      return records.map(({ commitHash }) => commitHash);
+    };
+    expect(await pushed(author)).toEqual([whole.commitHash, part.commitHash]);
+    expect(await pushed(stranger)).toEqual([whole.commitHash]);
+    expect(await pushed(undefined)).toEqual([whole.commitHash]);
+  });
+});
+
+describe("what is held", () => {
+  it("is what the log has all of, seen or, thoroughly, not seen", async () => {
+    const [one, two] = [await fixture.seal(), await fixture.seal()];
+    await append("other", partOf(one), two);
+    const log = logOf(author);
+    expect(await log.held([one, two], false)).toEqual(new Set());
+    expect(await log.held([one, two, await fixture.seal()], true)).toEqual(new Set([two.commitHash]));
+    expect(await log.held([partOf(one), partOf(two)], false)).toEqual(
+      new Set([one.commitHash, two.commitHash]),
+    );
+  });
+
+  it("goes by the copy that came last, which brought more, and not by one that is damaged or gone", async () => {
+    const commit = await fixture.seal();
+    await append("other", partOf(commit));
+    const log = logOf(author);
+    expect(await log.has(commit.commitHash)).toBe(true);
+    expect(await log.held([commit], false)).toEqual(new Set());
+    await append("remote", commit);
+    log.note(commit.commitHash, 2);
+    log.note(commit.commitHash, 1);
+    expect(await log.held([commit], false)).toEqual(new Set([commit.commitHash]));
+    log.note(commit.commitHash, 3);
+    expect(await log.held([commit], false)).toEqual(new Set());
+  });
+
+  it("is told of more commits than are compared at a time", async () => {
+    const commits = await Promise.all(Array.from({ length: 40 }, () => fixture.seal()));
+    await append("other", ...commits.map((commit, index) => (index % 3 === 0 ? partOf(commit) : commit)));
+    const held = await logOf(author).held(commits, true);
+    expect(held).toEqual(new Set(commits.filter((_, i) => i % 3 !== 0).map(({ commitHash }) => commitHash)));
+  });
+});

@@ -1,0 +1,152 @@
+/**
+ * Creating documents in bulk: while one commit is being stored, the next one is encoded and sealed.
+ *
+ * ```
+ *   encode, seal 1 │ encode, seal 2 │ encode, seal 3 │
+ *                  └ store 1 ──┘    └ store 2 ──┘    └ store 3 ──┘ resolve
+ * ```
+ *
+ * Guarantees
+ * - K1 documents are in the order of their values, in the log, in the catalog, and in what is told
+ * - K2 it ends when nothing of it is in flight; after a write that failed nothing that was begun later is stored
+ */
+import { assert, type DocId } from "../std/index.ts";
+import { summarizeValue, type DocChange } from "../doc/index.ts";
+import type { DraftValue } from "../draft/index.ts";
+import {
+  createDocNaming,
+  entryLimits,
+  sealedSizeBytes,
+  type ContentKey,
+  type EntryDraft,
+} from "../entry/index.ts";
+import type { Catalog, Summary } from "./catalog.ts";
+import type { TenantCore } from "./core.ts";
+import type { Writer, WrittenCommit } from "./writer.ts";
+
+/** Where documents are made. */
+export interface CreatingRoom {
+  readonly core: TenantCore;
+  readonly catalog: Catalog;
+  readonly writer: Writer;
+  /** told of each commit that is durable */
+  readonly onCreated: (docIds: readonly DocId[]) => void;
+}
+
+interface NewDocument {
+  readonly docId: DocId;
+  readonly change: DocChange;
+  readonly summary: Summary;
+}
+
+/** The documents of one commit. */
+interface Batch {
+  readonly documents: NewDocument[];
+  readonly drafts: EntryDraft[];
+  sizeBytes: number;
+}
+
+/** Create documents from plain values, sealed under a key, packed into commits. Resolves when all are durable. */
+export async function createDocuments(
+  room: CreatingRoom,
+  values: readonly DraftValue[],
+  key: ContentKey,
+): Promise<readonly DocId[]> {
+  const { writer } = room;
+  const { nonce } = writer;
+  const encode = createEncoder(room, key);
+  const storing: Promise<void>[] = [];
+  const docIds: DocId[] = [];
+  const flush = async (batch: Batch): Promise<void> => {
+    const { stored } = await writer.begin(batch.drafts);
+    storing.push(stored.then((written) => enter(room, written, batch)));
+    for (const { docId } of batch.documents) docIds.push(docId);
+  };
+  try {
+    let batch: Batch = { documents: [], drafts: [], sizeBytes: 0 };
+    for (const value of values) {
+      // What was begun has failed: it says why.
+      if (writer.nonce !== nonce) break;
+      const added = encode(value);
+      const sizeBytes = sealedSizeBytes(added.draft.plaintext.length);
+      const isFull =
+        batch.drafts.length >= entryLimits.entriesPerCommit ||
+        batch.sizeBytes + sizeBytes > entryLimits.commitTargetBytes;
+      if (isFull && batch.drafts.length > 0) {
+        await flush(batch);
+        batch = { documents: [], drafts: [], sizeBytes: 0 };
+      }
+      batch.documents.push(added.document);
+      batch.drafts.push(added.draft);
+      batch.sizeBytes += sizeBytes;
+    }
+    if (writer.nonce === nonce && batch.drafts.length > 0) await flush(batch);
+  } finally {
+    await Promise.allSettled(storing);
+  }
+  await Promise.all(storing);
+  assert(docIds.length === values.length, "K2: what was not stored has failed");
+  return docIds;
+}
+
+function createEncoder(
+  { core, writer }: CreatingRoom,
+  key: ContentKey,
+): (value: DraftValue) => { readonly document: NewDocument; readonly draft: EntryDraft } {
+  const { codec, crypto } = core.world;
+  const { tenantId } = core;
+  const author = core.keys.identity.publicIdentity.signingKey;
+  const { keyId } = key;
+  const name = createDocNaming(crypto, {
+    tenantId,
+    dbId: writer.dbId,
+    keyId,
+    author,
+    writerNonce: writer.nonce,
+  });
+  const timeMs = core.nowMs();
+  return (value) => {
+    const docCounter = writer.nextDocCounter();
+    const { docId, actor } = name(docCounter);
+    const { change, value: reading } = codec.encodeCreate({ value, actor, timeMs });
+    const draft: EntryDraft = {
+      entryType: "doc_create",
+      docId,
+      dependencies: [],
+      key,
+      docCounter,
+      plaintext: change.bytes,
+    };
+    return { document: { docId, change, summary: summarizeValue(reading) }, draft };
+  };
+}
+
+/** A commit is durable: its documents are there. */
+function enter({ catalog, core, onCreated }: CreatingRoom, written: WrittenCommit, batch: Batch): void {
+  const { commit, position } = written;
+  const { author, createdAtMs } = commit.header;
+  core.enterOwn(written);
+  for (const [entryIndex, { docId, change, summary }] of batch.documents.entries()) {
+    const { entryHash, header } = commit.entries[entryIndex] ?? {};
+    const key = commit.header.keys[header?.keyIndex ?? 0];
+    assert(entryHash !== undefined && key !== undefined, "a sealed commit has the entries it was given");
+    catalog.accept({
+      docId,
+      keyId: key.keyId,
+      author,
+      atMs: createdAtMs,
+      entryType: "doc_create",
+      position,
+      entryIndex,
+      entryHash,
+      changeHash: change.hash,
+      dependencyHashes: [],
+      actor: change.actor,
+      seq: 1,
+      note: change.note,
+      isEmpty: false,
+    });
+    catalog.setSummary(docId, summary);
+  }
+  onCreated(batch.documents.map(({ docId }) => docId));
+}

@@ -1,0 +1,171 @@
+import { describe, expect, it } from "vitest";
+import fc from "fast-check";
+import { bytesToId } from "../std/index.ts";
+import type { AcceptedEntry } from "./catalog.ts";
+import { chunkLength, EntryJournal } from "./entry-journal.ts";
+import vectors from "./entry-journal.vectors.json" with { type: "json" };
+
+function entryOf(n: number, over: Partial<AcceptedEntry> = {}): AcceptedEntry {
+  return {
+    position: n,
+    entryIndex: n % 256,
+    entryHash: bytesToId("EntryHash", new Uint8Array(32).fill(n & 255)),
+    changeHash: n.toString(16).padStart(64, "0"),
+    dependencies: [],
+    entryType: "doc_change",
+    actor: "0a".repeat(16),
+    seq: n + 1,
+    note: "",
+    atMs: 1_700_000_000_000 + n,
+    isEmpty: false,
+    ...over,
+  };
+}
+
+/** Documents as a catalog holds them, with what happens to them. */
+function createWorld() {
+  const journal = new EntryJournal();
+  const docs = new Map<number, AcceptedEntry[]>();
+  let count = 0;
+  return {
+    journal,
+    docs,
+    add(number: number): void {
+      const entries = docs.get(number) ?? [];
+      docs.set(number, entries);
+      const last = entries.length - 1;
+      const dependencies = last < 0 ? [] : [...new Set([last, count % (last + 1)])];
+      entries.push(entryOf(count++, { dependencies, note: count % 7 === 0 ? "{}" : "" }));
+      journal.add({ number, entries });
+    },
+    /** Leave the first `kept` entries. */
+    cut(number: number, kept: number): void {
+      const before = docs.get(number) ?? [];
+      const entries = before.slice(0, kept).map((entry) => ({ ...entry, dependencies: [] }));
+      if (entries.length === before.length) return;
+      journal.restart({ number, entries }, before.length);
+      if (entries.length === 0) docs.delete(number);
+      else docs.set(number, entries);
+    },
+  };
+}
+
+/** The chunks as a store would hold them, kept up to date by what the journal calls dirty. */
+function createShelf() {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  return {
+    chunks,
+    take(journal: EntryJournal): number {
+      const dirty = journal.takeDirty();
+      for (const { chunk, bytes } of dirty) chunks[chunk] = bytes;
+      chunks.length = journal.chunkCount;
+      return dirty.length;
+    },
+  };
+}
+
+const step = fc.oneof(
+  { weight: 12, arbitrary: fc.record({ do: fc.constant("add" as const), number: fc.nat(5) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant("cut" as const), number: fc.nat(5), kept: fc.nat(9) }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("flush" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("reopen" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("many" as const), number: fc.nat(5) }) },
+);
+
+describe("the journal of entries", () => {
+  it("gives back the entries of every document, through any edits, withdrawals, flushes and reopenings", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        let world = createWorld();
+        const shelf = createShelf();
+        for (const one of steps) {
+          if (one.do === "add") world.add(one.number);
+          if (one.do === "many") for (let i = 0; i < chunkLength; i++) world.add(one.number);
+          if (one.do === "cut") world.cut(one.number, one.kept);
+          if (one.do === "flush") shelf.take(world.journal);
+          if (one.do === "reopen") {
+            shelf.take(world.journal);
+            const next = createWorld();
+            const numbers = Math.max(-1, ...world.docs.keys()) + 1;
+            expect(next.journal.load([...shelf.chunks], numbers)).toBe(true);
+            for (const [number, entries] of world.docs) {
+              expect(next.journal.loadedCount(number)).toBe(entries.length);
+              const decoded = next.journal.decode(number);
+              expect(decoded).toEqual(entries);
+              next.docs.set(number, decoded);
+            }
+            world = next;
+          }
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("writes the last chunk alone for an edit, however long the history is", () => {
+    const world = createWorld();
+    const shelf = createShelf();
+    for (let i = 0; i < 10 * chunkLength + 5; i++) world.add(0);
+    expect(shelf.take(world.journal)).toBe(11);
+    expect(shelf.take(world.journal)).toBe(0);
+    world.add(0);
+    expect(shelf.take(world.journal)).toBe(1);
+    const back = new EntryJournal();
+    expect(back.load(shelf.chunks, 1)).toBe(true);
+    expect(back.takeDirty()).toEqual([]);
+    back.add({ number: 0, entries: [...back.decode(0), entryOf(9)] });
+    expect(back.takeDirty().map(({ chunk }) => chunk)).toEqual([10]);
+  });
+
+  it("begins anew when most of it is void", () => {
+    const world = createWorld();
+    for (let i = 0; i < chunkLength; i++) world.add(0);
+    world.add(1);
+    expect(world.journal.isWasteful).toBe(false);
+    for (let i = 0; i < 3 * chunkLength; i++) {
+      world.add(2);
+      world.cut(2, 0);
+    }
+    expect(world.journal.isWasteful).toBe(true);
+    world.journal.rewrite([...world.docs].map(([number, entries]) => ({ number, entries }) as never));
+    expect(world.journal.chunkCount).toBe(2);
+    const shelf = createShelf();
+    shelf.take(world.journal);
+    const back = new EntryJournal();
+    expect(back.load(shelf.chunks, 3)).toBe(true);
+    for (const [number, entries] of world.docs) expect(back.decode(number)).toEqual(entries);
+  });
+
+  it("keeps its format", () => {
+    const journal = new EntryJournal();
+    const first = entryOf(1, { entryType: "doc_create", seq: 1 });
+    const second = entryOf(2, { dependencies: [0], note: '{"branch":"b"}', isEmpty: true });
+    journal.add({ number: 3, entries: [first] });
+    journal.add({ number: 3, entries: [first, second] });
+    journal.add({ number: 4, entries: [entryOf(5, { entryType: "doc_create", actor: "" })] });
+    const [chunk] = journal.takeDirty();
+    expect(Buffer.from(chunk?.bytes ?? []).toString("hex")).toBe(vectors.chunk);
+    const back = new EntryJournal();
+    expect(back.load([Uint8Array.from(Buffer.from(vectors.chunk, "hex"))], 5)).toBe(true);
+    expect(back.decode(3)).toEqual([first, second]);
+  });
+
+  it("refuses chunks of another form, and never throws", () => {
+    const sound = Uint8Array.from(Buffer.from(vectors.chunk, "hex"));
+    const load = (bytes: Uint8Array<ArrayBuffer>): boolean => new EntryJournal().load([bytes], 5);
+    expect(load(sound)).toBe(true);
+    for (const hex of vectors.refused) expect(load(Uint8Array.from(Buffer.from(hex, "hex")))).toBe(false);
+    expect(new EntryJournal().load([sound, sound], 5)).toBe(false);
+    expect(new EntryJournal().load([sound], 1e9)).toBe(false);
+    fc.assert(
+      fc.property(fc.nat(sound.length), fc.nat(sound.length - 1), fc.nat(255), (end, at, byte) => {
+        const changed = sound.slice(0, end);
+        if (at < changed.length) changed[at] = byte;
+        expect(typeof load(changed)).toBe("boolean");
+      }),
+    );
+  });
+});

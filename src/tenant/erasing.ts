@@ -1,0 +1,144 @@
+/**
+ * Changing what the log holds of a commit: erasing entries of purged documents, and filling in entries that were left out.
+ *
+ * A commit's hash and signature cover its entries' headers, so it verifies with any of its ciphertexts left out; see entry/codec.ts.
+ * Every change here reads a record and writes it back under one lock of the device, with the purged documents as they are listed at
+ * that moment: so no tab puts back what another one erased.
+ */
+import { CofferError, isCofferError, type DocId } from "../std/index.ts";
+import { encodeCommit, fillCommit, parseCommit, type Commit } from "../entry/index.ts";
+import type { LogRecord, RewrittenRecord } from "../store/index.ts";
+import type { TenantCore } from "./core.ts";
+import type { DatabaseSession } from "./database.ts";
+import { listPurged, noteErased, readPurged, setPurged } from "./purge.ts";
+import type { TenantSession } from "./session.ts";
+
+const page = { maxCount: 64, maxBytes: 4 * 1024 * 1024 } as const;
+
+/** Whether a record holds content of a document that was purged. */
+export function holdsPurged(core: TenantCore, record: LogRecord): boolean {
+  const { ids } = core.purged;
+  return ids.size > 0 && eraseIn(core, record, ids) !== undefined;
+}
+
+/** Erase what the log holds of purged documents, from its start to its end, unless all of it was erased before. */
+export async function erasePurged(core: TenantCore): Promise<void> {
+  const { rows, erasedCount } = core.purged;
+  if (erasedCount >= rows.length) return;
+  let after = 0;
+  for (;;) {
+    const from = after;
+    const last = await underLock(core, async (ids) => {
+      const records = await core.store.readLog({ after: from, ...page });
+      await rewrite(core, records, ids);
+      return records.at(-1)?.position;
+    });
+    if (last === undefined) break;
+    after = last;
+  }
+  setPurged(core, await noteErased(core, rows.length));
+}
+
+/**
+ * Purge a document: from here on it is not there, and when the promise resolves nothing of its content is left in the log.
+ *
+ * Servers and other devices keep what they have. A commit of this user that was not sent before is sent without what was erased; one of
+ * somebody else goes on from here to no other server, see sync/local-log.ts.
+ *
+ * @throws `doc/missing`
+ */
+export async function purgeDocument(
+  session: TenantSession,
+  database: DatabaseSession,
+  docId: DocId,
+): Promise<void> {
+  const { core } = session;
+  await session.exclusive(async () => {
+    if (!core.isPurged(docId) && database.catalog.get(docId) === undefined)
+      throw new CofferError("doc/missing", { docId });
+    setPurged(core, await listPurged(core, { dbId: database.dbId, docId }));
+    database.purge([docId]);
+  });
+  // What waited for entries of it waits for nothing more.
+  await session.recheck();
+  await erasePurged(core);
+}
+
+/** Go on with an erasing that was broken off. What stops it again is left to the next opening. */
+export async function finishErasing(core: TenantCore): Promise<void> {
+  await erasePurged(core).catch((error: unknown) => {
+    if (!isCofferError(error)) throw error;
+  });
+}
+
+/** Erase what some records hold of purged documents. */
+export async function eraseRecords(core: TenantCore, positions: readonly number[]): Promise<void> {
+  await underLock(core, async (ids) => rewrite(core, await core.store.readRecords(positions), ids));
+}
+
+/**
+ * A commit came again: fill in what the record that is known of it lacks. Documents are read from that record, so it must hold what
+ * is accepted.
+ *
+ * @returns the known record as it is now
+ */
+export async function completeRecord(
+  core: TenantCore,
+  position: number,
+  again: LogRecord,
+): Promise<LogRecord> {
+  const { crypto } = core.world;
+  const filled = await underLock(core, async (ids) => {
+    const [known] = await core.store.readRecords([position]);
+    const brought = parseCommit(crypto, again.bytes, again.commitHash);
+    const held = known === undefined ? undefined : parseCommit(crypto, known.bytes, again.commitHash);
+    if (known === undefined || held?.kind !== "verified" || brought.kind !== "verified") return known;
+    const bytes = fillCommit(held.commit, brought.commit, ({ docId }) => !ids.has(docId));
+    if (bytes === undefined) return known;
+    await core.store.rewrite([{ position, bytes }]);
+    return { ...known, bytes };
+  });
+  return filled ?? again;
+}
+
+async function rewrite(
+  core: TenantCore,
+  records: readonly LogRecord[],
+  ids: ReadonlySet<DocId>,
+): Promise<void> {
+  const rewritten = records.flatMap((record): RewrittenRecord[] => {
+    const bytes = eraseIn(core, record, ids);
+    return bytes === undefined ? [] : [{ position: record.position, bytes }];
+  });
+  if (rewritten.length > 0) await core.store.rewrite(rewritten);
+}
+
+/** The bytes of a record without what it holds of some documents; `undefined` when it holds nothing of them. */
+function eraseIn(
+  core: TenantCore,
+  record: LogRecord,
+  ids: ReadonlySet<DocId>,
+): Uint8Array<ArrayBuffer> | undefined {
+  const verdict = parseCommit(core.world.crypto, record.bytes);
+  if (verdict.kind !== "verified") return undefined;
+  const { commit } = verdict;
+  const isMeant = ({ ciphertext, header }: Commit["entries"][number]): boolean =>
+    ciphertext !== undefined && header !== undefined && ids.has(header.docId);
+  if (!commit.entries.some(isMeant)) return undefined;
+  const entries = commit.entries.map(({ entryHash, header, ciphertext }) => {
+    if (header === undefined) return { entryHash };
+    return ciphertext === undefined || ids.has(header.docId)
+      ? { entryHash, header }
+      : { entryHash, header, ciphertext };
+  });
+  return encodeCommit({ ...commit, entries });
+}
+
+/** Run a step while no other thread of this device changes records, with what is purged now. */
+async function underLock<T>(
+  core: TenantCore,
+  step: (ids: ReadonlySet<DocId>) => Promise<T>,
+): Promise<T | undefined> {
+  const { env } = core.world;
+  return env.withLock(`coffer-erase/${core.store.name}`, {}, async () => step((await readPurged(core)).ids));
+}

@@ -1,0 +1,131 @@
+/** Judging one entry of a commit whose author had the right to write it. */
+import { isEmptyChange, type DocChange } from "../doc/index.ts";
+import {
+  deriveActorId,
+  isActorOf,
+  type Commit,
+  type CommitEntry,
+  type EntryHeader,
+  type OpenVerdict,
+} from "../entry/index.ts";
+import type { Catalog, CatalogDoc, DocumentEntryType, NewEntry } from "./catalog.ts";
+import { findEntry, findTurn, isInPast } from "./find-entry.ts";
+import type { AcceptedChange, JudgeState, JudgeTools } from "./judge.ts";
+import type { KnownCommit } from "./ledger.ts";
+import type { Need } from "./needs.ts";
+import { judgeSnapshot, type OpenedSnapshots } from "./synced-snapshot.ts";
+
+/** What judging an entry says. `known`: there is nothing to do, it is settled. */
+export type EntryVerdict =
+  | { kind: "accepted"; change: AcceptedChange }
+  | { kind: "known" }
+  | { kind: "waiting"; reason: "dependency" | "key" | "absent"; needs: readonly Need[] }
+  | { kind: "contested" }
+  | { kind: "quarantined"; reason: string };
+
+/** Where an entry stands. */
+export interface EntryPlace {
+  readonly state: JudgeState;
+  readonly tools: JudgeTools;
+  readonly catalog: Catalog;
+  readonly commit: Commit;
+  readonly row: KnownCommit;
+  readonly snapshots: OpenedSnapshots;
+}
+
+/** Its hash is covered by the commit's: the whole commit can still come, see erasing.ts. */
+const absent: EntryVerdict = { kind: "waiting", reason: "absent", needs: [] };
+
+/** Judge one entry. */
+export function judgeEntry(place: EntryPlace, index: number, opened: OpenVerdict | undefined): EntryVerdict {
+  const { catalog, commit, row } = place;
+  const entry: CommitEntry | undefined = commit.entries[index];
+  const header = entry?.header;
+  if (entry === undefined || header === undefined || opened === undefined) return absent;
+  if (place.state.isPurged(header.docId)) return { kind: "known" };
+  const { entryType } = header;
+  if (entryType === "attachment_chunk" || entryType === "directory_record")
+    return { kind: "quarantined", reason: "type" };
+  if (opened.kind === "no-key") return { kind: "waiting", reason: "key", needs: ["key"] };
+  if (opened.kind === "absent") return absent;
+  if (opened.kind !== "opened") return { kind: "quarantined", reason: opened.reason };
+  if (entryType === "doc_snapshot") return judgeSnapshot(place, index);
+  const change = readChange(place, header, opened.plaintext);
+  if (typeof change === "string") return { kind: "quarantined", reason: change };
+  const key = commit.header.keys[header.keyIndex];
+  if (key === undefined) return { kind: "quarantined", reason: "key" };
+  const doc = catalog.get(header.docId);
+  if (doc !== undefined && findEntry(doc, entry.entryHash) >= 0) return { kind: "known" };
+  const misfit = judgePlace({ entryType, header, change, row }, doc, key.keyId);
+  if (misfit !== undefined) return misfit;
+  const accepted: NewEntry = {
+    position: row.position,
+    entryIndex: index,
+    entryHash: entry.entryHash,
+    author: row.author,
+    atMs: commit.header.createdAtMs,
+    docId: header.docId,
+    keyId: key.keyId,
+    entryType,
+    changeHash: change.hash,
+    dependencyHashes: change.deps,
+    actor: change.actor,
+    seq: change.seq,
+    note: change.note,
+    isEmpty: entryType !== "doc_create" && isEmptyChange(change),
+  };
+  return { kind: "accepted", change: { dbId: row.dbId, entry: accepted, change } };
+}
+
+/** The change of an opened entry, or why it is none that this author can have written. */
+export function readChange(
+  place: Pick<EntryPlace, "tools" | "commit">,
+  header: EntryHeader,
+  plaintext: Uint8Array,
+): DocChange | string {
+  const parsed = place.tools.codec.parseChange(plaintext);
+  if (parsed.kind === "bad") return parsed.reason;
+  const { author, writerNonce } = place.commit.header;
+  const actor = deriveActorId(place.tools.crypto, { author, writerNonce, docId: header.docId });
+  return isActorOf(parsed.change.actor, actor) ? parsed.change : "actor";
+}
+
+interface Placing {
+  readonly entryType: DocumentEntryType;
+  readonly header: EntryHeader;
+  readonly change: DocChange;
+  readonly row: KnownCommit;
+}
+
+/** Why an entry does not fit its document, or `undefined` when it does. What can change with what is yet to come makes it wait. */
+function judgePlace(placing: Placing, doc: CatalogDoc | undefined, keyId: string): EntryVerdict | undefined {
+  const { change, entryType, header, row } = placing;
+  const contradict = (other: number): EntryVerdict =>
+    doc?.entries[other]?.position === row.position
+      ? { kind: "quarantined", reason: "equivocation" }
+      : { kind: "contested" };
+  if (entryType === "doc_create") {
+    if (change.deps.length + header.dependencies.length > 0)
+      return { kind: "quarantined", reason: "dependencies" };
+    if (change.seq !== 1) return { kind: "quarantined", reason: "sequence" };
+    return doc === undefined ? undefined : contradict(0);
+  }
+  if (header.dependencies.length === 0) return { kind: "quarantined", reason: "dependencies" };
+  const dependencies = header.dependencies.map((hash) => (doc === undefined ? -1 : findEntry(doc, hash)));
+  if (doc === undefined || dependencies.includes(-1)) {
+    const missing = header.dependencies.filter((_, index) => dependencies[index] === -1);
+    return { kind: "waiting", reason: "dependency", needs: missing.map((hash): Need => `entry/${hash}`) };
+  }
+  if (doc.keyId !== keyId) return { kind: "quarantined", reason: "key" };
+  const hashes = dependencies.map((index) => doc.entries[index]?.changeHash ?? "").sort();
+  const isSame =
+    hashes.length === change.deps.length && change.deps.toSorted().every((dep, i) => dep === hashes[i]);
+  if (!isSame) return { kind: "quarantined", reason: "dependencies" };
+  if (change.seq > 1) {
+    const before = findTurn(doc, { actor: change.actor, seq: change.seq - 1 });
+    if (before < 0 || !isInPast(doc.entries, before, dependencies))
+      return { kind: "quarantined", reason: "sequence" };
+  }
+  const other = findTurn(doc, change);
+  return other < 0 ? undefined : contradict(other);
+}

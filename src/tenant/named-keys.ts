@@ -1,0 +1,138 @@
+/**
+ * Named keys: made by a user for documents that not every member reads.
+ *
+ * Key bag and names are slots of the device, written together by compare-and-swap, so that two tabs lose none of each other's. A tab
+ * whose bag another one has changed takes the new one: when the store tells it, and before it says that a key is missing.
+ */
+import { CofferError, type KeyId } from "../std/index.ts";
+import { deriveNameId } from "../entry/index.ts";
+import {
+  addKey,
+  loadBag,
+  openBagSecrets,
+  openPrivate,
+  readKeyName,
+  sealBag,
+  sealPrivate,
+  wipeSecrets,
+  type BagSecrets,
+  type UnlockedIdentity,
+} from "../keys/index.ts";
+import type { Store } from "../store/index.ts";
+import { keyNames, type TenantCore, type TenantWorld } from "./core.ts";
+import {
+  decodeTenantNames,
+  encodeTenantNames,
+  slotNames,
+  tenantNamesPurpose,
+  type TenantNames,
+} from "./slots.ts";
+
+const maxAttempts = 8;
+
+interface ReadKeys {
+  readonly secrets: BagSecrets;
+  readonly names: TenantNames;
+  /** versions of the slots */
+  readonly bagVersion: number;
+  readonly namesVersion: number;
+}
+
+/**
+ * Make a key under a name: 32 fresh bytes, epoch 1.
+ *
+ * @throws `input/invalid` for a name that is none, or is taken; `access/locked`
+ */
+export async function createKey(core: TenantCore, text: string): Promise<void> {
+  const { crypto } = core.world;
+  const name = readKeyName(text);
+  const keyId = core.keyIdOf(name);
+  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    const { identity } = core.keys;
+    const read = await readKeys(core.world, core.store, identity);
+    try {
+      requireFree(core, read, keyId);
+      const isHeld = read.secrets.keys.some((key) => key.keyId === keyId);
+      const key = { keyId, epoch: 1, secret: crypto.randomBytes(32) };
+      const secrets = isHeld ? read.secrets : addKey(read.secrets, key);
+      const names = { ...read.names, keyNames: [...read.names.keyNames, name].sort() };
+      const bag = await sealBag(crypto, identity, secrets);
+      const sealedNames = await sealPrivate(crypto, identity, tenantNamesPurpose, encodeTenantNames(names));
+      key.secret.fill(0);
+      const result = await core.store.write({
+        slots: [
+          { name: slotNames.bag, value: bag, expectedVersion: read.bagVersion },
+          { name: slotNames.names, value: sealedNames, expectedVersion: read.namesVersion },
+        ],
+        durability: "strict",
+      });
+      if (result.kind === "conflict") continue;
+      await reloadKeys(core);
+      return;
+    } finally {
+      wipeSecrets(read.secrets);
+    }
+  }
+  throw new CofferError("store/failed", { what: "key bag", reason: "conflict" });
+}
+
+/**
+ * Take key bag and names as they are stored now; nothing happens while the tenant is locked.
+ *
+ * @returns whether they are newer than those that were in use
+ */
+export async function reloadKeys(core: TenantCore): Promise<boolean> {
+  const before = core.unlocked;
+  if (before === undefined) return false;
+  const { secrets, names } = await readKeys(core.world, core.store, before.identity);
+  try {
+    const bag = await loadBag(core.world.crypto, secrets);
+    // What was locked meanwhile stays locked, and an older bag never takes the place of a newer one.
+    const now = core.unlocked;
+    if (now?.identity !== before.identity || bag.version < now.bag.version) return false;
+    core.unlocked = { ...now, bag, ...names };
+    return bag.version > now.bag.version || names.keyNames.length > now.keyNames.length;
+  } finally {
+    wipeSecrets(secrets);
+  }
+}
+
+/** See to it that a key can be used: another tab may have made it. @throws `key/missing`, `access/locked` */
+export async function requireKey(core: TenantCore, name: string): Promise<void> {
+  const keyId = core.keyIdOf(name);
+  if (core.keys.bag.current(keyId) === undefined) await reloadKeys(core);
+  if (core.keys.bag.current(keyId) === undefined) throw new CofferError("key/missing", { keyId });
+}
+
+/** @throws `input/invalid` when a name stands for the same key: ids are made of what names look like */
+function requireFree(core: TenantCore, { names, secrets }: ReadKeys, keyId: KeyId): void {
+  const taken = [...Object.values(keyNames), ...names.keyNames];
+  const idOf = (name: string): KeyId => deriveNameId(core.world.crypto, secrets.namesKey, "key", name);
+  if (taken.some((name) => idOf(name) === keyId))
+    throw new CofferError("input/invalid", { message: "There is a key of this name already." });
+}
+
+async function readKeys(
+  { crypto }: Pick<TenantWorld, "crypto">,
+  store: Store,
+  identity: UnlockedIdentity,
+): Promise<ReadKeys> {
+  const bag = await readBytes(store, slotNames.bag);
+  const names = await readBytes(store, slotNames.names);
+  const opened = await openPrivate(crypto, identity, tenantNamesPurpose, names.value);
+  return {
+    secrets: await openBagSecrets(crypto, identity, bag.value, { minVersion: 0 }),
+    names: decodeTenantNames(opened),
+    bagVersion: bag.version,
+    namesVersion: names.version,
+  };
+}
+
+async function readBytes(
+  store: Store,
+  name: string,
+): Promise<{ readonly value: Uint8Array<ArrayBuffer>; readonly version: number }> {
+  const slot = await store.readSlot(name);
+  if (!(slot?.value instanceof Uint8Array)) throw new CofferError("entry/corrupt", { slot: name });
+  return { value: slot.value, version: slot.version };
+}

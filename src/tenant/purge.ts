@@ -1,0 +1,159 @@
+/**
+ * The documents that were erased on this device: what is in the log of them is no content any more, and what comes of them later is
+ * erased too.
+ *
+ * The slot `purged`, sealed under the user's vault
+ *
+ * | field | size |
+ * |---|---|
+ * | version | u8, 1 |
+ * | erasedCount | varint: of so many, from the first on, no content is left in the log |
+ * | count | varint, ≤ 30 000 |
+ * | count × dbId, docId | 16, 16; in the order of their purging, each once |
+ *
+ * ```
+ * purge: list it (strict) ──► out of catalog, memory, slots ──► erase in the log ──► erasedCount
+ *                 └── a crash from here on: the next opening erases the rest
+ * ```
+ * The list is written first, by compare-and-swap; so whoever erases after reading it erases everything that any tab has purged.
+ */
+import {
+  ByteReader,
+  ByteWriter,
+  bytesToId,
+  CofferError,
+  idToBytes,
+  isCofferError,
+  type DbId,
+  type DocId,
+} from "../std/index.ts";
+import { openPrivate, sealPrivate } from "../keys/index.ts";
+import type { TenantCore } from "./core.ts";
+import type { SlotWrite } from "../store/index.ts";
+import { snapshotSlot } from "./local-snapshots.ts";
+import { slotNames } from "./slots.ts";
+
+const purgedVersion = 1;
+const purgedPurpose = "purged-documents";
+const maxPurged = 30_000;
+const maxAttempts = 8;
+
+/** A document that was purged. */
+export interface PurgedDoc {
+  readonly dbId: DbId;
+  readonly docId: DocId;
+}
+
+/** The purged documents of a tenant, in the order of their purging. */
+export interface PurgedDocs {
+  readonly rows: readonly PurgedDoc[];
+  readonly ids: ReadonlySet<DocId>;
+  /** of so many rows, from the first on, nothing is left in the log */
+  readonly erasedCount: number;
+}
+
+/** None were purged. */
+export const nonePurged: PurgedDocs = { rows: [], ids: new Set(), erasedCount: 0 };
+
+/** Read the list as it is stored now. One that is damaged is none: what was erased stays so. @throws `access/locked` */
+export async function readPurged(core: TenantCore): Promise<PurgedDocs> {
+  return (await readSlot(core)).purged;
+}
+
+/** Go by a newer list from now on. */
+export function setPurged(core: TenantCore, purged: PurgedDocs): void {
+  if (core.unlocked !== undefined) core.unlocked = { ...core.unlocked, purged };
+}
+
+/** Put a document on the list, durably. @returns the list with it. @throws `input/too-large` */
+export function listPurged(core: TenantCore, doc: PurgedDoc): Promise<PurgedDocs> {
+  const edit = ({ rows, ids, erasedCount }: PurgedDocs): PurgedDocs | undefined =>
+    ids.has(doc.docId) ? undefined : { rows: [...rows, doc], ids: new Set([...ids, doc.docId]), erasedCount };
+  return change(core, edit, [{ name: snapshotSlot(doc.dbId, doc.docId), value: undefined }]);
+}
+
+/** Note that nothing is left in the log of the first `count` documents of the list. */
+export function noteErased(core: TenantCore, count: number): Promise<PurgedDocs> {
+  return change(core, (before) =>
+    before.erasedCount >= count ? undefined : { ...before, erasedCount: count },
+  );
+}
+
+/**
+ * Take purged documents out of the catalogs. Pages that were written before a crash may hold them still.
+ *
+ * @returns those that were there
+ */
+export function dropPurged(core: TenantCore, rows: readonly PurgedDoc[]): readonly PurgedDoc[] {
+  return rows.filter(({ dbId, docId }) => {
+    const catalog = core.catalog(dbId);
+    const doc = catalog.get(docId);
+    if (doc === undefined) return false;
+    catalog.withdraw(docId, new Set(doc.entries.map(({ entryHash }) => entryHash)));
+    return true;
+  });
+}
+
+/** Write the list: see the table above. */
+export function encodePurged({ erasedCount, rows }: PurgedDocs): Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter(rows.length * 32 + 16).u8(purgedVersion).varint(erasedCount);
+  writer.varint(rows.length);
+  for (const { dbId, docId } of rows) writer.fixed(idToBytes(dbId)).fixed(idToBytes(docId));
+  return writer.toBytes();
+}
+
+/** Read the list; `undefined` when it is damaged. */
+export function parsePurged(bytes: Uint8Array): PurgedDocs | undefined {
+  const reader = new ByteReader(bytes);
+  if (reader.u8() !== purgedVersion) reader.fail("version");
+  const erasedCount = reader.varint(maxPurged);
+  const count = reader.varint(maxPurged);
+  const rows: PurgedDoc[] = [];
+  for (let i = 0; i < count && reader.error === undefined; i++) {
+    const dbId = reader.fixed(16);
+    const docId = reader.fixed(16);
+    if (reader.error === undefined)
+      rows.push({ dbId: bytesToId("DbId", dbId), docId: bytesToId("DocId", docId) });
+  }
+  const ids = new Set(rows.map(({ docId }) => docId));
+  if (!reader.finish() || erasedCount > count || ids.size !== count) return undefined;
+  return { rows, ids, erasedCount };
+}
+
+/** `edit` gives the list after, or `undefined` to leave it as it is. */
+async function change(
+  core: TenantCore,
+  edit: (before: PurgedDocs) => PurgedDocs | undefined,
+  further: readonly SlotWrite[] = [],
+): Promise<PurgedDocs> {
+  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    const { purged, version } = await readSlot(core);
+    const after = edit(purged);
+    if (after === undefined) return purged;
+    if (after.rows.length > maxPurged) throw new CofferError("input/too-large", { purged: maxPurged });
+    const { identity } = core.keys;
+    const value = await sealPrivate(core.world.crypto, identity, purgedPurpose, encodePurged(after));
+    const slot = { name: slotNames.purged, value, expectedVersion: version };
+    const result = await core.store.write({ slots: [slot, ...further], durability: "strict" });
+    if (result.kind === "stored") return after;
+  }
+  throw new CofferError("store/failed", { slot: slotNames.purged, reason: "conflict" });
+}
+
+async function readSlot(
+  core: TenantCore,
+): Promise<{ readonly purged: PurgedDocs; readonly version: number | undefined }> {
+  const { identity } = core.keys;
+  let version: number | undefined = 0;
+  try {
+    const slot = await core.store.readSlot(slotNames.purged);
+    version = slot?.version ?? 0;
+    if (!(slot?.value instanceof Uint8Array)) return { purged: nonePurged, version };
+    const bytes = await openPrivate(core.world.crypto, identity, purgedPurpose, slot.value);
+    return { purged: parsePurged(bytes) ?? nonePurged, version };
+  } catch (error) {
+    if (!isCofferError(error) || error.code !== "entry/corrupt") throw error;
+    // A row that the store cannot read has no version: the next list takes its place whatever it is.
+    return { purged: nonePurged, version: version === 0 ? undefined : version };
+  }
+}

@@ -1,0 +1,111 @@
+import { describe, expect, it } from "vitest";
+import { createContentKey, createDocNaming, type ContentKey, type EntryDraft } from "../entry/index.ts";
+import { createWebCrypto } from "../crypto/index.ts";
+import { bytesToId, CofferError, createSystemEnv } from "../std/index.ts";
+import { createMemoryStorage, type Batch } from "../store/index.ts";
+import { Writer } from "./writer.ts";
+
+const env = createSystemEnv();
+const crypto = createWebCrypto(env);
+
+/** A writer whose store answers when it is told to. */
+async function openWriter() {
+  const store = await createMemoryStorage(env).openStore("held");
+  const asked: { readonly batch: Batch; readonly go: () => void; readonly fail: () => void }[] = [];
+  const write = store.write.bind(store);
+  store.write = (batch) =>
+    new Promise((resolve, reject) => {
+      asked.push({
+        batch,
+        go: () => resolve(write(batch)),
+        fail: () => reject(new CofferError("store/quota")),
+      });
+    });
+  const pair = await crypto.createSigningPair();
+  const keyId = bytesToId("KeyId", new Uint8Array(16));
+  const key = await createContentKey(crypto, { keyId, epoch: 1, secret: new Uint8Array(32).fill(1) });
+  const place = {
+    tenantId: bytesToId("TenantId", new Uint8Array(32)),
+    dbId: bytesToId("DbId", new Uint8Array(16)),
+    author: bytesToId("AuthorKey", pair.publicKey),
+  };
+  const writer = new Writer({
+    crypto,
+    store,
+    ...place,
+    signingKey: pair.privateKey,
+    nowMs: () => 5,
+    knownHeads: () => [],
+    directoryHead: () => undefined,
+  });
+  const draft = (): EntryDraft => {
+    const docCounter = writer.nextDocCounter();
+    const origin = { ...place, keyId, writerNonce: writer.nonce };
+    const { docId } = createDocNaming(crypto, origin)(docCounter);
+    return createDraft(docId, key, docCounter);
+  };
+  /** What the store was asked so far; answers take a few turns. */
+  const settle = () => new Promise((resolve) => setTimeout(resolve, 5));
+  return { store, writer, draft, asked, settle };
+}
+
+function createDraft(docId: EntryDraft["docId"], key: ContentKey, docCounter: number): EntryDraft {
+  const plaintext = Uint8Array.of(1, 2, 3);
+  return { entryType: "doc_create", docId, dependencies: [], key, docCounter, plaintext };
+}
+
+describe("a writer", () => {
+  it("seals the next commit while one is stored, and stores them in order", async () => {
+    const { writer, draft, asked, settle, store } = await openWriter();
+    const first = await writer.begin([draft()]);
+    const second = await writer.begin([draft()]);
+    await settle();
+    expect(asked.length).toBe(1);
+    asked[0]?.go();
+    const one = await first.stored;
+    await settle();
+    expect(asked.length).toBe(2);
+    asked[1]?.go();
+    const two = await second.stored;
+    expect([one.position, two.position]).toEqual([1, 2]);
+    expect(two.commit.header.predecessors).toEqual([one.commit.commitHash]);
+    expect(two.commit.header.writerSeq).toBe(2);
+    expect(await store.lastPosition()).toBe(2);
+  });
+
+  it("stores nothing behind a commit that was not stored, and begins anew", async () => {
+    const { writer, draft, asked, settle } = await openWriter();
+    const { nonce } = writer;
+    const first = await writer.begin([draft()]);
+    const second = await writer.begin([draft()]);
+    await settle();
+    asked[0]?.fail();
+    const quota = { code: "store/quota" };
+    await expect(first.stored).rejects.toMatchObject(quota);
+    await expect(second.stored).rejects.toMatchObject(quota);
+    await settle();
+    expect(asked.length).toBe(1);
+    expect(writer.nonce).not.toBe(nonce);
+    const third = writer.write([draft()]);
+    await settle();
+    asked[1]?.go();
+    const { commit } = await third;
+    expect(commit.header).toMatchObject({ writerSeq: 1, predecessors: [] });
+    expect(commit.header.writerNonce).not.toEqual(nonce);
+  });
+
+  it("stores nothing that was being sealed when the one before it failed", async () => {
+    const { writer, draft, asked, settle } = await openWriter();
+    const first = await writer.begin([draft()]);
+    await settle();
+    const second = writer.begin([draft()]);
+    asked[0]?.fail();
+    await expect(first.stored).rejects.toMatchObject({ code: "store/quota" });
+    await expect((await second).stored).rejects.toMatchObject({ code: "store/quota" });
+    expect(asked.length).toBe(1);
+    const third = writer.write([draft()]);
+    await settle();
+    asked[1]?.go();
+    expect((await third).commit.header.writerSeq).toBe(1);
+  });
+});

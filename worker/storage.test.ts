@@ -1,0 +1,342 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { WebSocket as NodeWebSocket } from "ws";
+import { afterEach, describe, expect, it } from "vitest";
+import { startServer } from "../server/src/index.ts";
+import { CofferError, type Env } from "../src/std/index.ts";
+import { createMemoryStorage, type SlotWrite, type Storage } from "../src/store/index.ts";
+import {
+  closeDevices,
+  draft,
+  env,
+  newSubscription,
+  people,
+  startDevice,
+  type Device,
+} from "./device-fixtures.ts";
+
+// Node 20 has no WebSocket of its own.
+globalThis.WebSocket ??= NodeWebSocket as unknown as typeof WebSocket;
+
+afterEach(closeDevices);
+
+const password = "fourteen amber foxes under glass";
+const open = { userName: undefined, password: people.userPassword, keepSession: false };
+const full = { code: "store/quota" };
+
+interface Disk {
+  readonly storage: Storage;
+  isFull: boolean;
+  usage: { usageBytes: number; quotaBytes: number } | undefined;
+}
+
+/** A disk that can be filled: whatever is written is refused then. */
+function createDisk(): Disk {
+  const storage = createMemoryStorage(env);
+  const disk: Disk = {
+    isFull: false,
+    usage: undefined,
+    storage: {
+      ...storage,
+      async openStore(name) {
+        const store = await storage.openStore(name);
+        const [write, rewrite] = [store.write.bind(store), store.rewrite.bind(store)];
+        const refuse = (): void => {
+          if (disk.isFull) throw new CofferError("store/quota", { store: name });
+        };
+        store.write = async (batch) => {
+          refuse();
+          return write(batch);
+        };
+        store.rewrite = async (records, slots) => {
+          refuse();
+          return rewrite(records, slots);
+        };
+        store.usage = async () => disk.usage;
+        return store;
+      },
+    },
+  };
+  return disk;
+}
+
+async function openContacts(device: Device, tenantId: string): Promise<number> {
+  const database = newSubscription();
+  await device.api.openDatabase(tenantId, "contacts", database);
+  return database;
+}
+
+async function idsOf(device: Device, tenantId: string): Promise<readonly string[]> {
+  return (await device.api.documentIds(await openContacts(device, tenantId))).toSorted();
+}
+
+async function exportFile({ api }: Device, id: string, documents = true): Promise<readonly Uint8Array[]> {
+  const number = await api.openExport(id, { password, documents, resume: undefined });
+  const pieces: Uint8Array[] = [];
+  for (let piece = await api.readExport(number); piece !== undefined; piece = await api.readExport(number))
+    pieces.push(piece);
+  return pieces;
+}
+
+async function importFile({ api }: Device, pieces: readonly Uint8Array[]) {
+  const number = await api.openImport(password);
+  for (const piece of pieces) await api.writeImport(number, piece);
+  return api.finishImport(number);
+}
+
+async function founded(
+  storage: Storage,
+): Promise<{ device: Device; id: string; docId: string; database: number }> {
+  const device = await startDevice(storage);
+  const { id } = await device.api.createTenant(people);
+  const database = await openContacts(device, id);
+  const [docId = ""] = await device.api.createDocuments(database, [{ name: "Ada" }]);
+  return { device, id, docId, database };
+}
+
+describe("on a full disk", () => {
+  it("founding says so, leaves nothing that is listed, and works once there is room", async () => {
+    const disk = createDisk();
+    const { api } = await startDevice(disk.storage);
+    disk.isFull = true;
+    await expect(api.createTenant(people)).rejects.toMatchObject(full);
+    await expect(api.createUserId("cn=x/o=acme", people.userPassword)).rejects.toMatchObject(full);
+    expect(await api.tenants()).toEqual([]);
+    disk.isFull = false;
+    expect(await api.createTenant(people)).toMatchObject({ name: "acme" });
+  });
+
+  it("a tenant opens, reads, exports and locks; edits say so and work once there is room", async () => {
+    const disk = createDisk();
+    const { device, id, docId } = await founded(disk.storage);
+    await device.api.closeTenant(id);
+    disk.isFull = true;
+    const next = await startDevice(disk.storage);
+    expect(await next.api.openTenant(id, { ...open, keepSession: true })).toMatchObject({ name: "acme" });
+    expect((await next.api.tenants())[0]).toMatchObject({ kept: false, locked: false });
+    const database = await openContacts(next, id);
+    const doc = newSubscription();
+    const { value, heads } = await next.api.openDocument(database, docId, doc);
+    expect(value).toEqual({ name: "Ada" });
+    await expect(next.api.createDocuments(database, [{ name: "Bob" }])).rejects.toMatchObject(full);
+    const edit = draft([{ op: "set", path: ["name"], value: "Eve" }], heads);
+    await expect(next.api.changeDocument(doc, edit)).rejects.toMatchObject(full);
+    const again = await next.api.openDocument(database, docId, newSubscription());
+    expect(again.value).toEqual({ name: "Ada" });
+    const pieces = await exportFile(next, id);
+    await next.api.lock(id);
+    expect((await next.api.tenants())[0]?.locked).toBe(true);
+    await next.api.unlock(id, people.userPassword);
+    await next.api.closeTenant(id);
+
+    disk.isFull = false;
+    await next.api.openTenant(id, open);
+    const roomy = await openContacts(next, id);
+    expect(await next.api.createDocuments(roomy, [{ name: "Bob" }])).toHaveLength(1);
+    const fresh = await startDevice(createMemoryStorage(env));
+    await importFile(fresh, pieces);
+    await fresh.api.openTenant(id, open);
+    await expect.poll(() => idsOf(fresh, id)).toEqual([docId]);
+  });
+
+  it("a tenant opens after a crash that left its markers", async () => {
+    const disk = createDisk();
+    const { device, id, docId } = await founded(disk.storage);
+    await device.api.closeTenant(id);
+    const store = await disk.storage.openStore(`coffer/tenant/${id}`);
+    const mark = new Uint8Array(18);
+    mark[0] = 1;
+    await store.write({ slots: [{ name: "judging/0123456789abcdef", value: mark }] });
+    disk.isFull = true;
+    const next = await startDevice(disk.storage);
+    await next.api.openTenant(id, open);
+    expect(await idsOf(next, id)).toEqual([docId]);
+  });
+
+  it("locking locks, and says when the kept session could not be ended", async () => {
+    const disk = createDisk();
+    const { device, id } = await founded(disk.storage);
+    await device.api.openTenant(id, { ...open, keepSession: true });
+    const second = await startDevice(disk.storage);
+    await second.api.openTenant(id, { ...open, keepSession: true });
+    disk.isFull = true;
+    await expect(device.api.lock(id)).rejects.toMatchObject(full);
+    expect((await device.api.tenants())[0]).toMatchObject({ locked: true, kept: true });
+    await expect.poll(async () => (await second.api.tenants())[0]?.locked).toBe(true);
+    disk.isFull = false;
+    await device.api.lock(id);
+    expect((await device.api.tenants())[0]).toMatchObject({ kept: false });
+  });
+
+  it("an import says so, and is begun again once there is room", async () => {
+    const { device, id, docId } = await founded(createMemoryStorage(env));
+    const pieces = await exportFile(device, id);
+    const disk = createDisk();
+    const fresh = await startDevice(disk.storage);
+    disk.isFull = true;
+    await expect(importFile(fresh, pieces)).rejects.toMatchObject(full);
+    expect(await fresh.api.tenants()).toEqual([]);
+    disk.isFull = false;
+    await importFile(fresh, pieces);
+    await fresh.api.openTenant(id, open);
+    await expect.poll(() => idsOf(fresh, id)).toEqual([docId]);
+  });
+});
+
+describe("the storage's health", () => {
+  it("is told at the start, after writes, soon after one that was refused, and when asked", async () => {
+    const disk = createDisk();
+    disk.usage = { usageBytes: 1, quotaBytes: 100 };
+    const timers: { afterMs: number; run: () => void }[] = [];
+    const world: Env = {
+      ...env,
+      setTimer(afterMs, run) {
+        const timer = { afterMs, run };
+        timers.push(timer);
+        return () => {
+          const at = timers.indexOf(timer);
+          if (at >= 0) timers.splice(at, 1);
+        };
+      },
+    };
+    const device = await startDevice(disk.storage, world);
+    const told = () => device.events.filter((event) => event.kind === "storage");
+    await expect.poll(told).toEqual([{ kind: "storage", usageBytes: 1, quotaBytes: 100 }]);
+    const after = (afterMs: number) => timers.filter((timer) => timer.afterMs === afterMs);
+    disk.usage = { usageBytes: 2, quotaBytes: 100 };
+    await device.api.createUserId("cn=one/o=acme", people.userPassword);
+    await device.api.createUserId("cn=two/o=acme", people.userPassword);
+    // Two writes, one measurement.
+    expect(after(2_000)).toHaveLength(1);
+    after(2_000)[0]?.run();
+    await expect.poll(told).toHaveLength(2);
+    expect(timers).toEqual([]);
+
+    disk.isFull = true;
+    await expect(device.api.createUserId("cn=x/o=acme", people.userPassword)).rejects.toMatchObject(full);
+    expect(timers.map(({ afterMs }) => afterMs)).toEqual([100]);
+    await device.api.measureStorage();
+    await expect.poll(told).toHaveLength(3);
+    expect(timers).toEqual([]);
+    disk.usage = undefined;
+    await device.api.measureStorage();
+    expect(told()).toHaveLength(3);
+  });
+});
+
+describe("a store that is gone", () => {
+  const destroy = async (storage: Storage, name: string): Promise<void> =>
+    (await storage.openStore(name)).destroy();
+
+  it("is noticed; the tenant opens again after a backup was taken in", async () => {
+    const storage = createMemoryStorage(env);
+    const { device, id, docId } = await founded(storage);
+    const pieces = await exportFile(device, id);
+    await device.api.closeTenant(id);
+    expect((await device.api.tenants())[0]?.lost).toBe(false);
+    await destroy(storage, `coffer/tenant/${id}`);
+    const next = await startDevice(storage);
+    expect((await next.api.tenants())[0]).toMatchObject({ lost: true, locked: true });
+    for (let round = 0; round < 2; round++) {
+      await expect(next.api.openTenant(id, open)).rejects.toMatchObject({ code: "key/missing" });
+      // Opening made an empty store: what was lost is remembered.
+      expect((await next.api.tenants())[0]?.lost).toBe(true);
+    }
+    expect(await importFile(next, pieces)).toMatchObject({ tenantId: id });
+    expect((await next.api.tenants())[0]?.lost).toBe(false);
+    await next.api.openTenant(id, open);
+    await expect.poll(() => idsOf(next, id)).toEqual([docId]);
+  });
+
+  it("is replaced where the device's own registry was lost instead", async () => {
+    const storage = createMemoryStorage(env);
+    const { device, id, docId } = await founded(storage);
+    const pieces = await exportFile(device, id, false);
+    await device.api.closeTenant(id);
+    await destroy(storage, "coffer/device");
+    const next = await startDevice(storage);
+    expect(await next.api.tenants()).toEqual([]);
+    await importFile(next, pieces);
+    await next.api.openTenant(id, open);
+    await expect.poll(() => idsOf(next, id)).toEqual([docId]);
+  });
+
+  it("can be joined again", async () => {
+    const home = await founded(createMemoryStorage(env));
+    const admin = (await home.device.api.openTenant(home.id, open)).adminUser?.key ?? "";
+    const storage = createMemoryStorage(env);
+    const guest = await startDevice(storage);
+    const join = async () => {
+      const { key } = await guest.api.createUserId("cn=guest/o=acme", people.userPassword);
+      const sharePassword = await guest.api.createSharePassword();
+      const request = await guest.api.createJoinRequest(key);
+      const response = await home.device.api.approveJoinRequest(home.id, request, {
+        adminKey: admin,
+        adminPassword: people.adminPassword,
+        sharePassword,
+        serverUrl: undefined,
+        expiresInMs: 60_000,
+      });
+      return guest.api.joinTenant(response, { key, password: people.userPassword, sharePassword });
+    };
+    await join();
+    await expect(join()).rejects.toMatchObject({ code: "input/used" });
+    await guest.api.closeTenant(home.id);
+    await destroy(storage, `coffer/tenant/${home.id}`);
+    await expect(guest.api.openTenant(home.id, open)).rejects.toMatchObject({ code: "key/missing" });
+    expect(await join()).toMatchObject({ name: "acme" });
+    expect((await guest.api.tenants())[0]?.lost).toBe(false);
+  });
+
+  it.each(["emptied", "lost and restored from an identity file"])(
+    "is filled again from the server when it was %s, own commits included",
+    async (how) => {
+      const dataFolder = await mkdtemp(join(tmpdir(), "coffer-test-"));
+      const server = await startServer({ dataFolder, port: 0 });
+      try {
+        const storage = createMemoryStorage(env);
+        const { device, id, docId } = await founded(storage);
+        const adminKey = (await device.api.openTenant(id, open)).adminUser?.key ?? "";
+        await device.api.publish(id, server.url, { adminKey, adminPassword: people.adminPassword });
+        await device.api.connect(id, server.url);
+        await device.api.sync(id, server.url);
+        const pieces = await exportFile(device, id, false);
+        await device.api.closeTenant(id);
+        const name = `coffer/tenant/${id}`;
+        const store = await storage.openStore(name);
+        const slots = (await store.readSlots("")).map((slot): SlotWrite => ({
+          name: slot.name,
+          value: slot.value,
+        }));
+        await store.destroy();
+        // Emptied by hand, the log keeps its name, and what is known of the server seems to fit it.
+        const { logEpoch } = store;
+        const emptied: Storage = {
+          ...storage,
+          async openStore(opened) {
+            const other = await storage.openStore(opened);
+            return opened === name ? Object.defineProperty(other, "logEpoch", { value: logEpoch }) : other;
+          },
+        };
+        const next = await startDevice(how === "emptied" ? emptied : storage);
+        if (how === "emptied") await (await storage.openStore(name)).write({ slots });
+        else await importFile(next, pieces);
+        const opened = await next.api.openTenant(id, open);
+        const alarms = next.events.flatMap((event) => (event.kind === "tenant" ? event.snapshot.alarms : []));
+        if (how === "emptied") {
+          expect([...alarms, ...opened.alarms].map(({ kind }) => kind)).toContain("rollback");
+        }
+        await expect.poll(() => idsOf(next, id), { timeout: 10_000 }).toEqual([docId]);
+        expect((await next.api.tenants())[0]?.lost).toBe(false);
+        const database = await openContacts(next, id);
+        await next.api.createDocuments(database, [{ name: "Bob" }]);
+        await next.api.sync(id, server.url);
+      } finally {
+        await closeDevices();
+        await server.close();
+        await rm(dataFolder, { recursive: true, force: true });
+      }
+    },
+  );
+});
