@@ -235,6 +235,13 @@ export class LineDeeds {
   }
 
   /** Whether a device may do without a document, `undefined`, or must. */
+  /** Whether anything was purged, anywhere or on one device: its edits find no document, and others may wait for what never comes. */
+  hasPurged(device?: SimDevice): boolean {
+    return [...this.#purges.keys()].some(
+      (name) => device === undefined || name.startsWith(keyOf(device, "")),
+    );
+  }
+
   purgeOf(device: SimDevice, docId: string): "none" | "begun" | "done" {
     const isDone = this.#purges.get(keyOf(device, docId));
     return isDone === undefined ? "none" : isDone ? "done" : "begun";

@@ -292,6 +292,10 @@ export class Story {
     }
   }
 
+  #deviceOf(tab: SimTab | undefined): SimDevice | undefined {
+    return this.world.members.find(({ device }) => tab !== undefined && device.tabs.includes(tab))?.device;
+  }
+
   /** Begin something and watch how it ends. A worker that dies takes what it was doing with it. */
   #run(label: string, tab: SimTab | undefined, operation: (running: Running) => Promise<unknown>): void {
     const running: Running = { label, tab };
@@ -303,7 +307,10 @@ export class Story {
         const isClosing = running.tab !== undefined && this.#closingTabs.has(running.tab);
         const isRevoked =
           running.tab !== undefined && this.revoked?.device.tabs.includes(running.tab) === true;
-        const isExpected = isCofferError(error) && (isClosing || isRevoked || expectedCodes.has(error.code));
+        const isGone =
+          isCofferError(error) && error.code === "doc/missing" && this.deeds.hasPurged(this.#deviceOf(tab));
+        const isExpected =
+          isCofferError(error) && (isClosing || isRevoked || isGone || expectedCodes.has(error.code));
         this.#end(running, isCofferError(error) ? error.code : "thrown");
         if (!isExpected)
           this.violate("errors", `${label}: ${error instanceof Error ? (error.stack ?? "") : String(error)}`);
