@@ -163,6 +163,11 @@ export function readNatural(message: unknown, at: string): number {
   return isNatural(message) ? message : invalid(at);
 }
 
+/** Read a duration in whole milliseconds; one that lies in the past, however far, is −1. @throws `input/invalid` with `at` */
+export function readDurationMs(message: unknown, at: string): number {
+  return typeof message === "number" && Number.isSafeInteger(message) ? Math.max(message, -1) : invalid(at);
+}
+
 /** Read the name of a branch. @throws `input/invalid` with `at` */
 export function readBranchName(message: unknown, at: string): string {
   return isBranchName(message) ? message : invalid(at);

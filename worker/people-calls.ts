@@ -10,7 +10,7 @@ import {
 } from "../src/tenant/index.ts";
 import type { WorkerApi } from "./api.ts";
 import { requireAuthorKey, type WorkerHost } from "./host.ts";
-import { readFields, readNatural, readProof, readString, readStrings, readText } from "./page-messages.ts";
+import { readFields, readDurationMs, readProof, readString, readStrings, readText } from "./page-messages.ts";
 
 type PeopleCalls = Pick<
   WorkerApi,
@@ -60,7 +60,7 @@ export function peopleCalls(host: WorkerHost): PeopleCalls {
         ...readProof(options),
         ...readStrings(options, "options", ["sharePassword"]),
         serverUrl: serverUrl === undefined ? undefined : readText(serverUrl, "options.serverUrl"),
-        expiresInMs: readNatural(expiresInMs, "options.expiresInMs"),
+        expiresInMs: readDurationMs(expiresInMs, "options.expiresInMs"),
       });
     },
 
