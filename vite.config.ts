@@ -51,6 +51,8 @@ export default defineConfig({
         test: {
           name: "node",
           environment: "node",
+          // Only what hangs ends by time: a slow machine is no failure.
+          testTimeout: 60_000,
           setupFiles: [fromRoot("build", "fast-check-runs.ts")],
           include: [
             "src/**/*.test.ts",
