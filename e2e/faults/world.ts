@@ -70,6 +70,7 @@ export interface Site {
 /** {@link base} with the site of these stories, one for all of a run. */
 export const test = base.extend<object, { site: Site }>({
   site: [
+    // Playwright reads the fixtures a function needs from its first parameter, so even the empty one is destructured.
     // oxlint-disable-next-line no-empty-pattern
     async ({}, use) => {
       const folder = await createTempFolder("faults-site");

@@ -234,7 +234,6 @@ export class LineDeeds {
     this.#purges.set(name, true);
   }
 
-  /** Whether a device may do without a document, `undefined`, or must. */
   /** Whether anything was purged, anywhere or on one device: its edits find no document, and others may wait for what never comes. */
   hasPurged(device?: SimDevice): boolean {
     return [...this.#purges.keys()].some(
@@ -242,6 +241,7 @@ export class LineDeeds {
     );
   }
 
+  /** Whether a device has begun to purge a document, and so may do without it, or was told that it is done, and so must. */
   purgeOf(device: SimDevice, docId: string): "none" | "begun" | "done" {
     const isDone = this.#purges.get(keyOf(device, docId));
     return isDone === undefined ? "none" : isDone ? "done" : "begun";

@@ -307,8 +307,12 @@ export class Story {
         const isClosing = running.tab !== undefined && this.#closingTabs.has(running.tab);
         const isRevoked =
           running.tab !== undefined && this.revoked?.device.tabs.includes(running.tab) === true;
+        const device = this.#deviceOf(tab);
         const isGone =
-          isCofferError(error) && error.code === "doc/missing" && this.deeds.hasPurged(this.#deviceOf(tab));
+          isCofferError(error) &&
+          error.code === "doc/missing" &&
+          device !== undefined &&
+          this.deeds.hasPurged(device);
         const isExpected =
           isCofferError(error) && (isClosing || isRevoked || isGone || expectedCodes.has(error.code));
         this.#end(running, isCofferError(error) ? error.code : "thrown");
