@@ -6,7 +6,7 @@ import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 import { chromiumLaunchOptions } from "./build/chromium.mjs";
 import { fromRoot } from "./build/paths.mjs";
-import { automergeGlue, contentSecurityPolicy, demoServiceWorker } from "./build/plugins.mjs";
+import { automergeGlue, contentSecurityPolicy, demoServiceWorker, noNodeCrypto } from "./build/plugins.mjs";
 
 /**
  * The package's own names, for the demo, which is written as a stranger's application would be. The longer name comes first,
@@ -28,10 +28,11 @@ export default defineConfig({
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   plugins: [
     automergeGlue(),
+    noNodeCrypto(),
     contentSecurityPolicy(),
-    demoServiceWorker({ entry: fromRoot("demo", "sw.ts"), plugins: () => [automergeGlue()] }),
+    demoServiceWorker({ entry: fromRoot("demo", "sw.ts"), plugins: () => [automergeGlue(), noNodeCrypto()] }),
   ],
-  worker: { format: "es", plugins: () => [automergeGlue()] },
+  worker: { format: "es", plugins: () => [automergeGlue(), noNodeCrypto()] },
   // Automerge comes up inside the worker with an address of its wasm; pre-bundling would move its files away from it.
   optimizeDeps: { exclude: ["@automerge/automerge"] },
   server: { fs: { allow: [fromRoot()] } },
@@ -41,6 +42,7 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
   test: {
     root: fromRoot(),

@@ -4,6 +4,7 @@
  * | Plugin | What it is for |
  * |---|---|
  * | `automergeGlue` | drops a URL to a wasm file that the Automerge package names but does not ship |
+ * | `noNodeCrypto` | answers HPKE's question for Node's `crypto`, which browsers never ask |
  * | `comlinkCaller` | leaves out of Comlink what only a thread that is called needs |
  * | `workerUrl` | writes the literal worker expression that every bundler understands |
  * | `moreUrl` | names the page's lazily loaded part as the file that it is built into |
@@ -37,6 +38,29 @@ export function automergeGlue() {
         const told = 'throw new Error("Automerge needs the address of its wasm file");';
         return { code: code.replace(missingWasm, told), map: null };
       },
+    },
+  };
+}
+
+const nodeCrypto = "\0coffer:node-crypto";
+
+/**
+ * Leave Node's `crypto` out of HPKE: it asks for it only where `globalThis.crypto` is missing, and every browser that can run
+ * CofferDB has that. Without an answer Vite warns in each build.
+ *
+ * @returns {Plugin}
+ */
+export function noNodeCrypto() {
+  return {
+    name: "coffer:no-node-crypto",
+    enforce: "pre",
+    resolveId: {
+      filter: { id: /^crypto$/ },
+      handler: (_id, importer) => (importer?.includes("@hpke") === true ? nodeCrypto : null),
+    },
+    load: {
+      filter: { id: /^\0coffer:node-crypto$/ },
+      handler: () => "export const webcrypto = undefined;",
     },
   };
 }
