@@ -95,6 +95,8 @@ export class Catalog {
   readonly #unread = new Set<DocId>();
   /** every entry that was accepted, in order: what is kept of them */
   readonly journal = new EntryJournal();
+  /** hear of every document that is changed, added or removed: while it happens, so that they only note it */
+  readonly listeners = new Set<(doc: CatalogDoc) => void>();
   #nextNumber = 0;
   #livingCount = 0;
 
@@ -217,11 +219,13 @@ export class Catalog {
     return withdrawn;
   }
 
-  /** Mark a document's page as changed. */
+  /** Mark a document and its page as changed. */
   touch(docId: DocId): void {
     const doc = this.#docs.get(docId);
     const page = doc && this.#pageOf[doc.number];
-    if (page !== undefined) this.#dirtyPages.add(page);
+    if (doc === undefined || page === undefined) return;
+    this.#dirtyPages.add(page);
+    for (const hear of this.listeners) hear(doc);
   }
 
   #countLiving(wasDeleted: boolean, isDeletedNow: boolean): void {

@@ -14,7 +14,6 @@ import {
   isCofferError,
   type AuthorKey,
   type DbId,
-  type DocId,
   type Release,
 } from "../std/index.ts";
 import type { BagSecrets, UnlockedIdentity } from "../keys/index.ts";
@@ -37,6 +36,7 @@ import { readPurged, setPurged } from "./purge.ts";
 import { followSharedSlots } from "./shared-slots.ts";
 import { slotNames } from "./slots.ts";
 import { readDerived, type DerivedSlots } from "./persistence.ts";
+import { RowFeeds } from "./row-feed.ts";
 import { describeTenant } from "./snapshot.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
@@ -54,9 +54,10 @@ export class TenantSession {
   readonly core: TenantCore;
   readonly links: Links;
   readonly subscriptions: Subscriptions;
+  /** the rows of its databases, for queries, views and search */
+  readonly rows: RowFeeds;
   /** which documents changed, for who listens */
   readonly news: ChangeNews;
-  readonly row: DeviceTenant;
   /** locking and unlocking */
   readonly access: Access;
   readonly #options: SessionOptions;
@@ -70,7 +71,7 @@ export class TenantSession {
   constructor(options: SessionOptions, core: TenantCore) {
     this.#options = options;
     this.core = core;
-    this.row = options.row;
+    this.rows = new RowFeeds(core.world.env);
     this.subscriptions = new Subscriptions(core.world.env, options.emit, {
       serial: core.serial,
       exclusive: (step) => this.exclusive(step),
@@ -87,6 +88,10 @@ export class TenantSession {
       drop: () => this.#drop(),
       onLocked: () => this.#tellLocked(),
     });
+  }
+
+  get row(): DeviceTenant {
+    return this.#options.row;
   }
 
   async #open(identity: UnlockedIdentity, derived = readAhead(this.core.store)): Promise<void> {
@@ -146,6 +151,7 @@ export class TenantSession {
 
   async #drop(): Promise<void> {
     this.#sharing();
+    this.rows.stop();
     await this.#follower?.close();
     this.#follower = undefined;
     await this.core.serial.run(async () => {
@@ -194,6 +200,7 @@ export class TenantSession {
   close(): Promise<void> {
     return this.access.close(async () => {
       await this.links.close();
+      this.rows.close();
       this.subscriptions.close();
       this.news.close();
       await this.#drop();
@@ -232,19 +239,17 @@ export class TenantSession {
       const created: DatabaseSession = new DatabaseSession(
         this.core,
         dbId,
-        (docIds, isLocal) => this.#changed(created, docIds, isLocal),
+        (docIds, isLocal) => {
+          this.subscriptions.changed(created, docIds);
+          this.news.note(created, docIds, isLocal);
+          this.#follower?.scheduleFlush();
+        },
         () => this.#follower?.scheduleFlush(),
       );
       database = created;
       this.#databases.set(dbId, database);
     }
     return database;
-  }
-
-  #changed(database: DatabaseSession, docIds: readonly DocId[], isLocal: boolean): void {
-    this.subscriptions.changed(database, docIds);
-    this.news.note(database, docIds, isLocal);
-    this.#follower?.scheduleFlush();
   }
 
   async #follow(derived: Promise<DerivedSlots>): Promise<void> {
@@ -277,6 +282,7 @@ export class TenantSession {
         void this.recheck();
       },
     });
+    this.rows.start();
     void this.#follower.catchUp().then(() => this.subscriptions.refresh());
     void finishErasing(this.core);
   }
