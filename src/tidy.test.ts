@@ -74,6 +74,12 @@ describe("imports", () => {
     ["a room without a row", "src/entry/seal.ts", "../misc/index.ts", /misc has no row/],
     ["a composition root", "src/tenant/open.ts", "../../worker/worker.ts", /may not import worker/],
     ["values beyond the page's own", "src/page/open.ts", "../tenant/index.ts", /page may not import tenant/],
+    [
+      "documents in the full text",
+      "src/search/a.ts",
+      "../doc/index.ts",
+      /search \(row 4\) may not import doc/,
+    ],
     ["entries in a view", "src/view/fold.ts", "../crypto/index.ts", /view \(row 1\) may not import crypto/],
     [
       "the worker's values in the page",

@@ -24,7 +24,7 @@ export const packageGates: readonly { name: RegExp; files: RegExp }[] = [
   { name: /^@noble\/hashes/, files: /^src\/crypto\// },
   { name: /^@hpke\//, files: /^src\/crypto\// },
   { name: /^hash-wasm$/, files: /^src\/crypto\/(argon2|wasm-hash)\.ts$/ },
-  { name: /^minisearch$/, files: /^src\/search\// },
+  { name: /^minisearch(\/SearchableMap)?$/, files: /^src\/search\// },
   { name: /^(libsql|pg|hono|ws|@hono\/.*)(\/.*)?$/, files: /^server\// },
   { name: /^node:/, files: /^server\// },
 ];

@@ -28,6 +28,7 @@ const narrowed: Readonly<
   page: { values: ["std", "draft", "expr"], types: "any room" },
   directory: { values: ["std", "crypto", "entry"], types: ["std", "crypto", "entry"] },
   view: { values: ["std"], types: ["std"] },
+  search: { values: ["std"], types: ["std", "draft"] },
 };
 
 /** The rooms that may know the types of the contract between page and worker. */
