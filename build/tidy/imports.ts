@@ -7,7 +7,7 @@ export const rows: Readonly<Record<string, number>> = {
   crypto: 1,
   draft: 1,
   expr: 1,
-  view: 1,
+  view: 2,
   entry: 2,
   store: 3,
   keys: 3,
@@ -25,10 +25,10 @@ export const rows: Readonly<Record<string, number>> = {
 const narrowed: Readonly<
   Record<string, { values: readonly string[]; types: "any room" | readonly string[] }>
 > = {
-  page: { values: ["std", "draft", "expr"], types: "any room" },
+  page: { values: ["std", "draft", "expr", "view"], types: "any room" },
   directory: { values: ["std", "crypto", "entry"], types: ["std", "crypto", "entry"] },
-  view: { values: ["std"], types: ["std"] },
   search: { values: ["std"], types: ["std", "draft"] },
+  view: { values: ["std", "expr"], types: ["std", "expr"] },
 };
 
 /** The rooms that may know the types of the contract between page and worker. */
@@ -36,8 +36,8 @@ const contractRooms: readonly string[] = ["page", "tenant"];
 
 /** The files directly under `src`, and the rooms they put together. */
 const topFiles: Readonly<Record<string, readonly string[]>> = {
-  "src/index.ts": ["std", "draft", "expr", "page"],
-  "src/global.ts": ["std", "draft", "expr", "page"],
+  "src/index.ts": ["std", "draft", "expr", "view", "page"],
+  "src/global.ts": ["std", "draft", "expr", "view", "page"],
 };
 
 /** Each composition root, and what it must never reach, even through others. Type-only imports do not count. */

@@ -47,7 +47,7 @@ export {
   type Operator,
   type SortKey,
 } from "./expression.ts";
-export { createComparator, type Comparator } from "./order.ts";
+export { collatorOf, compareValues, createComparator, type Comparator } from "./order.ts";
 export { sortFirst } from "./sort.ts";
 export {
   parseDefinition,
@@ -56,3 +56,4 @@ export {
   type DefinitionVerdict,
   type ExpressionVerdict,
 } from "./parse.ts";
+export { isSame, kindOf } from "./value.ts";

@@ -1,0 +1,41 @@
+/**
+ * view: documents in categories, in order, with totals; kept up to date row by row.
+ *
+ * Guarantees
+ * - a view kept up to date equals the view built afresh: rows, order, totals, bit for bit (V1, T2)
+ * - a change, and reading a window, take O(log n) and the size of what is read (V2, L2)
+ * - rows have keys that last, and what a page is told turns what it has into what there is (V3, W1)
+ * - untrusted definitions and states are judged: they give a verdict, within limits
+ *
+ * It sees plain rows only: it does not know entries, documents, stores or signals, and it holds no clock.
+ */
+export { category, computed, display, sorted, total } from "./builders.ts";
+export {
+  viewLimits,
+  type ColumnInput,
+  type ColumnReading,
+  type MetaField,
+  type TotalFunction,
+  type ViewDefinition,
+  type ViewDefinitionInput,
+} from "./definition.ts";
+export {
+  childAt,
+  findByKey,
+  findByPosition,
+  findByValues,
+  findCategory,
+  ordinalOf,
+  parentsOf,
+  positionOf,
+  rangeOf,
+} from "./navigate.ts";
+export { parseViewDefinition, type ViewVerdict } from "./parse-definition.ts";
+export type { CategoryValue } from "./path.ts";
+export type { SourcePlan, ViewRow } from "./plan.ts";
+export { rowOf, type CategoryRow, type DocumentRow, type Place, type ShownRow } from "./rows.ts";
+export { initialState, parseViewState, type StateVerdict, type ViewState } from "./state.ts";
+export type { TotalValue } from "./totals.ts";
+export type { Category } from "./tree.ts";
+export { View, type ViewChange } from "./view.ts";
+export { applyDelta, ViewWindow, type Splice, type WindowDelta } from "./window.ts";

@@ -1,0 +1,321 @@
+/**
+ * The categories of a view and the documents in them.
+ *
+ * ```
+ *   whole ── categories ── "Engineering"  ── categories ── 2024 ── documents ── ada, bob
+ *                │               └ documents              2023 ── documents ── cyd
+ *                └──────── "Sales" …
+ * ```
+ *
+ * A category weighs as many rows as it shows: one, and all within it while it is expanded. So what stands at a row, and at which row
+ * something stands, is found by counting down, level by level.
+ *
+ * Guarantees
+ * - T1 a category is there while documents stand in it
+ * - T2 taking a document out and putting it in again gives the same tree, bit for bit
+ * - T3 a change touches the categories that the document stands in, and O(log n) of what is beside them
+ */
+import { assert } from "../std/index.ts";
+import { CountedList, type Measure } from "./counted-list.ts";
+import { categoryKey, type Step } from "./path.ts";
+import type { Measures, Plan, ViewRow } from "./plan.ts";
+import { sortInSteps } from "./sort-in-steps.ts";
+import { Totals } from "./totals.ts";
+
+/** documents that are handled between two chances to stop */
+const stepSize = 1024;
+
+/** A document that is in the view. */
+export interface Held {
+  readonly origin: number;
+  readonly id: string;
+  row: ViewRow;
+  /** what it is ordered by; read when it is first asked for */
+  keys: readonly unknown[] | undefined;
+  placements: readonly Placement[];
+  /** another one after each change */
+  revision: number;
+}
+
+/** One place of a document. */
+export interface Placement {
+  readonly held: Held;
+  readonly category: Category;
+  leaf: object | undefined;
+}
+
+/** A category; the whole is one that has none above it, and is always expanded. */
+export interface Category {
+  readonly parent: Category | undefined;
+  readonly step: Step | undefined;
+  readonly key: string;
+  /** of its row: 0 for the outermost; −1 for the whole */
+  readonly level: number;
+  readonly children: Map<string, Category>;
+  readonly categories: CountedList<Category>;
+  readonly documents: CountedList<Placement>;
+  readonly totals: Totals;
+  isExpanded: boolean;
+  /** another one after each change of what its row says */
+  revision: number;
+  leaf: object | undefined;
+}
+
+/** What a tree asks about its categories. */
+export interface TreeOptions {
+  readonly plan: Plan;
+  readonly isExpanded: (key: string, level: number) => boolean;
+}
+
+/** The tree. */
+export class Tree {
+  readonly whole: Category;
+  readonly #plan: Plan;
+  readonly #isExpanded: TreeOptions["isExpanded"];
+  readonly #categoryMeasure: Measure<Category>;
+  readonly #placementMeasure: Measure<Placement>;
+  #lastRevision = 0;
+
+  constructor({ plan, isExpanded }: TreeOptions) {
+    this.#plan = plan;
+    this.#isExpanded = isExpanded;
+    const extremes = {
+      extremeCount: plan.extremes.length,
+      isBetter: (index: number) => plan.isBetter(index),
+    };
+    this.#categoryMeasure = {
+      ...extremes,
+      compare: (left, right) => compareCategories(plan, left, right),
+      weightOf: (category) => 1 + (category.isExpanded ? innerWeight(category) : 0),
+      extremeOf: (category, index) => this.extremeOf(category, index),
+    };
+    this.#placementMeasure = {
+      ...extremes,
+      compare: (left, right) => comparePlacements(plan, left, right),
+      weightOf: () => 1,
+      extremeOf: ({ held }, index) => plan.readExtreme(held.row, held.origin, index),
+    };
+    this.whole = this.#create(undefined, undefined);
+  }
+
+  /** The least or greatest value below a category. */
+  extremeOf({ categories, documents }: Category, index: number): unknown {
+    const [one, other] = [categories.extreme(index), documents.extreme(index)];
+    if (one === undefined || other === undefined) return one ?? other;
+    return this.#plan.isBetter(index)(one, other) ? one : other;
+  }
+
+  /**
+   * Take in many documents at once, in place of all that was here: each category is sorted once. Yields how many steps of `2 × all.length`
+   * are done, every few thousand.
+   */
+  *build(all: readonly Held[]): Generator<number, void> {
+    const { whole } = this;
+    whole.children.clear();
+    const gathered = new Map<Category, Placement[]>([[whole, []]]);
+    for (const [index, held] of all.entries()) {
+      const measures = this.#plan.measure(held.row, held.origin);
+      held.keys = measures.keys;
+      held.placements = measures.paths.map((path) => {
+        const category = this.#gather(path, gathered);
+        const placement = { held, category, leaf: undefined };
+        gathered.get(category)?.push(placement);
+        return placement;
+      });
+      this.#count(held.placements, measures.parts, 1);
+      if (index % stepSize === stepSize - 1) yield index + 1;
+    }
+    let done = all.length;
+    for (const size of this.#settle(whole, gathered)) {
+      done += size;
+      yield Math.min(done, 2 * all.length);
+    }
+  }
+
+  /** Put a document in. */
+  insert(held: Held, measures: Measures): void {
+    held.keys = measures.keys;
+    held.revision = this.nextRevision();
+    held.placements = measures.paths.map((path): Placement => {
+      const category = this.#find(path);
+      const placement = { held, category, leaf: undefined };
+      category.documents.insert(placement);
+      return placement;
+    });
+    this.#count(held.placements, measures.parts, 1);
+    for (const { category } of held.placements) this.#bubble(category);
+  }
+
+  /** Take a document out; `measures` are those it was put in with. */
+  remove(held: Held, measures: Measures): void {
+    this.#count(held.placements, measures.parts, -1);
+    for (const placement of held.placements) {
+      const { category } = placement;
+      category.documents.remove(placement);
+      this.#bubble(category);
+      this.#prune(category);
+    }
+    held.placements = [];
+  }
+
+  /** A document stands where it stood, and adds something else. */
+  amend(held: Held, before: Measures, after: Measures): void {
+    held.keys = after.keys;
+    held.revision = this.nextRevision();
+    const isCounted = before.parts.some((part, index) => !isSamePart(part, after.parts[index]));
+    if (isCounted) {
+      this.#count(held.placements, before.parts, -1);
+      this.#count(held.placements, after.parts, 1);
+    }
+    if (this.#plan.extremes.length === 0) return;
+    for (const placement of held.placements) {
+      placement.category.documents.refresh(placement);
+      this.#bubble(placement.category);
+    }
+  }
+
+  /** Show or hide what is in a category. */
+  setExpanded(category: Category, isExpanded: boolean): void {
+    if (category.isExpanded === isExpanded) return;
+    category.isExpanded = isExpanded;
+    category.revision = this.nextRevision();
+    this.#bubble(category);
+  }
+
+  /** Ask of every category anew whether it is expanded. */
+  expandAnew(category: Category = this.whole): void {
+    for (const child of category.children.values()) {
+      const isExpanded = this.#isExpanded(child.key, child.level);
+      if (isExpanded !== child.isExpanded) child.revision = this.nextRevision();
+      child.isExpanded = isExpanded;
+      this.expandAnew(child);
+    }
+    category.categories.refreshAll();
+  }
+
+  nextRevision(): number {
+    this.#lastRevision += 1;
+    return this.#lastRevision;
+  }
+
+  #create(parent: Category | undefined, step: Step | undefined): Category {
+    const key = parent === undefined || step === undefined ? "" : categoryKey(parent.key, step);
+    const level = parent === undefined ? -1 : parent.level + 1;
+    return {
+      parent,
+      step,
+      key,
+      level,
+      children: new Map(),
+      categories: new CountedList(this.#categoryMeasure),
+      documents: new CountedList(this.#placementMeasure),
+      totals: new Totals(this.#plan),
+      isExpanded: parent === undefined || this.#isExpanded(key, level),
+      revision: this.nextRevision(),
+      leaf: undefined,
+    };
+  }
+
+  /** The category of a path, made where it is not there yet, and put among its neighbours. */
+  #find(path: readonly Step[]): Category {
+    let category = this.whole;
+    for (const step of path) {
+      let child = category.children.get(step.key);
+      if (child === undefined) {
+        child = this.#create(category, step);
+        category.children.set(step.key, child);
+        category.categories.insert(child);
+      }
+      category = child;
+    }
+    return category;
+  }
+
+  /** As {@link #find}, with its neighbours yet to be sorted. */
+  #gather(path: readonly Step[], gathered: Map<Category, Placement[]>): Category {
+    let category = this.whole;
+    for (const step of path) {
+      let child = category.children.get(step.key);
+      if (child === undefined) {
+        child = this.#create(category, step);
+        category.children.set(step.key, child);
+        gathered.set(child, []);
+      }
+      category = child;
+    }
+    return category;
+  }
+
+  /** Sort what was gathered, from the innermost categories outwards; yields how many documents were sorted since. */
+  *#settle(category: Category, gathered: ReadonlyMap<Category, Placement[]>): Generator<number, void> {
+    const placements = gathered.get(category) ?? [];
+    const documents = yield* sortInSteps(placements, this.#placementMeasure.compare, stepSize);
+    category.documents.build(documents);
+    const children = [...category.children.values()];
+    for (const child of children) yield* this.#settle(child, gathered);
+    category.categories.build(children.sort(this.#categoryMeasure.compare));
+    if (documents.length > 0) yield documents.length;
+  }
+
+  /** Add a document to the totals of all categories that it stands in, once each. */
+  #count(placements: readonly Placement[], parts: readonly unknown[], sign: 1 | -1): void {
+    const seen = placements.length > 1 ? new Set<Category>() : undefined;
+    for (const placement of placements) {
+      let category: Category | undefined = placement.category;
+      for (; category !== undefined && seen?.has(category) !== true; category = category.parent) {
+        seen?.add(category);
+        category.totals.add(parts, sign);
+        category.revision = this.nextRevision();
+      }
+    }
+  }
+
+  /** What is in a category weighs something else now: count again upwards, as far as it shows. */
+  #bubble(from: Category): void {
+    for (let category = from; category.parent !== undefined; category = category.parent)
+      category.parent.categories.refresh(category);
+  }
+
+  #prune(from: Category): void {
+    for (let category = from; category.parent !== undefined && isEmpty(category);) {
+      const { parent, step } = category;
+      assert(step !== undefined && parent.children.delete(step.key), "T1: a category is in the one above it");
+      parent.categories.remove(category);
+      this.#bubble(parent);
+      category = parent;
+    }
+  }
+}
+
+/** The rows within a category, shown or not. */
+export function innerWeight({ categories, documents }: Category): number {
+  return categories.weight + documents.weight;
+}
+
+function isEmpty({ categories, documents }: Category): boolean {
+  return categories.count === 0 && documents.count === 0;
+}
+
+function compareCategories(plan: Plan, left: Category, right: Category): number {
+  if (left === right || left.step === undefined || right.step === undefined) return 0;
+  return plan.compareSteps(left.step, right.step);
+}
+
+function comparePlacements(plan: Plan, { held: left }: Placement, { held: right }: Placement): number {
+  if (left === right) return 0;
+  const order = plan.compareKeys(keysOf(plan, left), keysOf(plan, right));
+  if (order !== 0) return order;
+  if (left.origin !== right.origin) return left.origin - right.origin;
+  return left.id < right.id ? -1 : 1;
+}
+
+/** What a document is ordered by. */
+export function keysOf(plan: Plan, held: Held): readonly unknown[] {
+  held.keys ??= plan.measure(held.row, held.origin).keys;
+  return held.keys;
+}
+
+function isSamePart(one: unknown, other: unknown): boolean {
+  if (!Array.isArray(one) || !Array.isArray(other)) return Object.is(one, other);
+  return one.length === other.length && one.every((key, index) => key === other[index]);
+}

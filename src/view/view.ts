@@ -1,0 +1,225 @@
+/**
+ * A view that is kept up to date: documents come and go, categories open and close, and any part of the rows can be read at any time.
+ *
+ * Guarantees
+ * - V1 after any changes it equals the view built afresh of what is there: rows, order, totals, bit for bit
+ * - V2 a change, and reading a window, take O(log n) and the size of what is read
+ * - V3 a row's key is the same for as long as it stands in the same place; its revision differs after each change of what it says
+ */
+import { viewLimits, type ViewDefinition } from "./definition.ts";
+import { planView, type Measures, type Plan, type SourcePlan, type ViewRow } from "./plan.ts";
+import {
+  gatherPlaces,
+  keyOfPlace,
+  showCategory,
+  showDocument,
+  totalsOf,
+  type Place,
+  type ShownRow,
+} from "./rows.ts";
+import { initialState, type ViewState } from "./state.ts";
+import type { TotalValue } from "./totals.ts";
+import { innerWeight, Tree, type Category, type Held } from "./tree.ts";
+
+/** A document that changed; without a row it is gone. */
+export interface ViewChange {
+  readonly origin: number;
+  readonly id: string;
+  readonly row: ViewRow | undefined;
+}
+
+/** A view over documents. */
+export class View {
+  readonly plan: Plan;
+  readonly #sources: readonly SourcePlan[];
+  readonly #held: readonly Map<string, Held>[];
+  #tree: Tree;
+  #expandedTo: number;
+  readonly #flipped: Set<string>;
+  readonly #selected: Set<string>;
+
+  constructor(definition: ViewDefinition, sources: readonly SourcePlan[], state: ViewState = initialState) {
+    this.plan = planView(definition, sources);
+    this.#sources = sources;
+    this.#held = sources.map(() => new Map());
+    this.#expandedTo = state.expandedTo;
+    this.#flipped = new Set(state.flipped);
+    this.#selected = new Set(state.selected);
+    this.#tree = this.#plant();
+  }
+
+  /** The categories, for who looks around in them. */
+  get tree(): Tree {
+    return this.#tree;
+  }
+
+  /** How many rows are shown. */
+  get rowCount(): number {
+    return innerWeight(this.#tree.whole);
+  }
+
+  /** What everything together comes to. */
+  get total(): {
+    readonly documentCount: number;
+    readonly totals: { readonly [column: string]: TotalValue };
+  } {
+    const { whole } = this.#tree;
+    return { documentCount: whole.totals.documentCount, totals: totalsOf(this.#tree, whole) };
+  }
+
+  /** Take in documents in place of all that was here; yields how much of the work is done, from 0 to 1. */
+  *build(rows: Iterable<{ readonly origin: number; readonly row: ViewRow }>): Generator<number, void> {
+    for (const held of this.#held) held.clear();
+    this.#tree = this.#plant();
+    const all: Held[] = [];
+    for (const { origin, row } of rows) {
+      const held = hold(origin, row);
+      this.#held[origin]?.set(row.id, held);
+      all.push(held);
+    }
+    for (const done of this.#tree.build(all)) yield done / (2 * all.length);
+  }
+
+  /** Take in what changed. */
+  apply(changes: Iterable<ViewChange>): void {
+    for (const { origin, id, row } of changes) {
+      const documents = this.#held[origin];
+      const held = documents?.get(id);
+      if (row === undefined) {
+        if (held !== undefined) this.#tree.remove(held, this.#measure(held));
+        documents?.delete(id);
+      } else if (held !== undefined) this.#change(held, row);
+      else {
+        const added = hold(origin, row);
+        documents?.set(id, added);
+        this.#tree.insert(added, this.#measure(added));
+      }
+    }
+  }
+
+  /** All documents of a source are others now. */
+  replaceSource(origin: number, rows: readonly ViewRow[]): void {
+    const ids = new Set(rows.map(({ id }) => id));
+    const gone = [...(this.#held[origin]?.keys() ?? [])].filter((id) => !ids.has(id));
+    this.apply(gone.map((id) => ({ origin, id, row: undefined })));
+    this.apply(rows.map((row) => ({ origin, id: row.id, row })));
+  }
+
+  /** The places of rows, from one on. */
+  places(from: number, count: number): readonly Place[] {
+    const wanted = Math.min(count, this.rowCount - from, viewLimits.window);
+    return from < 0 || wanted <= 0 ? [] : gatherPlaces(this.#tree.whole, this.plan, from, wanted);
+  }
+
+  /** What a row says. */
+  show(place: Place): ShownRow {
+    const key = this.keyOf(place);
+    const isSelected = this.#selected.has(key);
+    return "held" in place
+      ? showDocument(place, { plan: this.plan, sources: this.#sources, key, isSelected })
+      : showCategory(place, { plan: this.plan, totals: totalsOf(this.#tree, place), isSelected });
+  }
+
+  /** The key of a row. */
+  keyOf(place: Place): string {
+    return keyOfPlace(place, this.#sources);
+  }
+
+  /** A place that a document or category has now. */
+  placeOf(category: Category, document: { readonly origin: string; readonly id: string }): Place | undefined {
+    const origin = this.#sources.findIndex((source) => source.origin === document.origin);
+    const held = this.#held[origin]?.get(document.id);
+    return held?.placements.find((placement) => placement.category === category);
+  }
+
+  /** Expand or collapse categories. */
+  expand(categories: Iterable<Category>, isExpanded: boolean): void {
+    for (const category of categories) {
+      const { key, level } = category;
+      if (level < 0) continue;
+      if (isExpanded === level < this.#expandedTo) this.#flipped.delete(key);
+      else if (this.#flipped.size < viewLimits.stateKeys) this.#flipped.add(key);
+      else continue;
+      this.#tree.setExpanded(category, isExpanded);
+    }
+  }
+
+  /** Expand the categories of the first so many levels, and no others. */
+  expandTo(level: number): void {
+    this.#expandedTo = level;
+    this.#flipped.clear();
+    this.#tree.expandAnew();
+  }
+
+  /** Select rows by their keys, or no longer. */
+  select(keys: Iterable<string>, isSelected: boolean): void {
+    for (const key of keys) {
+      if (!isSelected) this.#selected.delete(key);
+      else if (this.#selected.size < viewLimits.stateKeys) this.#selected.add(key);
+    }
+  }
+
+  /** Whether a row is selected. */
+  isSelected(key: string): boolean {
+    return this.#selected.has(key);
+  }
+
+  /** How it is looked at. */
+  get state(): ViewState {
+    return {
+      version: 1,
+      expandedTo: this.#expandedTo,
+      flipped: [...this.#flipped],
+      selected: [...this.#selected],
+    };
+  }
+
+  /** Look at it otherwise. */
+  restore(state: ViewState): void {
+    this.#flipped.clear();
+    this.#selected.clear();
+    for (const key of state.flipped) this.#flipped.add(key);
+    for (const key of state.selected) this.#selected.add(key);
+    this.#expandedTo = state.expandedTo;
+    this.#tree.expandAnew();
+  }
+
+  #plant(): Tree {
+    const isExpanded = (key: string, level: number): boolean =>
+      level < this.#expandedTo !== this.#flipped.has(key);
+    return new Tree({ plan: this.plan, isExpanded });
+  }
+
+  #measure({ row, origin }: Held): Measures {
+    return this.plan.measure(row, origin);
+  }
+
+  #change(held: Held, row: ViewRow): void {
+    const before = this.#measure(held);
+    const after = this.plan.measure(row, held.origin);
+    if (standsAlike(this.plan, before, after)) {
+      held.row = row;
+      this.#tree.amend(held, before, after);
+      return;
+    }
+    this.#tree.remove(held, before);
+    held.row = row;
+    this.#tree.insert(held, after);
+  }
+}
+
+function hold(origin: number, row: ViewRow): Held {
+  return { origin, id: row.id, row, keys: undefined, placements: [], revision: 0 };
+}
+
+/** Whether a document stands in the same categories, in the same place among its neighbours. */
+function standsAlike(plan: Plan, before: Measures, after: Measures): boolean {
+  return (
+    before.paths.length === after.paths.length &&
+    before.paths.every((path, index) => {
+      const other = after.paths[index];
+      return path.length === other?.length && path.every((step, level) => step.key === other[level]?.key);
+    }) &&
+    plan.compareKeys(before.keys, after.keys) === 0
+  );
+}
