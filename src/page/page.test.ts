@@ -466,6 +466,20 @@ describe("a worker's death", () => {
     expect(await db.getAllDocumentIds()).toEqual([]);
   });
 
+  it("is not seen in a silence during which the page itself was starved", async () => {
+    world.kill("silent");
+    const call = codeOf(db.getAllDocumentIds());
+    await settle();
+    for (let round = 0; round < 20; round += 1) {
+      world.env.starve(7_000);
+      await world.env.advance(0);
+    }
+    expect(world.spawnCount).toBe(1);
+    await world.env.advance(21_000);
+    expect(await call).toBe("worker/restarted");
+    expect(world.spawnCount).toBe(2);
+  });
+
   it("is not seen in a call that takes long", async () => {
     const doc = await db.createDocument(note("one"));
     const hand = holdDrafts();

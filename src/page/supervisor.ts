@@ -10,8 +10,8 @@
  * ```
  *
  * Death is seen in three ways: the worker's error event; the Web Lock that the worker holds for life falls to
- * the page; a call is under way and the worker stays silent for several beats. Beats are counted, not timed,
- * so that a laptop's sleep is no silence.
+ * the page; a call is under way and the worker stays silent for several beats. A beat counts when it comes in time:
+ * where the page itself was starved, frozen or asleep, so was the worker, and silence tells nothing.
  */
 import { signal, type ReadonlySignal } from "@preact/signals-core";
 import type { WorkerEvent, WorkerOptions } from "../../worker/api.ts";
@@ -19,6 +19,7 @@ import { CofferError, toCofferError, type PageEnv, type Release } from "../std/i
 import { connectWorker, type WorkerCalls, type WorkerHandle, type WorkerSource } from "./connect.ts";
 
 const beatMs = 5_000;
+const inTimeMs = 6_000;
 const silentBeatsOfTheDead = 3;
 const answerWithinMs = 500;
 const calmMs = 30_000;
@@ -163,15 +164,8 @@ export class Supervisor {
     const { env } = this.#options;
     const confirm = async (): Promise<void> => {
       if (life.over.signal.aborted) return;
-      let release: Release = () => undefined;
-      const silence = new Promise<void>((resolve) => {
-        release = env.setTimer(answerWithinMs, () => {
-          this.#die(life, new CofferError("worker/failed"));
-          resolve();
-        });
-      });
-      await Promise.race([life.api.ping(), silence]);
-      release();
+      const release = env.setTimer(answerWithinMs, () => this.#die(life, new CofferError("worker/failed")));
+      void life.api.ping().then(release);
     };
     env.withLock(lifeLock, { signal: life.over.signal }, confirm).catch(() => undefined);
   }
@@ -179,24 +173,28 @@ export class Supervisor {
   /** While a call is under way, ask at every beat; an answer to any of the questions ends the silence. */
   #awaitBeat(life: Life): void {
     if (life.beat !== undefined) return;
+    const { env } = this.#options;
     life.silentBeats = 0;
-    const beat = (): void => {
-      life.beat = undefined;
-      if (life.pending.size === 0 || life.over.signal.aborted) return;
-      if (life.silentBeats >= silentBeatsOfTheDead) {
-        this.#die(life, new CofferError("worker/failed"));
-        return;
-      }
-      life.silentBeats += 1;
-      life.api.ping().then(
-        () => {
-          life.silentBeats = 0;
-        },
-        () => undefined,
-      );
-      life.beat = this.#options.env.setTimer(beatMs, beat);
+    const ask = (): void => {
+      const askedAtMs = env.monotonicMs();
+      life.beat = env.setTimer(beatMs, () => {
+        life.beat = undefined;
+        if (life.pending.size === 0 || life.over.signal.aborted) return;
+        const isInTime = env.monotonicMs() - askedAtMs < inTimeMs;
+        if (isInTime && life.silentBeats++ >= silentBeatsOfTheDead) {
+          this.#die(life, new CofferError("worker/failed"));
+          return;
+        }
+        life.api.ping().then(
+          () => {
+            life.silentBeats = 0;
+          },
+          () => undefined,
+        );
+        ask();
+      });
     };
-    life.beat = this.#options.env.setTimer(beatMs, beat);
+    ask();
   }
 
   #die(life: Life | undefined, cause: CofferError): void {

@@ -23,6 +23,8 @@ export type PlainDoc = { [key: string]: never };
 export interface TestEnv extends Env {
   /** run the timers that are due within the time, in order, with what follows from each */
   advance(byMs: number): Promise<void>;
+  /** time passes, and no timer runs: the thread is starved, frozen or asleep */
+  starve(forMs: number): void;
   freeLock(name: string): void;
   readonly timerCount: () => number;
 }
@@ -54,11 +56,14 @@ export function createTestEnv(): TestEnv {
           .toSorted((one, other) => one.dueMs - other.dueMs)[0];
         if (next === undefined) break;
         timers.delete(next);
-        nowMs = next.dueMs;
+        nowMs = Math.max(nowMs, next.dueMs);
         next.run();
         await settle();
       }
       nowMs = untilMs;
+    },
+    starve(forMs) {
+      nowMs += forMs;
     },
     freeLock: (name) => locks.get(name)?.(),
     timerCount: () => timers.size,
