@@ -185,15 +185,27 @@ export class Tail {
   /** Judge again some of what is due. */
   async #dueSlice(): Promise<void> {
     const positions: number[] = [];
+    const taken: CommitHash[] = [];
     for (const commitHash of this.#due) {
       if (positions.length === dueCount) break;
-      this.#due.delete(commitHash);
+      taken.push(commitHash);
       const row = this.#core.ledger.find(commitHash);
       if (row?.verdict === "waiting") positions.push(row.position);
     }
     const records = await this.#core.store.readRecords(positions.sort((a, b) => a - b));
     await this.#mark(records);
-    for (const record of records) await this.#handOn(await judgeRecord(this.#core, this.#core.tools, record));
+    for (const commitHash of taken) this.#due.delete(commitHash);
+    let handledCount = 0;
+    try {
+      for (const record of records) {
+        await this.#handOn(await judgeRecord(this.#core, this.#core.tools, record));
+        handledCount += 1;
+      }
+    } catch (error) {
+      // They are tried again.
+      this.#addDue(records.slice(handledCount).map(({ commitHash }) => commitHash));
+      throw error;
+    }
   }
 
   async #handOn(outcome: JudgeOutcome): Promise<void> {
