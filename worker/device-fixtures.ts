@@ -52,6 +52,7 @@ export async function startDevice(
     openTransport,
     codec: createChangeCodec((bytes) => crypto.sha256(bytes)),
     loadEngine,
+    prepareEngine: () => undefined,
   }));
   await api.start({ name: "coffer", wasmUrl: undefined, lifeLock: "life" }, (batch) => {
     events.push(...batch);

@@ -121,6 +121,7 @@ function createSource(env: Env, storage: Storage): { source: WorkerSource; kill:
           throw new Error("no servers here");
         },
         loadEngine: () => loadAutomerge(() => readFile(wasm)),
+        prepareEngine: () => undefined,
       }));
       expose(
         {

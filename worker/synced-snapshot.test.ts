@@ -190,6 +190,7 @@ async function openSession(replica: Replica, password: string) {
     },
     codec: createChangeCodec((bytes) => crypto.sha256(bytes)),
     loadEngine,
+    prepareEngine: () => undefined,
   }));
   await host.start({ name: "coffer", wasmUrl: undefined, lifeLock: "life" }, () => undefined);
   await tenantCalls(host).openTenant(replica.tenantId, { userName: undefined, password, keepSession: false });

@@ -6,7 +6,7 @@
 import automergeWasmUrl from "@automerge/automerge/automerge.wasm?url";
 import { expose, transferHandlers } from "comlink";
 import { createFastHash, createWebCrypto } from "../src/crypto/index.ts";
-import { createChangeCodec, loadAutomerge } from "../src/doc/index.ts";
+import { createChangeCodec, createEngineFile } from "../src/doc/index.ts";
 import { createSystemEnv, installErrorMessages, installErrorTransfer } from "../src/std/index.ts";
 import { createDexieStorage } from "../src/store/index.ts";
 import { createHttpTransport, createWebSocketTransport } from "../src/sync/index.ts";
@@ -20,15 +20,22 @@ const env = createSystemEnv();
 const crypto = createWebCrypto(env, createFastHash().sha256);
 const codec = createChangeCodec((bytes) => crypto.sha256(bytes));
 
-const service = createService((options) => ({
-  env,
-  crypto,
-  codec,
-  storage: createDexieStorage(env),
-  scope: options.name,
-  openTransport: (url) => ({ http: createHttpTransport(env, url), live: createWebSocketTransport(env, url) }),
-  loadEngine: () => loadAutomerge(options.wasmUrl ?? automergeWasmUrl),
-}));
+const service = createService((options) => {
+  const engine = createEngineFile(env, options.wasmUrl ?? automergeWasmUrl);
+  return {
+    env,
+    crypto,
+    codec,
+    storage: createDexieStorage(env),
+    scope: options.name,
+    openTransport: (url) => ({
+      http: createHttpTransport(env, url),
+      live: createWebSocketTransport(env, url),
+    }),
+    loadEngine: () => engine.load(),
+    prepareEngine: () => engine.prepare(),
+  };
+});
 
 function postEvents(events: readonly WorkerEvent[]): void {
   self.postMessage({ events } satisfies EventMessage);

@@ -21,6 +21,7 @@ export {
   type ReplayResult,
 } from "./doc.ts";
 export { isEmptyChange } from "./empty-change.ts";
+export { createEngineFile, type EngineFile } from "./engine-file.ts";
 export { loadAutomerge } from "./load.ts";
 export { snapshotLimits } from "./snapshot.ts";
 export { summarizeValue, summaryLimits, type Summary } from "./summary.ts";

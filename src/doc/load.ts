@@ -4,12 +4,13 @@ import { createDocEngine } from "./engine.ts";
 
 let loading: Promise<DocEngine> | undefined;
 
+/** Where `automerge.wasm` is: its URL, a request for it, or a function that gives its bytes. */
+export type WasmSource = string | Request | (() => Promise<Uint8Array>);
+
 /**
  * Load Automerge, once for each thread; later calls give the same engine. A load that failed is tried again by the next call.
- *
- * @param wasm URL of `automerge.wasm`, or a function that gives its bytes
  */
-export function loadAutomerge(wasm: string | (() => Promise<Uint8Array>)): Promise<DocEngine> {
+export function loadAutomerge(wasm: WasmSource): Promise<DocEngine> {
   loading ??= load(wasm).catch((cause: unknown) => {
     loading = undefined;
     throw cause;
@@ -17,9 +18,9 @@ export function loadAutomerge(wasm: string | (() => Promise<Uint8Array>)): Promi
   return loading;
 }
 
-async function load(wasm: string | (() => Promise<Uint8Array>)): Promise<DocEngine> {
+async function load(wasm: WasmSource): Promise<DocEngine> {
   const automerge = await import("@automerge/automerge/slim");
-  await automerge.initializeWasm(typeof wasm === "string" ? wasm : await wasm());
+  await automerge.initializeWasm(typeof wasm === "function" ? await wasm() : wasm);
   const { sha256 } = createWebVerifier();
   return createDocEngine({
     empty: automerge.getBackend(automerge.init()),

@@ -70,6 +70,7 @@ export class SimDevice {
       scope: options.name,
       codec: engine,
       loadEngine: () => Promise.resolve(engine),
+      prepareEngine: () => undefined,
       openTransport: () => network.open(env),
     }));
     const tab = new SimTab(env, api);

@@ -44,6 +44,8 @@ export interface TenantWorld {
   readonly openTransport: (url: string) => Transport;
   readonly codec: ChangeCodec;
   readonly loadEngine: () => Promise<DocEngine>;
+  /** see to it that the engine can be loaded without a network later */
+  readonly prepareEngine: () => void;
 }
 
 /** The keys of an unlocked tenant. Gone when it is locked. */

@@ -283,7 +283,10 @@ export class TenantSession {
       },
     });
     this.rows.start();
-    void this.#follower.catchUp().then(() => this.subscriptions.refresh());
+    void this.#follower.catchUp().then(() => {
+      this.core.world.prepareEngine();
+      return this.subscriptions.refresh();
+    });
     void finishErasing(this.core);
   }
 
