@@ -4,6 +4,7 @@
  * | File | From | Form | Why so |
  * |---|---|---|---|
  * | `index.js` | `src/index.ts` | ES, readable | the application's bundler finds the worker by the literal it contains |
+ * | `expressions.js` | `src/expressions.ts` | ES, readable | pure functions, which a bundler takes apart |
  * | `more.js` | `src/page/more.ts` | ES, minified, one file | what the first screen does without; `index.js` and the script tag import it when it is needed |
  * | `worker.js`, `automerge.wasm` | `worker/worker.ts` | ES, minified, one file | a normal build: library mode would inline the wasm |
  * | `service-worker.js` | `sw/service-worker.ts` | ES, readable | imported by an application's own service worker |
@@ -60,6 +61,7 @@ export function libraryBuilds({ root, outDir }) {
   const base = common(root, outDir);
   return [
     { name: "index.js", entry: "src/index.ts", config: page(base) },
+    { name: "expressions.js", entry: "src/expressions.ts", config: expressions(base) },
     { name: "more.js", entry: "src/page/more.ts", config: lazyPage(base) },
     { name: "worker.js", entry: "worker/worker.ts", config: worker(base) },
     { name: "service-worker.js", entry: "sw/service-worker.ts", config: serviceWorkerModule(base) },
@@ -84,6 +86,17 @@ function page(base) {
       minify: false,
       lib: { entry: "src/index.ts", formats: ["es"], fileName: () => "index.js" },
       rolldownOptions: { external: ["@preact/signals-core"], output: { codeSplitting: false } },
+    },
+  });
+}
+
+/** @param {InlineConfig} base */
+function expressions(base) {
+  return extend(base, {
+    build: {
+      minify: false,
+      lib: { entry: "src/expressions.ts", formats: ["es"], fileName: () => "expressions.js" },
+      rolldownOptions: { output: { codeSplitting: false } },
     },
   });
 }

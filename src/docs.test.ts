@@ -7,6 +7,8 @@ import { posix } from "node:path";
 import { describe, expect, test } from "vitest";
 import { fromRoot } from "../build/paths.mjs";
 import { currentProtocol, protocolPath, renderProtocol } from "../scripts/docs.mjs";
+import { arity } from "./expr/expression.ts";
+import { parseExpression, printExpression } from "./expr/index.ts";
 import { errorCodes } from "./std/error-codes.ts";
 
 interface Page {
@@ -122,6 +124,7 @@ function exportsOf(path: string): string[] {
 
 const publicNames: Readonly<Record<string, readonly string[]>> = {
   cofferdb: [...exportsOf("src/index.ts"), ...exportsOf("src/page/index.ts")],
+  "cofferdb/expressions": exportsOf("src/expressions.ts"),
   "cofferdb/service-worker": exportsOf("sw/service-worker.ts"),
 };
 
@@ -240,6 +243,26 @@ describe("the documentation", () => {
 
   test("names the package's version", () => {
     expect(unique(findAll(read("README.md"), /cofferdb-(\d+\.\d+\.\d+)\.tgz/g))).toEqual([manifest.version]);
+  });
+});
+
+describe("the page of expressions", () => {
+  const page = read("docs/expressions.md");
+
+  test("tells every operator", () => {
+    const told = spansOf(page.split("## Functions")[1] ?? "");
+    expect(Object.keys(arity).filter((op) => !told.includes(op))).toEqual([]);
+  });
+
+  test("shows texts that are printed as they stand", () => {
+    const texts = findAll(page, /^```expression\n([\s\S]*?)^```$/gm).flatMap((block) =>
+      block.trim().split("\n"),
+    );
+    expect(texts.length).toBeGreaterThan(4);
+    for (const text of texts) {
+      const verdict = parseExpression(text);
+      expect(verdict.kind === "expression" ? printExpression(verdict.expression) : verdict).toBe(text);
+    }
   });
 });
 

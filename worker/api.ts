@@ -183,7 +183,7 @@ export interface DraftMessage {
  * and `at`.
  */
 export interface QueryMessage {
-  readonly filter: Expression | undefined;
+  readonly filter: Expression | string | undefined;
   readonly sort: readonly SortKey[];
   readonly limit: number | undefined;
   readonly offset: number;

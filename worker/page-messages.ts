@@ -4,10 +4,10 @@
  */
 import { CofferError, type AuthorKey } from "../src/std/index.ts";
 import { draftLimits, type DraftOperation, type DraftValue, type Path } from "../src/draft/index.ts";
-import { parseDefinition, parseExpression, type Expression } from "../src/expr/index.ts";
+import { judgeExpression, parseDefinition, type Definition, type Expression } from "../src/expr/index.ts";
 import { isBranchName, versionField } from "../src/tenant/index.ts";
 import { requireAuthorKey } from "./host.ts";
-import type { DatabaseShape, DraftMessage, Migration, QueryMessage } from "./api.ts";
+import type { DatabaseShape, DraftMessage, Migration } from "./api.ts";
 
 const maxValues = 512;
 const shapeLimits = { defaults: 256, migrations: 64, fields: 64 };
@@ -53,10 +53,12 @@ function readList(message: unknown, at: string, maxCount: number): readonly unkn
 }
 
 /** Read a query of the page. @throws `input/invalid` with `at` */
-export function readQuery(message: unknown): QueryMessage {
-  const verdict = parseDefinition(message);
-  if (verdict.kind === "malformed") invalid(verdict.at);
-  return verdict.definition;
+export function readQuery(query: unknown): Definition {
+  const verdict = parseDefinition(query);
+  if (verdict.kind === "definition") return verdict.definition;
+  const { at, message, position } = verdict;
+  const said = message === undefined ? {} : { position, message: `The filter is no expression: ${message}.` };
+  throw new CofferError("input/invalid", { at, ...said });
 }
 
 /** Read the values of new documents. @throws `input/invalid` with `at`, `input/too-large` */
@@ -221,7 +223,7 @@ export function readShape(message: unknown): DatabaseShape {
     if (!isNatural(to) || to < 1 || to > version) invalid(`${at}.to`);
     if (!isFields(set) || !isShaped(set, shapeLimits.fields)) invalid(`${at}.set`);
     const fields = Object.entries(set).map(([field, input]): [string, Expression] => {
-      const verdict = parseExpression(input);
+      const verdict = judgeExpression(input);
       if (verdict.kind === "malformed") invalid(`${at}.set.${field}.${verdict.at}`);
       return [field, verdict.expression];
     });

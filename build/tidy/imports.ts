@@ -38,6 +38,7 @@ const contractRooms: readonly string[] = ["page", "tenant"];
 const topFiles: Readonly<Record<string, readonly string[]>> = {
   "src/index.ts": ["std", "draft", "expr", "view", "page"],
   "src/global.ts": ["std", "draft", "expr", "view", "page"],
+  "src/expressions.ts": ["expr"],
 };
 
 /** Each composition root, and what it must never reach, even through others. Type-only imports do not count. */
@@ -47,7 +48,7 @@ export const roots: readonly { name: string; starts: RegExp; never: readonly Reg
   { name: "server", starts: /^server\//, never: [/^src\/(keys|doc|page|sim)\//, /^@automerge\//, /^dexie$/] },
   {
     name: "page",
-    starts: /^src\/(page\/|index\.ts$|global\.ts$)/,
+    starts: /^src\/(page\/|index\.ts$|expressions\.ts$|global\.ts$)/,
     never: [/^src\/(crypto|sim)\//, /^@automerge\//, /^dexie$/, /^@noble\//, /^@hpke\//, /^hash-wasm$/],
   },
 ];
@@ -83,9 +84,13 @@ export function importsOf(source: Source): Import[] {
 /** The package's own names, which the demo uses as a stranger would. */
 const packageNames: Readonly<Record<string, string>> = {
   cofferdb: "src/index.ts",
+  "cofferdb/expressions": "src/expressions.ts",
   "cofferdb/worker": "worker/worker.ts",
   "cofferdb/service-worker": "sw/service-worker.ts",
 };
+
+/** What an application's page imports. */
+const publicFiles: ReadonlySet<string> = new Set(["src/index.ts", "src/expressions.ts"]);
 
 function resolveImport(from: string, specifier: string): string {
   const plain = specifier.replace(/\?.*$/, "");
@@ -165,7 +170,7 @@ function judgeRoot(root: string, { target, isType }: Import): string | undefined
   }
   // The contract between page and worker is written in the public API's own types.
   if (root === "worker" && target === "src/page/types.ts" && isType) return undefined;
-  if (["bench", "e2e"].includes(root) && target === "src/index.ts") return undefined;
+  if (["bench", "e2e"].includes(root) && publicFiles.has(target)) return undefined;
   return /^src\/[^/]+\/index\.ts$/.test(target)
     ? undefined
     : `of a room, only its index.ts may be imported: ${target}`;
@@ -173,7 +178,7 @@ function judgeRoot(root: string, { target, isType }: Import): string | undefined
 
 /** The demo is an application: the public API, and the service worker's module, are all it sees. */
 function judgeDemo(target: string): string | undefined {
-  if (target.startsWith("demo/") || target === "src/index.ts" || target === "sw/service-worker.ts")
+  if (target.startsWith("demo/") || publicFiles.has(target) || target === "sw/service-worker.ts")
     return undefined;
   return `the demo sees only the public API, not ${target}`;
 }

@@ -68,6 +68,7 @@ test("the tarball holds the built files, the licence and no sources", async () =
   const files = await readdir(packageFolder, { recursive: true });
   const needed = [
     "index.js",
+    "expressions.js",
     "more.js",
     "worker.js",
     "automerge.wasm",

@@ -1,4 +1,4 @@
-/** Builders: small functions that write expressions. They check nothing; `parseExpression` does. */
+/** Builders: small functions that write expressions. They check nothing; `judgeExpression` does. */
 import { fieldPath, type Expression, type FieldPath, type Literal, type Operator } from "./expression.ts";
 
 /** What is compared: a field by its path, or any expression. */
@@ -65,14 +65,14 @@ export const lower = (of: Operand): Expression => unary("lower", of);
 /** Units of a text, elements of a list, bytes of a byte string. */
 export const length = (of: Operand): Expression => unary("length", of);
 
-/** The year of a date, in UTC. */
-export const year = (of: Operand): Expression => unary("year", of);
+/** The year of a date, in UTC or a time zone. */
+export const year = (of: Operand, zone?: Comparand): Expression => ofDate("year", of, zone);
 
-/** The month of a date, in UTC: 1…12. */
-export const month = (of: Operand): Expression => unary("month", of);
+/** The month of a date, in UTC or a time zone: 1…12. */
+export const month = (of: Operand, zone?: Comparand): Expression => ofDate("month", of, zone);
 
-/** The day of the month of a date, in UTC: 1…31. */
-export const day = (of: Operand): Expression => unary("day", of);
+/** The day of the month of a date, in UTC or a time zone: 1…31. */
+export const day = (of: Operand, zone?: Comparand): Expression => ofDate("day", of, zone);
 
 /** The first that is neither missing nor `null`. */
 export const coalesce = (first: Operand, ...rest: readonly Comparand[]): Expression => ({
@@ -82,15 +82,20 @@ export const coalesce = (first: Operand, ...rest: readonly Comparand[]): Express
 
 const unary = (op: Operator, of: Operand): Expression => ({ op, args: [operand(of)] });
 
+const ofDate = (op: Operator, of: Operand, zone: Comparand | undefined): Expression =>
+  zone === undefined ? unary(op, of) : binary(op, of, zone);
+
 const binary = (op: Operator, left: Operand, right: Comparand): Expression => ({
   op,
   args: [operand(left), comparand(right)],
 });
 
-function operand(of: Operand): Expression {
+/** What is compared, as an expression. */
+export function operand(of: Operand): Expression {
   return typeof of === "object" && "op" in of ? of : field(of);
 }
 
-function comparand(of: Comparand): Expression {
+/** What it is compared with, as an expression. */
+export function comparand(of: Comparand): Expression {
   return typeof of === "object" && of !== null && "op" in of ? of : value(of);
 }

@@ -3,7 +3,14 @@
  * expression once. What lies past the limits of depth and size is missing, so that even an expression that no
  * parser has seen cannot cost without bound.
  */
-import { expressionLimits, type Expression, type FieldPath, type Literal } from "./expression.ts";
+import {
+  expressionLimits,
+  type Expression,
+  type FieldPath,
+  type Literal,
+  type Operator,
+} from "./expression.ts";
+import { functions } from "./functions.ts";
 import { isSame, kindOf, readPath } from "./value.ts";
 
 /** A compiled expression: `undefined` stands for missing. */
@@ -60,23 +67,14 @@ function compileAt(expression: Expression, budget: Budget): Read {
       return isOneOf(first, expression.values);
     case "coalesce":
       return (value) => firstPresent(args, value);
-    case "lower":
-      return (value) => lowered(first(value));
-    case "length":
-      return (value) => lengthOf(first(value));
-    case "year":
-      return (value) => datePart(first(value), (date) => date.getUTCFullYear());
-    case "month":
-      return (value) => datePart(first(value), (date) => date.getUTCMonth() + 1);
-    case "day":
-      return (value) => datePart(first(value), (date) => date.getUTCDate());
-    default: {
-      const holds = relations[expression.op];
-      return (value) => holds(first(value), second(value));
-    }
+    case "if":
+      return (value) => (first(value) === true ? second(value) : args[2]?.(value));
+    default:
+      return applied(expression.op, args);
   }
 }
 
+type Lazy = "and" | "or" | "not" | "exists" | "coalesce" | "if";
 type Relation = "eq" | "neq" | "lt" | "lte" | "gt" | "gte" | "contains" | "startsWith" | "endsWith";
 
 const relations: Readonly<Record<Relation, (left: unknown, right: unknown) => boolean>> = {
@@ -90,6 +88,24 @@ const relations: Readonly<Record<Relation, (left: unknown, right: unknown) => bo
   startsWith: (left, right) => isText(left) && isText(right) && left.startsWith(right),
   endsWith: (left, right) => isText(left) && isText(right) && left.endsWith(right),
 };
+
+const isRelation = (op: string): op is Relation => Object.hasOwn(relations, op);
+
+/** A function of its arguments' values; an operator that nobody has judged may be none. */
+function applied(op: Exclude<Operator, Lazy>, args: readonly Read[]): Read {
+  const [first = missing, second = missing, third = missing] = args;
+  if (isRelation(op)) {
+    const holds = relations[op];
+    return (value) => holds(first(value), second(value));
+  }
+  if (!Object.hasOwn(functions, op)) return missing;
+  const { of, ofAll } = functions[op];
+  if (ofAll !== undefined) return (value) => ofAll(args.map((arg) => arg(value)));
+  if (args.length === 1) return (value) => of(first(value));
+  if (args.length === 2) return (value) => of(first(value), second(value));
+  if (args.length === 3) return (value) => of(first(value), second(value), third(value));
+  return (value) => of(...args.map((arg) => arg(value)));
+}
 
 const isText = (value: unknown): value is string => typeof value === "string";
 
@@ -138,17 +154,4 @@ function firstPresent(args: readonly Read[], value: unknown): unknown {
     if (found !== null && kindOf(found) !== "missing") return found;
   }
   return undefined;
-}
-
-function lowered(value: unknown): string | undefined {
-  return isText(value) ? value.toLowerCase() : undefined;
-}
-
-function lengthOf(value: unknown): number | undefined {
-  if (isText(value) || Array.isArray(value) || value instanceof Uint8Array) return value.length;
-  return undefined;
-}
-
-function datePart(value: unknown, part: (date: Date) => number): number | undefined {
-  return value instanceof Date && !Number.isNaN(value.getTime()) ? part(value) : undefined;
 }

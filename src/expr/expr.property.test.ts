@@ -7,7 +7,7 @@ import {
   evaluate,
   matches,
   parseDefinition,
-  parseExpression,
+  judgeExpression,
 } from "./index.ts";
 import { arity, type Expression, type Literal, type Operator, type SortKey } from "./expression.ts";
 
@@ -70,7 +70,7 @@ describe("expressions", () => {
   it("survive parsing unchanged", () => {
     fc.assert(
       fc.property(expression, (of) => {
-        expect(parseExpression(of)).toEqual({ kind: "expression", expression: of });
+        expect(judgeExpression(of)).toEqual({ kind: "expression", expression: of });
       }),
     );
   });

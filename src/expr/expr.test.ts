@@ -25,7 +25,7 @@ import {
   not,
   or,
   parseDefinition,
-  parseExpression,
+  judgeExpression,
   startsWith,
   value,
   year,
@@ -196,7 +196,7 @@ describe("parseDefinition", () => {
 
   it("keeps nothing of its input", () => {
     const due = new Date(5);
-    const verdict = parseExpression(value(due));
+    const verdict = judgeExpression(value(due));
     due.setTime(6);
     expect(verdict).toEqual({ kind: "expression", expression: value(new Date(5)) });
   });
@@ -226,9 +226,9 @@ describe("parseDefinition", () => {
   it("refuses what is too deep or too large", () => {
     let deep: Expression = value(true);
     for (let level = 0; level <= expressionLimits.depth; level += 1) deep = not(deep);
-    expect(parseExpression(deep).kind).toBe("malformed");
+    expect(judgeExpression(deep).kind).toBe("malformed");
     const wide = and(...Array.from({ length: 200 }, () => or(eq("a", 1), eq("b", 2))));
-    expect(parseExpression(wide).kind).toBe("malformed");
-    expect(parseExpression(value("x".repeat(expressionLimits.textLength + 1))).kind).toBe("malformed");
+    expect(judgeExpression(wide).kind).toBe("malformed");
+    expect(judgeExpression(value("x".repeat(expressionLimits.textLength + 1))).kind).toBe("malformed");
   });
 });

@@ -47,8 +47,8 @@ export function collatorOf(locale: string | undefined): Intl.Collator {
   return collator;
 }
 
-/** Compare two values that are not missing. */
-export function compareValues(left: unknown, right: unknown, collator: Intl.Collator): number {
+/** Compare two values that are not missing; without a collator texts compare by code unit, which is the same on every device. */
+export function compareValues(left: unknown, right: unknown, collator?: Intl.Collator): number {
   const kind = kindOf(left);
   const otherKind = kindOf(right);
   if (kind !== otherKind) return kinds.indexOf(kind) - kinds.indexOf(otherKind);
@@ -64,9 +64,9 @@ export function compareValues(left: unknown, right: unknown, collator: Intl.Coll
   }
 }
 
-function compareTexts(left: string, right: string, collator: Intl.Collator): number {
+function compareTexts(left: string, right: string, collator: Intl.Collator | undefined): number {
   if (left === right) return 0;
-  return collator.compare(left, right) || (left < right ? -1 : 1);
+  return collator?.compare(left, right) || (left < right ? -1 : 1);
 }
 
 function compareNumbers(left: number, right: number): number {

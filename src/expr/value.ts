@@ -82,3 +82,38 @@ export function isSame(left: unknown, right: unknown, depth: number = expression
       return left === right;
   }
 }
+
+/**
+ * A key that two values share exactly if they are the same: scalars by themselves, the others as texts. Missing values have
+ * `undefined`.
+ */
+export function sameKey(of: unknown, depth: number = expressionLimits.depth * 2): unknown {
+  switch (kindOf(of)) {
+    case "missing":
+      return undefined;
+    case "null":
+    case "boolean":
+    case "number":
+      return of === 0 ? 0 : of;
+    case "string":
+      // Texts that look like other keys are told apart by their first character.
+      return `s${of as string}`;
+    case "date":
+      return `d${(of as Date).getTime()}`;
+    case "bytes":
+      return `b${(of as Uint8Array).join()}`;
+    case "list":
+      return `l${depth > 0 ? (of as readonly unknown[]).map((one) => keyPart(sameKey(one, depth - 1))).join("") : ""}`;
+    case "map": {
+      const entries = depth > 0 ? Object.entries(of as object) : [];
+      entries.sort(([one], [other]) => (one < other ? -1 : 1));
+      return `m${entries.map(([key, one]) => keyPart(key) + keyPart(sameKey(one, depth - 1))).join("")}`;
+    }
+  }
+}
+
+/** With its length in front no part runs into the next, and nothing has to be escaped. */
+function keyPart(key: unknown): string {
+  const text = String(key);
+  return `${text.length}:${text}`;
+}

@@ -4,7 +4,7 @@
  */
 import type { DatabaseShape } from "../../worker/api.ts";
 import type { decodeValue, DocValue, DraftValue, encodeInitialValue } from "../draft/index.ts";
-import { parseExpression } from "../expr/index.ts";
+import { judgeExpression } from "../expr/index.ts";
 import { CofferError, type ErrorIssue } from "../std/index.ts";
 import type { Migration, OpenDatabaseOptions, StandardResult, StandardSchema } from "./types.ts";
 
@@ -158,7 +158,7 @@ function readMigration(migration: Migration, at: string, version: number): Migra
   if (fields.length > maxFields) invalid(`${at}.set`, `at most ${maxFields} fields`);
   const read = fields.map(([field, input]) => {
     if (field === versionField) invalid(`${at}.set`, `no ${versionField}: it is the version's own`);
-    const verdict = parseExpression(input);
+    const verdict = judgeExpression(input);
     if (verdict.kind === "malformed")
       invalid(`${at}.set.${field}`, `an expression, wrong at "${verdict.at}"`);
     return [field, verdict.expression] as const;

@@ -353,7 +353,8 @@ export interface Doc<T extends object = Record<string, unknown>> {
 }
 
 export interface QueryDefinition {
-  readonly filter?: Expression;
+  /** built, or as text: `"status = 'open' and total(amount) > 100"` */
+  readonly filter?: Expression | string;
   readonly sort?: readonly SortKey[];
   readonly limit?: number;
   readonly offset?: number;

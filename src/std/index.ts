@@ -24,6 +24,7 @@ export {
 export { ByteReader, ByteWriter } from "./codec.ts";
 export { createPageEnv, createSystemEnv, type Channel, type Env, type PageEnv, type Release } from "./env.ts";
 export { errorCodes, isErrorCode, type CofferErrorCode } from "./error-codes.ts";
+export { exactSum, ExactSum } from "./exact-sum.ts";
 export { installErrorMessages } from "./error-messages.ts";
 export { CofferError, isCofferError, toCofferError, type ErrorDetails, type ErrorIssue } from "./error.ts";
 export {

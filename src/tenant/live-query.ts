@@ -2,8 +2,8 @@
  * One live query over a catalog: filter, sort and limit by a plain scan of the summaries, and what changed since it was last told.
  */
 import type { DocId } from "../std/index.ts";
-import { compileFilter, sortFirst } from "../expr/index.ts";
-import type { QueryMessage, SummaryRow } from "../../worker/api.ts";
+import { compileFilter, sortFirst, type Definition } from "../expr/index.ts";
+import type { SummaryRow } from "../../worker/api.ts";
 import type { Catalog, CatalogDoc } from "./catalog.ts";
 import type { CompiledShape } from "./shape.ts";
 
@@ -21,16 +21,16 @@ interface ToldRow {
 
 /** Evaluates one query again and again, and says what is new. */
 export class LiveQuery {
-  #query: QueryMessage;
+  #query: Definition;
   readonly #shape: CompiledShape | undefined;
   #told = new Map<DocId, ToldRow>();
 
-  constructor(query: QueryMessage, shape?: CompiledShape) {
+  constructor(query: Definition, shape?: CompiledShape) {
     this.#query = query;
     this.#shape = shape;
   }
 
-  update(query: QueryMessage): void {
+  update(query: Definition): void {
     this.#query = query;
   }
 

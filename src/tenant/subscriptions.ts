@@ -1,15 +1,9 @@
 /**
  * What one page watches of one tenant: documents and live queries, by the numbers the page chose. Turns changes into events.
  */
+import type { Definition } from "../expr/index.ts";
 import { CofferError, isCofferError, type Env, type DocId, type Release } from "../std/index.ts";
-import type {
-  DatabaseStatus,
-  DocSnapshot,
-  DocUpdate,
-  DraftMessage,
-  QueryMessage,
-  WorkerEvent,
-} from "../../worker/api.ts";
+import type { DatabaseStatus, DocSnapshot, DocUpdate, DraftMessage, WorkerEvent } from "../../worker/api.ts";
 import type { DatabaseSession } from "./database.ts";
 import { DraftQueue } from "./draft-queue.ts";
 import { LiveQuery } from "./live-query.ts";
@@ -124,14 +118,14 @@ export class Subscriptions {
   openQuery(
     subscription: number,
     session: DatabaseSession,
-    { query, shape }: { query: QueryMessage; shape: CompiledShape | undefined },
+    { query, shape }: { query: Definition; shape: CompiledShape | undefined },
   ): void {
     const watched = { session, live: new LiveQuery(query, shape) };
     this.#queries.set(subscription, watched);
     this.#tell(subscription, watched);
   }
 
-  updateQuery(subscription: number, query: QueryMessage): void {
+  updateQuery(subscription: number, query: Definition): void {
     const watched = this.#queries.get(subscription);
     if (watched === undefined) return;
     watched.live.update(query);

@@ -1,5 +1,5 @@
 /** Untrusted definitions of views to typed ones: any value gives a verdict, and nothing is kept of the input. */
-import { field, parseExpression, type Expression } from "../expr/index.ts";
+import { field, judgeExpression, type Expression } from "../expr/index.ts";
 import {
   metaFields,
   totalFunctions,
@@ -102,7 +102,7 @@ function readSource(
 }
 
 function readExpression(input: unknown, at: string): Expression {
-  const verdict = parseExpression(input);
+  const verdict = judgeExpression(input);
   if (verdict.kind === "malformed") throw new Malformed(verdict.at === "" ? at : `${at}.${verdict.at}`);
   return verdict.expression;
 }

@@ -11,7 +11,7 @@
  *
  * A document counts once in each category, in however many of its categories it stands.
  */
-import { ExactSum } from "./exact-sum.ts";
+import { ExactSum } from "../std/index.ts";
 import type { Plan, PlannedTotal } from "./plan.ts";
 
 /** What a total came to. */

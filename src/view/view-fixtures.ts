@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { collatorOf, compareValues, evaluate, kindOf, matches, type Expression } from "../expr/index.ts";
 import type { Column, ColumnInput, ColumnSource, ViewDefinition, ViewDefinitionInput } from "./definition.ts";
-import { ExactSum } from "./exact-sum.ts";
+import { ExactSum } from "../std/index.ts";
 import { categoryKey, documentKey, stepOf, type CategoryValue, type Step } from "./path.ts";
 import type { ViewRow } from "./plan.ts";
 import type { ShownRow } from "./rows.ts";

@@ -10,6 +10,7 @@ import {
   type Operator,
   type SortKey,
 } from "./expression.ts";
+import { parseExpression } from "./text-form.ts";
 
 /** A query as plain data. */
 export interface Definition {
@@ -22,12 +23,20 @@ export interface Definition {
 /** What the judgement of an untrusted definition gives. `at` names the place, such as `filter.args.0.op`. */
 export type DefinitionVerdict =
   | { readonly kind: "definition"; readonly definition: Definition }
-  | { readonly kind: "malformed"; readonly at: string };
+  | MalformedVerdict;
+
+/** `position` and `message` where an expression was written as text. */
+export interface MalformedVerdict {
+  readonly kind: "malformed";
+  readonly at: string;
+  readonly position?: number;
+  readonly message?: string;
+}
 
 /** What the judgement of an untrusted expression gives. */
 export type ExpressionVerdict =
   | { readonly kind: "expression"; readonly expression: Expression }
-  | { readonly kind: "malformed"; readonly at: string };
+  | MalformedVerdict;
 
 /**
  * Judge an untrusted query definition. Unknown keys, operators over their arity and anything past the limits
@@ -38,7 +47,7 @@ export function parseDefinition(input: unknown): DefinitionVerdict {
 }
 
 /** Judge an untrusted expression. */
-export function parseExpression(input: unknown): ExpressionVerdict {
+export function judgeExpression(input: unknown): ExpressionVerdict {
   return judge(() => ({
     kind: "expression",
     expression: readExpression(input, "", { depth: 0, nodes: { left: limits.nodes } }),
@@ -47,28 +56,34 @@ export function parseExpression(input: unknown): ExpressionVerdict {
 
 /** Thrown inside this file only: where reading stopped. */
 class Malformed extends Error {
-  readonly at: string;
-  constructor(at: string) {
+  readonly verdict: MalformedVerdict;
+  constructor(at: string, text?: { readonly position: number; readonly message: string }) {
     super(at);
-    this.at = at;
+    this.verdict = { kind: "malformed", at, ...text };
   }
 }
 
-function judge<T>(read: () => T): T | { kind: "malformed"; at: string } {
+function judge<T>(read: () => T): T | MalformedVerdict {
   try {
     return read();
   } catch (cause) {
-    return { kind: "malformed", at: cause instanceof Malformed ? cause.at : "" };
+    return cause instanceof Malformed ? cause.verdict : { kind: "malformed", at: "" };
   }
+}
+
+/** Read an expression in either form: as data, or as text. */
+function readEither(input: unknown, at: string): Expression {
+  if (typeof input !== "string")
+    return readExpression(input, at, { depth: 0, nodes: { left: limits.nodes } });
+  const verdict = parseExpression(input);
+  if (verdict.kind === "expression") return verdict.expression;
+  throw new Malformed(at, { position: verdict.position, message: verdict.message });
 }
 
 function readDefinition(input: unknown): Definition {
   const { filter, sort, limit, offset } = readRecord(input, "", ["filter", "sort", "limit", "offset"]);
   return {
-    filter:
-      filter === undefined
-        ? undefined
-        : readExpression(filter, "filter", { depth: 0, nodes: { left: limits.nodes } }),
+    filter: filter === undefined ? undefined : readEither(filter, "filter"),
     sort:
       sort === undefined
         ? []
