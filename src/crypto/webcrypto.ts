@@ -2,7 +2,6 @@
 import { assert, createSystemEnv, parseBase64url, type Env } from "../std/index.ts";
 import { toBufferSource } from "./buffer-source.ts";
 import type { Crypto, EncryptionKeyPair, Key, SigningKeyPair } from "./crypto.ts";
-import { createHpke } from "./hpke.ts";
 import { importOkpPrivateKey, okpKeyBytes } from "./okp.ts";
 import { createKdfParameters, deriveFromPassword } from "./password.ts";
 import { createWebVerifier } from "./verifier.ts";
@@ -25,7 +24,7 @@ export function createWebCrypto(
   const verifier = createWebVerifier(env, hash);
   return {
     ...verifier,
-    ...createHpke(verifier),
+    ...createLazyHpke(verifier),
     importDerivationKey,
     derive,
     importCipherKey,
@@ -37,6 +36,17 @@ export function createWebCrypto(
     importEncryptionPair,
     deriveFromPassword,
     createKdfParameters: () => createKdfParameters(verifier),
+  };
+}
+
+/** HPKE is for joining and for proving held keys: nothing else pays for loading it. */
+function createLazyHpke(chance: Pick<Crypto, "randomBytes">): Pick<Crypto, "sealTo" | "openSealed"> {
+  let loading: Promise<Pick<Crypto, "sealTo" | "openSealed">> | undefined;
+  const load = (): Promise<Pick<Crypto, "sealTo" | "openSealed">> =>
+    (loading ??= import("./hpke.ts").then(({ createHpke }) => createHpke(chance)));
+  return {
+    sealTo: async (...args) => (await load()).sealTo(...args),
+    openSealed: async (...args) => (await load()).openSealed(...args),
   };
 }
 

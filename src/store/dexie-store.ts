@@ -1,5 +1,6 @@
 /**
- * Storage in IndexedDB. Dexie opens, upgrades, watches and deletes databases; the transactions are in `idb-log.ts`.
+ * Storage in IndexedDB. Dexie makes, upgrades and deletes databases (`dexie-open.ts`); one that is there is opened without it
+ * (`idb-open.ts`). The transactions are in `idb-log.ts`.
  *
  * One operation:
  *
@@ -8,24 +9,23 @@
  *      └──────────────── once, with the same bytes ─────────────────────────────┘
  *   the whole: ≤ 9.5 s, else store/failed
  */
-import { Dexie } from "dexie";
 import { assert, CofferError, type Channel, type Env, type Release } from "../std/index.ts";
-import { isWorthRepeating, storeError, within } from "./failures.ts";
+import { callLimitMs, Connection, databaseNameOf, openLimitMs, storeNameOf } from "./connection.ts";
+import { deleteByDexie, namesByDexie } from "./dexie-open.ts";
+import { storeError, within } from "./failures.ts";
 import {
   readLastPosition,
   readLogRows,
-  readOrMintEpoch,
   readRecordRows,
   readSlotRow,
   readSlotRows,
   rewriteRows,
-  tables,
   transact,
   writeBatch,
-  type Pending,
   type Rows,
   type Scope,
 } from "./idb-log.ts";
+import { databaseNames } from "./idb-open.ts";
 import { createListeners } from "./listeners.ts";
 import type {
   Batch,
@@ -41,12 +41,7 @@ import type {
   WriteEvent,
 } from "./store.ts";
 
-const databasePrefix = "coffer/";
 const channelPrefix = "coffer-store/";
-const openLimitMs = 5_000;
-const callLimitMs = 9_500;
-/** Dexie's version 1 is IndexedDB's 10; a schema of the next version starts at 20. */
-const nextVersion = 20;
 const tableNames = ["log", "slots"] as const;
 type TableName = (typeof tableNames)[number];
 
@@ -56,7 +51,7 @@ export function createDexieStorage(env: Env): Storage {
     async openStore(name) {
       const store = new DexieStore(env, name);
       try {
-        await store.lastPosition();
+        await store.open();
       } catch (cause) {
         store.close();
         throw cause;
@@ -64,15 +59,9 @@ export function createDexieStorage(env: Env): Storage {
       return store;
     },
     async listStores() {
-      const names = await within(
-        env,
-        callLimitMs,
-        Dexie.getDatabaseNames(),
-        () => new CofferError("store/failed"),
-      );
-      return names
-        .filter((name) => name.startsWith(databasePrefix))
-        .map((name) => name.slice(databasePrefix.length));
+      const listing = databaseNames().then(async (names) => names ?? namesByDexie());
+      const names = await within(env, callLimitMs, listing, () => new CofferError("store/failed"));
+      return names.flatMap((name) => storeNameOf(name) ?? []);
     },
   };
 }
@@ -134,6 +123,11 @@ class DexieStore implements Store {
 
   readRecords(positions: readonly number[]): Promise<readonly LogRecord[]> {
     return this.#readSound("log", (scope) => readRecordRows(scope, positions));
+  }
+
+  /** Connect now, so that whoever opens a store hears what stands in the way. */
+  async open(): Promise<void> {
+    this.#lastKnown = await this.#connection.open();
   }
 
   async lastPosition(): Promise<number> {
@@ -230,133 +224,10 @@ class DexieStore implements Store {
   }
 }
 
-/** The way to one database: opened by the first call, dropped when it dies, opened again by the next. */
-class Connection {
-  logEpoch = "";
-  isClosed = false;
-  readonly #env: Env;
-  readonly #name: string;
-  /** open or opening; `undefined` after a loss, until the next call */
-  #current: Promise<Dexie> | undefined;
-
-  constructor(env: Env, name: string) {
-    this.#env = env;
-    this.#name = name;
-  }
-
-  /** @throws `store/closed` */
-  assertOpen(): void {
-    if (this.isClosed) throw new CofferError("store/closed", { store: this.#name });
-  }
-
-  close(): void {
-    this.isClosed = true;
-    this.#drop(this.#current);
-  }
-
-  /** Do one operation: at most two tries and 9.5 s. `repeated`: an earlier try may have landed unheard. */
-  async run<T>(work: (database: IDBDatabase, repeated: boolean) => Pending<T>): Promise<T> {
-    this.assertOpen();
-    let pending: Pending<T> | undefined;
-    let isUncertain = false;
-    let isLate = false;
-    const attempt = async (current: Promise<Dexie>): Promise<T> => {
-      const database = (await current).backendDB();
-      this.assertOpen();
-      pending = work(database, isUncertain);
-      return pending.done.catch((cause: unknown) => {
-        isUncertain ||= isWorthRepeating(cause);
-        throw cause;
-      });
-    };
-    const tryTwice = async (): Promise<T> => {
-      for (let tries = 1; ; tries++) {
-        const current = this.#connect();
-        try {
-          return await attempt(current);
-        } catch (cause) {
-          if (!isLate && tries === 1 && !this.isClosed && isWorthRepeating(cause)) this.#drop(current);
-          else throw this.#finalError(cause, isUncertain);
-        }
-      }
-    };
-    return within(this.#env, callLimitMs, tryTwice(), () => {
-      isLate = true;
-      const isUnwritten = (pending === undefined || pending.abort()) && !isUncertain;
-      this.#drop(this.#current);
-      const outcome = isUnwritten ? "none" : "unknown";
-      return new CofferError("store/failed", { store: this.#name, reason: "timeout", outcome });
-    });
-  }
-
-  /** What the caller hears: a transaction whose end nobody told is an unknown outcome before it is anything else. */
-  #finalError(cause: unknown, isUncertain: boolean): CofferError {
-    const error = storeError(cause, this.#name);
-    if (isUncertain) {
-      const details = { store: this.#name, reason: error.details["reason"], outcome: "unknown" };
-      return new CofferError("store/failed", details, { cause });
-    }
-    return this.isClosed ? new CofferError("store/closed", { store: this.#name }, { cause }) : error;
-  }
-
-  #connect(): Promise<Dexie> {
-    if (this.#current !== undefined) return this.#current;
-    const opening: Promise<Dexie> = this.#open(() => this.#forget(opening));
-    this.#current = opening;
-    opening.catch(() => this.#forget(opening));
-    return opening;
-  }
-
-  async #open(lost: () => void): Promise<Dexie> {
-    const database = new Dexie(databasePrefix + this.#name, { autoOpen: false, addons: [] });
-    database.version(1).stores(tables);
-    database.on("blocked", () => false);
-    database.on("close", lost);
-    // Another tab wants to upgrade or delete: give way at once. `false` keeps Dexie from a warning on the console.
-    database.on("versionchange", () => {
-      database.close();
-      return false;
-    });
-    try {
-      const blocked = (): CofferError => new CofferError("store/blocked", { store: this.#name });
-      await within(this.#env, openLimitMs, database.open(), blocked);
-      const raw = database.backendDB();
-      if (raw.version >= nextVersion) {
-        throw new CofferError("store/failed", { store: this.#name, reason: "newer version" });
-      }
-      const fresh = this.#env.randomBytes(16);
-      const access = { names: ["meta"], mode: "readwrite", durability: "relaxed" } as const;
-      this.logEpoch = await transact(raw, access, (scope) => readOrMintEpoch(scope, fresh)).done;
-      return database;
-    } catch (cause) {
-      database.close();
-      throw cause;
-    }
-  }
-
-  #forget(connection: Promise<Dexie> | undefined): void {
-    if (connection === this.#current) this.#current = undefined;
-  }
-
-  #drop(connection: Promise<Dexie> | undefined): void {
-    this.#forget(connection);
-    connection?.then(
-      (database) => database.close(),
-      () => undefined,
-    );
-  }
-}
-
 async function deleteDatabase(env: Env, name: string): Promise<void> {
-  const database = new Dexie(databasePrefix + name, { autoOpen: false, addons: [] });
-  database.on("blocked", () => false);
+  const blocked = (): CofferError => new CofferError("store/blocked", { store: name });
   try {
-    await within(
-      env,
-      openLimitMs,
-      database.delete(),
-      () => new CofferError("store/blocked", { store: name }),
-    );
+    await within(env, openLimitMs, deleteByDexie(databaseNameOf(name)), blocked);
   } catch (cause) {
     throw storeError(cause, name);
   }

@@ -26,6 +26,17 @@ import type {
 export const tables = { log: "++position", slots: "&name", meta: "&name" } as const;
 type TableName = keyof typeof tables;
 
+/** What IndexedDB calls the version of these tables: Dexie counts in tens. */
+const indexedDbVersion = 10;
+
+/** Whether a database has these tables. One that was made and never filled has none. */
+export function isStoreVersion(database: IDBDatabase): boolean {
+  return (
+    database.version === indexedDbVersion &&
+    Object.keys(tables).every((name) => database.objectStoreNames.contains(name))
+  );
+}
+
 /** A running transaction. */
 export interface Pending<T> {
   /** Settles at `complete` or `abort`, whichever the browser tells. */
@@ -275,15 +286,29 @@ export function readSlotRow(scope: Scope, name: string): () => Slot | "damaged" 
   return () => (request.result === undefined ? undefined : (parseSlot(request.result) ?? "damaged"));
 }
 
+/** Read the log's epoch, `undefined` when there is none or it is damaged, and the highest position. */
+export function readBeginning(
+  scope: Scope,
+): () => { readonly logEpoch: string | undefined; readonly lastPosition: number } {
+  const request = scope.table("meta").get("logEpoch");
+  const lastPosition = readLastPosition(scope);
+  return () => ({ logEpoch: parseEpoch(request.result), lastPosition: lastPosition() });
+}
+
 /** Read the log's epoch, or store a new one when there is none or it is damaged. */
 export function readOrMintEpoch(scope: Scope, freshBytes: Uint8Array): () => string {
   let logEpoch = bytesToHex(freshBytes);
   scope.after(scope.table("meta").get("logEpoch"), (row: unknown) => {
-    const { value } = fieldsOf(row);
-    if (typeof value === "string" && parseHex(value)?.length === 16) logEpoch = value;
+    const found = parseEpoch(row);
+    if (found !== undefined) logEpoch = found;
     else scope.table("meta").put({ name: "logEpoch", value: logEpoch });
   });
   return () => logEpoch;
+}
+
+function parseEpoch(row: unknown): string | undefined {
+  const { value } = fieldsOf(row);
+  return typeof value === "string" && parseHex(value)?.length === 16 ? value : undefined;
 }
 
 function parseRecord(row: unknown): LogRecord | undefined {
