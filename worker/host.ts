@@ -167,6 +167,7 @@ export class WorkerHost {
     const world = { ...made, storage: meter.storage };
     const device = new Device(await world.storage.openStore(deviceStoreName(world.scope)));
     meter.use(device.store);
+    made.env.mark("device open");
     this.#meter = meter;
     return { world, device };
   }
@@ -174,7 +175,9 @@ export class WorkerHost {
   async #openSession(row: DeviceTenant): Promise<TenantSession> {
     const { world, device } = await this.ready();
     const emit = this.#emit.bind(this);
-    const session = new TenantSession({ world, device, row, emit }, await openCore(world, row));
+    const core = await openCore(world, row);
+    world.env.mark("store open");
+    const session = new TenantSession({ world, device, row, emit }, core);
     this.#sessions.set(row.tenantId, session);
     return session;
   }

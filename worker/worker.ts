@@ -17,6 +17,7 @@ declare const self: DedicatedWorkerGlobalScope;
 
 installErrorMessages();
 const env = createSystemEnv();
+env.mark("worker running");
 const crypto = createWebCrypto(env, createFastHash().sha256);
 const codec = createChangeCodec((bytes) => crypto.sha256(bytes));
 

@@ -172,6 +172,7 @@ export class SimDisk {
       openChannel: unused,
       isOnline: unused,
       onOnlineChange: unused,
+      mark: unused,
     });
   }
 

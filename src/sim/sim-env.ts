@@ -233,6 +233,10 @@ export class SimWorkerEnv implements Env {
     return () => void this.#onlineListeners.delete(listener);
   }
 
+  mark(): void {
+    // Nobody measures here.
+  }
+
   hearOnline(isOnline: boolean): void {
     this.later(this.#random.fraction() * 20, `hears ${isOnline ? "online" : "offline"}`, () => {
       // Only the last word counts: browsers tell what is, not what was.

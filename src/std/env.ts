@@ -34,7 +34,22 @@ export interface Env {
   openChannel(name: string): Channel;
   isOnline(): boolean;
   onOnlineChange(listener: (online: boolean) => void): Release;
+  /** Note in the platform's own timeline that something is reached; only whoever measures looks there. */
+  mark(milestone: Milestone): void;
 }
+
+/** What the opening of a tenant passes, in about this order. */
+export type Milestone =
+  | "worker running"
+  | "device open"
+  | "store open"
+  | "keys held"
+  | "keys open"
+  | "pages read"
+  | "pages opened"
+  | "pages restored"
+  | "tenant open"
+  | "query answered";
 
 interface Globals {
   navigator?: { onLine?: boolean; locks?: LockManagerLike };
@@ -85,6 +100,7 @@ export function createSystemEnv(): Env {
         world.removeEventListener?.("offline", offline);
       };
     },
+    mark: (milestone) => void performance.mark(`coffer: ${milestone}`),
   };
 }
 

@@ -79,14 +79,17 @@ export class Persistence {
   async load(read: Promise<DerivedSlots>): Promise<number> {
     const { store } = this.#core;
     const slots = await read;
+    this.#core.world.env.mark("pages read");
     const state = await this.#readState(slots.get(stateSlot)?.value);
     if (state === undefined) return 0;
     const [isStillCurrent, pages] = await Promise.all([isCurrent(store, state), this.#openAll(state, slots)]);
     if (!isStillCurrent) return 0;
+    this.#core.world.env.mark("pages opened");
     if (pages === undefined || !this.#restore(state, pages)) {
       this.#core.resetDerived();
       return 0;
     }
+    this.#core.world.env.mark("pages restored");
     this.#core.ledger.markClean();
     for (const catalog of this.#core.catalogs().values()) catalog.markClean();
     this.#ledger = state.ledger;

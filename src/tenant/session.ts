@@ -96,7 +96,8 @@ export class TenantSession {
 
   async #open(identity: UnlockedIdentity, derived = readAhead(this.core.store)): Promise<void> {
     const { device } = this.#options;
-    const { store } = this.core;
+    const { store, world } = this.core;
+    world.env.mark("keys held");
     const emptied = noticeEmptied(device, this.row, store);
     const joinedSlot = store.readSlot(slotNames.joined);
     // They are awaited below, unless the keys fail first.
@@ -110,8 +111,10 @@ export class TenantSession {
     const joined = (await joinedSlot)?.value;
     this.core.joinedAt = joined instanceof Uint8Array ? bytesToId("CommitHash", joined) : undefined;
     this.core.unlocked = unlocked;
+    world.env.mark("keys open");
     setPurged(this.core, await readPurged(this.core));
     await this.#follow(derived);
+    world.env.mark("tenant open");
     if (isEmptied) this.alarm("rollback", "the log of this device was found empty");
     const { tenantId } = this.core;
     const session = { tenantId, opaque: identity };

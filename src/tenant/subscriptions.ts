@@ -225,6 +225,7 @@ export class Subscriptions {
   #tell(subscription: number, watched: WatchedQuery): void {
     if (this.#locked) return;
     const delta = watched.live.evaluate(watched.session.catalog);
+    this.#env.mark("query answered");
     this.#emit({ kind: "query", subscription, status: "ready", ...delta });
   }
 }
