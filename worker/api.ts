@@ -27,6 +27,7 @@ import type {
   BackupReport,
   DatabaseStatus,
   DocStatus,
+  Group,
   HistoryStep,
   Identity,
   KnownTenant,
@@ -34,6 +35,7 @@ import type {
   Member,
   Migration,
   QuarantinedCommit,
+  SettingValues,
   TenantStatus,
 } from "../src/page/types.ts";
 
@@ -42,6 +44,7 @@ export type {
   BackupReport,
   DatabaseStatus,
   DocStatus,
+  Group,
   HistoryStep,
   Identity,
   KnownTenant,
@@ -49,6 +52,7 @@ export type {
   Member,
   Migration,
   QuarantinedCommit,
+  SettingValues,
   TenantStatus,
 };
 
@@ -77,6 +81,9 @@ export interface TenantSnapshot {
   readonly adminUser: Identity | undefined;
   readonly status: TenantStatus;
   readonly users: readonly Member[] | undefined;
+  readonly groups: readonly Group[] | undefined;
+  readonly settings: SettingValues | undefined;
+  readonly databaseSettings: { readonly [dbName: string]: SettingValues } | undefined;
   readonly alarms: readonly AlarmEvent[];
   readonly quarantine: readonly QuarantinedCommit[];
   /** names of the keys that documents can be sealed under here; `undefined` while locked */
@@ -189,6 +196,14 @@ export interface QueryMessage {
   readonly offset: number;
 }
 
+/** Who comes into a group and who leaves it. */
+export interface GroupEdits {
+  readonly addUsers: readonly string[];
+  readonly removeUsers: readonly string[];
+  readonly addGroups: readonly string[];
+  readonly removeGroups: readonly string[];
+}
+
 export interface AdminProof {
   readonly adminKey: string;
   readonly adminPassword: string;
@@ -273,6 +288,15 @@ export interface WorkerApi {
   measureStorage(): Promise<void>;
 
   revokeUser(tenantId: string, userKey: string, proof: AdminProof): Promise<void>;
+  /** Change who is in a group: users by their keys, groups by their names. One that is not there is made. */
+  setGroup(tenantId: string, name: string, edits: GroupEdits, proof: AdminProof): Promise<void>;
+  /** Change settings: values are JSON, `undefined` takes one away. Without `dbName` they are the tenant's. */
+  changeSettings(
+    tenantId: string,
+    dbName: string | undefined,
+    edits: readonly { readonly name: string; readonly value: string | undefined }[],
+    proof: AdminProof,
+  ): Promise<void>;
   createSharePassword(): Promise<string>;
   checkPassword(password: string): Promise<{ ok: boolean; score: 0 | 1 | 2 | 3 | 4; hint: string }>;
 

@@ -57,6 +57,7 @@ export interface Forged {
 export class Author {
   readonly identity: UnlockedIdentity;
   readonly key: ContentKey;
+  readonly namesKey: Uint8Array;
   readonly tenantId: TenantId;
   readonly dbId: DbId;
   readonly engine: DocEngine;
@@ -74,6 +75,7 @@ export class Author {
     if (key === undefined) throw new Error("a member holds the default key");
     this.identity = identity;
     this.key = key;
+    this.namesKey = bag.namesKey;
     this.tenantId = tenantId;
     this.dbId = deriveNameId(crypto, bag.namesKey, "db", "contacts");
     this.engine = engine;

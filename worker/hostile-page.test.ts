@@ -111,6 +111,18 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   abortBackup: (s) => [s.importId],
   measureStorage: () => [],
   revokeUser: (s) => [s.tenantId, s.docId, { adminKey: s.adminKey, adminPassword: people.adminPassword }],
+  setGroup: (s) => [
+    s.tenantId,
+    "staff",
+    { addUsers: [s.userKey], removeUsers: [], addGroups: [], removeGroups: ["none"] },
+    { adminKey: s.adminKey, adminPassword: people.adminPassword },
+  ],
+  changeSettings: (s) => [
+    s.tenantId,
+    "contacts",
+    [{ name: "colour", value: '"red"' }],
+    { adminKey: s.adminKey, adminPassword: people.adminPassword },
+  ],
   createSharePassword: () => [],
   checkPassword: () => [password],
   publish: (s) => [

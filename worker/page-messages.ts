@@ -160,6 +160,25 @@ export function readText(message: unknown, at: string): string {
   return typeof message === "string" && message.length <= maxTextLength ? message : invalid(at);
 }
 
+/** Read a list of short texts. @throws `input/invalid` with `at`, `input/too-large` */
+export function readTexts(message: unknown, at: string): readonly string[] {
+  return readList(message, at, maxHeads).map((text, index) => readText(text, `${at}.${index}`));
+}
+
+/** Read what settings are to become; what their values are is judged where they are written. @throws `input/invalid` with `at` */
+export function readSettingEdits(
+  message: unknown,
+): readonly { readonly name: string; readonly value: string | undefined }[] {
+  return readList(message, "edits", maxValues).map((edit, index) => {
+    const at = `edits.${index}`;
+    const { name, value } = readFields(edit, at);
+    return {
+      name: readText(name, `${at}.name`),
+      value: value === undefined ? undefined : readText(value, `${at}.value`),
+    };
+  });
+}
+
 /** Read a whole number, not negative. @throws `input/invalid` with `at` */
 export function readNatural(message: unknown, at: string): number {
   return isNatural(message) ? message : invalid(at);

@@ -2,6 +2,7 @@
 import type { WorkerApi } from "./api.ts";
 import { backupCalls } from "./backup-calls.ts";
 import { bulkCalls } from "./bulk-calls.ts";
+import { directoryCalls } from "./directory-calls.ts";
 import { documentCalls, linkCalls } from "./document-calls.ts";
 import { lineCalls } from "./line-calls.ts";
 import { WorkerHost, type WorldMaker } from "./host.ts";
@@ -16,6 +17,7 @@ export function createService(makeWorld: WorldMaker): WorkerApi {
     ping: () => Promise.resolve(),
     ...tenantCalls(host),
     ...peopleCalls(host),
+    ...directoryCalls(host),
     ...linkCalls(host),
     ...documentCalls(host),
     ...bulkCalls(host),

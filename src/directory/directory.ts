@@ -5,8 +5,30 @@
  * - D1 only commits authored by the genesis admin key are folded, in one line: each names the previous one
  * - D2 the fold is pure: the same commits give the same state on page, worker, server and simulator
  * - D3 a revocation is a causal cut: the listed heads of the user's commit graph and their past count, nothing else of that user does
+ * - D4 groups and settings are changed by operations, each on one member or one name: what two devices of the admin did apart
+ *   is all there, in whatever order it came into the line
  */
-import type { AuthorKey, CommitHash, DbId, TenantId } from "../std/index.ts";
+import type { AuthorKey, CommitHash, DbId, GroupId, TenantId } from "../std/index.ts";
+
+/** Who is in a group: a user, or all of another group. */
+export type MemberRef =
+  | { readonly kind: "user"; readonly userKey: AuthorKey }
+  | { readonly kind: "group"; readonly groupId: GroupId };
+
+/** What happens to one member of a group. */
+export interface MemberEdit {
+  readonly op: "added" | "removed";
+  readonly member: MemberRef;
+}
+
+/** What one setting becomes: canonical JSON, or `undefined` where it goes. */
+export interface SettingEdit {
+  readonly name: string;
+  readonly value: string | undefined;
+}
+
+/** Per database the heads of a user's commit graph that still count, with their past; no row = nothing counts. */
+export type DirectoryCuts = readonly { readonly dbId: DbId; readonly heads: readonly CommitHash[] }[];
 
 export type DirectoryRecord =
   | {
@@ -17,14 +39,15 @@ export type DirectoryRecord =
       /** HMAC(names key, "coffer/user/v1\0" ‖ NFKC case-folded name), 32 bytes */
       readonly nameHash: Uint8Array;
     }
-  | {
-      readonly kind: "revokeaccess";
-      readonly userKey: AuthorKey;
-      /** per database the heads of the user's commit graph that still count, with their past; no row = nothing counts */
-      readonly cuts: readonly { readonly dbId: DbId; readonly heads: readonly CommitHash[] }[];
-    }
+  | { readonly kind: "revokeaccess"; readonly userKey: AuthorKey; readonly cuts: DirectoryCuts }
   /** sealed under the tenant's default key, in the same commit as the grant: members read names, servers do not */
-  | { readonly kind: "membercard"; readonly userKey: AuthorKey; readonly userName: string };
+  | { readonly kind: "membercard"; readonly userKey: AuthorKey; readonly userName: string }
+  | { readonly kind: "group"; readonly groupId: GroupId; readonly edits: readonly MemberEdit[] }
+  /** sealed like a member card, behind the group's first record */
+  | { readonly kind: "groupcard"; readonly groupId: GroupId; readonly groupName: string }
+  /** sealed under the tenant's default key: settings are for members */
+  | { readonly kind: "tenantsettings"; readonly edits: readonly SettingEdit[] }
+  | { readonly kind: "dbsettings"; readonly dbName: string; readonly edits: readonly SettingEdit[] };
 
 export interface DirectoryUser {
   readonly userKey: AuthorKey;
@@ -39,6 +62,18 @@ export interface DirectoryUser {
     | undefined;
 }
 
+export interface DirectoryGroup {
+  readonly groupId: GroupId;
+  /** from the group's card; `undefined` where the default key is not held */
+  readonly groupName: string | undefined;
+  /** direct members, whether they are granted or not */
+  readonly users: ReadonlySet<AuthorKey>;
+  readonly groups: ReadonlySet<GroupId>;
+}
+
+/** Settings by name, each canonical JSON. */
+export type Settings = ReadonlyMap<string, string>;
+
 export interface DirectoryState {
   readonly tenantId: TenantId;
   /** the database that holds the directory's commits */
@@ -48,6 +83,10 @@ export interface DirectoryState {
   /** index in the line by commit hash, from 0 */
   readonly indexByCommit: ReadonlyMap<CommitHash, number>;
   readonly usersByKey: ReadonlyMap<AuthorKey, DirectoryUser>;
+  readonly groupsById: ReadonlyMap<GroupId, DirectoryGroup>;
+  readonly tenantSettings: Settings;
+  /** by the name of the database, in NFKC */
+  readonly settingsByDb: ReadonlyMap<string, Settings>;
 }
 
 export type FoldVerdict =

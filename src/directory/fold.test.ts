@@ -14,11 +14,14 @@ import {
   createAuthorGraph,
   createDirectory,
   foldCommit,
+  foldLine,
+  groupIdOf,
   isMember,
   judgeAuthor,
   type AuthorVerdict,
   type DirectoryRecord,
   type DirectoryState,
+  type MemberRef,
 } from "./index.ts";
 
 const crypto = createWebVerifier();
@@ -248,6 +251,132 @@ describe("records in the fold", () => {
       [...member.state.usersByKey].map(([key, user]) => [key, { ...user, userName: undefined }]),
     );
     expect({ ...member.state, usersByKey: nameless }).toEqual(server);
+  });
+});
+
+describe("groups and settings in the fold", () => {
+  const groupOf = (name: string) => groupIdOf(crypto, bytesOf("names"), name);
+  const user = (name: string): MemberRef => ({ kind: "user", userKey: userOf(name) });
+  const inner = (name: string): MemberRef => ({ kind: "group", groupId: groupOf(name) });
+  const group = (name: string, ...edits: readonly (readonly ["+" | "-", MemberRef])[]): DirectoryRecord => ({
+    kind: "group",
+    groupId: groupOf(name),
+    edits: edits.map(([op, member]) => ({ op: op === "+" ? "added" : "removed", member })),
+  });
+  const groupCard = (name: string, groupName = name): DirectoryRecord => ({
+    kind: "groupcard",
+    groupId: groupOf(name),
+    groupName,
+  });
+  const set = (name: string, value: string | undefined, dbName?: string): DirectoryRecord => {
+    const edits = [{ name, value }];
+    return dbName === undefined ? { kind: "tenantsettings", edits } : { kind: "dbsettings", dbName, edits };
+  };
+
+  test("members come and go; a state that was folded upon stays as it was", () => {
+    const before = stateOf(group("staff", ["+", user("ada")]), groupCard("staff", "Staff"));
+    const staff = before.groupsById.get(groupOf("STAFF"));
+    expect(staff).toEqual({
+      groupId: groupOf("staff"),
+      groupName: "Staff",
+      users: new Set([userOf("ada")]),
+      groups: new Set(),
+    });
+    const next = foldCommit(before, lineCommit("c2", "c1"), [
+      group("staff", ["-", user("ada")], ["+", user("bob")], ["+", inner("board")]),
+    ]);
+    if (next.kind !== "applied") throw new Error(next.kind);
+    expect(next.state.groupsById.get(groupOf("staff"))).toMatchObject({
+      groupName: "Staff",
+      users: new Set([userOf("bob")]),
+      groups: new Set([groupOf("board")]),
+    });
+    expect(before.groupsById.get(groupOf("staff"))).toEqual(staff);
+  });
+
+  test("a card makes no group: a server, which opens none, counts as members do", () => {
+    expect(stateOf(groupCard("staff")).groupsById.size).toBe(0);
+    expect(stateOf(group("staff"), groupCard("staff")).groupsById.get(groupOf("staff"))?.groupName).toBe(
+      "staff",
+    );
+  });
+
+  test("what two devices of the admin did apart is all there, whichever came first into the line", () => {
+    const here = group("staff", ["+", user("ada")], ["-", user("eve")]);
+    const there = group("staff", ["+", user("bob")], ["+", inner("board")]);
+    const settings = [set("a", "1"), set("b", "2", "films")];
+    const start = group("staff", ["+", user("eve")]);
+    const [one, other] = [
+      stateOf(start, here, there, ...settings),
+      stateOf(start, ...settings.toReversed(), there, here),
+    ];
+    expect(one.groupsById).toEqual(other.groupsById);
+    expect(one.groupsById.get(groupOf("staff"))?.users).toEqual(new Set([userOf("ada"), userOf("bob")]));
+    expect([one.tenantSettings, one.settingsByDb]).toEqual([other.tenantSettings, other.settingsByDb]);
+  });
+
+  test("settings are set, replaced and taken away, each database's by itself", () => {
+    const state = stateOf(
+      set("a", "1"),
+      set("b", "2"),
+      set("a", "3"),
+      set("b", undefined),
+      set("a", "4", "x"),
+    );
+    expect(state.tenantSettings).toEqual(new Map([["a", "3"]]));
+    expect(state.settingsByDb).toEqual(new Map([["x", new Map([["a", "4"]])]]));
+  });
+
+  test("what is over a limit changes nothing, and what is there can still be changed", () => {
+    const many = (from: number, count: number): DirectoryRecord =>
+      group("big", ...Array.from({ length: count }, (_, i) => ["+", user(`u${from + i}`)] as const));
+    const full = stateOf(many(0, 5000), many(5000, 5000), many(10_000, 3), group("big", ["+", inner("x")]));
+    const size = (state: DirectoryState): number => state.groupsById.get(groupOf("big"))?.users.size ?? 0;
+    expect([size(full), full.groupsById.get(groupOf("big"))?.groups.size]).toEqual([10_000, 0]);
+    expect(full.groupsById.get(groupOf("big"))?.users.has(userOf("u10000"))).toBe(false);
+    const line = Array.from({ length: 1001 }, (_, i) => set(`s${i}`, "1"));
+    const settings = stateOf(...line, set("s0", "2"), set("s1", undefined), set("late", "3")).tenantSettings;
+    expect([settings.size, settings.get("s0"), settings.get("late")]).toEqual([1000, "2", "3"]);
+    expect(settings.has("s1000")).toBe(false);
+  });
+
+  test("folding a whole line equals folding one commit after the other, and leaves the start as it was", () => {
+    const names = ["ada", "bob", "eve"];
+    const record = fc
+      .constantFrom(...names)
+      .chain((name) =>
+        fc.constantFrom(
+          grant(name),
+          card(name),
+          revoke(name, { contacts: ["a1"] }),
+          group("staff", ["+", user(name)]),
+          group("staff", ["-", user(name)]),
+          group("board", ["+", inner("staff")]),
+          groupCard("staff", name),
+          set(name, "1"),
+          set(name, undefined, "films"),
+          set(name, "2", "films"),
+        ),
+      );
+    const lines = fc.array(fc.array(record, { maxLength: 1 }), { minLength: 1, maxLength: 15 });
+    fc.assert(
+      fc.property(lines, fc.nat({ max: 14 }), (rows, cut) => {
+        const line = rows.map((records, index) => ({
+          commit: lineCommit(`c${index}`, index === 0 ? undefined : `c${index - 1}`),
+          records,
+        }));
+        const oneByOne = (from: DirectoryState, part: typeof line): DirectoryState =>
+          part.reduce((state, { commit, records }) => {
+            const verdict = foldCommit(state, commit, records);
+            return verdict.kind === "applied" ? verdict.state : state;
+          }, from);
+        const start = oneByOne(empty, line.slice(0, cut));
+        const kept = structuredClone(start);
+        // What does not follow is passed over.
+        expect(foldLine(start, [...line, ...line])).toEqual(oneByOne(empty, line));
+        expect(start).toEqual(kept);
+      }),
+    );
   });
 });
 

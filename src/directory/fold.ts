@@ -1,5 +1,5 @@
 /**
- * The fold of the directory: commits of the admin key, in one line, into users.
+ * The fold of the directory: commits of the admin key, in one line, into users, groups and settings.
  *
  * ```
  * (none) ◄─ c0 ◄─ c1 ◄─ c2    head = c2
@@ -9,13 +9,26 @@
  * A record that contradicts the line so far changes nothing, so that no record can bring the line to a stop:
  * - a grant for the admin key, or for a key that was ever revoked (who comes back joins with a new identity, because the cut
  *   of the old one stands for ever)
- * - a revocation or a member card of an unknown user
- * A second grant replaces the keys and the name's hash; a second revocation replaces the cut.
+ * - a revocation or a member card of an unknown user, a card of an unknown group
+ * - a member over the 10 000 that a group has at most, a group over 10 000, a setting over the 1 000 of its scope
+ * A second grant replaces the keys and the name's hash; a second revocation replaces the cut. Members of a group need
+ * not be granted, nor groups in it be known.
  */
-import { assert, type AuthorKey, type CommitHash, type TenantId } from "../std/index.ts";
+import { assert, type AuthorKey, type TenantId } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
 import { directoryDbId, type Commit } from "../entry/index.ts";
-import type { DirectoryRecord, DirectoryState, DirectoryUser, FoldVerdict } from "./directory.ts";
+import type { DirectoryRecord, DirectoryState, FoldVerdict } from "./directory.ts";
+import { beginDraft, endDraft, foldRecord, type FoldDraft } from "./fold-record.ts";
+
+/** A verified commit with what of its entries could be opened and parsed. */
+export interface OpenedCommit {
+  readonly commit: Commit;
+  /**
+   * Every replica must be able to open what says who may do what; only cards and settings may be left out, which changes nothing
+   * but names and settings.
+   */
+  readonly records: readonly DirectoryRecord[];
+}
 
 /** Create the directory of a tenant before its first commit. */
 export function createDirectory(
@@ -30,14 +43,16 @@ export function createDirectory(
     head: undefined,
     indexByCommit: new Map(),
     usersByKey: new Map(),
+    groupsById: new Map(),
+    tenantSettings: new Map(),
+    settingsByDb: new Map(),
   };
 }
 
 /**
  * Fold one verified commit. The given state is not changed.
  *
- * @param records what of the commit's entries could be opened and parsed. Every replica must be able to open grants and
- *   revocations; only member cards may be left out, which changes nothing but names
+ * @param records see {@link OpenedCommit}
  * @returns `waiting` commits are to be folded again after others; `fork` is cause for an alarm
  */
 export function foldCommit(
@@ -45,26 +60,41 @@ export function foldCommit(
   commit: Commit,
   records: readonly DirectoryRecord[],
 ): FoldVerdict {
-  const { commitHash, header } = commit;
-  assert(records.length <= commit.entries.length, "fold: a record comes from an entry");
-  if (state.indexByCommit.has(commitHash)) return { kind: "known" };
-  if (header.tenantId !== state.tenantId || header.dbId !== state.dbId) return rejected("wrong-database");
-  if (header.author !== state.adminKey) return rejected("not-admin");
-  if (!isDirectoryCommit(commit)) return rejected("malformed");
+  const verdict = verdictOn(state, commit);
+  if (verdict !== "next") return verdict;
+  const draft = beginDraft(state);
+  foldNext(draft, { commit, records });
+  return { kind: "applied", state: endDraft(draft) };
+}
 
+/** Fold commits in order; those that do not follow are passed over. As {@link foldCommit} on each, but what is known is copied once. */
+export function foldLine(state: DirectoryState, line: readonly OpenedCommit[]): DirectoryState {
+  const draft = beginDraft(state);
+  for (const opened of line) if (verdictOn(draft, opened.commit) === "next") foldNext(draft, opened);
+  return endDraft(draft);
+}
+
+function foldNext(draft: FoldDraft, { commit, records }: OpenedCommit): void {
+  assert(records.length <= commit.entries.length, "fold: a record comes from an entry");
+  const index = draft.indexByCommit.size;
+  for (const record of records) foldRecord(draft, record, index);
+  draft.indexByCommit.set(commit.commitHash, index);
+  draft.head = commit.commitHash;
+}
+
+type Place = Pick<DirectoryState, "tenantId" | "dbId" | "adminKey" | "head" | "indexByCommit">;
+
+/** `next`: it follows the head, and is to be folded. */
+function verdictOn(place: Place, commit: Commit): Exclude<FoldVerdict, { kind: "applied" }> | "next" {
+  const { commitHash, header } = commit;
+  if (place.indexByCommit.has(commitHash)) return { kind: "known" };
+  if (header.tenantId !== place.tenantId || header.dbId !== place.dbId) return rejected("wrong-database");
+  if (header.author !== place.adminKey) return rejected("not-admin");
+  if (!isDirectoryCommit(commit)) return rejected("malformed");
   const previous = header.directoryHead;
-  if (previous !== state.head) {
-    const isFork = previous === undefined || state.indexByCommit.has(previous);
-    return isFork ? rejected("fork") : { kind: "waiting" };
-  }
-  const index = state.indexByCommit.size;
-  const usersByKey = new Map(state.usersByKey);
-  for (const record of records) {
-    const user = foldRecord(state.adminKey, usersByKey.get(record.userKey), record, index);
-    if (user !== undefined) usersByKey.set(record.userKey, user);
-  }
-  const indexByCommit = new Map<CommitHash, number>(state.indexByCommit).set(commitHash, index);
-  return { kind: "applied", state: { ...state, head: commitHash, indexByCommit, usersByKey } };
+  if (previous === place.head) return "next";
+  const isFork = previous === undefined || place.indexByCommit.has(previous);
+  return isFork ? rejected("fork") : { kind: "waiting" };
 }
 
 /** One line: the directory head that a directory commit knew is its only predecessor. It holds nothing but records. */
@@ -77,35 +107,8 @@ function isDirectoryCommit({ header, entries }: Commit): boolean {
   );
 }
 
-/** The user after a record, or `undefined` when it changes nothing. */
-function foldRecord(
-  adminKey: AuthorKey,
-  user: DirectoryUser | undefined,
-  record: DirectoryRecord,
-  index: number,
-): DirectoryUser | undefined {
-  switch (record.kind) {
-    case "grantaccess":
-      if (record.userKey === adminKey || user?.revoked !== undefined) return undefined;
-      return {
-        userKey: record.userKey,
-        encryptionKey: record.encryptionKey,
-        nameHash: record.nameHash,
-        userName: user?.userName,
-        grantedAt: user?.grantedAt ?? index,
-        revoked: undefined,
-      };
-    case "revokeaccess":
-      if (user === undefined) return undefined;
-      return {
-        ...user,
-        revoked: { at: index, cuts: new Map(record.cuts.map((cut) => [cut.dbId, cut.heads])) },
-      };
-    case "membercard":
-      return user === undefined ? undefined : { ...user, userName: record.userName };
-  }
-}
-
-function rejected(reason: Extract<FoldVerdict, { kind: "rejected" }>["reason"]): FoldVerdict {
+function rejected(
+  reason: Extract<FoldVerdict, { kind: "rejected" }>["reason"],
+): Extract<FoldVerdict, { kind: "rejected" }> {
   return { kind: "rejected", reason };
 }

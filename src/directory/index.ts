@@ -1,10 +1,11 @@
 /**
- * directory: who belongs to a tenant, folded from admin-signed records.
+ * directory: who belongs to a tenant, in which groups, with which settings, folded from admin-signed records.
  *
  * Guarantees
  * - only commits of the genesis admin key, in one line, are folded; a second successor is reported as a fork
  * - the fold and the judgement are pure: page, worker, server and simulator reach the same verdicts from the same commits
  * - a revocation is a causal cut: what it does not cover is rejected on every replica, in whatever order things arrive
+ * - groups nest, circles included; settings and members are changed one by one, so that edits made apart are all there
  * - reading a record never throws, whatever the bytes
  *
  * It never reads a store, never decrypts and holds no key: commits come verified, records come opened.
@@ -13,12 +14,21 @@ export { createAuthorGraph } from "./author-graph.ts";
 export type {
   AuthorGraph,
   AuthorVerdict,
+  DirectoryCuts,
+  DirectoryGroup,
   DirectoryRecord,
   DirectoryState,
   DirectoryUser,
   FoldVerdict,
+  MemberEdit,
+  MemberRef,
+  SettingEdit,
+  Settings,
 } from "./directory.ts";
-export { createDirectory, foldCommit } from "./fold.ts";
+export { createDirectory, foldCommit, foldLine, type OpenedCommit } from "./fold.ts";
+export { directoryLimits } from "./fold-record.ts";
+export { groupsOfUser, maxGroupDepth, usersOfGroup } from "./groups.ts";
 export { isMember, judgeAuthor } from "./judge.ts";
-export { encodeRecord, parseRecord, recordLimits } from "./records.ts";
-export { hashUserName } from "./user-name.ts";
+export { recordLimits } from "./record-fields.ts";
+export { encodeRecord, parseRecord } from "./records.ts";
+export { groupIdOf, hashUserName } from "./user-name.ts";

@@ -1,15 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  bytesToHex,
-  bytesToId,
-  isCofferError,
-  parseHex,
-  parseId,
-  type CofferErrorCode,
-} from "../std/index.ts";
+import { bytesToHex, bytesToId, isCofferError, parseHex, type CofferErrorCode } from "../std/index.ts";
 import type { DirectoryRecord } from "./directory.ts";
-import { encodeRecord, parseRecord, recordLimits } from "./records.ts";
+import { recordLimits } from "./record-fields.ts";
+import { encodeRecord, parseRecord } from "./records.ts";
 import vectors from "./records.vectors.json";
 
 const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
@@ -21,6 +15,17 @@ const cut = fc.record({
     { maxLength: 4 },
   ),
 });
+const groupId = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => bytesToId("GroupId", bytes));
+const settingEdits = fc.uniqueArray(
+  fc.record({
+    name: fc.string({ unit: "grapheme", minLength: 1, maxLength: 8 }),
+    value: fc.option(
+      fc.json({ maxDepth: 2 }).map((text) => JSON.stringify(JSON.parse(text))),
+      { nil: undefined },
+    ),
+  }),
+  { selector: ({ name }) => name, maxLength: 5 },
+);
 const records: fc.Arbitrary<DirectoryRecord> = fc.oneof(
   fc.record({
     kind: fc.constant("grantaccess" as const),
@@ -38,30 +43,41 @@ const records: fc.Arbitrary<DirectoryRecord> = fc.oneof(
     userKey,
     userName: fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 }),
   }),
+  fc.record({
+    kind: fc.constant("group" as const),
+    groupId,
+    edits: fc.uniqueArray(
+      fc.record({
+        op: fc.constantFrom("added" as const, "removed" as const),
+        member: fc.oneof(
+          fc.record({ kind: fc.constant("user" as const), userKey }),
+          fc.record({ kind: fc.constant("group" as const), groupId }),
+        ),
+      }),
+      { selector: ({ member }) => JSON.stringify(member), maxLength: 6 },
+    ),
+  }),
+  fc.record({
+    kind: fc.constant("groupcard" as const),
+    groupId,
+    groupName: fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 }),
+  }),
+  fc.record({ kind: fc.constant("tenantsettings" as const), edits: settingEdits }),
+  fc.record({
+    kind: fc.constant("dbsettings" as const),
+    dbName: fc.string({ minLength: 1, maxLength: 20 }).map((name) => name.normalize("NFKC")),
+    edits: settingEdits,
+  }),
 );
 
-function fromJson(value: (typeof vectors.records)[number]["record"]): DirectoryRecord {
-  const key = parseId("AuthorKey", value.userKey)!;
-  switch (value.kind) {
-    case "grantaccess":
-      return {
-        kind: "grantaccess",
-        userKey: key,
-        encryptionKey: parseHex(value.encryptionKey!)!,
-        nameHash: parseHex(value.nameHash!)!,
-      };
-    case "revokeaccess":
-      return {
-        kind: "revokeaccess",
-        userKey: key,
-        cuts: value.cuts!.map(({ dbId, heads }) => ({
-          dbId: parseId("DbId", dbId)!,
-          heads: heads.map((head) => parseId("CommitHash", head)!),
-        })),
-      };
-    default:
-      return { kind: "membercard", userKey: key, userName: value.userName! };
-  }
+/** Ids stand in the vectors as texts, bytes as hex digits, settings that go without a value. */
+function fromJson(value: object): DirectoryRecord {
+  const record: Record<string, unknown> = { ...value };
+  for (const field of ["encryptionKey", "nameHash"] as const)
+    if (field in record) record[field] = parseHex(String(record[field]));
+  if (record["kind"] === "tenantsettings" || record["kind"] === "dbsettings")
+    record["edits"] = (record["edits"] as object[]).map((edit) => ({ value: undefined, ...edit }));
+  return record as unknown as DirectoryRecord;
 }
 
 function codeOf(run: () => unknown): CofferErrorCode | undefined {
@@ -92,7 +108,13 @@ describe("records", () => {
         const bytes = encodeRecord(record);
         const parsed = parseRecord(bytes)!;
         expect(encodeRecord(parsed)).toEqual(bytes);
-        if (record.kind !== "revokeaccess") expect(parsed).toEqual(record);
+        if ("edits" in record) {
+          const asSet = (one: DirectoryRecord): unknown => ({
+            ...one,
+            edits: new Set<unknown>("edits" in one ? one.edits : []),
+          });
+          expect(asSet(parsed)).toEqual(asSet(record));
+        } else if (record.kind !== "revokeaccess") expect(parsed).toEqual(record);
         else {
           const rows = record.cuts.filter(({ heads }) => heads.length > 0);
           const wanted = new Map(rows.map(({ dbId, heads }) => [dbId, new Set(heads)]));
@@ -162,6 +184,26 @@ describe("records", () => {
     expect(codeOf(card(""))).toBe("input/invalid");
     expect(codeOf(card("ø".repeat(128)))).toBeUndefined();
     expect(codeOf(card("ø".repeat(129)))).toBe("input/invalid");
+    const groupId = bytesToId("GroupId", new Uint8Array(16));
+    const member = (index: number) => {
+      const bytes = new Uint8Array(32);
+      new DataView(bytes.buffer).setUint32(0, index);
+      return { op: "added", member: { kind: "user", userKey: bytesToId("AuthorKey", bytes) } } as const;
+    };
+    const members = (count: number) => Array.from({ length: count }, (_, index) => member(index));
+    const group = (edits: ReturnType<typeof members>) => () =>
+      encodeRecord({ kind: "group", groupId, edits });
+    expect(codeOf(group(members(recordLimits.memberEdits)))).toBeUndefined();
+    expect(codeOf(group(members(recordLimits.memberEdits + 1)))).toBe("input/too-large");
+    expect(codeOf(group([member(1), member(1)]))).toBe("input/invalid");
+    const setting = (name: string, value: string) => () =>
+      encodeRecord({ kind: "tenantsettings", edits: [{ name, value }] });
+    expect(codeOf(setting("n".repeat(128), "1"))).toBeUndefined();
+    expect(codeOf(setting("n".repeat(129), "1"))).toBe("input/invalid");
+    expect(codeOf(setting("n", JSON.stringify("v".repeat(4094))))).toBeUndefined();
+    expect(codeOf(setting("n", JSON.stringify("v".repeat(4095))))).toBe("input/invalid");
+    expect(codeOf(setting("n", "[".repeat(2000) + "]".repeat(2000)))).toBeUndefined();
+    expect(codeOf(setting("n", "undefined"))).toBe("input/invalid");
     const short = new Uint8Array(31);
     const whole = new Uint8Array(32);
     const grant = (encryptionKey: Uint8Array, nameHash: Uint8Array) => () =>

@@ -4,8 +4,8 @@
  * | field | size | of |
  * |---|---|---|
  * | version | u8, 1 | all |
- * | kind | u8: 1 grantaccess, 2 revokeaccess, 3 membercard | all |
- * | userKey | 32 | all |
+ * | kind | u8: 1 grantaccess, 2 revokeaccess, 3 membercard, 4 group, 5 groupcard, 6 tenantsettings, 7 dbsettings | all |
+ * | userKey | 32 | grantaccess, revokeaccess, membercard |
  * | encryptionKey | 32 | grantaccess |
  * | nameHash | 32 | grantaccess |
  * | cutCount | varint, ≤ 10 000 | revokeaccess |
@@ -13,61 +13,127 @@
  * | … headCount | varint, 1 … 1024 | revokeaccess |
  * | … headCount × commit hash | 32 each, ascending, unique | revokeaccess |
  * | userName | sized UTF-8, 1 … 256 bytes | membercard |
+ * | groupId | 16 | group, groupcard |
+ * | editCount | varint, ≤ 5 000 | group |
+ * | editCount × member | u8 1 and userKey(32), or u8 2 and groupId(16); ascending as these bytes, unique | group |
+ * | … op | u8: 1 added, 2 removed | group |
+ * | groupName | sized UTF-8, 1 … 256 bytes | groupcard |
+ * | dbName | sized UTF-8, 1 … 256 bytes, in NFKC | dbsettings |
+ * | editCount | varint, ≤ 256 | tenantsettings, dbsettings |
+ * | editCount × name | sized UTF-8, 1 … 128 bytes; ascending as bytes, unique | tenantsettings, dbsettings |
+ * | … value | sized UTF-8, ≤ 4096 bytes: JSON as `JSON.stringify` writes it; empty = the setting goes | tenantsettings, dbsettings |
  *
  * A record is at most 256 KiB and has one form only: what is read encodes to the same bytes. Versions and kinds that are not
  * in the table are refused.
  */
-import {
-  bytesToId,
-  ByteReader,
-  ByteWriter,
-  CofferError,
-  compareBytes,
-  equalBytes,
-  idToBytes,
-  type AuthorKey,
-  type CommitHash,
-  type DbId,
-} from "../std/index.ts";
+import { ByteReader, ByteWriter, CofferError, idToBytes } from "../std/index.ts";
 import type { DirectoryRecord } from "./directory.ts";
+import {
+  readCuts,
+  readId,
+  readMemberEdits,
+  readName,
+  readSettingEdits,
+  recordLimits,
+  writeCuts,
+  writeMemberEdits,
+  writeSettingEdits,
+} from "./record-fields.ts";
 
 const recordVersion = 1;
-const kinds = { grantaccess: 1, revokeaccess: 2, membercard: 3 } as const;
 
-/** Limits that every writer keeps and every reader checks. */
-export const recordLimits = {
-  recordBytes: 256 * 1024,
-  cuts: 10_000,
-  headsPerCut: 1024,
-  userNameBytes: 256,
-} as const;
+type Kind = DirectoryRecord["kind"];
+type RecordOf<K extends Kind> = Extract<DirectoryRecord, { readonly kind: K }>;
 
-type RevokeRecord = Extract<DirectoryRecord, { kind: "revokeaccess" }>;
+/** How the fields of one kind are written and read, behind version and kind. */
+interface RecordCodec<K extends Kind> {
+  readonly byte: number;
+  write(writer: ByteWriter, record: RecordOf<K>): void;
+  /** what is wrong, the reader remembers */
+  read(reader: ByteReader): RecordOf<K>;
+}
+
+const codecs: { readonly [K in Kind]: RecordCodec<K> } = {
+  grantaccess: {
+    byte: 1,
+    write(writer, { userKey, encryptionKey, nameHash }) {
+      requireSize(encryptionKey, 32);
+      requireSize(nameHash, 32);
+      writer.fixed(idToBytes(userKey)).fixed(encryptionKey).fixed(nameHash);
+    },
+    read: (reader) => ({
+      kind: "grantaccess",
+      userKey: readId(reader, "AuthorKey"),
+      encryptionKey: reader.fixed(32).slice(),
+      nameHash: reader.fixed(32).slice(),
+    }),
+  },
+  revokeaccess: {
+    byte: 2,
+    write: (writer, { userKey, cuts }) => writeCuts(writer.fixed(idToBytes(userKey)), cuts),
+    read: (reader) => ({
+      kind: "revokeaccess",
+      userKey: readId(reader, "AuthorKey"),
+      cuts: readCuts(reader),
+    }),
+  },
+  membercard: {
+    byte: 3,
+    write: (writer, { userKey, userName }) => writer.fixed(idToBytes(userKey)).text(userName),
+    read: (reader) => ({
+      kind: "membercard",
+      userKey: readId(reader, "AuthorKey"),
+      userName: readName(reader, recordLimits.userNameBytes),
+    }),
+  },
+  group: {
+    byte: 4,
+    write: (writer, { groupId, edits }) => writeMemberEdits(writer.fixed(idToBytes(groupId)), edits),
+    read: (reader) => ({
+      kind: "group",
+      groupId: readId(reader, "GroupId"),
+      edits: readMemberEdits(reader),
+    }),
+  },
+  groupcard: {
+    byte: 5,
+    write: (writer, { groupId, groupName }) => writer.fixed(idToBytes(groupId)).text(groupName),
+    read: (reader) => ({
+      kind: "groupcard",
+      groupId: readId(reader, "GroupId"),
+      groupName: readName(reader, recordLimits.groupNameBytes),
+    }),
+  },
+  tenantsettings: {
+    byte: 6,
+    write: (writer, { edits }) => writeSettingEdits(writer, edits),
+    read: (reader) => ({ kind: "tenantsettings", edits: readSettingEdits(reader) }),
+  },
+  dbsettings: {
+    byte: 7,
+    write: (writer, { dbName, edits }) => writeSettingEdits(writer.text(dbName), edits),
+    read(reader) {
+      const dbName = readName(reader, recordLimits.dbNameBytes);
+      if (dbName.normalize("NFKC") !== dbName) reader.fail("name");
+      return { kind: "dbsettings", dbName, edits: readSettingEdits(reader) };
+    },
+  },
+};
+
+const codecByByte: ReadonlyMap<number, RecordCodec<Kind>> = new Map(
+  Object.values(codecs).map((codec) => [codec.byte, codec as RecordCodec<Kind>]),
+);
 
 /**
- * Encode a record. Cuts and heads are sorted; doubled heads and cuts without heads, which say nothing, are left out.
+ * Encode a record. Cuts, heads and edits are sorted; doubled heads and cuts without heads, which say nothing, are left out.
  *
- * @throws `input/invalid` when a field has another size than the table's or a database is named twice; `input/too-large`
- *   over {@link recordLimits}
+ * @throws `input/invalid` when a field has another size than the table's, or a database, member or setting is named twice;
+ *   `input/too-large` over {@link recordLimits}
  */
 export function encodeRecord(record: DirectoryRecord): Uint8Array<ArrayBuffer> {
-  const writer = new ByteWriter()
-    .u8(recordVersion)
-    .u8(kinds[record.kind])
-    .fixed(idToBytes(record.userKey), 32);
-  switch (record.kind) {
-    case "grantaccess":
-      requireSize(record.encryptionKey, 32);
-      requireSize(record.nameHash, 32);
-      writer.fixed(record.encryptionKey).fixed(record.nameHash);
-      break;
-    case "revokeaccess":
-      writeCuts(writer, record.cuts);
-      break;
-    case "membercard":
-      writer.text(record.userName);
-      break;
-  }
+  const codec = codecs[record.kind] as RecordCodec<Kind>;
+  const writer = new ByteWriter().u8(recordVersion).u8(codec.byte);
+  codec.write(writer, record);
   const bytes = writer.toBytes();
   if (bytes.length > recordLimits.recordBytes)
     throw new CofferError("input/too-large", { sizeBytes: bytes.length });
@@ -81,89 +147,13 @@ export function parseRecord(bytes: Uint8Array): DirectoryRecord | undefined {
   if (bytes.length > recordLimits.recordBytes) return undefined;
   const reader = new ByteReader(bytes);
   if (reader.u8() !== recordVersion) reader.fail("version");
-  const kind = reader.u8();
-  const userKeyBytes = reader.fixed(32);
-  if (reader.error !== undefined) return undefined;
-  const record = readBody(reader, kind, bytesToId("AuthorKey", userKeyBytes));
+  const codec = codecByByte.get(reader.u8());
+  if (reader.error !== undefined || codec === undefined) return undefined;
+  const record = codec.read(reader);
   return reader.finish() ? record : undefined;
 }
 
 function requireSize(bytes: Uint8Array, sizeBytes: number): void {
   if (bytes.length !== sizeBytes)
     throw new CofferError("input/invalid", { reason: "size", sizeBytes: bytes.length });
-}
-
-function writeCuts(writer: ByteWriter, cuts: RevokeRecord["cuts"]): void {
-  const rows = cuts
-    .filter((cut) => cut.heads.length > 0)
-    .map((cut) => ({ dbId: idToBytes(cut.dbId), heads: sortUnique(cut.heads.map(idToBytes)) }))
-    .sort((a, b) => compareBytes(a.dbId, b.dbId));
-  if (rows.length > recordLimits.cuts) throw new CofferError("input/too-large", { cuts: rows.length });
-  writer.varint(rows.length);
-  for (const row of rows) {
-    const headCount = row.heads.length;
-    if (headCount > recordLimits.headsPerCut) throw new CofferError("input/too-large", { heads: headCount });
-    writer.fixed(row.dbId).varint(headCount);
-    for (const head of row.heads) writer.fixed(head);
-  }
-}
-
-function sortUnique(items: readonly Uint8Array[]): readonly Uint8Array[] {
-  const sorted = items.toSorted(compareBytes);
-  return sorted.filter((item, index) => {
-    const before = sorted[index - 1];
-    return before === undefined || !equalBytes(before, item);
-  });
-}
-
-function readBody(reader: ByteReader, kind: number, userKey: AuthorKey): DirectoryRecord | undefined {
-  switch (kind) {
-    case kinds.grantaccess:
-      return {
-        kind: "grantaccess",
-        userKey,
-        encryptionKey: reader.fixed(32).slice(),
-        nameHash: reader.fixed(32).slice(),
-      };
-    case kinds.revokeaccess:
-      return { kind: "revokeaccess", userKey, cuts: readCuts(reader) };
-    case kinds.membercard: {
-      const userName = reader.text(recordLimits.userNameBytes);
-      if (userName === "") reader.fail("empty name");
-      return { kind: "membercard", userKey, userName };
-    }
-    default:
-      reader.fail("kind");
-      return undefined;
-  }
-}
-
-function readCuts(reader: ByteReader): RevokeRecord["cuts"] {
-  const cuts: { dbId: DbId; heads: CommitHash[] }[] = [];
-  const nextDb = ascending(reader);
-  const cutCount = reader.varint(recordLimits.cuts);
-  for (let i = 0; i < cutCount && reader.error === undefined; i++) {
-    const dbIdBytes = nextDb(16);
-    const headCount = reader.varint(recordLimits.headsPerCut);
-    if (headCount === 0) reader.fail("cut without heads");
-    const nextHead = ascending(reader);
-    const heads: CommitHash[] = [];
-    for (let j = 0; j < headCount && reader.error === undefined; j++) {
-      const headBytes = nextHead(32);
-      if (reader.error === undefined) heads.push(bytesToId("CommitHash", headBytes));
-    }
-    if (reader.error === undefined) cuts.push({ dbId: bytesToId("DbId", dbIdBytes), heads });
-  }
-  return cuts;
-}
-
-/** Read fixed-size values, each of which must be above the one before. */
-function ascending(reader: ByteReader): (sizeBytes: number) => Uint8Array {
-  let before: Uint8Array | undefined;
-  return (sizeBytes) => {
-    const value = reader.fixed(sizeBytes);
-    if (before !== undefined && compareBytes(before, value) >= 0) reader.fail("not ascending");
-    before = value;
-    return value;
-  };
 }

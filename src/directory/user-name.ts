@@ -1,5 +1,6 @@
-import { utf8ToBytes } from "../std/index.ts";
+import { utf8ToBytes, type GroupId } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
+import { deriveNameId } from "../entry/index.ts";
 
 const userDomain = utf8ToBytes("coffer/user/v1\0");
 
@@ -13,13 +14,22 @@ export function hashUserName(
   namesKey: Uint8Array,
   userName: string,
 ): Uint8Array<ArrayBuffer> {
-  return crypto.hmacSha256(namesKey, userDomain, utf8ToBytes(foldUserName(userName)));
+  return crypto.hmacSha256(namesKey, userDomain, utf8ToBytes(foldName(userName)));
+}
+
+/** The id of a group: its name is compared as a user's is. */
+export function groupIdOf(
+  crypto: Pick<Verifier, "hmacSha256">,
+  namesKey: Uint8Array,
+  groupName: string,
+): GroupId {
+  return deriveNameId(crypto, namesKey, "group", foldName(groupName));
 }
 
 /*
  * JavaScript has no full case folding. Upper case first brings "ß" and "ss", "ς" and "σ" together, which lower case alone
  * keeps apart; NFKC before and after, because changing case can leave the normal form.
  */
-function foldUserName(userName: string): string {
-  return userName.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC");
+function foldName(name: string): string {
+  return name.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC");
 }

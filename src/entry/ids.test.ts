@@ -70,6 +70,7 @@ describe("ids", () => {
     const id = deriveNameId(crypto, bytesOf(1, 32), "db", "caf\u00e9");
     expect(deriveNameId(crypto, bytesOf(1, 32), "db", "cafe\u0301")).toBe(id);
     expect(deriveNameId(crypto, bytesOf(1, 32), "key", "caf\u00e9")).not.toBe(id);
+    expect(deriveNameId(crypto, bytesOf(1, 32), "group", "caf\u00e9")).toBe("ECdqAaX2HdYlE3meLjqqRQ");
     expect(deriveNameId(crypto, bytesOf(2, 32), "db", "caf\u00e9")).not.toBe(id);
   });
 

@@ -6,7 +6,7 @@
  * |---|---|---|---|---|
  * | document | 16 bytes | SHA-256 | coffer/doc/v1 | tenantId, dbId, keyId, author, writerNonce, u64 counter |
  * | Automerge actor | 16 bytes | SHA-256 | coffer/actor/v1 | author, writerNonce, docId |
- * | database, key | 16 bytes | HMAC, names key | coffer/name/v1 | u8 kind (1 database, 2 key), name (NFKC) |
+ * | database, key, group | 16 bytes | HMAC, names key | coffer/name/v1 | u8 kind (1 database, 2 key, 3 group), name (NFKC) |
  * | directory's database | 16 bytes | SHA-256 | coffer/directory/v1 | tenantId |
  * | key fingerprint | 8 bytes | SHA-256 | coffer/key/v1 | key bytes(32) |
  * | dependencies' fingerprint | 4 bytes | SHA-256 | coffer/deps/v1 | entry hashes(32 each), sorted |
@@ -23,6 +23,7 @@ import {
   type DocId,
   type EntryHash,
   type EntryId,
+  type GroupId,
   type KeyId,
   type TenantId,
 } from "../std/index.ts";
@@ -153,6 +154,8 @@ export async function createContentKey(
   };
 }
 
+const nameKinds = { db: ["DbId", 1], key: ["KeyId", 2], group: ["GroupId", 3] } as const;
+
 /** Derive the opaque id that a name has on the wire; two devices that use one name offline meet in it. */
 export function deriveNameId(
   crypto: Pick<Verifier, "hmacSha256">,
@@ -169,12 +172,19 @@ export function deriveNameId(
 export function deriveNameId(
   crypto: Pick<Verifier, "hmacSha256">,
   namesKey: Uint8Array,
-  kind: "db" | "key",
+  kind: "group",
   name: string,
-): DbId | KeyId {
-  const kindByte = new Uint8Array([kind === "db" ? 1 : 2]);
+): GroupId;
+export function deriveNameId(
+  crypto: Pick<Verifier, "hmacSha256">,
+  namesKey: Uint8Array,
+  kind: keyof typeof nameKinds,
+  name: string,
+): DbId | KeyId | GroupId {
+  const [idKind, byte] = nameKinds[kind];
+  const kindByte = new Uint8Array([byte]);
   const mac = crypto.hmacSha256(namesKey, nameDomain, kindByte, utf8ToBytes(name.normalize("NFKC")));
-  return bytesToId(kind === "db" ? "DbId" : "KeyId", mac.subarray(0, 16));
+  return bytesToId(idKind, mac.subarray(0, 16));
 }
 
 /** The id of the database that holds a tenant's directory. */

@@ -29,7 +29,7 @@ export type {
   PublicIdentity,
   UnlockedIdentity,
 } from "./keys.ts";
-export { readKeyName } from "./name.ts";
+export { readKeyName, requireName } from "./name.ts";
 export { checkPassword, createSharePassword, requirePassword, type PasswordCheck } from "./password.ts";
 export { openPrivate, sealPrivate } from "./private.ts";
 export { safetyNumber } from "./safety-number.ts";

@@ -18,6 +18,7 @@
 export { bindText, type BindTextOptions, type TextField } from "./bind-text.ts";
 export { openCoffer } from "./coffer.ts";
 export type {
+  AdminOptions,
   AlarmEvent,
   BackupOptions,
   BackupProgress,
@@ -29,7 +30,9 @@ export type {
   Database,
   DatabaseStatus,
   Doc,
+  Directory,
   DocStatus,
+  Group,
   HistoryStep,
   Identity,
   KnownTenant,
@@ -43,6 +46,7 @@ export type {
   QueryDefinition,
   QueryRow,
   ServerLink,
+  SettingValues,
   StandardResult,
   StandardSchema,
   Tenant,

@@ -7,6 +7,14 @@
 export { importBackup, iterateBackup } from "./backup.ts";
 export { bindField } from "./bind-field.ts";
 export { changeDocs, createDocuments, createEncryptedDocument } from "./bulk.ts";
+export {
+  changeDBSettings,
+  changeTenantSettings,
+  getDBSettings,
+  getGroups,
+  getTenantSettings,
+  setGroup,
+} from "./directory.ts";
 export { installServiceWorker, requestSync } from "./install.ts";
 export { followMarks } from "./marks.ts";
 export {

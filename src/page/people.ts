@@ -1,6 +1,8 @@
 /** What is done once, or rarely: founding a tenant, letting people in, sending them away, and meeting servers. */
-import type { AdminProof, TenantSnapshot } from "../../worker/api.ts";
+import type { TenantSnapshot } from "../../worker/api.ts";
 import { CofferError } from "../std/index.ts";
+import { adminProof } from "./directory.ts";
+import type { AdminOptions } from "./directory-types.ts";
 import type { Session } from "./session.ts";
 import type { WorkerCall } from "./supervisor.ts";
 import type { Coffer, Identity, ServerLink, Tenant } from "./types.ts";
@@ -13,11 +15,6 @@ interface OpenTenant {
   readonly id: string;
   readonly session: Session;
   link(url: string): ServerLink;
-}
-
-interface AdminOptions {
-  readonly adminUser: Identity;
-  readonly adminPassword: string;
 }
 
 /** What these calls need of an open CofferDB. */
@@ -94,10 +91,6 @@ export async function connectToServer(tenant: OpenTenant, url: string): Promise<
   const server = canonicalUrl(url);
   await tenant.session.call((api) => api.connect(tenant.id, server));
   return tenant.link(server);
-}
-
-function adminProof({ adminUser, adminPassword }: AdminOptions): AdminProof {
-  return { adminKey: adminUser.key, adminPassword };
 }
 
 /**

@@ -113,12 +113,20 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
     { lock: 0, inspectJoinRequest: 1, safetyNumber: 1, createKey: 1 },
     core.id,
   );
-  const { revokeUser, iterateBackup, ...others } = lazily(use, [
+  const { iterateBackup, ...others } = lazily(use, [
     "approveJoinRequest",
     "publishToServer",
     "connectToServer",
-    "revokeUser",
     "iterateBackup",
+  ]);
+  const directory = lazily(use, [
+    "revokeUser",
+    "setGroup",
+    "getGroups",
+    "changeTenantSettings",
+    "changeDBSettings",
+    "getTenantSettings",
+    "getDBSettings",
   ]);
   return {
     ...calls,
@@ -131,7 +139,13 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
     alarms: part("alarms"),
     quarantine: part("quarantine"),
     links: core.links,
-    directory: { users: part("users"), revokeUser },
+    directory: {
+      ...directory,
+      users: part("users"),
+      groups: part("groups"),
+      settings: part("settings"),
+      databaseSettings: part("databaseSettings"),
+    },
     keys: { list: part("keys"), createDocEncryptionKey: createKey },
     openDB: async <T extends object>(name: string, options?: OpenDatabaseOptions<T>) =>
       use().openDB<T>(name, options),

@@ -6,9 +6,11 @@ import type { CofferError, CofferErrorCode } from "../std/index.ts";
 import type { DocData, Draft, Mark, Patch, Path } from "../draft/index.ts";
 import type { Expression, SortKey } from "../expr/index.ts";
 import type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
+import type { Directory } from "./directory-types.ts";
 import type { OpenDatabaseOptions } from "./shape-types.ts";
 
 export type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
+export type { AdminOptions, Directory, Group, Member, SettingValues } from "./directory-types.ts";
 export type { Migration, OpenDatabaseOptions, StandardResult, StandardSchema } from "./shape-types.ts";
 
 export interface OpenCofferOptions {
@@ -114,14 +116,6 @@ export interface TenantStatus {
   readonly pendingPushCount: number;
 }
 
-export interface Member {
-  readonly key: string;
-  readonly userName: string | undefined;
-  readonly isAdmin: boolean;
-  readonly revoked: boolean;
-  readonly self: boolean;
-}
-
 export interface AlarmEvent {
   readonly kind: "gap" | "rollback" | "fork" | "withheld" | "equivocation" | "id-conflict" | "quarantined";
   readonly atMs: number;
@@ -144,10 +138,7 @@ export interface Tenant {
   readonly status: ReadonlySignal<TenantStatus>;
   readonly alarms: ReadonlySignal<readonly AlarmEvent[]>;
   readonly quarantine: ReadonlySignal<readonly QuarantinedCommit[]>;
-  readonly directory: {
-    readonly users: ReadonlySignal<readonly Member[] | undefined>;
-    revokeUser(key: string, options: { adminUser: Identity; adminPassword: string }): Promise<void>;
-  };
+  readonly directory: Directory;
   readonly keys: {
     /** names of the keys that documents can be sealed under */
     readonly list: ReadonlySignal<readonly string[] | undefined>;

@@ -6,6 +6,7 @@
  * | TenantId | 32 | SHA-256 of the genesis record |
  * | DbId | 16 | HMAC of the database's name under the tenant's names key, cut |
  * | KeyId | 16 | HMAC of the key's name under the tenant's names key, cut |
+ * | GroupId | 16 | HMAC of the group's folded name under the tenant's names key, cut |
  * | DocId | 16 | SHA-256 over tenant, database, key, author, writer nonce and counter, cut |
  * | CommitHash | 32 | SHA-256 of the commit header |
  * | EntryHash | 32 | SHA-256 of context, index and entry header |
@@ -20,6 +21,7 @@ type Opaque<Name extends string> = string & { readonly [brand]: Name };
 export type TenantId = Opaque<"TenantId">;
 export type DbId = Opaque<"DbId">;
 export type KeyId = Opaque<"KeyId">;
+export type GroupId = Opaque<"GroupId">;
 export type DocId = Opaque<"DocId">;
 export type CommitHash = Opaque<"CommitHash">;
 export type EntryHash = Opaque<"EntryHash">;
@@ -32,6 +34,7 @@ export const idSizes = {
   TenantId: 32,
   DbId: 16,
   KeyId: 16,
+  GroupId: 16,
   DocId: 16,
   CommitHash: 32,
   EntryHash: 32,
@@ -42,6 +45,7 @@ interface IdTypes {
   TenantId: TenantId;
   DbId: DbId;
   KeyId: KeyId;
+  GroupId: GroupId;
   DocId: DocId;
   CommitHash: CommitHash;
   EntryHash: EntryHash;

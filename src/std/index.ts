@@ -38,6 +38,7 @@ export {
   type DocId,
   type EntryHash,
   type EntryId,
+  type GroupId,
   type KeyId,
   type TenantId,
 } from "./ids.ts";

@@ -19,6 +19,7 @@ import {
   hashUserName,
   isMember,
   recordLimits,
+  type DirectoryCuts,
   type DirectoryRecord,
 } from "../directory/index.ts";
 import { createContentKey, deriveNameId, type ContentKey, type EntryDraft } from "../entry/index.ts";
@@ -33,21 +34,19 @@ import {
   type UnlockedIdentity,
 } from "../keys/index.ts";
 import { signPublication } from "../sync/index.ts";
-import { keyNames, type TenantCore } from "./core.ts";
+import { keyNames, type TenantCore, type TenantWorld } from "./core.ts";
 import type { TenantSession } from "./session.ts";
 import { Writer } from "./writer.ts";
 
 const directoryDocId = bytesToId("DocId", new Uint8Array(16));
 
-type DirectoryCuts = Extract<DirectoryRecord, { kind: "revokeaccess" }>["cuts"];
-
-export type DirectoryAction =
-  | { readonly kind: "grant"; readonly user: PublicIdentity }
-  | {
-      readonly kind: "revoke";
-      readonly userKey: AuthorKey;
-      readonly cuts: DirectoryCuts;
-    };
+/** What a directory commit says. */
+export interface DirectoryRecords {
+  /** sealed under `$publicinfos`: servers read them */
+  readonly open: readonly DirectoryRecord[];
+  /** sealed under the content key: for members */
+  readonly sealed: readonly DirectoryRecord[];
+}
 
 /** The admin's identity and password, as every call here takes them. */
 export interface AdminPassword {
@@ -55,14 +54,20 @@ export interface AdminPassword {
   readonly adminPassword: string;
 }
 
+/** The admin with everything that a directory commit is written with. */
+export interface ActingAdmin {
+  readonly admin: UnlockedIdentity;
+  readonly secrets: BagSecrets;
+}
+
 /** Write one directory commit behind the head of the line. It is judged from the log like any other. */
 export async function writeDirectory(
   core: TenantCore,
-  by: { admin: UnlockedIdentity; secrets: BagSecrets },
-  action: DirectoryAction,
+  by: ActingAdmin,
+  records: DirectoryRecords,
 ): Promise<CommitHash> {
   const { crypto, env } = core.world;
-  const entries = await directoryEntries(core, by.secrets, action);
+  const entries = await directoryEntries(core, by.secrets, records);
   const { head } = core.directory;
   const writer = new Writer({
     crypto,
@@ -139,18 +144,39 @@ export async function revokeUser(
 ): Promise<void> {
   const { core } = session;
   if (!isMember(core.directory, userKey)) throw new CofferError("input/unknown-id", { what: "user" });
+  await writeAsAdmin(session, proof, () => ({
+    open: [{ kind: "revokeaccess", userKey, cuts: cutsOf(core, userKey) }],
+    sealed: [],
+  }));
+}
+
+/**
+ * Write what the admin decides, behind everything that this device holds of the directory. It counts here when this resolves.
+ *
+ * @param decide what to write, in view of the directory as it is then
+ * @throws `access/locked`, `access/not-admin`, `key/wrong-password`
+ */
+export async function writeAsAdmin(
+  session: TenantSession,
+  proof: AdminPassword,
+  decide: (by: ActingAdmin) => DirectoryRecords | Promise<DirectoryRecords>,
+): Promise<void> {
   const admin = await unlockAdmin(session, proof);
-  await session.catchUp();
-  await session.exclusive(() =>
-    session.withBagSecrets(async (secrets) => {
-      await writeDirectory(
-        core,
-        { admin, secrets },
-        { kind: "revoke", userKey, cuts: cutsOf(core, userKey) },
-      );
-    }),
-  );
-  await session.catchUp();
+  await session.withBagSecrets((secrets) => writeInTurn(session, { admin, secrets }, decide));
+}
+
+/** Two tabs of the admin that wrote at once would fork the line: they take turns, and each looks what the other wrote. */
+async function writeInTurn(
+  session: TenantSession,
+  by: ActingAdmin,
+  decide: (by: ActingAdmin) => DirectoryRecords | Promise<DirectoryRecords>,
+): Promise<void> {
+  const { core } = session;
+  await core.world.env.withLock(`coffer-directory/${core.store.name}`, {}, async () => {
+    await session.catchUp();
+    await session.exclusive(async () => writeDirectory(core, by, await decide(by)));
+    await session.catchUp();
+  });
 }
 
 /** A record holds so many heads. */
@@ -201,18 +227,13 @@ export async function createPublication(
   });
 }
 
-async function register(
-  session: TenantSession,
-  by: { admin: UnlockedIdentity; secrets: BagSecrets },
-  request: JoinRequest,
-): Promise<CommitHash> {
+async function register(session: TenantSession, by: ActingAdmin, request: JoinRequest): Promise<CommitHash> {
   const { core } = session;
   const userKey = request.identity.signingKey;
   const known = core.directory.usersByKey.get(userKey);
   if (known?.revoked !== undefined) throw new CofferError("access/revoked", { userKey });
   if (known === undefined) {
-    await session.exclusive(() => writeDirectory(core, by, { kind: "grant", user: request.identity }));
-    await session.catchUp();
+    await writeInTurn(session, by, ({ secrets }) => grantRecords(core.world, secrets, request.identity));
   }
   const { head } = core.directory;
   assert(
@@ -231,10 +252,23 @@ async function unlockAdmin(session: TenantSession, proof: AdminPassword): Promis
   return unlockVault(core.world.crypto, await session.readVault(adminSigningKey), proof.adminPassword);
 }
 
+/** What makes someone a member: a grant for everyone, a card for members. */
+export function grantRecords(
+  { crypto }: Pick<TenantWorld, "crypto">,
+  { namesKey }: Pick<BagSecrets, "namesKey">,
+  { signingKey: userKey, encryptionKey, userName }: PublicIdentity,
+): DirectoryRecords {
+  const nameHash = hashUserName(crypto, namesKey, userName);
+  return {
+    open: [{ kind: "grantaccess", userKey, encryptionKey, nameHash }],
+    sealed: [{ kind: "membercard", userKey, userName }],
+  };
+}
+
 async function directoryEntries(
   core: TenantCore,
   secrets: BagSecrets,
-  action: DirectoryAction,
+  records: DirectoryRecords,
 ): Promise<readonly EntryDraft[]> {
   const { crypto } = core.world;
   const keyOf = async (name: string): Promise<ContentKey> => {
@@ -243,21 +277,20 @@ async function directoryEntries(
     if (secret === undefined) throw new CofferError("key/missing");
     return createContentKey(crypto, secret);
   };
-  const entry = (key: ContentKey, record: DirectoryRecord): EntryDraft => ({
-    entryType: "directory_record",
-    docId: directoryDocId,
-    dependencies: [],
-    key,
-    plaintext: encodeRecord(record),
-  });
-  const publicInfos = await keyOf(keyNames.directory);
-  if (action.kind === "revoke") {
-    return [entry(publicInfos, { kind: "revokeaccess", userKey: action.userKey, cuts: action.cuts })];
-  }
-  const { signingKey: userKey, encryptionKey, userName } = action.user;
-  const nameHash = hashUserName(crypto, secrets.namesKey, userName);
-  return [
-    entry(publicInfos, { kind: "grantaccess", userKey, encryptionKey, nameHash }),
-    entry(await keyOf(keyNames.content), { kind: "membercard", userKey, userName }),
-  ];
+  const entriesUnder = async (
+    name: string,
+    sealed: readonly DirectoryRecord[],
+  ): Promise<readonly EntryDraft[]> => {
+    if (sealed.length === 0) return [];
+    const key = await keyOf(name);
+    return sealed.map((record) => ({
+      entryType: "directory_record",
+      docId: directoryDocId,
+      dependencies: [],
+      key,
+      plaintext: encodeRecord(record),
+    }));
+  };
+  const open = await entriesUnder(keyNames.directory, records.open);
+  return [...open, ...(await entriesUnder(keyNames.content, records.sealed))];
 }

@@ -27,9 +27,9 @@ import {
   shownAfter,
 } from "../../worker/device-fixtures.ts";
 import { createContentKey, directoryDbId, encodeCommit, verifyCommit, type Commit } from "../entry/index.ts";
-import { encodeRecord } from "../directory/index.ts";
+import { encodeRecord, groupIdOf, type DirectoryRecord } from "../directory/index.ts";
 import { createVault, createIdentity } from "../keys/index.ts";
-import { bytesToId, ByteWriter, CofferError, type TenantId } from "../std/index.ts";
+import { bytesToId, ByteWriter, CofferError, type CommitHash, type TenantId } from "../std/index.ts";
 import type { Storage } from "../store/index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -57,6 +57,24 @@ async function created(value: Record<string, string> = { name: "theirs" }): Prom
   const writerNonce = stage.villain.nonce();
   const forged = stage.villain.create(writerNonce, 0, value);
   return { forged, writerNonce, commit: await stage.villain.seal({ writerNonce, entries: [forged.entry] }) };
+}
+
+/** What someone writes into the directory as if it were theirs. */
+function asDirectory(by: Author, head: CommitHash | undefined, record: DirectoryRecord): Promise<Commit> {
+  return by.seal({
+    dbId: directoryDbId(crypto, by.tenantId),
+    predecessors: head === undefined ? [] : [head],
+    directoryHead: head,
+    entries: [
+      {
+        entryType: "directory_record",
+        docId: bytesToId("DocId", new Uint8Array(16)),
+        dependencies: [],
+        key: by.key,
+        plaintext: encodeRecord(record),
+      },
+    ],
+  });
 }
 
 /** A document that everyone has. */
@@ -560,27 +578,39 @@ describe("revocation", () => {
     await bring(other, [late]);
     await eventually(async () => [...(await stateOf(other)).values()]).toEqual([{ name: "before" }]);
     // What they try to grant themselves is ignored, too.
-    const directoryDb = directoryDbId(crypto, victim.tenantId);
-    const grant = await villain.seal({
-      dbId: directoryDb,
-      predecessors: head === undefined ? [] : [head],
-      directoryHead: head,
-      entries: [
-        {
-          entryType: "directory_record",
-          docId: bytesToId("DocId", new Uint8Array(16)),
-          dependencies: [],
-          key: villain.key,
-          plaintext: encodeRecord({
-            kind: "grantaccess",
-            userKey: villain.author,
-            encryptionKey: new Uint8Array(32),
-            nameHash: new Uint8Array(32),
-          }),
-        },
-      ],
+    const grant = await asDirectory(villain, head, {
+      kind: "grantaccess",
+      userKey: villain.author,
+      encryptionKey: new Uint8Array(32),
+      nameHash: new Uint8Array(32),
     });
     expect(reasonOf(await strike(stage, [grant]), grant)).toBe("not-admin");
+  });
+
+  it("nobody but the admin writes groups and settings, whatever keys they hold", async () => {
+    const { proof, victim, villain } = stage;
+    const { api } = victim.device;
+    const nobody = { addUsers: [], removeUsers: [], addGroups: [], removeGroups: [] };
+    await api.setGroup(victim.tenantId, "board", nobody, proof);
+    await api.changeSettings(victim.tenantId, undefined, [{ name: "limit", value: "3" }], proof);
+    const before = tenantOf(victim);
+    const head = await lastDirectoryCommit(victim);
+    const groupId = groupIdOf(crypto, villain.namesKey, "board");
+    const member = { kind: "user", userKey: villain.author } as const;
+    const forged = [
+      await asDirectory(villain, head, { kind: "group", groupId, edits: [{ op: "added", member }] }),
+      await asDirectory(villain, head, { kind: "groupcard", groupId, groupName: "villains" }),
+      await asDirectory(villain, head, { kind: "tenantsettings", edits: [{ name: "limit", value: "9" }] }),
+      await asDirectory(villain, head, {
+        kind: "dbsettings",
+        dbName: "contacts",
+        edits: [{ name: "a", value: "1" }],
+      }),
+    ];
+    const snapshot = await strike(stage, forged);
+    for (const commit of forged) expect(reasonOf(snapshot, commit)).toBe("not-admin");
+    expect(snapshot.groups).toEqual(before?.groups);
+    expect([snapshot.settings, snapshot.databaseSettings]).toEqual([{ limit: 3 }, {}]);
   });
 
   it("can be done to whoever made thousands of heads to prevent it", async () => {

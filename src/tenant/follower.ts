@@ -3,8 +3,9 @@
  * the one of the device that does.
  */
 import type { Release } from "../std/index.ts";
+import { foldLine, type OpenedCommit } from "../directory/index.ts";
 import type { TenantCore } from "./core.ts";
-import { refold } from "./judge.ts";
+import { openAccepted } from "./judge.ts";
 import { Marker } from "./marker.ts";
 import { PageWriter } from "./page-writer.ts";
 import { Persistence, type DerivedSlots } from "./persistence.ts";
@@ -109,6 +110,10 @@ export class Follower {
 
 /** The directory is not kept in pages: it is folded again from its few commits. */
 async function foldDirectory(core: TenantCore): Promise<void> {
-  for (const record of await core.store.readRecords(core.directoryPositions()))
-    await refold(core, core.tools, record);
+  const line: OpenedCommit[] = [];
+  for (const record of await core.store.readRecords(core.directoryPositions())) {
+    const opened = await openAccepted(core.tools, record);
+    if (opened !== undefined) line.push(opened);
+  }
+  core.directory = foldLine(core.directory, line);
 }

@@ -24,11 +24,10 @@ import {
   type BagSecrets,
   type Genesis,
   type KeySecret,
-  type PublicIdentity,
   type UnlockedIdentity,
 } from "../keys/index.ts";
 import { tenantStoreName } from "../sync/index.ts";
-import { writeDirectory } from "./admin.ts";
+import { grantRecords, writeDirectory } from "./admin.ts";
 import { keyNames, TenantCore, type TenantWorld } from "./core.ts";
 import type { Device, DeviceTenant } from "./device.ts";
 import { encodeTenantNames, slotNames, tenantNamesPurpose, type TenantNames } from "./slots.ts";
@@ -75,7 +74,8 @@ export async function foundTenant(
   ]);
   const names = { tenantName: options.tenantName, adminName: options.adminName, keyNames: [] };
   const core = await writeTenantStore(world, { genesis, identity: user.identity, secrets, names });
-  await writeDirectory(core, { admin: admin.identity, secrets }, grantOf(user.identity.publicIdentity));
+  const granted = grantRecords(world, secrets, user.identity.publicIdentity);
+  await writeDirectory(core, { admin: admin.identity, secrets }, granted);
   core.store.close();
   const adminKey = admin.identity.publicIdentity.signingKey;
   const row = rowOf(genesis, user.identity, { adminKey, nowMs, hadCommits: true });
@@ -211,8 +211,4 @@ function rowOf(
     hadCommits: rest.hadCommits,
     isLost: false,
   };
-}
-
-function grantOf(user: PublicIdentity): { kind: "grant"; user: PublicIdentity } {
-  return { kind: "grant", user };
 }

@@ -16,7 +16,6 @@ export {
   inspectRequest,
   revokeUser,
   type AdminPassword,
-  type DirectoryAction,
 } from "./admin.ts";
 export { openBackup } from "./backup.ts";
 export { changeDocuments, changesSince, readDocuments, type BulkDraft } from "./bulk.ts";
@@ -25,6 +24,7 @@ export { lineOf } from "./branches.ts";
 export { keyNames, TenantCore, type TenantWorld, type Unlocked } from "./core.ts";
 export { DatabaseSession } from "./database.ts";
 export { missingSnapshot } from "./doc-snapshot.ts";
+export { changeSettings, setGroup, type GroupEdits } from "./organise.ts";
 export { Device, type DeviceTenant } from "./device.ts";
 export {
   createPendingIdentity,

@@ -24,6 +24,7 @@ import {
   parseRecord,
   type DirectoryRecord,
   type DirectoryState,
+  type OpenedCommit,
 } from "../directory/index.ts";
 import type { ChangeCodec, DocChange, DocEngine } from "../doc/index.ts";
 import {
@@ -153,12 +154,11 @@ function awaitDirectory(state: JudgeState, tools: JudgeTools, hash: CommitHash):
   return nothing;
 }
 
-/** Fold a directory commit that was accepted before: the directory itself is not kept, its commits are. */
-export async function refold(state: JudgeState, tools: JudgeTools, record: LogRecord): Promise<void> {
+/** Open a directory commit that was accepted before; `undefined` when it is damaged. */
+export async function openAccepted(tools: JudgeTools, record: LogRecord): Promise<OpenedCommit | undefined> {
   const parsed = parseCommit(tools.crypto, record.bytes);
-  if (parsed.kind !== "verified" || parsed.commit.commitHash !== record.commitHash) return;
-  const verdict = foldCommit(state.directory, parsed.commit, (await openRecords(tools, parsed.commit)) ?? []);
-  if (verdict.kind === "applied") state.directory = verdict.state;
+  if (parsed.kind !== "verified" || parsed.commit.commitHash !== record.commitHash) return undefined;
+  return { commit: parsed.commit, records: (await openRecords(tools, parsed.commit)) ?? [] };
 }
 
 /** The records of a directory commit that this device can open; `undefined` when one of them is none. */

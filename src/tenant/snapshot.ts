@@ -1,10 +1,13 @@
 /** What the page is told of a tenant, from what is known now. Locked, it says ids and states only. */
-import type { AuthorKey } from "../std/index.ts";
+import type { AuthorKey, GroupId } from "../std/index.ts";
+import { isMember, usersOfGroup, type Settings } from "../directory/index.ts";
 import type {
   AlarmEvent,
+  Group,
   Identity,
   Member,
   QuarantinedCommit,
+  SettingValues,
   TenantSnapshot,
   TenantStatus,
 } from "../../worker/api.ts";
@@ -31,12 +34,54 @@ export function describeTenant(
     self: identity === undefined ? undefined : { userName: identity.userName, key: identity.signingKey },
     adminUser: adminIdentity(core, rest.adminKey),
     status,
-    users: unlocked === undefined ? undefined : members(core),
+    ...(unlocked === undefined ? nothingArranged : arrangements(core)),
     alarms: rest.alarms,
     quarantine: quarantine(core),
     keys: unlocked?.keyNames,
     links: rest.links,
   };
+}
+
+type Arranged = Pick<TenantSnapshot, "users" | "groups" | "settings" | "databaseSettings">;
+
+const nothingArranged: Arranged = {
+  users: undefined,
+  groups: undefined,
+  settings: undefined,
+  databaseSettings: undefined,
+};
+
+function arrangements(core: TenantCore): Arranged {
+  const { settingsByDb, tenantSettings } = core.directory;
+  const byName = [...settingsByDb].map(([name, settings]) => [name, settingValues(settings)] as const);
+  return {
+    users: members(core),
+    groups: groups(core),
+    settings: settingValues(tenantSettings),
+    databaseSettings: Object.fromEntries(byName),
+  };
+}
+
+/** The record parsed, so its text is JSON. */
+function settingValues(settings: Settings): SettingValues {
+  const values = [...settings].map(
+    ([name, text]) => [name, JSON.parse(text) as SettingValues[string]] as const,
+  );
+  return Object.fromEntries(values);
+}
+
+function groups({ directory }: TenantCore): readonly Group[] {
+  const nameOf = (id: GroupId): string => directory.groupsById.get(id)?.groupName ?? id;
+  return [...directory.groupsById.values()]
+    .map((group) => ({
+      name: nameOf(group.groupId),
+      users: [...group.users].sort(),
+      groups: [...group.groups].map(nameOf).sort(),
+      members: [...usersOfGroup(directory.groupsById, group.groupId)]
+        .filter((userKey) => isMember(directory, userKey))
+        .sort(),
+    }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function adminIdentity(core: TenantCore, adminKey: AuthorKey | undefined): Identity | undefined {

@@ -1,0 +1,177 @@
+/** One record into a directory that is being folded: what it changes, and what it does not. The rules are in fold.ts. */
+import type { AuthorKey, CommitHash, GroupId } from "../std/index.ts";
+import type {
+  DirectoryGroup,
+  DirectoryRecord,
+  DirectoryState,
+  DirectoryUser,
+  MemberEdit,
+  SettingEdit,
+  Settings,
+} from "./directory.ts";
+
+/** What a tenant's directory may hold, beyond what a record may. */
+export const directoryLimits = { groups: 10_000, groupMembers: 10_000, settings: 1_000 } as const;
+
+interface GroupDraft {
+  readonly groupId: GroupId;
+  groupName: string | undefined;
+  readonly users: Set<AuthorKey>;
+  readonly groups: Set<GroupId>;
+}
+
+/** A directory that is being folded: its maps are its own, and so are the groups and settings in `owned`. */
+export interface FoldDraft extends Omit<
+  DirectoryState,
+  "head" | "indexByCommit" | "usersByKey" | "groupsById" | "tenantSettings" | "settingsByDb"
+> {
+  head: CommitHash | undefined;
+  readonly indexByCommit: Map<CommitHash, number>;
+  readonly usersByKey: Map<AuthorKey, DirectoryUser>;
+  readonly groupsById: Map<GroupId, DirectoryGroup>;
+  readonly tenantSettings: Map<string, string>;
+  readonly settingsByDb: Map<string, Settings>;
+  readonly ownedGroups: Map<GroupId, GroupDraft>;
+  readonly ownedSettings: Map<string, Map<string, string>>;
+}
+
+/** Begin to fold upon a state, which stays as it is. */
+export function beginDraft(state: DirectoryState): FoldDraft {
+  return {
+    ...state,
+    indexByCommit: new Map(state.indexByCommit),
+    usersByKey: new Map(state.usersByKey),
+    groupsById: new Map(state.groupsById),
+    tenantSettings: new Map(state.tenantSettings),
+    settingsByDb: new Map(state.settingsByDb),
+    ownedGroups: new Map(),
+    ownedSettings: new Map(),
+  };
+}
+
+/** The state that a draft has become; the draft is not to be used any more. */
+export function endDraft(draft: FoldDraft): DirectoryState {
+  const {
+    adminKey,
+    dbId,
+    groupsById,
+    head,
+    indexByCommit,
+    settingsByDb,
+    tenantId,
+    tenantSettings,
+    usersByKey,
+  } = draft;
+  return {
+    tenantId,
+    dbId,
+    adminKey,
+    head,
+    indexByCommit,
+    usersByKey,
+    groupsById,
+    tenantSettings,
+    settingsByDb,
+  };
+}
+
+/** Fold one record of the commit at `index`. */
+export function foldRecord(draft: FoldDraft, record: DirectoryRecord, index: number): void {
+  switch (record.kind) {
+    case "grantaccess":
+    case "revokeaccess":
+    case "membercard": {
+      const user = foldUser(draft.adminKey, draft.usersByKey.get(record.userKey), record, index);
+      if (user !== undefined) draft.usersByKey.set(record.userKey, user);
+      return;
+    }
+    case "group": {
+      const group = ownGroup(draft, record.groupId);
+      if (group !== undefined) for (const edit of record.edits) foldMember(group, edit);
+      return;
+    }
+    case "groupcard": {
+      // A server does not open cards: they make no group.
+      const group = draft.groupsById.has(record.groupId) ? ownGroup(draft, record.groupId) : undefined;
+      if (group !== undefined) group.groupName = record.groupName;
+      return;
+    }
+    case "tenantsettings":
+      return foldSettings(draft.tenantSettings, record.edits);
+    case "dbsettings":
+      return foldSettings(ownSettings(draft, record.dbName), record.edits);
+  }
+}
+
+type UserRecord = Extract<DirectoryRecord, { kind: "grantaccess" | "revokeaccess" | "membercard" }>;
+
+/** The user after a record, or `undefined` when it changes nothing. */
+function foldUser(
+  adminKey: AuthorKey,
+  user: DirectoryUser | undefined,
+  record: UserRecord,
+  index: number,
+): DirectoryUser | undefined {
+  switch (record.kind) {
+    case "grantaccess":
+      if (record.userKey === adminKey || user?.revoked !== undefined) return undefined;
+      return {
+        userKey: record.userKey,
+        encryptionKey: record.encryptionKey,
+        nameHash: record.nameHash,
+        userName: user?.userName,
+        grantedAt: user?.grantedAt ?? index,
+        revoked: undefined,
+      };
+    case "revokeaccess":
+      if (user === undefined) return undefined;
+      return {
+        ...user,
+        revoked: { at: index, cuts: new Map(record.cuts.map((cut) => [cut.dbId, cut.heads])) },
+      };
+    case "membercard":
+      return user === undefined ? undefined : { ...user, userName: record.userName };
+  }
+}
+
+/** A group that may be changed, made if there is none; `undefined` when there are too many. */
+function ownGroup(draft: FoldDraft, groupId: GroupId): GroupDraft | undefined {
+  const own = draft.ownedGroups.get(groupId);
+  if (own !== undefined) return own;
+  const known = draft.groupsById.get(groupId);
+  if (known === undefined && draft.groupsById.size >= directoryLimits.groups) return undefined;
+  const group: GroupDraft = {
+    groupId,
+    groupName: known?.groupName,
+    users: new Set(known?.users),
+    groups: new Set(known?.groups),
+  };
+  draft.ownedGroups.set(groupId, group);
+  draft.groupsById.set(groupId, group);
+  return group;
+}
+
+function foldMember(group: GroupDraft, { member, op }: MemberEdit): void {
+  const hasRoom = group.users.size + group.groups.size < directoryLimits.groupMembers;
+  if (member.kind === "user") foldInto(group.users, member.userKey, op, hasRoom);
+  else foldInto(group.groups, member.groupId, op, hasRoom);
+}
+
+function foldInto<Id>(members: Set<Id>, id: Id, op: MemberEdit["op"], hasRoom: boolean): void {
+  if (op === "removed") members.delete(id);
+  else if (hasRoom) members.add(id);
+}
+
+function ownSettings(draft: FoldDraft, dbName: string): Map<string, string> {
+  const own = draft.ownedSettings.get(dbName) ?? new Map(draft.settingsByDb.get(dbName));
+  draft.ownedSettings.set(dbName, own);
+  draft.settingsByDb.set(dbName, own);
+  return own;
+}
+
+function foldSettings(settings: Map<string, string>, edits: readonly SettingEdit[]): void {
+  for (const { name, value } of edits) {
+    if (value === undefined) settings.delete(name);
+    else if (settings.has(name) || settings.size < directoryLimits.settings) settings.set(name, value);
+  }
+}

@@ -1,0 +1,175 @@
+/** The fields of directory records that are lists or ids: written in their one order, read with every limit. The table is in records.ts. */
+import {
+  bytesToId,
+  ByteWriter,
+  CofferError,
+  compareBytes,
+  equalBytes,
+  idSizes,
+  idToBytes,
+  utf8ToBytes,
+  type ByteReader,
+  type AuthorKey,
+  type CommitHash,
+  type DbId,
+  type GroupId,
+} from "../std/index.ts";
+import type { DirectoryCuts, MemberEdit, MemberRef, SettingEdit } from "./directory.ts";
+
+/** Limits that every writer keeps and every reader checks. */
+export const recordLimits = {
+  recordBytes: 256 * 1024,
+  cuts: 10_000,
+  headsPerCut: 1024,
+  userNameBytes: 256,
+  groupNameBytes: 256,
+  dbNameBytes: 256,
+  memberEdits: 5_000,
+  settingEdits: 256,
+  settingNameBytes: 128,
+  settingBytes: 4096,
+} as const;
+
+interface RecordIds {
+  readonly AuthorKey: AuthorKey;
+  readonly CommitHash: CommitHash;
+  readonly DbId: DbId;
+  readonly GroupId: GroupId;
+}
+
+const memberBytes = { user: 1, group: 2 } as const;
+const opBytes = { added: 1, removed: 2 } as const;
+
+/** Read an id; where the bytes end, one of zeros, which the reader's error makes worthless. */
+export function readId<K extends keyof RecordIds>(reader: ByteReader, kind: K): RecordIds[K] {
+  const bytes = reader.fixed(idSizes[kind]);
+  return bytesToId(kind, reader.error === undefined ? bytes : new Uint8Array(idSizes[kind])) as RecordIds[K];
+}
+
+/** Read text that is not empty. */
+export function readName(reader: ByteReader, maxBytes: number): string {
+  const name = reader.text(maxBytes);
+  if (name === "") reader.fail("empty name");
+  return name;
+}
+
+/** @throws `input/invalid`, `input/too-large` */
+export function writeCuts(writer: ByteWriter, cuts: DirectoryCuts): void {
+  const rows = cuts
+    .filter((cut) => cut.heads.length > 0)
+    .map((cut) => ({ dbId: idToBytes(cut.dbId), heads: sortUnique(cut.heads.map(idToBytes)) }))
+    .sort((a, b) => compareBytes(a.dbId, b.dbId));
+  writeCount(writer, rows.length, "cuts");
+  for (const row of rows) {
+    writeCount(writer.fixed(row.dbId), row.heads.length, "headsPerCut");
+    for (const head of row.heads) writer.fixed(head);
+  }
+}
+
+/** Read what {@link writeCuts} wrote. */
+export function readCuts(reader: ByteReader): DirectoryCuts {
+  const nextDb = ascending(reader);
+  return readList(reader, recordLimits.cuts, () => {
+    const dbId = nextDb(() => readId(reader, "DbId"), idToBytes);
+    const nextHead = ascending(reader);
+    const heads = readList(reader, recordLimits.headsPerCut, () =>
+      nextHead(() => readId(reader, "CommitHash"), idToBytes),
+    );
+    if (heads.length === 0) reader.fail("cut without heads");
+    return { dbId, heads };
+  });
+}
+
+/** @throws `input/too-large` */
+export function writeMemberEdits(writer: ByteWriter, edits: readonly MemberEdit[]): void {
+  const rows = edits
+    .map(({ member, op }) => ({ op, bytes: memberToBytes(member) }))
+    .sort((a, b) => compareBytes(a.bytes, b.bytes));
+  writeCount(writer, rows.length, "memberEdits");
+  for (const { bytes, op } of rows) writer.fixed(bytes).u8(opBytes[op]);
+}
+
+/** Read what {@link writeMemberEdits} wrote. */
+export function readMemberEdits(reader: ByteReader): readonly MemberEdit[] {
+  const next = ascending(reader);
+  return readList(reader, recordLimits.memberEdits, () => {
+    const member = next(() => readMember(reader), memberToBytes);
+    const op = reader.u8();
+    if (op !== opBytes.added && op !== opBytes.removed) reader.fail("op");
+    return { op: op === opBytes.added ? ("added" as const) : ("removed" as const), member };
+  });
+}
+
+/** @throws `input/too-large` */
+export function writeSettingEdits(writer: ByteWriter, edits: readonly SettingEdit[]): void {
+  const rows = edits
+    .map(({ name, value }) => ({ name: utf8ToBytes(name), value }))
+    .sort((a, b) => compareBytes(a.name, b.name));
+  writeCount(writer, rows.length, "settingEdits");
+  for (const { name, value } of rows) writer.sized(name).text(value ?? "");
+}
+
+/** Read what {@link writeSettingEdits} wrote. */
+export function readSettingEdits(reader: ByteReader): readonly SettingEdit[] {
+  const next = ascending(reader);
+  return readList(reader, recordLimits.settingEdits, () => {
+    const name = next(() => readName(reader, recordLimits.settingNameBytes), utf8ToBytes);
+    const text = reader.text(recordLimits.settingBytes);
+    if (text !== "" && !isCanonicalJson(text)) reader.fail("setting");
+    return { name, value: text === "" ? undefined : text };
+  });
+}
+
+/** Tell whether text is JSON just as `JSON.stringify` writes it. */
+function isCanonicalJson(text: string): boolean {
+  try {
+    return JSON.stringify(JSON.parse(text)) === text;
+  } catch {
+    return false;
+  }
+}
+
+function memberToBytes(member: MemberRef): Uint8Array<ArrayBuffer> {
+  const id = member.kind === "user" ? member.userKey : member.groupId;
+  return new ByteWriter(33).u8(memberBytes[member.kind]).fixed(idToBytes(id)).toBytes();
+}
+
+function readMember(reader: ByteReader): MemberRef {
+  const kind = reader.u8();
+  if (kind === memberBytes.group) return { kind: "group", groupId: readId(reader, "GroupId") };
+  if (kind !== memberBytes.user) reader.fail("member");
+  return { kind: "user", userKey: readId(reader, "AuthorKey") };
+}
+
+function writeCount(writer: ByteWriter, count: number, limit: keyof typeof recordLimits): void {
+  if (count > recordLimits[limit]) throw new CofferError("input/too-large", { [limit]: count });
+  writer.varint(count);
+}
+
+function readList<T>(reader: ByteReader, most: number, read: () => T): readonly T[] {
+  const items: T[] = [];
+  const count = reader.varint(most);
+  for (let i = 0; i < count && reader.error === undefined; i++) items.push(read());
+  return items;
+}
+
+function sortUnique(items: readonly Uint8Array[]): readonly Uint8Array[] {
+  const sorted = items.toSorted(compareBytes);
+  return sorted.filter((item, index) => {
+    const before = sorted[index - 1];
+    return before === undefined || !equalBytes(before, item);
+  });
+}
+
+/** Read values whose bytes must each be above the one before. */
+function ascending(reader: ByteReader): <T>(read: () => T, toBytes: (value: T) => Uint8Array) => T {
+  let before: Uint8Array | undefined;
+  return (read, toBytes) => {
+    const value = read();
+    if (reader.error !== undefined) return value;
+    const bytes = toBytes(value);
+    if (before !== undefined && compareBytes(before, bytes) >= 0) reader.fail("not ascending");
+    before = bytes;
+    return value;
+  };
+}

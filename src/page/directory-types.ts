@@ -1,0 +1,81 @@
+/** The directory of a tenant as an application sees it: who belongs to it, in which groups, with which settings. */
+import type { ReadonlySignal } from "@preact/signals-core";
+import type { Identity } from "./types.ts";
+
+export interface Member {
+  readonly key: string;
+  readonly userName: string | undefined;
+  readonly isAdmin: boolean;
+  readonly revoked: boolean;
+  readonly self: boolean;
+}
+
+/** A group: names are compared without case and in one Unicode form. */
+export interface Group {
+  readonly name: string;
+  /** keys of the users that are in it themselves */
+  readonly users: readonly string[];
+  /** names of the groups in it */
+  readonly groups: readonly string[];
+  /** keys of all members there are now, through up to 16 groups in groups; who was revoked is not among them */
+  readonly members: readonly string[];
+}
+
+/** A value of plain JSON. */
+export type SettingValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly SettingValue[]
+  | { readonly [key: string]: SettingValue };
+
+export interface SettingValues {
+  readonly [name: string]: SettingValue;
+}
+
+/** The admin's identity and password, as every call of the admin takes them. */
+export interface AdminOptions {
+  readonly adminUser: Identity;
+  readonly adminPassword: string;
+}
+
+export interface Directory {
+  readonly users: ReadonlySignal<readonly Member[] | undefined>;
+  readonly groups: ReadonlySignal<readonly Group[] | undefined>;
+  /** the tenant's own; the same for every member, and not known to servers */
+  readonly settings: ReadonlySignal<SettingValues | undefined>;
+  /** by the names of databases, in Unicode form NFKC */
+  readonly databaseSettings: ReadonlySignal<{ readonly [dbName: string]: SettingValues } | undefined>;
+  revokeUser(key: string, options: AdminOptions): Promise<void>;
+  /**
+   * Change who is in a group, made if there is none of that name: users by their keys, groups by their names. What is not named stays,
+   * so that changes from several devices are all there.
+   *
+   * @throws input/unknown-id for who is not in the directory
+   */
+  setGroup(
+    name: string,
+    options: AdminOptions & {
+      readonly addUsers?: readonly string[];
+      readonly removeUsers?: readonly string[];
+      readonly addGroups?: readonly string[];
+      readonly removeGroups?: readonly string[];
+    },
+  ): Promise<void>;
+  /** The groups as they are now. @throws access/locked */
+  getGroups(): Promise<readonly Group[]>;
+  /** Change settings one by one: `undefined` takes one away, what is not named stays. */
+  changeTenantSettings(
+    changes: { readonly [name: string]: SettingValue | undefined },
+    options: AdminOptions,
+  ): Promise<void>;
+  changeDBSettings(
+    dbName: string,
+    changes: { readonly [name: string]: SettingValue | undefined },
+    options: AdminOptions,
+  ): Promise<void>;
+  /** The settings as they are now. @throws access/locked */
+  getTenantSettings(): Promise<SettingValues>;
+  getDBSettings(dbName: string): Promise<SettingValues>;
+}

@@ -1,0 +1,68 @@
+import { signal } from "@preact/signals-core";
+import { expect, it } from "vitest";
+import type { WorkerApi } from "../../worker/api.ts";
+import type { SettingValue } from "./directory-types.ts";
+import {
+  changeDBSettings,
+  changeTenantSettings,
+  getDBSettings,
+  getGroups,
+  getTenantSettings,
+  setGroup,
+} from "./directory.ts";
+import type { Session } from "./session.ts";
+import { createWorld, tenantSnapshot } from "./worker-fixtures.ts";
+
+const options = { adminUser: { userName: "cn=admin", key: "admin-key" }, adminPassword: "secret" };
+const proof = { adminKey: "admin-key", adminPassword: "secret" };
+
+function open(part: object = {}) {
+  const sent: unknown[][] = [];
+  const note =
+    (name: string) =>
+    async (...args: unknown[]) =>
+      void sent.push([name, ...args]);
+  const api = { setGroup: note("setGroup"), changeSettings: note("changeSettings") } as unknown as WorkerApi;
+  const session = { call: async (run: (worker: WorkerApi) => unknown) => run(api) } as unknown as Session;
+  const snapshot = signal({ ...tenantSnapshot(createWorld()), ...part });
+  return { sent, tenant: { id: "t1", session, snapshot } };
+}
+
+it("sends what a group gains and loses, and nothing for what is not named", async () => {
+  const { sent, tenant } = open();
+  await setGroup(tenant, "staff", { addUsers: ["a"], removeGroups: ["b"], ...options });
+  const edits = { addUsers: ["a"], removeUsers: [], addGroups: [], removeGroups: ["b"] };
+  expect(sent).toEqual([["setGroup", "t1", "staff", edits, proof]]);
+});
+
+it("sends settings as JSON, and those that go as undefined", async () => {
+  const { sent, tenant } = open();
+  await changeTenantSettings(tenant, { a: { b: [1, null] }, old: undefined }, options);
+  await changeDBSettings(tenant, "films", { ["__proto__"]: "x" }, options);
+  expect(sent).toEqual([
+    ["changeSettings", "t1", undefined, [{ name: "a", value: '{"b":[1,null]}' }, { name: "old" }], proof],
+    ["changeSettings", "t1", "films", [{ name: "__proto__", value: '"x"' }], proof],
+  ]);
+});
+
+it("refuses what JSON does not hold, before anything is sent", async () => {
+  const { sent, tenant } = open();
+  const circle: { [key: string]: SettingValue } = {};
+  circle["self"] = circle;
+  for (const value of [circle, 1n, () => 0, Symbol("s")])
+    await expect(
+      changeTenantSettings(tenant, { a: value as unknown as SettingValue }, options),
+    ).rejects.toMatchObject({ code: "input/invalid", details: { at: "a" } });
+  expect(sent).toEqual([]);
+});
+
+it("reads groups and settings as they are, nothing under a name that is none, and nothing of a locked tenant", async () => {
+  const { tenant } = open({ settings: { a: 1 }, databaseSettings: { films: { b: 2 } } });
+  expect(await getTenantSettings(tenant)).toEqual({ a: 1 });
+  expect(await getDBSettings(tenant, "\ufb01lms")).toEqual({ b: 2 });
+  for (const name of ["none", "constructor", "__proto__"])
+    expect(await getDBSettings(tenant, name)).toEqual({});
+  const locked = open({ settings: undefined, groups: undefined, databaseSettings: undefined }).tenant;
+  for (const read of [getTenantSettings(locked), getGroups(locked), getDBSettings(locked, "films")])
+    await expect(read).rejects.toMatchObject({ code: "access/locked" });
+});

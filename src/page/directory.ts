@@ -1,0 +1,94 @@
+/** The calls about a tenant's groups and settings. */
+import type { AdminProof, TenantSnapshot } from "../../worker/api.ts";
+import type { ReadonlySignal } from "@preact/signals-core";
+import { CofferError } from "../std/index.ts";
+import type { Session } from "./session.ts";
+import type { AdminOptions, Directory, Group, SettingValue, SettingValues } from "./directory-types.ts";
+
+/** What these calls need of an open tenant. */
+interface OpenTenant {
+  readonly id: string;
+  readonly session: Session;
+  readonly snapshot: ReadonlySignal<TenantSnapshot>;
+}
+
+/** Say who acts as the admin. */
+export function adminProof({ adminUser, adminPassword }: AdminOptions): AdminProof {
+  return { adminKey: adminUser.key, adminPassword };
+}
+
+/** Change who is in a group. */
+export async function setGroup(
+  { id, session }: OpenTenant,
+  name: string,
+  options: Parameters<Directory["setGroup"]>[1],
+): Promise<void> {
+  const { addUsers = [], removeUsers = [], addGroups = [], removeGroups = [] } = options;
+  const edits = { addUsers, removeUsers, addGroups, removeGroups };
+  return session.call((api) => api.setGroup(id, name, edits, adminProof(options)));
+}
+
+/** The groups as they are now. */
+export async function getGroups({ snapshot }: OpenTenant): Promise<readonly Group[]> {
+  return unlocked(snapshot.peek().groups);
+}
+
+type Changes = Readonly<Record<string, SettingValue | undefined>>;
+
+/** Change settings of the tenant. */
+export async function changeTenantSettings(
+  tenant: OpenTenant,
+  changes: Changes,
+  options: AdminOptions,
+): Promise<void> {
+  return changeSettings(tenant, undefined, changes, options);
+}
+
+/** Change settings of a database. */
+export async function changeDBSettings(
+  tenant: OpenTenant,
+  dbName: string,
+  changes: Changes,
+  options: AdminOptions,
+): Promise<void> {
+  return changeSettings(tenant, dbName, changes, options);
+}
+
+/** The tenant's settings as they are now. */
+export async function getTenantSettings({ snapshot }: OpenTenant): Promise<SettingValues> {
+  return unlocked(snapshot.peek().settings);
+}
+
+/** A database's settings as they are now. */
+export async function getDBSettings({ snapshot }: OpenTenant, dbName: string): Promise<SettingValues> {
+  const byName = unlocked(snapshot.peek().databaseSettings);
+  const name = dbName.normalize("NFKC");
+  return (Object.hasOwn(byName, name) ? byName[name] : undefined) ?? {};
+}
+
+async function changeSettings(
+  { id, session }: OpenTenant,
+  dbName: string | undefined,
+  changes: Changes,
+  options: AdminOptions,
+): Promise<void> {
+  const edits = Object.entries(changes).map(([name, value]) => ({ name, value: toJson(name, value) }));
+  return session.call((api) => api.changeSettings(id, dbName, edits, adminProof(options)));
+}
+
+/** @throws input/invalid for what JSON does not hold */
+function toJson(name: string, value: SettingValue | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  try {
+    const text: string | undefined = JSON.stringify(value);
+    if (text !== undefined) return text;
+  } catch {
+    // A circle, or a number without bounds: refused below.
+  }
+  throw new CofferError("input/invalid", { at: name });
+}
+
+function unlocked<T>(value: T | undefined): T {
+  if (value === undefined) throw new CofferError("access/locked");
+  return value;
+}
