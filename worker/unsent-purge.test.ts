@@ -149,7 +149,8 @@ async function strip({ folder }: Place, tenantId: TenantId, docId: string): Prom
       rest.header?.docId === docId || ciphertext === undefined ? rest : { ...rest, ciphertext },
     );
     const bytes = encodeCommit({ ...commit, entries });
-    const stripped = { commitHash, createdAtMs: header.createdAtMs, bytes, unite: () => bytes };
+    const { author, createdAtMs } = header;
+    const stripped = { commitHash, author, createdAtMs, bytes, unite: () => bytes };
     const place = { tenantId, dbId: header.dbId, replicaId: new Uint8Array(16), directorySize };
     expect(await again.append({ ...place, commits: [stripped] })).toMatchObject({
       results: [{ status: "present" }],

@@ -24,7 +24,7 @@ const pageBytes = 4 * 1024 * 1024;
 /** Create the reader. A log is scanned once for an author, and later only at its end. */
 export function createAuthorCommits(
   crypto: Pick<RelayCrypto, "sha256">,
-  storage: Pick<RelayStorage, "readCommits">,
+  storage: Pick<RelayStorage, "readCommits" | "readLog">,
 ): AuthorCommits {
   const scans = new Map<string, Scan>();
 
@@ -34,7 +34,9 @@ export function createAuthorCommits(
 
   return {
     async read(tenantId, dbId, author) {
-      const name = `${tenantId}/${dbId}/${author}`;
+      const log = await storage.readLog(tenantId, dbId);
+      // A tenant that was removed may come again, with newer epochs.
+      const name = `${tenantId}/${dbId}/${log?.epoch}/${author}`;
       const scan = scans.get(name) ?? { found: [], nextSeq: 0 };
       for (;;) {
         const fromSeq = scan.nextSeq;

@@ -38,6 +38,8 @@ export interface TenantDirectory {
   readonly state: DirectoryState;
   /** how many commits are folded: an append that was judged with this state names it */
   readonly size: number;
+  /** of the directory's log when it was folded; another one, and it is folded anew */
+  readonly epoch: number;
   /** finds the key of `$publicinfos`, and no other */
   readonly findKey: FindKey;
 }
@@ -63,13 +65,16 @@ export function createDirectories(
     if (record === undefined) return undefined;
     const { root, publicInfosKey } = readTenantRecord(crypto, record);
     const findKey = findOnly(await createContentKey(crypto, publicInfosKey));
-    return { state: createDirectory(crypto, tenantId, root.adminKey), size: 0, findKey };
+    return { state: createDirectory(crypto, tenantId, root.adminKey), size: 0, epoch: 0, findKey };
   }
 
-  async function catchUp(directory: TenantDirectory): Promise<TenantDirectory> {
+  /** @returns `undefined` when the tenant was removed, or removed and published again */
+  async function catchUp(directory: TenantDirectory): Promise<TenantDirectory | undefined> {
     const { tenantId, dbId } = directory.state;
     const log = await storage.readLog(tenantId, dbId);
     let { state, size } = directory;
+    const isAnother = size > 0 && (log?.epoch !== directory.epoch || log.size < size);
+    if (isAnother) return undefined;
     while (size < (log?.size ?? 0)) {
       const rows = await storage.readCommits(tenantId, dbId, {
         fromSeq: size,
@@ -90,17 +95,21 @@ export function createDirectories(
       }
       if (rows.length === 0) throw damaged();
     }
-    return { ...directory, state, size };
+    return { ...directory, state, size, epoch: log?.epoch ?? 0 };
   }
 
   return {
     async read(tenantId) {
-      const before = known.get(tenantId) ?? (await open(tenantId));
-      if (before === undefined) return undefined;
-      const directory = await catchUp(before);
+      const before = known.get(tenantId);
+      const current = before && (await catchUp(before));
+      if (before !== undefined && current === undefined && known.get(tenantId) === before)
+        known.delete(tenantId);
+      const opened = current === undefined ? await open(tenantId) : undefined;
+      const directory = current ?? (opened && (await catchUp(opened)));
+      if (directory === undefined) return undefined;
       const newest = known.get(tenantId);
       // Another caller may have folded further meanwhile.
-      if (newest === undefined || newest.size <= directory.size) {
+      if (newest === undefined || newest.epoch < directory.epoch || newest.size <= directory.size) {
         known.delete(tenantId);
         known.set(tenantId, directory);
       }

@@ -5,6 +5,7 @@ import type { Authenticator } from "./auth.ts";
 import type { Directories } from "./directories.ts";
 import { answerPull, type PullParts } from "./pull.ts";
 import { pushCommits, type PushParts } from "./push.ts";
+import type { RelayMetrics } from "./relay-metrics.ts";
 import type { Session } from "./sessions.ts";
 
 type FrameOf<Type extends Frame["type"]> = Extract<Frame, { type: Type }>;
@@ -19,6 +20,7 @@ export interface ExchangeParts extends PushParts, PullParts {
   readonly storage: PushParts["storage"];
   readonly directories: Directories;
   readonly authenticator: Authenticator;
+  readonly metrics: Pick<RelayMetrics, "pushed">;
   /** a log has grown */
   readonly changed: (tenantId: TenantId, dbId: DbId) => void;
 }
@@ -31,6 +33,9 @@ export async function push(
   { dbId, commits }: FrameOf<"push">,
 ): Promise<PushOutcome> {
   const results = await pushCommits(parts, { tenantId, dbId, replicaId, userKey, commits });
+  const isAccepted = (index: number): boolean => results[index]?.status === "accepted";
+  const acceptedBytes = commits.reduce((sum, { length }, index) => sum + (isAccepted(index) ? length : 0), 0);
+  parts.metrics.pushed(results, acceptedBytes);
   const hasGrown = results.some(({ status }) => status === "accepted");
   return {
     ack: { type: "ack", dbId, results },

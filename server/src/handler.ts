@@ -5,7 +5,8 @@
  * | route | body | answer |
  * |---|---|---|
  * | GET /sync/capabilities | | JSON |
- * | GET /sync/health | | JSON `{ ok: true }` |
+ * | GET /sync/health | | JSON `{ ok: true }`, as long as the process lives |
+ * | GET /sync/ready | | JSON `{ ready: true }`; 503 while the storage does not answer, or before the server stops |
  * | POST /v1/auth/challenge, /v1/auth/token | JSON | JSON |
  * | POST /v1/tenants | publication | 201, or 200 when it was there |
  * | POST /v1/t/{tenant}/sync | frames | frames, streamed |
@@ -23,16 +24,17 @@ import { push, type ExchangeParts } from "./exchange.ts";
 import { createHeads } from "./heads.ts";
 import { LiveSessions, type LiveConnection, type LiveSession } from "./live.ts";
 import { describeFailure, silentLogger, type Logger } from "./logger.ts";
+import type { Quotas } from "./quota.ts";
 import { createRateLimiter, type Rate, type RateLimiter } from "./rate-limit.ts";
+import { createReadiness } from "./readiness.ts";
+import { silentMetrics, type RelayMetrics } from "./relay-metrics.ts";
 import { hasType } from "./request-body.ts";
-import { createRoutes, type FindRoute } from "./routes.ts";
+import { createRoutes, type Route } from "./routes.ts";
 import type { Session } from "./sessions.ts";
 import type { RelayStorage } from "./storage.ts";
 
 /** What a relay grants; every field has a default. */
-export interface RelayLimits {
-  /** bytes of commits of one tenant; beyond it pushes are `store/quota` */
-  readonly tenantBytes: number;
+export interface RelayLimits extends Quotas {
   readonly maxTenants: number;
   /** requests without a session, by the caller's address */
   readonly anonymous: Rate;
@@ -53,6 +55,7 @@ export interface RelayOptions {
   readonly origins: readonly [string, ...string[]];
   readonly limits?: Partial<RelayLimits>;
   readonly logger?: Logger;
+  readonly metrics?: RelayMetrics;
 }
 
 export interface Relay {
@@ -61,12 +64,19 @@ export interface Relay {
   /** Begin a live session on a connection that is open. @throws `input/unknown-id` when the path's tenant is no id */
   openLive(tenant: string, connection: LiveConnection): LiveSession;
   liveCount(): number;
-  /** End live sessions; the storage stays open. */
+  /** What stands against sending new callers here: the storage does not answer, or the server is about to stop. */
+  unready(): Promise<CofferError | undefined>;
+  /** Say from now on that this server is not ready; it goes on answering. */
+  drain(): void;
+  /** End live sessions in a way that makes clients come again, here or elsewhere; the storage stays open. */
   close(): void;
 }
 
 const defaultLimits: RelayLimits = {
   tenantBytes: 16 * 1024 ** 3,
+  tenantCommits: Infinity,
+  userBytes: Infinity,
+  userCommits: Infinity,
   maxTenants: 100_000,
   anonymous: { perMinute: 600, burst: 300 },
   member: { perMinute: 6000, burst: 2000 },
@@ -76,7 +86,8 @@ const defaultLimits: RelayLimits = {
 export function createRelay(options: RelayOptions): Relay {
   const { crypto, env, storage, signing, origins } = options;
   const limits = { ...defaultLimits, ...options.limits };
-  const logger = options.logger ?? silentLogger;
+  const { logger = silentLogger, metrics = silentMetrics } = options;
+  const readiness = createReadiness(env, storage);
   const directories = createDirectories(crypto, storage);
   const authenticator = createAuthenticator({ crypto, env, directories, serverKey: signing.publicKey });
   const members = createRateLimiter(env, limits.member);
@@ -87,7 +98,8 @@ export function createRelay(options: RelayOptions): Relay {
     authenticator,
     authorCommits: createAuthorCommits(crypto, storage),
     heads: createHeads({ crypto, env, storage, signing }),
-    tenantBytes: limits.tenantBytes,
+    quotas: limits,
+    metrics,
     changed: (tenantId, dbId) => live.changed(tenantId, dbId),
   };
   const charge = ({ tenantId, userKey }: Session): void => takeOne(members, `${tenantId}/${userKey}`);
@@ -106,36 +118,47 @@ export function createRelay(options: RelayOptions): Relay {
     charge,
     maxTenants: limits.maxTenants,
     serverKey: signing.publicKey,
+    unready: () => readiness.unready(),
   });
   const anonymous = createRateLimiter(env, limits.anonymous);
 
   return {
     async fetch(request, peer = "") {
+      const startMs = env.monotonicMs();
+      const route = findRoute(new URL(request.url).pathname);
+      let response: Response;
       try {
-        return await answer(findRoute, anonymous, request, peer);
+        response = await answer(route, anonymous, request, peer);
       } catch (cause) {
         if (!isExpected(cause)) logger.warn("request.failed", describeFailure(cause));
-        return errorResponse(cause);
+        response = errorResponse(cause);
       }
+      metrics.answered(route?.name ?? "none", response.status, (env.monotonicMs() - startMs) / 1000);
+      return response;
     },
     openLive(tenant, connection) {
       const tenantId = parseId("TenantId", tenant);
       if (tenantId === undefined) throw new CofferError("input/unknown-id");
+      metrics.liveOpened();
       return live.open(tenantId, connection);
     },
     liveCount: () => live.count,
-    close: () => live.closeAll(),
+    unready: () => readiness.unready(),
+    drain: () => readiness.drain(),
+    close() {
+      readiness.drain();
+      live.closeAll();
+    },
   };
 }
 
-/** Find the route, check method and type, and let it answer. */
+/** Check method and type, and let the route answer. */
 async function answer(
-  findRoute: FindRoute,
+  route: Route | undefined,
   anonymous: RateLimiter,
   request: Request,
   peer: string,
 ): Promise<Response> {
-  const route = findRoute(new URL(request.url).pathname);
   if (route === undefined) throw new CofferError("input/unknown-id", { message: "There is nothing here." });
   if (request.method !== route.method) {
     const error = new CofferError("input/invalid", { message: "This method is not allowed here." });
@@ -145,7 +168,7 @@ async function answer(
     const error = new CofferError("input/invalid", { message: `The body must be ${route.type}.` });
     return errorResponse(error, { status: 415 });
   }
-  if (!route.hasSession) takeOne(anonymous, peer);
+  if (route.isLimited) takeOne(anonymous, peer);
   return route.handle(request);
 }
 

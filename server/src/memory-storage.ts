@@ -3,6 +3,7 @@ import {
   CofferError,
   copyBytes,
   equalBytes,
+  type AuthorKey,
   type DbId,
   type Env,
   type TenantId,
@@ -19,10 +20,12 @@ import type {
   StoredCommit,
   TenantRecord,
   TenantUsage,
+  Usage,
 } from "./storage.ts";
 
 interface MemoryRow extends StoredCommit {
   bytes: Uint8Array;
+  readonly author: AuthorKey;
   readonly replicaId: Uint8Array;
   readonly node: Uint8Array;
 }
@@ -34,12 +37,17 @@ interface MemoryLog {
   frontier: readonly Uint8Array[];
   readonly rows: MemoryRow[];
   readonly seqByHash: Map<string, number>;
+  /** of the whole tenant */
+  readonly usageByAuthor: Map<AuthorKey, Usage>;
 }
 
 interface MemoryTenant {
   readonly record: TenantRecord;
   readonly logs: Map<DbId, MemoryLog>;
+  readonly usageByAuthor: Map<AuthorKey, Usage>;
 }
+
+const noUsage: Usage = { commitCount: 0, sizeBytes: 0 };
 
 export interface MemoryStorageOptions {
   readonly crypto: Pick<Verifier, "sha256">;
@@ -50,6 +58,8 @@ export interface MemoryStorageOptions {
 export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage {
   const tenants = new Map<TenantId, MemoryTenant>();
   let isClosed = false;
+  /** no log begins below: clients were told of lower ones */
+  let lowestEpoch = 0;
 
   async function guarded<Result>(run: () => Result): Promise<Result> {
     if (isClosed) throw new CofferError("store/closed", { message: "The server is shutting down." });
@@ -62,6 +72,7 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
     tenants.set(tenantId, {
       record: { tenantId, directoryDbId, publication: copyBytes(publication) },
       logs: new Map(),
+      usageByAuthor: new Map(),
     });
     append({ tenantId, dbId: directoryDbId, replicaId: new Uint8Array(16), commits, directorySize: 0 });
     return true;
@@ -72,12 +83,25 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
     if (tenant === undefined) throw new CofferError("store/failed", { message: "There is no such tenant." });
     const directory = tenant.logs.get(tenant.record.directoryDbId);
     if ((directory?.rows.length ?? 0) !== request.directorySize) return { kind: "stale" };
-    const log = tenant.logs.get(request.dbId) ?? createLog(request.dbId, options.env, tenant.logs.values());
+    const log = tenant.logs.get(request.dbId) ?? createLog(request.dbId, tenant);
     tenant.logs.set(request.dbId, log);
     return {
       kind: "appended",
       results: request.commits.map((commit) => appendCommit(options.crypto, log, commit, request.replicaId)),
     };
+  }
+
+  /** Clients were told the newest epoch of the tenant for a log that was lost: its successor may not begin below it. */
+  function createLog(dbId: DbId, { logs, usageByAuthor }: MemoryTenant): MemoryLog {
+    const nowEpoch = Math.floor(options.env.nowMs() / 1000);
+    const epoch = Math.max(nowEpoch, lowestEpoch, ...[...logs.values()].map((log) => log.epoch));
+    return { dbId, epoch, sizeBytes: 0, frontier: [], rows: [], seqByHash: new Map(), usageByAuthor };
+  }
+
+  function removeTenant(tenantId: TenantId): boolean {
+    for (const { epoch } of tenants.get(tenantId)?.logs.values() ?? [])
+      lowestEpoch = Math.max(lowestEpoch, epoch + 1);
+    return tenants.delete(tenantId);
   }
 
   function startNewEpochs(): void {
@@ -91,7 +115,9 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
     readTenant: (tenantId) => guarded(() => tenants.get(tenantId)?.record),
     createTenant: (record, commits) => guarded(() => createTenant(record, commits)),
     tenantCount: () => guarded(() => tenants.size),
-    tenantUsage: (tenantId) => guarded(() => usageOf(tenants.get(tenantId)?.logs)),
+    listTenants: (after, maxCount) => guarded(() => tenantsAfter(tenants.keys(), after, maxCount)),
+    removeTenant: (tenantId) => guarded(() => removeTenant(tenantId)),
+    tenantUsage: (tenantId, authors) => guarded(() => usageOf(tenants.get(tenantId), authors)),
     readLog: (tenantId, dbId) => guarded(() => toLogState(tenants.get(tenantId)?.logs.get(dbId))),
     listLogs: (tenantId) =>
       guarded(() =>
@@ -109,16 +135,36 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
   };
 }
 
-/** Clients were told the newest epoch of the tenant for a log that was lost: its successor may not begin below it. */
-function createLog(dbId: DbId, env: Pick<Env, "nowMs">, others: Iterable<MemoryLog>): MemoryLog {
-  const epoch = Math.max(Math.floor(env.nowMs() / 1000), ...[...others].map((log) => log.epoch));
-  return { dbId, epoch, sizeBytes: 0, frontier: [], rows: [], seqByHash: new Map() };
+function usageOf(tenant: MemoryTenant | undefined, authors: readonly AuthorKey[] = []): TenantUsage {
+  let commitCount = 0;
+  let sizeBytes = 0;
+  for (const log of tenant?.logs.values() ?? []) {
+    commitCount += log.rows.length;
+    sizeBytes += log.sizeBytes;
+  }
+  const ofAuthor = (author: AuthorKey): Usage => tenant?.usageByAuthor.get(author) ?? noUsage;
+  const byAuthor = new Map(authors.map((author) => [author, ofAuthor(author)]));
+  return { logCount: tenant?.logs.size ?? 0, commitCount, sizeBytes, byAuthor };
 }
 
-function usageOf(logs: ReadonlyMap<DbId, MemoryLog> | undefined): TenantUsage {
-  let sizeBytes = 0;
-  for (const log of logs?.values() ?? []) sizeBytes += log.sizeBytes;
-  return { logCount: logs?.size ?? 0, sizeBytes };
+function count(log: MemoryLog, author: AuthorKey, addedCommits: number, addedBytes: number): void {
+  const { commitCount, sizeBytes } = log.usageByAuthor.get(author) ?? noUsage;
+  log.sizeBytes += addedBytes;
+  log.usageByAuthor.set(author, {
+    commitCount: commitCount + addedCommits,
+    sizeBytes: sizeBytes + addedBytes,
+  });
+}
+
+function tenantsAfter(
+  tenantIds: Iterable<TenantId>,
+  after: TenantId | undefined,
+  maxCount: number,
+): readonly TenantId[] {
+  return [...tenantIds]
+    .sort()
+    .filter((tenantId) => after === undefined || tenantId > after)
+    .slice(0, maxCount);
 }
 
 function toLogState(log: MemoryLog | undefined): LogState | undefined {
@@ -150,13 +196,14 @@ function appendCommit(
   log.rows.push({
     seq,
     commitHash: commit.commitHash,
+    author: commit.author,
     bytes: copyBytes(commit.bytes),
     replicaId: copyBytes(replicaId),
     node,
   });
   log.seqByHash.set(commit.commitHash, seq);
   log.frontier = frontier;
-  log.sizeBytes += commit.bytes.length;
+  count(log, commit.author, 1, commit.bytes.length);
   return { status: "stored", seq };
 }
 
@@ -164,7 +211,7 @@ function meetKnown(log: MemoryLog, known: MemoryRow, commit: NewCommit): Appende
   const { seq, bytes } = known;
   const united = equalBytes(bytes, commit.bytes) ? bytes : commit.unite?.(bytes);
   if (united === undefined) return { status: "conflict", seq };
-  log.sizeBytes += united.length - bytes.length;
+  count(log, known.author, 0, united.length - bytes.length);
   known.bytes = copyBytes(united);
   return { status: "present", seq };
 }

@@ -26,6 +26,7 @@ import {
 import { syncLimits, type PushResult } from "../../src/sync/index.ts";
 import type { AuthorCommits } from "./author-commits.ts";
 import { openRecords, type Directories, type RelayCrypto, type TenantDirectory } from "./directories.ts";
+import { authorsWithoutRoom, directoryQuotas, hasUserQuota, type Quotas } from "./quota.ts";
 import type { AppendedCommit, NewCommit, RelayStorage } from "./storage.ts";
 
 export interface PushParts {
@@ -33,8 +34,7 @@ export interface PushParts {
   readonly storage: RelayStorage;
   readonly directories: Directories;
   readonly authorCommits: AuthorCommits;
-  /** bytes of commits that one tenant may store */
-  readonly tenantBytes: number;
+  readonly quotas: Quotas;
 }
 
 export interface PushRequest {
@@ -180,33 +180,35 @@ async function append(
   request: PushRequest,
   judged: { readonly directorySize: number; readonly commits: readonly Commit[] },
 ): Promise<readonly (AppendedCommit | Refusal)[] | "stale"> {
-  const { storage, tenantBytes } = parts;
+  const { storage } = parts;
   const { tenantId, dbId, replicaId } = request;
   const commits = judged.commits.map((commit) => ({
     ...toNewCommit(commit),
     unite: (stored: Uint8Array) => unite(parts.crypto, stored, commit),
   }));
-  const noRoom = commits.map(() => ({ status: "retry", code: "store/quota" }) as const);
-  const usage = await storage.tenantUsage(tenantId);
-  const addedBytes = commits.reduce((sum, { bytes }) => sum + bytes.length, 0);
-  if (usage.sizeBytes + addedBytes > tenantBytes) return noRoom;
+  const isDirectory = dbId === directoryDbId(parts.crypto, tenantId);
+  const quotas = isDirectory ? directoryQuotas(parts.quotas) : parts.quotas;
+  const authors = hasUserQuota(quotas) ? [...new Set(commits.map(({ author }) => author))] : [];
+  const usage = await storage.tenantUsage(tenantId, authors);
   const isNewLog =
     usage.logCount >= syncLimits.databasesPerTenant && (await storage.readLog(tenantId, dbId)) === undefined;
-  if (isNewLog) return noRoom;
+  if (isNewLog) return commits.map(() => noRoom);
+  const full = authorsWithoutRoom(quotas, usage, commits);
+  const fitting = commits.filter(({ author }) => !full.has(author));
+  if (fitting.length === 0) return commits.map(() => noRoom);
   try {
-    const result = await storage.append({
-      tenantId,
-      dbId,
-      replicaId,
-      commits,
-      directorySize: judged.directorySize,
-    });
-    return result.kind === "stale" ? "stale" : result.results;
+    const { directorySize } = judged;
+    const result = await storage.append({ tenantId, dbId, replicaId, commits: fitting, directorySize });
+    if (result.kind === "stale") return "stale";
+    const results = new Map(fitting.map(({ commitHash }, index) => [commitHash, result.results[index]]));
+    return commits.map(({ author, commitHash }) => (full.has(author) ? noRoom : results.get(commitHash)));
   } catch (cause) {
-    if (isCofferError(cause) && cause.code === "store/quota") return noRoom;
+    if (isCofferError(cause) && cause.code === "store/quota") return commits.map(() => noRoom);
     throw cause;
   }
 }
+
+const noRoom = { status: "retry", code: "store/quota" } as const;
 
 /** A stored copy of a commit with what a verified one has beyond it; `undefined` when they are not two copies of one. */
 function unite(crypto: RelayCrypto, stored: Uint8Array, commit: Commit): Uint8Array | undefined {
@@ -217,7 +219,7 @@ function unite(crypto: RelayCrypto, stored: Uint8Array, commit: Commit): Uint8Ar
 
 /** A verified commit as storage takes it. */
 export function toNewCommit({ commitHash, header, bytes }: Commit): NewCommit {
-  return { commitHash, createdAtMs: header.createdAtMs, bytes };
+  return { commitHash, author: header.author, createdAtMs: header.createdAtMs, bytes };
 }
 
 /** Fold directory commits on top of what is stored; each may stand on the one before it. */

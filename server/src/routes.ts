@@ -7,7 +7,7 @@ import {
   type TenantId,
 } from "../../src/std/index.ts";
 import { decodeFrames, protocolVersion, syncLimits, type Capabilities } from "../../src/sync/index.ts";
-import { jsonResponse } from "./error-status.ts";
+import { errorResponse, jsonResponse } from "./error-status.ts";
 import { exchange, type ExchangeParts } from "./exchange.ts";
 import { shortId, type Logger } from "./logger.ts";
 import { publishTenant } from "./publish.ts";
@@ -16,11 +16,13 @@ import type { Session } from "./sessions.ts";
 
 /** One thing a request can ask for. */
 export interface Route {
+  /** what it is called in metrics */
+  readonly name: string;
   readonly method: "GET" | "POST";
   /** the one type that a body may have */
   readonly type?: "application/json" | "application/octet-stream";
-  /** whether it checks a session by itself; the others are limited by the caller's address */
-  readonly hasSession: boolean;
+  /** whether the caller's address limits it; the others check a session by themselves, or are asked by who runs the server */
+  readonly isLimited: boolean;
   readonly handle: (request: Request) => Promise<Response>;
 }
 
@@ -31,6 +33,7 @@ export interface RouteParts extends ExchangeParts {
   readonly charge: (session: Session) => void;
   readonly maxTenants: number;
   readonly serverKey: Uint8Array;
+  readonly unready: () => Promise<CofferError | undefined>;
 }
 
 /** Finds the route of a path. Ids in it are parsed, never used as text. */
@@ -48,37 +51,38 @@ export function createRoutes(parts: RouteParts): FindRoute {
     if (root !== "" || version !== "v1" || kind !== "t" || rest.length > 0) return undefined;
     const tenantId = parseId("TenantId", tenant);
     if (tenantId === undefined) return undefined;
-    if (action === "live") return { method: "GET", hasSession: false, handle: async () => upgradeRequired() };
+    if (action === "live")
+      return { name: "live", method: "GET", isLimited: true, handle: async () => upgradeRequired() };
     if (action !== "sync") return undefined;
     const type = "application/octet-stream";
-    return { method: "POST", type, hasSession: true, handle: (request) => sync(parts, tenantId, request) };
+    const handle = (request: Request): Promise<Response> => sync(parts, tenantId, request);
+    return { name: "sync", method: "POST", type, isLimited: false, handle };
   };
 }
 
 function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
-  const { authenticator, storage } = parts;
+  const { authenticator } = parts;
   const capabilities = capabilitiesOf(parts.serverKey);
-  const postJson = { method: "POST", type: "application/json", hasSession: false } as const;
+  const postJson = { method: "POST", type: "application/json", isLimited: true } as const;
   return new Map<string, Route>([
     [
       "/sync/capabilities",
       {
+        name: "capabilities",
         method: "GET",
-        hasSession: false,
+        isLimited: true,
         handle: async () => jsonResponse(capabilities, { "Cache-Control": "no-cache" }),
       },
     ],
     [
       "/sync/health",
-      {
-        method: "GET",
-        hasSession: false,
-        handle: async () => jsonResponse({ ok: (await storage.tenantCount()) >= 0 }),
-      },
+      { name: "health", method: "GET", isLimited: false, handle: async () => jsonResponse({ ok: true }) },
     ],
+    ["/sync/ready", { name: "ready", method: "GET", isLimited: false, handle: () => readyResponse(parts) }],
     [
       "/v1/auth/challenge",
       {
+        name: "challenge",
         ...postJson,
         handle: async (request) =>
           jsonResponse(authenticator.challenge(await readJson(request, maxJsonBytes))),
@@ -87,6 +91,7 @@ function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
     [
       "/v1/auth/token",
       {
+        name: "token",
         ...postJson,
         handle: async (request) =>
           jsonResponse(
@@ -100,9 +105,10 @@ function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
     [
       "/v1/tenants",
       {
+        name: "publish",
         method: "POST",
         type: "application/octet-stream",
-        hasSession: false,
+        isLimited: true,
         handle: (request) => publish(parts, request),
       },
     ],
@@ -122,6 +128,11 @@ function capabilitiesOf(serverKey: Uint8Array): Capabilities {
 function originOf(origins: RouteParts["origins"], request: Request): string {
   const { origin } = new URL(request.url);
   return origins.includes(origin) ? origin : origins[0];
+}
+
+async function readyResponse({ unready }: RouteParts): Promise<Response> {
+  const error = await unready();
+  return error === undefined ? jsonResponse({ ready: true }) : errorResponse(error);
 }
 
 async function publish(parts: RouteParts, request: Request): Promise<Response> {

@@ -4,14 +4,14 @@ import { CofferError, isCofferError } from "../../src/std/index.ts";
 /** Rows of one log are this far apart, so that a log holds 2^32 commits and a server 2^21 logs within safe integers. */
 export const rowsPerLog = 2 ** 32;
 
-const schemaVersion = 1;
+const schemaVersion = 2;
 
 /*
  * `commits.key` is log × 2^32 + seq: rows of a log are appended in order and read in order, and no random key is kept.
  * `lookup` finds a commit by hash. Its key starts with the time in the commit's header, which the same commit always has,
  * so that it grows at its end too; a wrong clock costs time, nothing else.
  */
-const schema = `
+const firstSchema = `
   CREATE TABLE tenants (
     id INTEGER PRIMARY KEY, tenant BLOB NOT NULL UNIQUE, directory BLOB NOT NULL, publication BLOB NOT NULL
   ) STRICT;
@@ -28,25 +28,132 @@ const schema = `
   ) STRICT, WITHOUT ROWID;
 `;
 
+/** Since version 2: what each author has, and the lowest epoch that a new log may begin with. */
+const secondSchema = `
+  CREATE TABLE usage (
+    tenant INTEGER NOT NULL, author BLOB NOT NULL, commit_count INTEGER NOT NULL, size_bytes INTEGER NOT NULL,
+    PRIMARY KEY (tenant, author)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE lowest_epoch (epoch INTEGER NOT NULL) STRICT;
+  INSERT INTO lowest_epoch VALUES (0);
+`;
+
+/** A file that is open for writing, and what keeps other processes from writing it. */
+export interface WritableFile {
+  readonly db: Database.Database;
+  readonly lock: Database.Database;
+}
+
+/** The file that a writing process holds. What only reads does not need it. */
+export function lockPathOf(path: string): string {
+  return `${path}-lock`;
+}
+
 /**
- * Open the file, alone: a second process is refused, and what a killed one left in the write-ahead log is taken over.
+ * Open the file for writing: a second process is refused, readers are not, and what a killed one left in the write-ahead log
+ * is taken over.
  *
  * @throws `store/blocked` when another process holds it, `store/failed` for anything else
  */
-export function openDatabase(path: string): Database.Database {
+export function openDatabase(path: string, authorOf: (commit: Uint8Array) => Uint8Array): WritableFile {
+  const lock = holdLock(lockPathOf(path));
   let db: Database.Database | undefined;
   try {
-    db = new Database(path);
-    db.pragma("locking_mode = EXCLUSIVE");
+    db = new Database(path, { timeout: busyMs });
     db.pragma("journal_mode = WAL");
     db.pragma("synchronous = FULL");
     db.pragma("temp_store = MEMORY");
     db.exec("BEGIN IMMEDIATE");
-    const version = numberAt(db.prepare("SELECT * FROM pragma_user_version").get(), "user_version");
-    if (version === 0) db.exec(`${schema} PRAGMA user_version = ${schemaVersion};`);
+    migrate(db, authorOf);
     db.exec("COMMIT");
-    if (version > schemaVersion)
-      throw new CofferError("protocol/version", { message: "A newer server wrote this data." });
+    return { db, lock };
+  } catch (cause) {
+    db?.close();
+    releaseLock(lock);
+    throw toStoreError(cause);
+  }
+}
+
+/** How long a reader that takes over a write-ahead log may keep the writer waiting. */
+const busyMs = 5000;
+
+/** The lock is SQLite's own, on a file without content: it ends with the process, however that ends. */
+function holdLock(path: string): Database.Database {
+  let lock: Database.Database | undefined;
+  try {
+    lock = new Database(path);
+    lock.pragma("locking_mode = EXCLUSIVE");
+    lock.exec("BEGIN EXCLUSIVE");
+    return lock;
+  } catch (cause) {
+    lock?.close();
+    throw toStoreError(cause);
+  }
+}
+
+function releaseLock(lock: Database.Database): void {
+  lock.exec("ROLLBACK");
+  lock.pragma("locking_mode = NORMAL");
+  lock.prepare("SELECT count(*) FROM sqlite_schema").get();
+  lock.close();
+}
+
+function versionOf(db: Database.Database): number {
+  return numberAt(db.prepare("SELECT * FROM pragma_user_version").get(), "user_version");
+}
+
+function migrate(db: Database.Database, authorOf: (commit: Uint8Array) => Uint8Array): void {
+  const version = versionOf(db);
+  refuseNewer(version);
+  if (version < 1) db.exec(firstSchema);
+  if (version < 2) db.exec(secondSchema);
+  if (version === 1) countAuthors(db, authorOf);
+  if (version < schemaVersion) db.exec(`PRAGMA user_version = ${schemaVersion}`);
+}
+
+function refuseNewer(version: number): void {
+  if (version > schemaVersion)
+    throw new CofferError("protocol/version", { message: "A newer server wrote this data." });
+}
+
+/** Version 1 did not count: each commit says who wrote it. */
+function countAuthors(db: Database.Database, authorOf: (commit: Uint8Array) => Uint8Array): void {
+  const add = db.prepare(addUsageSql);
+  const logs: readonly unknown[] = db.prepare("SELECT id, tenant, size FROM logs").all();
+  const read = db.prepare("SELECT bytes FROM commits WHERE key = ?");
+  for (const log of logs) {
+    const firstKey = numberAt(log, "id") * rowsPerLog;
+    for (let seq = 0; seq < numberAt(log, "size"); seq++) {
+      const bytes = bytesAt(read.get(firstKey + seq), "bytes");
+      add.run(numberAt(log, "tenant"), authorOf(bytes), 1, bytes.length);
+    }
+  }
+}
+
+/** Adds to what an author has. */
+export const addUsageSql = `
+  INSERT INTO usage (tenant, author, commit_count, size_bytes) VALUES (?, ?, ?, ?)
+  ON CONFLICT (tenant, author) DO UPDATE
+  SET commit_count = commit_count + excluded.commit_count, size_bytes = size_bytes + excluded.size_bytes`;
+
+/**
+ * Open the file as it is now, for reading only, beside a process that writes it: every read sees this one moment.
+ *
+ * @throws `store/failed` when there is no such file or it is of an older version
+ */
+export function openSnapshot(path: string): Database.Database {
+  let db: Database.Database | undefined;
+  try {
+    db = new Database(path, { readonly: true, fileMustExist: true, timeout: busyMs });
+    const version = versionOf(db);
+    refuseNewer(version);
+    if (version !== schemaVersion)
+      throw new CofferError("store/failed", {
+        message: "Start the server once: the data is of an older version.",
+      });
+    db.exec("BEGIN");
+    // A transaction begins to see with its first read.
+    db.prepare("SELECT count(*) FROM tenants").get();
     return db;
   } catch (cause) {
     db?.close();
@@ -54,21 +161,36 @@ export function openDatabase(path: string): Database.Database {
   }
 }
 
-/**
- * Close the file: everything is in it, and nothing beside it.
- *
- * The driver keeps the connection until its statements are collected, so the lock is given back first; it cannot be while
- * there is a write-ahead log.
- */
-export function closeDatabase(db: Database.Database): void {
+/** Write what the file holds at this moment into a new one, beside a process that writes it. */
+export function copyDatabase(path: string, target: string): void {
+  let db: Database.Database | undefined;
   try {
-    db.pragma("journal_mode = DELETE");
-    db.pragma("locking_mode = NORMAL");
-    db.prepare("SELECT count(*) FROM tenants").get();
+    db = new Database(path, { readonly: true, fileMustExist: true, timeout: busyMs });
+    refuseNewer(versionOf(db));
+    db.prepare("VACUUM INTO ?").run(target);
   } catch (cause) {
     throw toStoreError(cause);
   } finally {
+    db?.close();
+  }
+}
+
+/**
+ * Close the file: everything is in it, and nothing beside it unless somebody reads it just now.
+ *
+ * The driver keeps the connection until its statements are collected, so the file is given back first; it cannot be while
+ * there is a write-ahead log.
+ */
+export function closeDatabase({ db, lock }: WritableFile): void {
+  try {
+    db.pragma("journal_mode = DELETE");
+    db.prepare("SELECT count(*) FROM tenants").get();
+  } catch (cause) {
+    const error = toStoreError(cause);
+    if (error.code !== "store/blocked") throw error;
+  } finally {
     db.close();
+    releaseLock(lock);
   }
 }
 

@@ -1,10 +1,12 @@
 import type Database from "libsql";
 import type { Verifier } from "../../src/crypto/index.ts";
+import { parseCommit } from "../../src/entry/index.ts";
 import {
   bytesToId,
   CofferError,
   equalBytes,
   idToBytes,
+  type AuthorKey,
   type DbId,
   type Env,
   type TenantId,
@@ -17,9 +19,11 @@ import {
   inTransaction,
   numberAt,
   openDatabase,
+  openSnapshot,
   rowsPerLog,
   toStoreError,
 } from "./sqlite-schema.ts";
+import { prepareStatements } from "./sqlite-statements.ts";
 import {
   frontierRows,
   type AppendedCommit,
@@ -28,10 +32,12 @@ import {
   type LogRange,
   type LogState,
   type NewCommit,
+  type RelayReader,
   type RelayStorage,
   type StoredCommit,
   type TenantRecord,
   type TenantUsage,
+  type Usage,
 } from "./storage.ts";
 
 const groupDelayMs = 2;
@@ -49,21 +55,60 @@ export interface SqliteStorageOptions {
  * @throws `store/blocked` when another process holds the file
  */
 export function openSqliteStorage(path: string, options: SqliteStorageOptions): RelayStorage {
-  const storage = new SqliteStorage(openDatabase(path), options);
+  const file = openDatabase(path, (bytes) => authorOf(options.crypto, bytes));
+  const storage = new SqliteStorage(file.db, options);
+  const guarded = <Result>(read: () => Result): Promise<Result> => storage.guarded(read);
+  return {
+    ...readerOf(storage),
+    createTenant: (record, commits) => storage.createTenant(record, commits),
+    removeTenant: (tenantId) => guarded(() => storage.removeTenant(tenantId)),
+    append: (request) => storage.append(request),
+    startNewEpochs: () => guarded(() => storage.startNewEpochs()),
+    close: () =>
+      guarded(() => {
+        storage.flush();
+        closeDatabase(file);
+      }),
+  };
+}
+
+/**
+ * Open a file as it is now, for reading only, beside a process that writes it.
+ *
+ * @throws `store/failed` when there is none
+ */
+export function openSqliteSnapshot(path: string, options: SqliteStorageOptions): RelayReader {
+  const db = openSnapshot(path);
+  const storage = new SqliteStorage(db, options);
+  return {
+    ...readerOf(storage),
+    close: () =>
+      storage.guarded(() => {
+        db.exec("COMMIT");
+        db.close();
+      }),
+  };
+}
+
+function readerOf(storage: SqliteStorage): Omit<RelayReader, "close"> {
   const guarded = <Result>(read: () => Result): Promise<Result> => storage.guarded(read);
   return {
     readTenant: (tenantId) => guarded(() => storage.readTenant(tenantId)?.record),
-    createTenant: (record, commits) => storage.createTenant(record, commits),
     tenantCount: () => guarded(() => storage.tenantCount()),
-    tenantUsage: (tenantId) => guarded(() => storage.tenantUsage(tenantId)),
+    listTenants: (after, maxCount) => guarded(() => storage.listTenants(after, maxCount)),
+    tenantUsage: (tenantId, authors) => guarded(() => storage.tenantUsage(tenantId, authors)),
     readLog: (tenantId, dbId) => guarded(() => toLogState(dbId, storage.readTail(tenantId, dbId))),
     listLogs: (tenantId) => guarded(() => storage.listLogs(tenantId)),
-    append: (request) => storage.append(request),
     readCommits: (tenantId, dbId, range) => guarded(() => storage.readCommits(tenantId, dbId, range)),
     readNodes: (tenantId, dbId, seqs) => guarded(() => storage.readNodes(tenantId, dbId, seqs)),
-    startNewEpochs: () => guarded(() => storage.startNewEpochs()),
-    close: () => guarded(() => storage.close()),
   };
+}
+
+function authorOf(crypto: Pick<Verifier, "sha256">, bytes: Uint8Array): Uint8Array {
+  const verdict = parseCommit(crypto, bytes);
+  if (verdict.kind === "forged")
+    throw new CofferError("entry/corrupt", { message: "A stored commit is damaged." });
+  return idToBytes(verdict.commit.header.author);
 }
 
 /** A log as the file has it, and the frontier that its next commit extends. */
@@ -121,9 +166,32 @@ class SqliteStorage {
     return numberAt(this.#statements.countTenants.get(), "count");
   }
 
-  tenantUsage(tenantId: TenantId): TenantUsage {
+  listTenants(after: TenantId | undefined, maxCount: number): readonly TenantId[] {
+    const afterBytes = after === undefined ? new Uint8Array(0) : idToBytes(after);
+    const rows: readonly unknown[] = this.#statements.listTenants.all(afterBytes, maxCount);
+    return rows.map((row) => bytesToId("TenantId", bytesAt(row, "tenant")));
+  }
+
+  tenantUsage(tenantId: TenantId, authors: readonly AuthorKey[] = []): TenantUsage {
     const row = this.#statements.usage.get([idToBytes(tenantId)]);
-    return { logCount: numberAt(row, "count"), sizeBytes: numberAt(row, "size_bytes") };
+    const byAuthor = new Map(authors.map((author) => [author, this.#authorUsage(tenantId, author)]));
+    return { ...toUsage(row), logCount: numberAt(row, "count"), byAuthor };
+  }
+
+  #authorUsage(tenantId: TenantId, author: AuthorKey): Usage {
+    const row = this.#statements.authorUsage.get(idToBytes(tenantId), idToBytes(author));
+    return row === undefined ? { commitCount: 0, sizeBytes: 0 } : toUsage(row);
+  }
+
+  removeTenant(tenantId: TenantId): boolean {
+    this.#appends.flush();
+    const tenant = this.readTenant(tenantId);
+    if (tenant === undefined) return false;
+    inTransaction(this.#db, () => {
+      for (const removal of this.#statements.removals) removal.run(tenant.id);
+    });
+    this.#tails.clear();
+    return true;
   }
 
   async createTenant(record: TenantRecord, commits: readonly NewCommit[]): Promise<boolean> {
@@ -167,11 +235,21 @@ class SqliteStorage {
     if (directorySize !== request.directorySize) return { kind: "stale" };
     let tail = this.readTail(tenantId, dbId) ?? this.#createLog(tenant.id, dbId);
     const results: AppendedCommit[] = [];
+    const added = new Map<AuthorKey, Usage>();
     for (const commit of request.commits) {
       const known = this.#meetKnown(tail, commit);
       results.push(known?.result ?? { status: "stored", seq: tail.size });
-      tail = known?.tail ?? this.#insert(tail, commit, request.replicaId);
+      const next = known?.tail ?? this.#insert(tail, commit, request.replicaId);
+      const { commitCount, sizeBytes } = added.get(commit.author) ?? { commitCount: 0, sizeBytes: 0 };
+      added.set(commit.author, {
+        commitCount: commitCount + next.size - tail.size,
+        sizeBytes: sizeBytes + next.sizeBytes - tail.sizeBytes,
+      });
+      tail = next;
     }
+    for (const [author, { commitCount, sizeBytes }] of added)
+      if (commitCount !== 0 || sizeBytes !== 0)
+        this.#statements.addUsage.run(tenant.id, idToBytes(author), commitCount, sizeBytes);
     this.#statements.updateLog.run(tail.size, tail.sizeBytes, tail.logId);
     this.#draftTails.set(`${tenantId}/${dbId}`, tail);
     return { kind: "appended", results };
@@ -291,50 +369,15 @@ class SqliteStorage {
     );
   }
 
-  close(): void {
+  flush(): void {
     this.#appends.flush();
-    closeDatabase(this.#db);
   }
+}
+
+function toUsage(row: unknown): Usage {
+  return { commitCount: numberAt(row, "commit_count"), sizeBytes: numberAt(row, "size_bytes") };
 }
 
 function toLogState(dbId: DbId, tail: LogTail | undefined): LogState | undefined {
   return tail && { dbId, epoch: tail.epoch, size: tail.size, sizeBytes: tail.sizeBytes };
-}
-
-/** A single blob is passed in an array: alone, the driver takes it for named parameters, and ends the process. */
-function prepareStatements(db: Database.Database) {
-  const logColumns = "logs.id, logs.db, logs.epoch, logs.size, logs.size_bytes";
-  const tenantLogs = `SELECT ${logColumns} FROM logs JOIN tenants ON logs.tenant = tenants.id WHERE tenants.tenant = ?`;
-  return {
-    readTenant: db.prepare("SELECT id, directory, publication FROM tenants WHERE tenant = ?"),
-    countTenants: db.prepare("SELECT count(*) AS count FROM tenants"),
-    usage: db.prepare(
-      `SELECT count(*) AS count, ifnull(sum(logs.size_bytes), 0) AS size_bytes
-       FROM logs JOIN tenants ON logs.tenant = tenants.id WHERE tenants.tenant = ?`,
-    ),
-    addTenant: db.prepare("INSERT INTO tenants (tenant, directory, publication) VALUES (?, ?, ?)"),
-    findLog: db.prepare(`${tenantLogs} AND logs.db = ?`),
-    listLogs: db.prepare(tenantLogs),
-    readLog: db.prepare("SELECT id, epoch FROM logs WHERE tenant = ? AND db = ?"),
-    // Clients were told the newest epoch of the tenant for a log that was lost: its successor may not begin below it.
-    addLog: db.prepare(
-      `INSERT INTO logs (tenant, db, epoch, size, size_bytes)
-       SELECT ?1, ?2, max(?3, ifnull((SELECT max(epoch) FROM logs WHERE tenant = ?1), 0)), 0, 0`,
-    ),
-    updateLog: db.prepare("UPDATE logs SET size = ?, size_bytes = ? WHERE id = ?"),
-    bumpEpochs: db.prepare("UPDATE logs SET epoch = max(epoch + 1, ?)"),
-    findCommit: db.prepare("SELECT seq FROM lookup WHERE log = ? AND created_at = ? AND hash = ?"),
-    addLookup: db.prepare("INSERT INTO lookup (log, created_at, hash, seq) VALUES (?, ?, ?, ?)"),
-    addCommit: db.prepare("INSERT INTO commits (key, hash, node, replica, bytes) VALUES (?, ?, ?, ?, ?)"),
-    replaceBytes: db.prepare("UPDATE commits SET bytes = ? WHERE key = ?"),
-    readBytes: db.prepare("SELECT bytes FROM commits WHERE key = ?"),
-    readNode: db.prepare("SELECT node FROM commits WHERE key = ?"),
-    readSizes: db.prepare(
-      "SELECT CASE WHEN replica = ? THEN 0 ELSE length(bytes) END AS size_bytes FROM commits WHERE key >= ? AND key < ? ORDER BY key",
-    ),
-    readCommits: db.prepare(
-      `SELECT hash, own, CASE WHEN own THEN NULL ELSE bytes END AS bytes
-       FROM (SELECT key, hash, bytes, replica = ? AS own FROM commits WHERE key >= ? AND key < ?) ORDER BY key`,
-    ),
-  };
 }

@@ -10,13 +10,15 @@
  *      that leaves no window between judging an author and storing what he wrote
  * - R5 bytes come back as they went in
  * - R6 a failure is a `store/…` code: `store/quota` when the disk is full, `store/closed` after closing, else `store/failed`
+ * - R7 what a tenant and each of its authors use is counted with the commits, in the same transaction
+ * - R8 a tenant that was removed left nothing behind; its logs, should it come again, begin with newer epochs than they had
  *
  * It does not judge: hashes, signatures and rights are the caller's business.
  *
  * Each stored commit carries one Merkle node: the root of the largest perfect subtree that it completes. The frontier of
  * the log at any size is then the nodes of a few rows ({@link frontierRows}), so that a head can be made for every position.
  */
-import type { CommitHash, DbId, TenantId } from "../../src/std/index.ts";
+import type { AuthorKey, CommitHash, DbId, TenantId } from "../../src/std/index.ts";
 
 /** A tenant as it was published. */
 export interface TenantRecord {
@@ -36,14 +38,23 @@ export interface LogState {
   readonly sizeBytes: number;
 }
 
-export interface TenantUsage {
-  readonly logCount: number;
+/** Commits that are stored, and their bytes. */
+export interface Usage {
+  readonly commitCount: number;
   readonly sizeBytes: number;
+}
+
+export interface TenantUsage extends Usage {
+  readonly logCount: number;
+  /** of each author that was asked for, by what he wrote, whoever brought it */
+  readonly byAuthor: ReadonlyMap<AuthorKey, Usage>;
 }
 
 /** A verified commit on its way into a log. */
 export interface NewCommit {
   readonly commitHash: CommitHash;
+  /** who signed it, and whom its bytes are counted for */
+  readonly author: AuthorKey;
   /** as the header says it: it only helps to find the commit again */
   readonly createdAtMs: number;
   readonly bytes: Uint8Array;
@@ -89,21 +100,30 @@ export interface LogRange {
   readonly withoutReplica?: Uint8Array | undefined;
 }
 
-export interface RelayStorage {
+/** The reading half of a storage. */
+export interface RelayReader {
   readTenant(tenantId: TenantId): Promise<TenantRecord | undefined>;
-  /** Store a tenant with its first directory commits, whole or not at all; `false` when there is one with this id. */
-  createTenant(record: TenantRecord, commits: readonly NewCommit[]): Promise<boolean>;
   tenantCount(): Promise<number>;
-  /** How many logs a tenant has, and the bytes of all commits in them. */
-  tenantUsage(tenantId: TenantId): Promise<TenantUsage>;
+  /** The tenants that follow `after` in an order that stays, or the first ones. */
+  listTenants(after: TenantId | undefined, maxCount: number): Promise<readonly TenantId[]>;
+  /** How many logs a tenant has, the commits in them and their bytes, and what some authors have of these. */
+  tenantUsage(tenantId: TenantId, authors?: readonly AuthorKey[]): Promise<TenantUsage>;
   /** A log's state; `undefined` when nothing was ever appended. */
   readLog(tenantId: TenantId, dbId: DbId): Promise<LogState | undefined>;
   /** All logs of a tenant, sorted by the text of their ids. */
   listLogs(tenantId: TenantId): Promise<readonly LogState[]>;
-  append(request: AppendRequest): Promise<AppendResult>;
   readCommits(tenantId: TenantId, dbId: DbId, range: LogRange): Promise<readonly StoredCommit[]>;
   /** The Merkle nodes of these rows, 32 bytes each, in the order asked. */
   readNodes(tenantId: TenantId, dbId: DbId, seqs: readonly number[]): Promise<readonly Uint8Array[]>;
+  close(): Promise<void>;
+}
+
+export interface RelayStorage extends RelayReader {
+  /** Store a tenant with its first directory commits, whole or not at all; `false` when there is one with this id. */
+  createTenant(record: TenantRecord, commits: readonly NewCommit[]): Promise<boolean>;
+  /** Remove a tenant with its logs; `false` when there is none. */
+  removeTenant(tenantId: TenantId): Promise<boolean>;
+  append(request: AppendRequest): Promise<AppendResult>;
   /** After restoring a backup: every log gets a new epoch, so that clients compare and push again what was lost. */
   startNewEpochs(): Promise<void>;
   /** Write what is queued, then close. */

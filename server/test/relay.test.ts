@@ -379,7 +379,7 @@ describe("pushing", () => {
     };
     await test.storage.append({
       ...place,
-      commits: [{ commitHash, createdAtMs: header.createdAtMs, bytes: kept }],
+      commits: [{ commitHash, author: header.author, createdAtMs: header.createdAtMs, bytes: kept }],
     });
     expect(await client.push(tenant.dbId, commit)).toMatchObject([
       { status: "refused", code: "entry/corrupt" },
@@ -531,7 +531,7 @@ describe("pushing", () => {
         await append({
           ...request,
           dbId: tenant.directoryDbId,
-          commits: [{ ...revocation, createdAtMs: 1 }],
+          commits: [{ ...revocation, author: revocation.header.author, createdAtMs: 1 }],
         });
       return append(request);
     };

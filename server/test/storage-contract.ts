@@ -1,6 +1,6 @@
 /** The one suite of {@link RelayStorage}: every implementation runs it. */
 import { describe, expect, it } from "vitest";
-import { bytesToId, type CommitHash, type DbId, type TenantId } from "../../src/std/index.ts";
+import { bytesToId, type AuthorKey, type CommitHash, type DbId, type TenantId } from "../../src/std/index.ts";
 import { appendLeaves, emptyFrontier } from "../../src/sync/index.ts";
 import { frontierRows, type AppendRequest, type NewCommit, type RelayStorage } from "../src/storage.ts";
 import { createDbId, createTestEnv, crypto, type TestEnv } from "./fixtures.ts";
@@ -8,9 +8,16 @@ import { createDbId, createTestEnv, crypto, type TestEnv } from "./fixtures.ts";
 const replicaA = new Uint8Array(16).fill(1);
 const replicaB = new Uint8Array(16).fill(2);
 
-function createCommit(sizeBytes = 40, createdAtMs = 1_700_000_000_000): NewCommit {
+const createAuthor = (): AuthorKey => bytesToId("AuthorKey", crypto.randomBytes(32));
+const someAuthor = createAuthor();
+
+function createCommit(
+  sizeBytes = 40,
+  { author = someAuthor, createdAtMs = 1_700_000_000_000 }: Partial<NewCommit> = {},
+): NewCommit {
   return {
     commitHash: bytesToId("CommitHash", crypto.randomBytes(32)),
+    author,
     createdAtMs,
     bytes: crypto.randomBytes(sizeBytes),
   };
@@ -95,10 +102,19 @@ export function describeStorage(name: string, open: (env: TestEnv) => RelayStora
       expect((await storage.listLogs(tenantId)).map((log) => log.dbId)).toEqual(
         [directoryDbId, dbId, other].sort(),
       );
-      expect(await storage.tenantUsage(tenantId)).toEqual({ logCount: 3, sizeBytes: 120 });
+      expect(await storage.tenantUsage(tenantId)).toMatchObject({
+        logCount: 3,
+        commitCount: 3,
+        sizeBytes: 120,
+      });
       const stranger = bytesToId("TenantId", crypto.randomBytes(32));
       expect(await storage.listLogs(stranger)).toEqual([]);
-      expect(await storage.tenantUsage(stranger)).toEqual({ logCount: 0, sizeBytes: 0 });
+      expect(await storage.tenantUsage(stranger)).toEqual({
+        logCount: 0,
+        commitCount: 0,
+        sizeBytes: 0,
+        byAuthor: new Map(),
+      });
       expect(await storage.readCommits(stranger, dbId, { fromSeq: 0, maxCount: 9, maxBytes: 9 })).toEqual([]);
     });
 
@@ -223,6 +239,84 @@ export function describeStorage(name: string, open: (env: TestEnv) => RelayStora
       ).toHaveLength(2);
       const seen = await read(0, 100, replicaA);
       expect(seen.map(({ bytes }) => bytes?.length)).toEqual([undefined, undefined, 100]);
+    });
+
+    it("counts what each author has, whoever brought it, fillings included (R7)", async () => {
+      const { storage, tenantId, directoryDbId, append } = await createPlace();
+      const [anna, bert, nobody] = [createAuthor(), createAuthor(), createAuthor()];
+      const first = createCommit(40, { author: anna });
+      await append([first, createCommit(10, { author: bert }), createCommit(7, { author: anna })]);
+      await append([first], { replicaId: replicaB });
+      await append([createCommit(3, { author: bert })], { dbId: directoryDbId });
+      await append([{ ...first, bytes: crypto.randomBytes(90), unite: () => crypto.randomBytes(90) }], {
+        directorySize: 2,
+      });
+      const conflict = { ...first, bytes: crypto.randomBytes(9), unite: () => undefined };
+      await append([conflict], { directorySize: 2 });
+      expect(await storage.tenantUsage(tenantId, [anna, bert, nobody])).toEqual({
+        logCount: 2,
+        commitCount: 5,
+        sizeBytes: 40 + 90 + 10 + 7 + 3,
+        byAuthor: new Map([
+          [anna, { commitCount: 2, sizeBytes: 97 }],
+          [bert, { commitCount: 2, sizeBytes: 13 }],
+          [nobody, { commitCount: 0, sizeBytes: 0 }],
+        ]),
+      });
+    });
+
+    it("lists every tenant once, page by page", async () => {
+      const { storage, tenantId } = await createPlace();
+      const others = Array.from({ length: 4 }, () => bytesToId("TenantId", crypto.randomBytes(32)));
+      for (const other of others)
+        await storage.createTenant(
+          { tenantId: other, directoryDbId: createDbId(), publication: Uint8Array.of(1) },
+          [],
+        );
+      const listed: TenantId[] = [];
+      for (;;) {
+        const page = await storage.listTenants(listed.at(-1), 2);
+        if (page.length === 0) break;
+        expect(page.length).toBeLessThanOrEqual(2);
+        listed.push(...page);
+      }
+      expect([...listed].sort()).toEqual([tenantId, ...others].sort());
+    });
+
+    it("removes a tenant whole, and nothing of another one; it comes again with newer epochs (R8)", async () => {
+      const { storage, tenantId, directoryDbId, dbId, append } = await createPlace();
+      const kept = {
+        tenantId: bytesToId("TenantId", crypto.randomBytes(32)),
+        directoryDbId: createDbId(),
+        publication: Uint8Array.of(1),
+      };
+      await storage.createTenant(kept, [createCommit(), createCommit()]);
+      const commit = createCommit();
+      await append([commit, createCommit()]);
+      const before = await storage.listLogs(tenantId);
+      expect(await storage.removeTenant(tenantId)).toBe(true);
+      expect(await storage.removeTenant(tenantId)).toBe(false);
+      expect(await storage.readTenant(tenantId)).toBeUndefined();
+      expect(await storage.readLog(tenantId, dbId)).toBeUndefined();
+      expect(await storage.listLogs(tenantId)).toEqual([]);
+      expect(await storage.tenantUsage(tenantId, [someAuthor])).toEqual({
+        logCount: 0,
+        commitCount: 0,
+        sizeBytes: 0,
+        byAuthor: new Map([[someAuthor, { commitCount: 0, sizeBytes: 0 }]]),
+      });
+      await expect(append([commit])).rejects.toMatchObject({ code: "store/failed" });
+      expect(await storage.tenantCount()).toBe(1);
+      expect(await storage.tenantUsage(kept.tenantId, [someAuthor])).toMatchObject({
+        commitCount: 2,
+        byAuthor: new Map([[someAuthor, { commitCount: 2, sizeBytes: 80 }]]),
+      });
+      await storage.createTenant({ tenantId, directoryDbId, publication: Uint8Array.of(2) }, [
+        createCommit(),
+      ]);
+      expect(await append([commit])).toMatchObject({ results: [{ status: "stored", seq: 0 }] });
+      for (const { epoch } of before)
+        expect((await storage.readLog(tenantId, dbId))?.epoch).toBeGreaterThan(epoch);
     });
 
     it("begins new epochs with larger numbers, whatever the clock says", async () => {

@@ -21,6 +21,8 @@ describeStorage("sqlite storage", (env) =>
   openSqliteStorage(nextPath(), { crypto, env: { nowMs: env.nowMs, setTimer: createSystemEnv().setTimer } }),
 );
 
+const noAuthor = (): Uint8Array => new Uint8Array(32);
+
 describe("sqlite file", () => {
   const env = createSystemEnv();
   const record = {
@@ -30,6 +32,7 @@ describe("sqlite file", () => {
   };
   const commit = {
     commitHash: bytesToId("CommitHash", crypto.randomBytes(32)),
+    author: bytesToId("AuthorKey", crypto.randomBytes(32)),
     createdAtMs: 8.64e15,
     bytes: crypto.randomBytes(9),
   };
@@ -66,7 +69,7 @@ describe("sqlite file", () => {
   });
 
   it("says store/quota when the disk is full, and undoes the whole transaction", () => {
-    const db = openDatabase(nextPath());
+    const { db } = openDatabase(nextPath(), noAuthor);
     db.pragma("max_page_count = 20");
     const fill = (): void => {
       const insert = db.prepare("INSERT INTO tenants (tenant, directory, publication) VALUES (?, ?, ?)");
@@ -81,7 +84,7 @@ describe("sqlite file", () => {
 
   it("is not SQLite's default in how it is synchronised", () => {
     const path = nextPath();
-    const db = openDatabase(path);
+    const { db } = openDatabase(path, noAuthor);
     expect(db.pragma("synchronous")).toEqual([{ synchronous: 2 }]);
     expect(db.pragma("journal_mode")).toEqual([{ journal_mode: "wal" }]);
     db.close();

@@ -182,7 +182,9 @@ export class SimServer {
           return disk.createTenant(record, commits);
         }),
       tenantCount: () => slow("counts", () => disk.tenantCount()),
-      tenantUsage: (id) => slow("reads usage", () => disk.tenantUsage(id)),
+      listTenants: (after, maxCount) => slow("lists tenants", () => disk.listTenants(after, maxCount)),
+      removeTenant: (id) => slow("removes tenant", () => disk.removeTenant(id)),
+      tenantUsage: (id, authors) => slow("reads usage", () => disk.tenantUsage(id, authors)),
       readLog: (id, dbId) => slow("reads log", () => disk.readLog(id, dbId)),
       listLogs: (id) => slow("lists logs", () => disk.listLogs(id)),
       append: (request) => slow("appends", () => this.#append(disk, request)),

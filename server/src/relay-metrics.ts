@@ -1,0 +1,56 @@
+import type { PushResult } from "../../src/sync/index.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** What a relay tells of its work. */
+export interface RelayMetrics {
+  /** A request was answered, so many seconds after it came. */
+  answered(route: string, status: number, seconds: number): void;
+  /** Commits were judged. @param acceptedBytes of those that were accepted */
+  pushed(results: readonly PushResult[], acceptedBytes: number): void;
+  liveOpened(): void;
+}
+
+/** Nobody is told. */
+export const silentMetrics: RelayMetrics = {
+  answered: () => undefined,
+  pushed: () => undefined,
+  liveOpened: () => undefined,
+};
+
+const secondsBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10];
+
+/**
+ * Count a relay's work.
+ *
+ * | name | labels | what |
+ * |---|---|---|
+ * | `coffer_requests_total` | route, status | answered requests |
+ * | `coffer_request_seconds` | route | until an answer begins |
+ * | `coffer_commits_total` | outcome: `accepted`, or the code of the refusal | commits that were pushed, again ones too |
+ * | `coffer_commit_bytes_total` | | bytes of accepted commits |
+ * | `coffer_live_opened_total` | | connections that asked for a live session |
+ */
+export function createRelayMetrics(metrics: Metrics): RelayMetrics {
+  const requests = metrics.counter("coffer_requests_total", "Answered requests.", ["route", "status"]);
+  const seconds = metrics.histogram(
+    "coffer_request_seconds",
+    "Seconds until an answer began.",
+    secondsBuckets,
+    ["route"],
+  );
+  const commits = metrics.counter("coffer_commits_total", "Pushed commits by outcome.", ["outcome"]);
+  const bytes = metrics.counter("coffer_commit_bytes_total", "Bytes of accepted commits.");
+  const opened = metrics.counter("coffer_live_opened_total", "Live connections that were opened.");
+  return {
+    answered(route, status, took) {
+      requests.add(1, route, String(status));
+      seconds.observe(took, route);
+    },
+    pushed(results, acceptedBytes) {
+      for (const { status, code } of results)
+        commits.add(1, status === "accepted" ? status : (code ?? "unknown"));
+      bytes.add(acceptedBytes);
+    },
+    liveOpened: () => opened.add(1),
+  };
+}

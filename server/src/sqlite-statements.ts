@@ -1,0 +1,60 @@
+import type Database from "libsql";
+import { addUsageSql, rowsPerLog } from "./sqlite-schema.ts";
+
+/**
+ * Prepare every statement of the storage.
+ *
+ * A single blob is passed in an array: alone, the driver takes it for named parameters, and ends the process.
+ */
+export function prepareStatements(db: Database.Database) {
+  const logColumns = "logs.id, logs.db, logs.epoch, logs.size, logs.size_bytes";
+  const tenantLogs = `SELECT ${logColumns} FROM logs JOIN tenants ON logs.tenant = tenants.id WHERE tenants.tenant = ?`;
+  return {
+    readTenant: db.prepare("SELECT id, directory, publication FROM tenants WHERE tenant = ?"),
+    countTenants: db.prepare("SELECT count(*) AS count FROM tenants"),
+    listTenants: db.prepare("SELECT tenant FROM tenants WHERE tenant > ? ORDER BY tenant LIMIT ?"),
+    usage: db.prepare(
+      `SELECT count(*) AS count, ifnull(sum(logs.size), 0) AS commit_count, ifnull(sum(logs.size_bytes), 0) AS size_bytes
+       FROM logs JOIN tenants ON logs.tenant = tenants.id WHERE tenants.tenant = ?`,
+    ),
+    authorUsage: db.prepare(
+      `SELECT commit_count, usage.size_bytes FROM usage JOIN tenants ON usage.tenant = tenants.id
+       WHERE tenants.tenant = ? AND author = ?`,
+    ),
+    addUsage: db.prepare(addUsageSql),
+    // In this order: what comes later is found through what is still there.
+    removals: [
+      "UPDATE lowest_epoch SET epoch = max(epoch, ifnull((SELECT max(epoch) + 1 FROM logs WHERE tenant = ?1), 0))",
+      `DELETE FROM commits WHERE key IN (SELECT commits.key FROM logs JOIN commits
+       ON commits.key >= logs.id * ${rowsPerLog} AND commits.key < logs.id * ${rowsPerLog} + logs.size WHERE logs.tenant = ?1)`,
+      "DELETE FROM lookup WHERE log IN (SELECT id FROM logs WHERE tenant = ?1)",
+      "DELETE FROM logs WHERE tenant = ?1",
+      "DELETE FROM usage WHERE tenant = ?1",
+      "DELETE FROM tenants WHERE id = ?1",
+    ].map((sql) => db.prepare(sql)),
+    addTenant: db.prepare("INSERT INTO tenants (tenant, directory, publication) VALUES (?, ?, ?)"),
+    findLog: db.prepare(`${tenantLogs} AND logs.db = ?`),
+    listLogs: db.prepare(tenantLogs),
+    readLog: db.prepare("SELECT id, epoch FROM logs WHERE tenant = ? AND db = ?"),
+    // Clients were told the newest epoch of the tenant for a log that was lost: its successor may not begin below it.
+    addLog: db.prepare(
+      `INSERT INTO logs (tenant, db, epoch, size, size_bytes)
+       SELECT ?1, ?2, max(?3, (SELECT epoch FROM lowest_epoch), ifnull((SELECT max(epoch) FROM logs WHERE tenant = ?1), 0)), 0, 0`,
+    ),
+    updateLog: db.prepare("UPDATE logs SET size = ?, size_bytes = ? WHERE id = ?"),
+    bumpEpochs: db.prepare("UPDATE logs SET epoch = max(epoch + 1, ?)"),
+    findCommit: db.prepare("SELECT seq FROM lookup WHERE log = ? AND created_at = ? AND hash = ?"),
+    addLookup: db.prepare("INSERT INTO lookup (log, created_at, hash, seq) VALUES (?, ?, ?, ?)"),
+    addCommit: db.prepare("INSERT INTO commits (key, hash, node, replica, bytes) VALUES (?, ?, ?, ?, ?)"),
+    replaceBytes: db.prepare("UPDATE commits SET bytes = ? WHERE key = ?"),
+    readBytes: db.prepare("SELECT bytes FROM commits WHERE key = ?"),
+    readNode: db.prepare("SELECT node FROM commits WHERE key = ?"),
+    readSizes: db.prepare(
+      "SELECT CASE WHEN replica = ? THEN 0 ELSE length(bytes) END AS size_bytes FROM commits WHERE key >= ? AND key < ? ORDER BY key",
+    ),
+    readCommits: db.prepare(
+      `SELECT hash, own, CASE WHEN own THEN NULL ELSE bytes END AS bytes
+       FROM (SELECT key, hash, bytes, replica = ? AS own FROM commits WHERE key >= ? AND key < ?) ORDER BY key`,
+    ),
+  };
+}
