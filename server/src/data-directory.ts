@@ -4,6 +4,7 @@
  * | file | what |
  * |---|---|
  * | `relay.db`, `relay.db-wal` | the logs, sealed, and the keys of access-control records; readable by the owner only |
+ * | `relay.db-lock` | empty: the process that writes holds a lock on it; readers do not |
  * | `server-key` | 32 bytes, the Ed25519 seed that signs tree heads; readable by the owner only |
  */
 import {
@@ -20,19 +21,29 @@ import {
 import { join } from "node:path";
 import type { Crypto, SigningKeyPair } from "../../src/crypto/index.ts";
 import { CofferError } from "../../src/std/index.ts";
+import { lockPathOf } from "./sqlite-schema.ts";
 
 const seedBytes = 32;
 
-/** Make the directory and the database's file, readable by the owner only, where they are missing. */
-export function prepareDataDirectory(folder: string): {
+/** Where the things of a data directory are. */
+export interface DataPaths {
   readonly databasePath: string;
   readonly keyPath: string;
-} {
+}
+
+/** Name the files of a data directory, whether they are there or not. */
+export function dataPaths(folder: string): DataPaths {
+  return { databasePath: join(folder, "relay.db"), keyPath: join(folder, "server-key") };
+}
+
+/** Make the directory and the database's file, readable by the owner only, where they are missing. */
+export function prepareDataDirectory(folder: string): DataPaths {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const databasePath = join(folder, "relay.db");
+  const paths = dataPaths(folder);
   // SQLite gives the files beside it the same mode.
-  closeSync(openSync(databasePath, "a", 0o600));
-  return { databasePath, keyPath: join(folder, "server-key") };
+  for (const path of [paths.databasePath, lockPathOf(paths.databasePath)])
+    closeSync(openSync(path, "a", 0o600));
+  return paths;
 }
 
 /**

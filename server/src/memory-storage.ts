@@ -16,6 +16,7 @@ import type {
   LogRange,
   LogState,
   NewCommit,
+  RelayReader,
   RelayStorage,
   StoredCommit,
   TenantRecord,
@@ -112,26 +113,36 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
   }
 
   return {
-    readTenant: (tenantId) => guarded(() => tenants.get(tenantId)?.record),
+    ...readerOf(tenants, guarded),
     createTenant: (record, commits) => guarded(() => createTenant(record, commits)),
+    removeTenant: (tenantId) => guarded(() => removeTenant(tenantId)),
+    append: (request) => guarded(() => append(request)),
+    startNewEpochs: () => guarded(startNewEpochs),
+    close: () => guarded(() => void (isClosed = true)),
+  };
+}
+
+function readerOf(
+  tenants: ReadonlyMap<TenantId, MemoryTenant>,
+  guarded: <Result>(run: () => Result) => Promise<Result>,
+): Omit<RelayReader, "close"> {
+  const logOf = (tenantId: TenantId, dbId: DbId): MemoryLog | undefined =>
+    tenants.get(tenantId)?.logs.get(dbId);
+  return {
+    readTenant: (tenantId) => guarded(() => tenants.get(tenantId)?.record),
     tenantCount: () => guarded(() => tenants.size),
     listTenants: (after, maxCount) => guarded(() => tenantsAfter(tenants.keys(), after, maxCount)),
-    removeTenant: (tenantId) => guarded(() => removeTenant(tenantId)),
     tenantUsage: (tenantId, authors) => guarded(() => usageOf(tenants.get(tenantId), authors)),
-    readLog: (tenantId, dbId) => guarded(() => toLogState(tenants.get(tenantId)?.logs.get(dbId))),
+    readLog: (tenantId, dbId) => guarded(() => toLogState(logOf(tenantId, dbId))),
     listLogs: (tenantId) =>
       guarded(() =>
         [...(tenants.get(tenantId)?.logs.values() ?? [])]
           .flatMap((log) => toLogState(log) ?? [])
           .sort(byLogId),
       ),
-    append: (request) => guarded(() => append(request)),
-    readCommits: (tenantId, dbId, range) =>
-      guarded(() => readRange(tenants.get(tenantId)?.logs.get(dbId), range)),
+    readCommits: (tenantId, dbId, range) => guarded(() => readRange(logOf(tenantId, dbId), range)),
     readNodes: (tenantId, dbId, seqs) =>
-      guarded(() => seqs.flatMap((seq) => tenants.get(tenantId)?.logs.get(dbId)?.rows[seq]?.node ?? [])),
-    startNewEpochs: () => guarded(startNewEpochs),
-    close: () => guarded(() => void (isClosed = true)),
+      guarded(() => seqs.flatMap((seq) => logOf(tenantId, dbId)?.rows[seq]?.node ?? [])),
   };
 }
 

@@ -2,11 +2,14 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { createWebCrypto } from "../../src/crypto/index.ts";
 import { assert, createSystemEnv, type Env } from "../../src/std/index.ts";
+import { startAdmin, type AdminOptions } from "./admin.ts";
 import { openServerKey, prepareDataDirectory } from "./data-directory.ts";
 import { createRelay, type Relay, type RelayLimits } from "./handler.ts";
 import { createLiveSockets, type LiveSockets } from "./live-sockets.ts";
 import { silentLogger, type Logger } from "./logger.ts";
+import { createMetrics } from "./metrics.ts";
 import { createOriginPolicy, withCors, withDataHeaders, type OriginPolicy } from "./origin-policy.ts";
+import { createRelayMetrics } from "./relay-metrics.ts";
 import { openSqliteStorage } from "./sqlite-storage.ts";
 import { createStaticHandler, type StaticHandler } from "./static-files.ts";
 import type { RelayStorage } from "./storage.ts";
@@ -27,15 +30,27 @@ export interface ServerOptions {
   readonly startsNewEpoch?: boolean | undefined;
   readonly limits?: Partial<RelayLimits> | undefined;
   readonly logger?: Logger | undefined;
+  /** serve metrics, health and readiness here; 0 = any free port */
+  readonly adminPort?: number | undefined;
+  /** default: this machine only */
+  readonly adminHost?: string | undefined;
+  /** how long a server that is to stop says that it is not ready, and goes on, so that balancers notice; default 0 */
+  readonly drainDelayMs?: number | undefined;
 }
 
 export interface RunningServer {
   /** the address it listens on, such as "http://127.0.0.1:8080" */
   readonly url: string;
-  /** Take no more connections, end live sessions, let requests finish for a while, close the storage. */
+  /** where metrics are, such as "http://127.0.0.1:9090" */
+  readonly adminUrl: string | undefined;
+  /**
+   * Say that it is not ready, and after the delay take no
+   * more connections, end live sessions, let requests finish for a while, close the storage.
+   */
   close(): Promise<void>;
 }
 
+/** Connections of the protocol; more are refused. */
 const maxSockets = 20_000;
 const drainMs = 5000;
 
@@ -52,12 +67,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     options.demoFolder === undefined ? undefined : createStaticHandler(options.demoFolder);
   const signing = await openServerKey(crypto, keyPath);
   const storage = openSqliteStorage(databasePath, { crypto, env });
+  const host = options.host ?? "127.0.0.1";
+  let server: Server | undefined;
   try {
     if (options.startsNewEpoch === true) await storage.startNewEpochs();
-    const host = options.host ?? "127.0.0.1";
-    const server = await listen(host, options.port);
+    server = await listen(host, options.port);
     const url = urlOf(server, host);
     const ownOrigins = ownOriginsOf(url, options.publicUrl);
+    const metrics = createMetrics();
     const relay = createRelay({
       crypto,
       env,
@@ -66,15 +83,28 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       origins: ownOrigins,
       limits: options.limits ?? {},
       logger: options.logger ?? silentLogger,
+      metrics: createRelayMetrics(metrics),
     });
+    const admin = await openAdmin(options, { relay, metrics, storage });
     const origins = createOriginPolicy({ ownOrigins, allowedOrigins: options.allowedOrigins ?? [] });
     const sockets = createLiveSockets({ relay, env, origins, maxSockets });
     serve(server, { relay, origins, sockets, staticHandler });
-    return { url, close: () => shutDown({ server, relay, sockets, storage, env }) };
+    const running = { server, relay, sockets, storage, env, admin, drainDelayMs: options.drainDelayMs ?? 0 };
+    return { url, adminUrl: admin?.url, close: () => shutDown(running) };
   } catch (cause) {
+    server?.close();
     await storage.close();
     throw cause;
   }
+}
+
+async function openAdmin(
+  { adminPort: port, adminHost: host = "127.0.0.1" }: ServerOptions,
+  parts: Pick<AdminOptions, "relay" | "metrics" | "storage">,
+): Promise<{ readonly url: string; close(): Promise<void> } | undefined> {
+  if (port === undefined) return undefined;
+  const admin = await startAdmin({ ...parts, host, port });
+  return { url: `http://${bracketed(host)}:${admin.port}`, close: () => admin.close() };
 }
 
 /** Listen with limits on how slowly a client may speak. */
@@ -125,7 +155,11 @@ function peerOf(incoming: Pick<IncomingMessage, "socket"> | object): string {
 function urlOf(server: Server, host: string): string {
   const address = server.address();
   assert(address !== null && typeof address === "object", "node: a server that listens on a port has one");
-  return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
+  return `http://${bracketed(host)}:${address.port}`;
+}
+
+function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** The origins this server answers to: the public one first, then those of its own address. */
@@ -144,9 +178,19 @@ interface Running {
   readonly sockets: LiveSockets;
   readonly storage: RelayStorage;
   readonly env: Pick<Env, "setTimer">;
+  readonly admin: { close(): Promise<void> } | undefined;
+  readonly drainDelayMs: number;
 }
 
-async function shutDown({ server, relay, sockets, storage, env }: Running): Promise<void> {
+/**
+ * ```
+ * not ready, still serving ──delay──► no new connections; live sessions are told and closed ──requests end, 5 s──► closed
+ * ```
+ */
+async function shutDown(running: Running): Promise<void> {
+  const { server, relay, sockets, storage, env, admin, drainDelayMs } = running;
+  relay.drain();
+  if (drainDelayMs > 0) await new Promise<void>((resolve) => void env.setTimer(drainDelayMs, resolve));
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   relay.close();
   server.closeIdleConnections();
@@ -157,5 +201,6 @@ async function shutDown({ server, relay, sockets, storage, env }: Running): Prom
   await closed;
   cancel();
   sockets.close();
+  await admin?.close();
   await storage.close();
 }

@@ -132,7 +132,7 @@ function originOf(origins: RouteParts["origins"], request: Request): string {
 
 async function readyResponse({ unready }: RouteParts): Promise<Response> {
   const error = await unready();
-  return error === undefined ? jsonResponse({ ready: true }) : errorResponse(error);
+  return error === undefined ? jsonResponse({ ready: true }) : errorResponse(error, { status: 503 });
 }
 
 async function publish(parts: RouteParts, request: Request): Promise<Response> {

@@ -188,6 +188,7 @@ export function closeDatabase({ db, lock }: WritableFile): void {
   } catch (cause) {
     const error = toStoreError(cause);
     if (error.code !== "store/blocked") throw error;
+    db.pragma("wal_checkpoint(TRUNCATE)");
   } finally {
     db.close();
     releaseLock(lock);

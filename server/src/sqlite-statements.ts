@@ -1,6 +1,9 @@
 import type Database from "libsql";
 import { addUsageSql, rowsPerLog } from "./sqlite-schema.ts";
 
+/** The statements of one connection. */
+export type SqliteStatements = ReturnType<typeof prepareStatements>;
+
 /**
  * Prepare every statement of the storage.
  *

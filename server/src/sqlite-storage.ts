@@ -23,7 +23,8 @@ import {
   rowsPerLog,
   toStoreError,
 } from "./sqlite-schema.ts";
-import { prepareStatements } from "./sqlite-statements.ts";
+import { prepareStatements, type SqliteStatements } from "./sqlite-statements.ts";
+import { listTenantIds, readTenantRow, readUsage, removeTenantRows } from "./sqlite-tenants.ts";
 import {
   frontierRows,
   type AppendedCommit,
@@ -36,7 +37,6 @@ import {
   type RelayStorage,
   type StoredCommit,
   type TenantRecord,
-  type TenantUsage,
   type Usage,
 } from "./storage.ts";
 
@@ -56,12 +56,17 @@ export interface SqliteStorageOptions {
  */
 export function openSqliteStorage(path: string, options: SqliteStorageOptions): RelayStorage {
   const file = openDatabase(path, (bytes) => authorOf(options.crypto, bytes));
-  const storage = new SqliteStorage(file.db, options);
+  const statements = prepareStatements(file.db);
+  const storage = new SqliteStorage(file.db, statements, options);
   const guarded = <Result>(read: () => Result): Promise<Result> => storage.guarded(read);
   return {
-    ...readerOf(storage),
+    ...readerOf(storage, statements),
     createTenant: (record, commits) => storage.createTenant(record, commits),
-    removeTenant: (tenantId) => guarded(() => storage.removeTenant(tenantId)),
+    removeTenant: (tenantId) =>
+      guarded(() => {
+        storage.forget();
+        return removeTenantRows(file.db, statements, tenantId);
+      }),
     append: (request) => storage.append(request),
     startNewEpochs: () => guarded(() => storage.startNewEpochs()),
     close: () =>
@@ -79,9 +84,10 @@ export function openSqliteStorage(path: string, options: SqliteStorageOptions): 
  */
 export function openSqliteSnapshot(path: string, options: SqliteStorageOptions): RelayReader {
   const db = openSnapshot(path);
-  const storage = new SqliteStorage(db, options);
+  const statements = prepareStatements(db);
+  const storage = new SqliteStorage(db, statements, options);
   return {
-    ...readerOf(storage),
+    ...readerOf(storage, statements),
     close: () =>
       storage.guarded(() => {
         db.exec("COMMIT");
@@ -90,13 +96,13 @@ export function openSqliteSnapshot(path: string, options: SqliteStorageOptions):
   };
 }
 
-function readerOf(storage: SqliteStorage): Omit<RelayReader, "close"> {
+function readerOf(storage: SqliteStorage, statements: SqliteStatements): Omit<RelayReader, "close"> {
   const guarded = <Result>(read: () => Result): Promise<Result> => storage.guarded(read);
   return {
-    readTenant: (tenantId) => guarded(() => storage.readTenant(tenantId)?.record),
-    tenantCount: () => guarded(() => storage.tenantCount()),
-    listTenants: (after, maxCount) => guarded(() => storage.listTenants(after, maxCount)),
-    tenantUsage: (tenantId, authors) => guarded(() => storage.tenantUsage(tenantId, authors)),
+    readTenant: (tenantId) => guarded(() => readTenantRow(statements, tenantId)?.record),
+    tenantCount: () => guarded(() => numberAt(statements.countTenants.get(), "count")),
+    listTenants: (after, maxCount) => guarded(() => listTenantIds(statements, after, maxCount)),
+    tenantUsage: (tenantId, authors) => guarded(() => readUsage(statements, tenantId, authors)),
     readLog: (tenantId, dbId) => guarded(() => toLogState(dbId, storage.readTail(tenantId, dbId))),
     listLogs: (tenantId) => guarded(() => storage.listLogs(tenantId)),
     readCommits: (tenantId, dbId, range) => guarded(() => storage.readCommits(tenantId, dbId, range)),
@@ -120,25 +126,20 @@ interface LogTail {
   readonly frontier: readonly Uint8Array[];
 }
 
-interface TenantRow {
-  readonly id: number;
-  readonly record: TenantRecord;
-}
-
 class SqliteStorage {
   readonly #db: Database.Database;
   readonly #options: SqliteStorageOptions;
-  readonly #statements: ReturnType<typeof prepareStatements>;
+  readonly #statements: SqliteStatements;
   readonly #appends: GroupCommit<AppendRequest, AppendResult>;
   /** what the file holds, for the logs that were used last; never ahead of the disk */
   readonly #tails = new Map<string, LogTail>();
   /** what the running transaction has changed */
   readonly #draftTails = new Map<string, LogTail>();
 
-  constructor(db: Database.Database, options: SqliteStorageOptions) {
+  constructor(db: Database.Database, statements: SqliteStatements, options: SqliteStorageOptions) {
     this.#db = db;
     this.#options = options;
-    this.#statements = prepareStatements(db);
+    this.#statements = statements;
     const group = { delayMs: groupDelayMs, maxItems: groupMaxItems };
     this.#appends = createGroupCommit(options.env, group, (requests) => this.#appendAll(requests));
   }
@@ -152,53 +153,11 @@ class SqliteStorage {
     }
   }
 
-  readTenant(tenantId: TenantId): TenantRow | undefined {
-    const row = this.#statements.readTenant.get([idToBytes(tenantId)]);
-    if (row === undefined) return undefined;
-    const directoryDbId = bytesToId("DbId", bytesAt(row, "directory"));
-    return {
-      id: numberAt(row, "id"),
-      record: { tenantId, directoryDbId, publication: bytesAt(row, "publication") },
-    };
-  }
-
-  tenantCount(): number {
-    return numberAt(this.#statements.countTenants.get(), "count");
-  }
-
-  listTenants(after: TenantId | undefined, maxCount: number): readonly TenantId[] {
-    const afterBytes = after === undefined ? new Uint8Array(0) : idToBytes(after);
-    const rows: readonly unknown[] = this.#statements.listTenants.all(afterBytes, maxCount);
-    return rows.map((row) => bytesToId("TenantId", bytesAt(row, "tenant")));
-  }
-
-  tenantUsage(tenantId: TenantId, authors: readonly AuthorKey[] = []): TenantUsage {
-    const row = this.#statements.usage.get([idToBytes(tenantId)]);
-    const byAuthor = new Map(authors.map((author) => [author, this.#authorUsage(tenantId, author)]));
-    return { ...toUsage(row), logCount: numberAt(row, "count"), byAuthor };
-  }
-
-  #authorUsage(tenantId: TenantId, author: AuthorKey): Usage {
-    const row = this.#statements.authorUsage.get(idToBytes(tenantId), idToBytes(author));
-    return row === undefined ? { commitCount: 0, sizeBytes: 0 } : toUsage(row);
-  }
-
-  removeTenant(tenantId: TenantId): boolean {
-    this.#appends.flush();
-    const tenant = this.readTenant(tenantId);
-    if (tenant === undefined) return false;
-    inTransaction(this.#db, () => {
-      for (const removal of this.#statements.removals) removal.run(tenant.id);
-    });
-    this.#tails.clear();
-    return true;
-  }
-
   async createTenant(record: TenantRecord, commits: readonly NewCommit[]): Promise<boolean> {
     return this.guarded(() => {
       this.#appends.flush();
       return this.#write(() => {
-        if (this.readTenant(record.tenantId) !== undefined) return false;
+        if (readTenantRow(this.#statements, record.tenantId) !== undefined) return false;
         const { tenantId, directoryDbId, publication } = record;
         this.#statements.addTenant.run(idToBytes(tenantId), idToBytes(directoryDbId), publication);
         const replicaId = new Uint8Array(16);
@@ -229,7 +188,7 @@ class SqliteStorage {
 
   #appendOne(request: AppendRequest): AppendResult {
     const { tenantId, dbId } = request;
-    const tenant = this.readTenant(tenantId);
+    const tenant = readTenantRow(this.#statements, tenantId);
     if (tenant === undefined) throw new CofferError("store/failed", { message: "There is no such tenant." });
     const directorySize = this.readTail(tenantId, tenant.record.directoryDbId)?.size ?? 0;
     if (directorySize !== request.directorySize) return { kind: "stale" };
@@ -362,8 +321,7 @@ class SqliteStorage {
   }
 
   startNewEpochs(): void {
-    this.#appends.flush();
-    this.#tails.clear();
+    this.forget();
     inTransaction(this.#db, () =>
       this.#statements.bumpEpochs.run(Math.floor(this.#options.env.nowMs() / 1000)),
     );
@@ -372,10 +330,12 @@ class SqliteStorage {
   flush(): void {
     this.#appends.flush();
   }
-}
 
-function toUsage(row: unknown): Usage {
-  return { commitCount: numberAt(row, "commit_count"), sizeBytes: numberAt(row, "size_bytes") };
+  /** Write what is queued and forget what is known of the file: somebody else is about to change it. */
+  forget(): void {
+    this.flush();
+    this.#tails.clear();
+  }
 }
 
 function toLogState(dbId: DbId, tail: LogTail | undefined): LogState | undefined {

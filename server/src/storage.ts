@@ -147,3 +147,16 @@ export function frontierRows(size: number): readonly number[] {
   }
   return rows;
 }
+
+/** Every tenant, one after another. */
+export async function* listAllTenants(
+  storage: Pick<RelayReader, "listTenants">,
+): AsyncGenerator<TenantId, void> {
+  let after: TenantId | undefined;
+  for (;;) {
+    const page = await storage.listTenants(after, 500);
+    yield* page;
+    after = page.at(-1);
+    if (after === undefined) return;
+  }
+}

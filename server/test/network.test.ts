@@ -319,7 +319,7 @@ describe("HTTP", () => {
   });
 
   it("keeps its key and its logs to itself", () => {
-    for (const name of ["server-key", "relay.db", "relay.db-wal"]) {
+    for (const name of ["server-key", "relay.db", "relay.db-wal", "relay.db-lock"]) {
       expect(statSync(join(folder, "data", name)).mode & 0o777).toBe(0o600);
     }
   });

@@ -198,6 +198,22 @@ describe("devices and this server", () => {
     expect(await b.hashes(tenant)).toHaveLength(15);
   });
 
+  it("come again after a server that was told to stop, and miss nothing", async () => {
+    const { anna, bert, tenant, dataFolder, a, b } = await createPlace();
+    const [first, second] = [a.follow(), b.follow()];
+    const bothLive = (): void => expect([first.status.phase, second.status.phase]).toEqual(["live", "live"]);
+    await vi.waitFor(bothLive, 10_000);
+    const closing = server.close();
+    await a.write(...(await writeMany(tenant, anna, 5)));
+    await closing;
+    await start(dataFolder);
+    await b.write(...(await writeMany(tenant, bert, 5)));
+    await vi.waitFor(async () => expect(await a.hashes(tenant)).toHaveLength(10), 20_000);
+    await vi.waitFor(async () => expect(await b.hashes(tenant)).toHaveLength(10), 20_000);
+    await vi.waitFor(bothLive, 20_000);
+    expect([...a.alarms, ...b.alarms, ...a.refused, ...b.refused]).toEqual([]);
+  });
+
   it("stop when the user is revoked", async () => {
     const { anna, bert, tenant, a, b } = await createPlace();
     const runner = a.follow();

@@ -1,0 +1,167 @@
+import { parseArgs } from "node:util";
+import { parseId, type TenantId } from "../../src/std/index.ts";
+import type { RelayLimits } from "./handler.ts";
+import type { ServerOptions } from "./node.ts";
+
+/** What `--help` says. */
+export const usage = `cofferdb-server [serve] --data DIR [options]      run a server
+cofferdb-server tenants --data DIR                list tenants with their sizes
+cofferdb-server tenants remove ID --data DIR      remove a tenant and everything it stored
+cofferdb-server backup --data DIR --to FOLDER     copy the data, also while a server runs
+cofferdb-server restore --data DIR --from FOLDER  put a copy back; every log begins a new epoch
+cofferdb-server verify --data DIR                 recompute every hash, signature and tree, also while a server runs
+
+  --data DIR                where the logs and the server's key are kept (required)
+  --port N                  port to listen on (default 8080; 0 = any free one)
+  --host ADDRESS            address to listen on (default 127.0.0.1)
+  --public-url URL          where clients reach this server, when it stands behind a proxy
+  --origin URL              a further origin whose pages may call; may be repeated
+  --demo DIR                serve a built application from this folder
+  --new-epoch               after restoring a backup by hand: clients push again what was lost
+  --admin-port N            serve metrics, health and readiness on this port (0 = any free one)
+  --admin-host ADDRESS      address of that port (default 127.0.0.1)
+  --drain-seconds N         when told to stop: so long not ready, and still serving (default 0)
+  --max-tenants N           tenants that this server takes (default 100000)
+  --tenant-bytes N          bytes that one tenant may store (default 17179869184)
+  --tenant-commits N        commits that one tenant may store (default: no limit)
+  --user-bytes N            bytes that one user of a tenant may store (default: no limit)
+  --user-commits N          commits that one user of a tenant may store (default: no limit)
+  --requests-per-minute N   requests of one user (default 6000)
+  --to FOLDER               where a backup goes; it must not be there yet
+  --from FOLDER             the backup that is put back
+  --help                    this text
+`;
+
+/** The command was used wrongly; the message says how. */
+export class UsageError extends Error {}
+
+/** What to do with the data, other than serving it. */
+export type AdminCommand =
+  | { readonly name: "list-tenants"; readonly dataFolder: string }
+  | { readonly name: "remove-tenant"; readonly dataFolder: string; readonly tenantId: TenantId }
+  | { readonly name: "backup"; readonly dataFolder: string; readonly to: string }
+  | { readonly name: "restore"; readonly dataFolder: string; readonly from: string }
+  | { readonly name: "verify"; readonly dataFolder: string };
+
+export type Command =
+  | { readonly name: "help" }
+  | { readonly name: "serve"; readonly options: ServerOptions }
+  | AdminCommand;
+
+const dataOption = { data: { type: "string" }, help: { type: "boolean" } } as const;
+const serveOptions = {
+  ...dataOption,
+  port: { type: "string", default: "8080" },
+  host: { type: "string" },
+  demo: { type: "string" },
+  origin: { type: "string", multiple: true },
+  "public-url": { type: "string" },
+  "new-epoch": { type: "boolean" },
+  "admin-port": { type: "string" },
+  "admin-host": { type: "string" },
+  "drain-seconds": { type: "string" },
+  "max-tenants": { type: "string" },
+  "tenant-bytes": { type: "string" },
+  "tenant-commits": { type: "string" },
+  "user-bytes": { type: "string" },
+  "user-commits": { type: "string" },
+  "requests-per-minute": { type: "string" },
+} as const;
+
+/** Read the command line. Without a command it is `serve`. @throws {@link UsageError}, or a `TypeError` of the parser */
+export function readCommand(args: readonly string[]): Command {
+  const [first = "", ...rest] = args;
+  if (first === "" || first.startsWith("-")) return readServe(args);
+  if (first === "serve") return readServe(rest);
+  if (first === "tenants") return readTenants(rest);
+  if (first === "backup" || first === "restore" || first === "verify") return readData(first, rest);
+  throw new UsageError(`There is no command ${first}`);
+}
+
+function readServe(args: readonly string[]): Command {
+  const { values } = parseArgs({ args: [...args], options: serveOptions });
+  if (values.help === true) return { name: "help" };
+  for (const url of [...(values.origin ?? []), values["public-url"]])
+    if (url !== undefined && !URL.canParse(url)) throw new UsageError(`${url} is not a URL`);
+  return {
+    name: "serve",
+    options: {
+      dataFolder: required("data", values.data),
+      port: readPort("port", values.port),
+      host: values.host,
+      demoFolder: values.demo,
+      allowedOrigins: values.origin,
+      publicUrl: values["public-url"],
+      startsNewEpoch: values["new-epoch"],
+      adminPort:
+        values["admin-port"] === undefined ? undefined : readPort("admin-port", values["admin-port"]),
+      adminHost: values["admin-host"],
+      drainDelayMs: readCount("drain-seconds", values["drain-seconds"] ?? "0") * 1000,
+      limits: readLimits(values),
+    },
+  };
+}
+
+type ServeValues = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
+
+function readLimits(values: ServeValues): Partial<RelayLimits> {
+  const limit = (name: string, field: keyof RelayLimits): Partial<RelayLimits> => {
+    const text = values[name];
+    return typeof text === "string" ? { [field]: readCount(name, text) } : {};
+  };
+  const perMinute = values["requests-per-minute"];
+  return {
+    ...limit("max-tenants", "maxTenants"),
+    ...limit("tenant-bytes", "tenantBytes"),
+    ...limit("tenant-commits", "tenantCommits"),
+    ...limit("user-bytes", "userBytes"),
+    ...limit("user-commits", "userCommits"),
+    ...(typeof perMinute === "string" ? { member: rateOf(readCount("requests-per-minute", perMinute)) } : {}),
+  };
+}
+
+/** A third of a minute's requests may come at once. */
+function rateOf(perMinute: number): RelayLimits["member"] {
+  return { perMinute, burst: Math.max(1, Math.ceil(perMinute / 3)) };
+}
+
+function readTenants(args: readonly string[]): Command {
+  const { values, positionals } = parseArgs({ args: [...args], options: dataOption, allowPositionals: true });
+  if (values.help === true) return { name: "help" };
+  const dataFolder = required("data", values.data);
+  const [action = "list", id, ...more] = positionals;
+  if (more.length > 0) throw new UsageError(`${more[0]} is too much`);
+  if (action === "list" && id === undefined) return { name: "list-tenants", dataFolder };
+  if (action !== "remove") throw new UsageError(`There is no command tenants ${action}`);
+  const tenantId = parseId("TenantId", id);
+  if (tenantId === undefined) throw new UsageError("tenants remove needs the id of a tenant");
+  return { name: "remove-tenant", dataFolder, tenantId };
+}
+
+function readData(name: "backup" | "restore" | "verify", args: readonly string[]): Command {
+  const folders = { ...dataOption, to: { type: "string" }, from: { type: "string" } } as const;
+  const { values } = parseArgs({ args: [...args], options: folders });
+  if (values.help === true) return { name: "help" };
+  const dataFolder = required("data", values.data);
+  if (name === "backup") return { name, dataFolder, to: required("to", values.to) };
+  if (name === "restore") return { name, dataFolder, from: required("from", values.from) };
+  return { name, dataFolder };
+}
+
+function required(name: string, value: string | undefined): string {
+  if (value === undefined) throw new UsageError(`--${name} is required`);
+  return value;
+}
+
+function readCount(name: string, text: string): number {
+  const count = Number(text);
+  if (text === "" || !Number.isSafeInteger(count) || count < 0)
+    throw new UsageError(`--${name} is not a whole number`);
+  return count;
+}
+
+function readPort(name: string, text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new UsageError(`--${name} is not a port`);
+  return port;
+}
