@@ -1,8 +1,10 @@
-/** Installing what is missing: the dependencies, and a browser for the tests. */
-import { existsSync, statSync } from "node:fs";
+/** Installing what is missing: the dependencies, and a browser and a PostgreSQL for the tests. */
+import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { findChromium } from "../build/chromium.mjs";
 import { fromRoot } from "../build/paths.mjs";
+import { embeddedPostgres, embeddedPostgresPath, findPostgres } from "../build/postgres.mjs";
 import { run, runTool, succeeds } from "./run.mjs";
 
 /**
@@ -44,7 +46,34 @@ export async function installChromium() {
   return (await runTool("playwright", ["install", "chromium"])) === 0;
 }
 
-async function installDebianChromium() {
+/**
+ * Find a PostgreSQL for the tests of several nodes, or install one: Debian's package where the rights suffice, else a package with
+ * prebuilt programs, beside the lockfile. Without any, those tests are skipped and counted as skipped.
+ *
+ * @returns {Promise<boolean>} whether there is one now
+ */
+export async function installPostgres() {
+  if (findPostgres() !== undefined) return true;
+  console.log("Installing a PostgreSQL …");
+  if ((await installDebianPackages(["postgresql"])) && findPostgres() !== undefined) return true;
+  const { name, version, folder } = embeddedPostgres;
+  mkdirSync(folder, { recursive: true });
+  // The file keeps npm from taking the repository itself for where it installs.
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true }));
+  const args = ["install", "--prefix", folder, "--no-save", "--no-audit", "--no-fund", `${name}@${version}`];
+  if ((await run("npm", args)) !== 0) return false;
+  // Links do not travel in packages; it makes them when it is installed, unless scripts are switched off.
+  const script = join(embeddedPostgresPath(), "scripts", "hydrate-symlinks.js");
+  if (existsSync(script)) await run(process.execPath, [script], { cwd: embeddedPostgresPath() });
+  return findPostgres() !== undefined;
+}
+
+function installDebianChromium() {
+  return installDebianPackages(["chromium", "fonts-dejavu-core"]);
+}
+
+/** @param {readonly string[]} packages */
+async function installDebianPackages(packages) {
   if (process.platform !== "linux" || !existsSync("/usr/bin/apt-get")) return false;
   const isRoot = process.getuid?.() === 0;
   if (!isRoot && !succeeds("sudo", ["-n", "true"])) return false;
@@ -52,6 +81,5 @@ async function installDebianChromium() {
   const [command, ...prefix] = isRoot ? environment : ["sudo", "-n", ...environment];
   if (command === undefined) return false;
   if ((await run(command, [...prefix, "update"])) !== 0) return false;
-  const packages = ["chromium", "fonts-dejavu-core"];
   return (await run(command, [...prefix, "install", "-y", "--no-install-recommends", ...packages])) === 0;
 }

@@ -11,13 +11,13 @@ const isWindows = process.platform === "win32";
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ env?: Record<string, string> }} [options]
+ * @param {{ env?: Record<string, string>, cwd?: string }} [options]
  * @returns {Promise<number>} the exit code; 1 when the command could not be started or was killed
  */
 export function run(command, args, options = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
-      cwd: rootPath,
+      cwd: options.cwd ?? rootPath,
       stdio: ["ignore", "inherit", "inherit"],
       env: { ...process.env, ...options.env },
       shell: isWindows && command === "npm",

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fromRoot } from "../build/paths.mjs";
-import { installChromium, installDependencies } from "./install.mjs";
+import { installChromium, installDependencies, installPostgres } from "./install.mjs";
 import { run, runTool } from "./run.mjs";
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Count */
@@ -130,6 +130,10 @@ async function main() {
     console.error("What the tests need could not be installed.");
     total.failed += 1;
   }
+  if (!(await installPostgres()))
+    console.error(
+      "There is no PostgreSQL, and none could be installed: the tests of several nodes are skipped.",
+    );
   const wanted = process.argv.slice(2);
   const reportFolder = mkdtempSync(join(tmpdir(), "cofferdb-reports-"));
   const lines = [];

@@ -9,7 +9,7 @@ import {
   type TenantId,
 } from "../../src/std/index.ts";
 import { authPreimage, verifyDelegation } from "../../src/sync/index.ts";
-import { createChallenges } from "./challenges.ts";
+import { createChallenges, type Burn } from "./challenges.ts";
 import { standingOf, type Directories, type RelayCrypto } from "./directories.ts";
 import { createSessions, type Session } from "./sessions.ts";
 
@@ -19,6 +19,14 @@ export interface AuthParts {
   readonly directories: Directories;
   /** 32 bytes: the key that clients know this server by */
   readonly serverKey: Uint8Array;
+  readonly secrets: AuthSecrets;
+}
+
+/** What makes challenges and tokens this server's own, 32 bytes each, and remembers used challenges. */
+export interface AuthSecrets {
+  readonly challengeKey: Uint8Array;
+  readonly tokenKey: Uint8Array;
+  readonly burn: Burn;
 }
 
 /** Turns keys into sessions and says whether they are still good. */
@@ -40,8 +48,9 @@ const signatureBytes = 64;
 /** Create the authenticator of one relay. */
 export function createAuthenticator(parts: AuthParts): Authenticator {
   const { crypto, env, directories, serverKey } = parts;
-  const challenges = createChallenges(crypto, env);
-  const sessions = createSessions(crypto, env);
+  const { challengeKey, tokenKey, burn } = parts.secrets;
+  const challenges = createChallenges(crypto, env, { key: challengeKey, burn });
+  const sessions = createSessions(crypto, env, tokenKey);
 
   /** The user that a key speaks for, and until when; `undefined` when the delegation does not hold. */
   async function principalOf(request: TokenRequest): Promise<Principal | undefined> {
@@ -69,7 +78,7 @@ export function createAuthenticator(parts: AuthParts): Authenticator {
     async token(body, origin) {
       const request = readTokenRequest(body);
       const { tenantId, key, challenge, clientNonce } = request;
-      const freshness = challenges.use(challenge, { tenantId, key });
+      const freshness = await challenges.use(challenge, { tenantId, key });
       if (freshness === "busy") throw new CofferError("net/rate-limited", { retryAfterMs: 10_000 });
       if (freshness === "invalid") throw unauthenticated();
       const preimage = authPreimage({ origin, serverKey, tenantId, key, challenge, clientNonce });

@@ -5,9 +5,10 @@
  * |---|---|
  * | nonce | 16 |
  * | expiresAt | u64, milliseconds since 1970 |
- * | mac | 32: HMAC-SHA-256 under a secret of this process over `coffer/challenge/v1\0`, nonce, expiresAt, tenantId, key |
+ * | mac | 32: HMAC-SHA-256 under the challenges' key over `coffer/challenge/v1\0`, nonce, expiresAt, tenantId, key |
  *
- * The secret dies with the process, so that no challenge outlives a restart. A used one is remembered until it expires.
+ * The key of a server that is alone dies with its process, so that no challenge outlives a restart. A used one is remembered
+ * until it expires: in memory, or by the storage that several nodes share.
  */
 import type { Verifier } from "../../src/crypto/index.ts";
 import {
@@ -38,21 +39,21 @@ export type ChallengeVerdict = "fresh" | "invalid" | "busy";
 export interface Challenges {
   create(asker: Asker): Uint8Array;
   /** Judge a challenge and burn it: the second time it is `invalid`. `busy` when too many were used within a minute. */
-  use(challenge: Uint8Array, asker: Asker): ChallengeVerdict;
+  use(challenge: Uint8Array, asker: Asker): Promise<ChallengeVerdict>;
 }
 
-/** Create the challenges of one process. */
-export function createChallenges(
-  crypto: Pick<Verifier, "hmacSha256" | "randomBytes">,
-  env: Pick<Env, "nowMs">,
-): Challenges {
-  const secret = crypto.randomBytes(32);
-  const expiryByUsedNonce = new Map<string, number>();
+/** Remember a challenge as used until it expires; `used` when it was before. */
+export type Burn = (nonce: Uint8Array, expiresAtMs: number) => Promise<"fresh" | "used" | "busy">;
 
-  function macOf(nonce: Uint8Array, expiresAtMs: number, asker: Asker): Uint8Array {
-    const expiry = new ByteWriter(8).u64(expiresAtMs).toBytes();
-    return crypto.hmacSha256(secret, domain, nonce, expiry, idToBytes(asker.tenantId), idToBytes(asker.key));
-  }
+export interface ChallengeOptions {
+  /** 32 bytes */
+  readonly key: Uint8Array;
+  readonly burn: Burn;
+}
+
+/** Remember used challenges in memory. */
+export function createMemoryBurn(env: Pick<Env, "nowMs">): Burn {
+  const expiryByUsedNonce = new Map<string, number>();
 
   function dropExpired(nowMs: number): void {
     // In order of use, which is nearly the order of expiry: what stays behind another one stays a minute longer at most.
@@ -60,6 +61,27 @@ export function createChallenges(
       if (expiresAtMs > nowMs) return;
       expiryByUsedNonce.delete(nonce);
     }
+  }
+
+  return async (nonce, expiresAtMs) => {
+    const name = bytesToBase64url(nonce);
+    if (expiryByUsedNonce.has(name)) return "used";
+    dropExpired(env.nowMs());
+    if (expiryByUsedNonce.size >= maxUsed) return "busy";
+    expiryByUsedNonce.set(name, expiresAtMs);
+    return "fresh";
+  };
+}
+
+/** Create the challenges of one key. */
+export function createChallenges(
+  crypto: Pick<Verifier, "hmacSha256" | "randomBytes">,
+  env: Pick<Env, "nowMs">,
+  { key, burn }: ChallengeOptions,
+): Challenges {
+  function macOf(nonce: Uint8Array, expiresAtMs: number, asker: Asker): Uint8Array {
+    const expiry = new ByteWriter(8).u64(expiresAtMs).toBytes();
+    return crypto.hmacSha256(key, domain, nonce, expiry, idToBytes(asker.tenantId), idToBytes(asker.key));
   }
 
   return {
@@ -72,20 +94,16 @@ export function createChallenges(
         .fixed(macOf(nonce, expiresAtMs, asker))
         .toBytes();
     },
-    use(challenge, asker) {
+    async use(challenge, asker) {
       const reader = new ByteReader(challenge);
       const nonce = reader.fixed(nonceBytes);
       const expiresAtMs = reader.u64();
       const mac = reader.fixed(32);
       if (!reader.finish() || !equalBytesConstantTime(mac, macOf(nonce, expiresAtMs, asker)))
         return "invalid";
-      const nowMs = env.nowMs();
-      const name = bytesToBase64url(nonce);
-      if (expiresAtMs <= nowMs || expiryByUsedNonce.has(name)) return "invalid";
-      dropExpired(nowMs);
-      if (expiryByUsedNonce.size >= maxUsed) return "busy";
-      expiryByUsedNonce.set(name, expiresAtMs);
-      return "fresh";
+      if (expiresAtMs <= env.nowMs()) return "invalid";
+      const burnt = await burn(nonce, expiresAtMs);
+      return burnt === "used" ? "invalid" : burnt;
     },
   };
 }

@@ -1,8 +1,10 @@
 import { createWebCrypto } from "../../src/crypto/index.ts";
 import { CofferError, createSystemEnv } from "../../src/std/index.ts";
 import { backUp, restore } from "./backup.ts";
+import type { BackendOptions } from "./backend.ts";
 import type { AdminCommand } from "./cli-options.ts";
 import { dataPaths } from "./data-directory.ts";
+import { openPostgresSnapshot, openPostgresStorage } from "./postgres-storage.ts";
 import { openSqliteSnapshot, openSqliteStorage, type SqliteStorageOptions } from "./sqlite-storage.ts";
 import { listAllTenants, type RelayReader } from "./storage.ts";
 import { verifyStore } from "./verify-store.ts";
@@ -17,26 +19,25 @@ export async function runAdminCommand(command: AdminCommand, write: (line: strin
   const env = createSystemEnv();
   const crypto = createWebCrypto(env);
   const options = { crypto, env };
-  const { dataFolder } = command;
   const say = (value: unknown): void => write(JSON.stringify(value));
   switch (command.name) {
     case "list-tenants":
-      await reading(dataFolder, options, (storage) => listTenants(storage, say));
+      await reading(command, options, (storage) => listTenants(storage, say));
       return 0;
     case "remove-tenant":
       await removeTenant(command, options);
       say({ removed: command.tenantId });
       return 0;
     case "backup":
-      backUp(dataFolder, command.to);
+      backUp(command.dataFolder, command.to);
       say({ backup: command.to });
       return 0;
     case "restore":
-      await restore(command.from, dataFolder, options);
-      say({ restored: dataFolder });
+      await restore(command.from, command.dataFolder, options);
+      say({ restored: command.dataFolder });
       return 0;
     case "verify": {
-      const report = await reading(dataFolder, options, (storage) => verifyStore(crypto, storage));
+      const report = await reading(command, options, (storage) => verifyStore(crypto, storage));
       const { damages, ...counts } = report;
       for (const damage of damages) say({ damage });
       say({ ...counts, isWhole: damages.length === 0 });
@@ -46,11 +47,14 @@ export async function runAdminCommand(command: AdminCommand, write: (line: strin
 }
 
 async function reading<Result>(
-  dataFolder: string,
+  { dataFolder, postgresUrl }: BackendOptions,
   options: SqliteStorageOptions,
   read: (storage: RelayReader) => Promise<Result>,
 ): Promise<Result> {
-  const storage = openSqliteSnapshot(dataPaths(dataFolder).databasePath, options);
+  const storage =
+    postgresUrl === undefined
+      ? openSqliteSnapshot(dataPaths(dataFolder).databasePath, options)
+      : await openPostgresSnapshot(postgresUrl);
   try {
     return await read(storage);
   } finally {
@@ -66,15 +70,18 @@ async function listTenants(storage: RelayReader, say: (value: unknown) => void):
 }
 
 async function removeTenant(
-  { dataFolder, tenantId }: Extract<AdminCommand, { name: "remove-tenant" }>,
+  command: Extract<AdminCommand, { name: "remove-tenant" }>,
   options: SqliteStorageOptions,
 ): Promise<void> {
-  const { databasePath } = dataPaths(dataFolder);
-  // Opening for writing makes what is missing; a wrong folder should stay as it is.
-  await reading(dataFolder, options, async () => undefined);
-  const storage = openSqliteStorage(databasePath, options);
+  const { dataFolder, postgresUrl } = command;
+  // Opening for writing makes what is missing; a wrong place should stay as it is.
+  await reading(command, options, async () => undefined);
+  const storage =
+    postgresUrl === undefined
+      ? openSqliteStorage(dataPaths(dataFolder).databasePath, options)
+      : await openPostgresStorage(postgresUrl, options);
   try {
-    if (await storage.removeTenant(tenantId)) return;
+    if (await storage.removeTenant(command.tenantId)) return;
     throw new CofferError("input/unknown-id", { message: "There is no such tenant." });
   } finally {
     await storage.close();

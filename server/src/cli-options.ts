@@ -1,5 +1,7 @@
+import process from "node:process";
 import { parseArgs } from "node:util";
 import { parseId, type TenantId } from "../../src/std/index.ts";
+import type { BackendOptions } from "./backend.ts";
 import type { RelayLimits } from "./handler.ts";
 import type { ServerOptions } from "./node.ts";
 
@@ -12,6 +14,7 @@ cofferdb-server restore --data DIR --from FOLDER  put a copy back; every log beg
 cofferdb-server verify --data DIR                 recompute every hash, signature and tree, also while a server runs
 
   --data DIR                where the logs and the server's key are kept (required)
+  --postgres URL            keep the logs in this PostgreSQL database, which other nodes share; or COFFER_POSTGRES
   --port N                  port to listen on (default 8080; 0 = any free one)
   --host ADDRESS            address to listen on (default 127.0.0.1)
   --public-url URL          where clients reach this server, when it stands behind a proxy
@@ -37,18 +40,22 @@ export class UsageError extends Error {}
 
 /** What to do with the data, other than serving it. */
 export type AdminCommand =
-  | { readonly name: "list-tenants"; readonly dataFolder: string }
-  | { readonly name: "remove-tenant"; readonly dataFolder: string; readonly tenantId: TenantId }
+  | (BackendOptions & { readonly name: "list-tenants" })
+  | (BackendOptions & { readonly name: "remove-tenant"; readonly tenantId: TenantId })
   | { readonly name: "backup"; readonly dataFolder: string; readonly to: string }
   | { readonly name: "restore"; readonly dataFolder: string; readonly from: string }
-  | { readonly name: "verify"; readonly dataFolder: string };
+  | (BackendOptions & { readonly name: "verify" });
 
 export type Command =
   | { readonly name: "help" }
   | { readonly name: "serve"; readonly options: ServerOptions }
   | AdminCommand;
 
-const dataOption = { data: { type: "string" }, help: { type: "boolean" } } as const;
+const dataOption = {
+  data: { type: "string" },
+  postgres: { type: "string" },
+  help: { type: "boolean" },
+} as const;
 const serveOptions = {
   ...dataOption,
   port: { type: "string", default: "8080" },
@@ -86,7 +93,7 @@ function readServe(args: readonly string[]): Command {
   return {
     name: "serve",
     options: {
-      dataFolder: required("data", values.data),
+      ...readPlace(values),
       port: readPort("port", values.port),
       host: values.host,
       demoFolder: values.demo,
@@ -126,26 +133,43 @@ function rateOf(perMinute: number): RelayLimits["member"] {
 }
 
 function readTenants(args: readonly string[]): Command {
-  const { values, positionals } = parseArgs({ args: [...args], options: dataOption, allowPositionals: true });
+  // An id may begin with a dash, like an option.
+  const isId = (arg: string): boolean => parseId("TenantId", arg) !== undefined;
+  const sorted = [...args.filter((arg) => !isId(arg)), "--", ...args.filter(isId)];
+  const { values, positionals } = parseArgs({ args: sorted, options: dataOption, allowPositionals: true });
   if (values.help === true) return { name: "help" };
-  const dataFolder = required("data", values.data);
+  const place = readPlace(values);
   const [action = "list", id, ...more] = positionals;
   if (more.length > 0) throw new UsageError(`${more[0]} is too much`);
-  if (action === "list" && id === undefined) return { name: "list-tenants", dataFolder };
+  if (action === "list" && id === undefined) return { name: "list-tenants", ...place };
   if (action !== "remove") throw new UsageError(`There is no command tenants ${action}`);
   const tenantId = parseId("TenantId", id);
   if (tenantId === undefined) throw new UsageError("tenants remove needs the id of a tenant");
-  return { name: "remove-tenant", dataFolder, tenantId };
+  return { name: "remove-tenant", ...place, tenantId };
 }
 
 function readData(name: "backup" | "restore" | "verify", args: readonly string[]): Command {
   const folders = { ...dataOption, to: { type: "string" }, from: { type: "string" } } as const;
   const { values } = parseArgs({ args: [...args], options: folders });
   if (values.help === true) return { name: "help" };
-  const dataFolder = required("data", values.data);
+  const place = readPlace(values);
+  if (name === "verify") return { name, ...place };
+  if (place.postgresUrl !== undefined)
+    throw new UsageError(
+      `${name} is for a data directory: use pg_dump and pg_restore, and start once with --new-epoch`,
+    );
+  const { dataFolder } = place;
   if (name === "backup") return { name, dataFolder, to: required("to", values.to) };
-  if (name === "restore") return { name, dataFolder, from: required("from", values.from) };
-  return { name, dataFolder };
+  return { name, dataFolder, from: required("from", values.from) };
+}
+
+/** The address may hold a password, which a command line shows to everyone on the machine: the environment does not. */
+function readPlace(values: { readonly data?: string; readonly postgres?: string }): BackendOptions {
+  const dataFolder = required("data", values.data);
+  const postgresUrl = values.postgres ?? process.env["COFFER_POSTGRES"];
+  if (postgresUrl === undefined || postgresUrl === "") return { dataFolder };
+  if (!URL.canParse(postgresUrl)) throw new UsageError("--postgres is not a URL");
+  return { dataFolder, postgresUrl };
 }
 
 function required(name: string, value: string | undefined): string {

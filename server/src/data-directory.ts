@@ -20,10 +20,19 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { Crypto, SigningKeyPair } from "../../src/crypto/index.ts";
-import { CofferError } from "../../src/std/index.ts";
+import { CofferError, utf8ToBytes } from "../../src/std/index.ts";
 import { lockPathOf } from "./sqlite-schema.ts";
 
 const seedBytes = 32;
+const clusterDomain = utf8ToBytes("coffer/cluster/v1\0");
+
+/** What follows from a server's key file. */
+export interface ServerKeys {
+  /** signs tree heads */
+  readonly signing: SigningKeyPair;
+  /** 32 bytes that all nodes with this file have: HMAC-SHA-256 of `coffer/cluster/v1\0` under the seed */
+  readonly clusterKey: Uint8Array;
+}
 
 /** Where the things of a data directory are. */
 export interface DataPaths {
@@ -46,21 +55,28 @@ export function prepareDataDirectory(folder: string): DataPaths {
   return paths;
 }
 
+/** Make the directory of a node that keeps only the server's key there. @returns where the key is */
+export function prepareKeyDirectory(folder: string): string {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return dataPaths(folder).keyPath;
+}
+
 /**
  * Read the server's signing key, or make it at the first start. A crash leaves a whole key or none.
  *
  * @throws `entry/corrupt` when the file is not a key: it is never replaced, since clients remember the old one
  */
 export async function openServerKey(
-  crypto: Pick<Crypto, "importSigningPair" | "randomBytes">,
+  crypto: Pick<Crypto, "importSigningPair" | "randomBytes" | "hmacSha256">,
   path: string,
-): Promise<SigningKeyPair> {
+): Promise<ServerKeys> {
   if (!existsSync(path)) writeNewFile(path, crypto.randomBytes(seedBytes), crypto.randomBytes(4));
   const seed = readFileSync(path);
   const pair = seed.length === seedBytes ? await crypto.importSigningPair(new Uint8Array(seed)) : undefined;
+  const clusterKey = crypto.hmacSha256(new Uint8Array(seed), clusterDomain);
   seed.fill(0);
   if (pair === undefined) throw new CofferError("entry/corrupt", { message: `${path} is not a server key.` });
-  return pair;
+  return { signing: pair, clusterKey };
 }
 
 function writeNewFile(path: string, bytes: Uint8Array, suffix: Uint8Array): void {

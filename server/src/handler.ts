@@ -15,9 +15,10 @@
  * Failures are JSON `{ code, message }` with the status of `error-status.ts`. Whatever the bytes, a request gets an answer.
  */
 import type { SigningKeyPair } from "../../src/crypto/index.ts";
-import { CofferError, parseId, type Env } from "../../src/std/index.ts";
-import { createAuthenticator } from "./auth.ts";
+import { CofferError, parseId, type DbId, type Env, type TenantId } from "../../src/std/index.ts";
+import { createAuthenticator, type AuthSecrets } from "./auth.ts";
 import { createAuthorCommits } from "./author-commits.ts";
+import { createMemoryBurn } from "./challenges.ts";
 import { createDirectories, type RelayCrypto } from "./directories.ts";
 import { errorResponse, isExpected } from "./error-status.ts";
 import { push, type ExchangeParts } from "./exchange.ts";
@@ -56,6 +57,18 @@ export interface RelayOptions {
   readonly limits?: Partial<RelayLimits>;
   readonly logger?: Logger;
   readonly metrics?: RelayMetrics;
+  /** the other nodes, where this one is not alone */
+  readonly cluster?: RelayCluster | undefined;
+}
+
+/** What a node shares with the others that stand on the same storage. */
+export interface RelayCluster {
+  /** 32 bytes: challenges and tokens of one node are good at all of them */
+  readonly key: Uint8Array;
+  /** Use up a challenge on all nodes; `false` when it was used before. */
+  burn(nonce: Uint8Array, expiresAtMs: number): Promise<boolean>;
+  /** Tell the others that a log has grown here. */
+  announce(tenantId: TenantId, dbId: DbId): void;
 }
 
 export interface Relay {
@@ -64,6 +77,10 @@ export interface Relay {
   /** Begin a live session on a connection that is open. @throws `input/unknown-id` when the path's tenant is no id */
   openLive(tenant: string, connection: LiveConnection): LiveSession;
   liveCount(): number;
+  /** The tenants that somebody follows here. */
+  liveTenants(): readonly TenantId[];
+  /** A log has grown or gone on another node: tell who follows it. */
+  changed(tenantId: TenantId, dbId: DbId): void;
   /** What stands against sending new callers here: the storage does not answer, or the server is about to stop. */
   unready(): Promise<CofferError | undefined>;
   /** Say from now on that this server is not ready; it goes on answering. */
@@ -84,24 +101,15 @@ const defaultLimits: RelayLimits = {
 
 /** Create a relay over a storage. */
 export function createRelay(options: RelayOptions): Relay {
-  const { crypto, env, storage, signing, origins } = options;
+  const { env, storage, signing, origins } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const { logger = silentLogger, metrics = silentMetrics } = options;
   const readiness = createReadiness(env, storage);
-  const directories = createDirectories(crypto, storage);
-  const authenticator = createAuthenticator({ crypto, env, directories, serverKey: signing.publicKey });
+  const parts = createParts(options, { limits, metrics }, (tenantId, dbId) => {
+    live.changed(tenantId, dbId);
+    options.cluster?.announce(tenantId, dbId);
+  });
   const members = createRateLimiter(env, limits.member);
-  const parts: ExchangeParts = {
-    crypto,
-    storage,
-    directories,
-    authenticator,
-    authorCommits: createAuthorCommits(crypto, storage),
-    heads: createHeads({ crypto, env, storage, signing }),
-    quotas: limits,
-    metrics,
-    changed: (tenantId, dbId) => live.changed(tenantId, dbId),
-  };
   const charge = ({ tenantId, userKey }: Session): void => takeOne(members, `${tenantId}/${userKey}`);
   const live = new LiveSessions({
     ...parts,
@@ -126,13 +134,7 @@ export function createRelay(options: RelayOptions): Relay {
     async fetch(request, peer = "") {
       const startMs = env.monotonicMs();
       const route = findRoute(new URL(request.url).pathname);
-      let response: Response;
-      try {
-        response = await answer(route, anonymous, request, peer);
-      } catch (cause) {
-        if (!isExpected(cause)) logger.warn("request.failed", describeFailure(cause));
-        response = errorResponse(cause);
-      }
+      const response = await answer({ route, anonymous, logger }, request, peer);
       metrics.answered(route?.name ?? "none", response.status, (env.monotonicMs() - startMs) / 1000);
       return response;
     },
@@ -143,6 +145,8 @@ export function createRelay(options: RelayOptions): Relay {
       return live.open(tenantId, connection);
     },
     liveCount: () => live.count,
+    liveTenants: () => live.tenants,
+    changed: (tenantId, dbId) => live.changed(tenantId, dbId),
     unready: () => readiness.unready(),
     drain: () => readiness.drain(),
     close() {
@@ -152,14 +156,65 @@ export function createRelay(options: RelayOptions): Relay {
   };
 }
 
-/** Check method and type, and let the route answer. */
+/** A server that is alone forgets its secrets when it stops: nobody is signed in any longer, and no challenge is good. */
+function secretsOf({ crypto, env, cluster }: RelayOptions): AuthSecrets {
+  if (cluster === undefined) {
+    const [challengeKey, tokenKey] = [crypto.randomBytes(32), crypto.randomBytes(32)];
+    return { challengeKey, tokenKey, burn: createMemoryBurn(env) };
+  }
+  const burn = async (nonce: Uint8Array, expiresAtMs: number) =>
+    (await cluster.burn(nonce, expiresAtMs)) ? ("fresh" as const) : ("used" as const);
+  // Their preimages begin with domains of their own, so that one key serves both.
+  return { challengeKey: cluster.key, tokenKey: cluster.key, burn };
+}
+
+function createParts(
+  options: RelayOptions,
+  { limits, metrics }: { readonly limits: RelayLimits; readonly metrics: RelayMetrics },
+  changed: ExchangeParts["changed"],
+): ExchangeParts {
+  const { crypto, env, storage, signing } = options;
+  const directories = createDirectories(crypto, storage);
+  const serverKey = signing.publicKey;
+  return {
+    crypto,
+    storage,
+    directories,
+    authenticator: createAuthenticator({ crypto, env, directories, serverKey, secrets: secretsOf(options) }),
+    authorCommits: createAuthorCommits(crypto, storage),
+    heads: createHeads({ crypto, env, storage, signing }),
+    quotas: limits,
+    metrics,
+    changed,
+  };
+}
+
+interface Asked {
+  readonly route: Route | undefined;
+  readonly anonymous: RateLimiter;
+  readonly logger: Logger;
+}
+
+/** Whatever happens, there is an answer. */
 async function answer(
-  route: Route | undefined,
-  anonymous: RateLimiter,
+  { route, anonymous, logger }: Asked,
   request: Request,
   peer: string,
 ): Promise<Response> {
-  if (route === undefined) throw new CofferError("input/unknown-id", { message: "There is nothing here." });
+  try {
+    if (route === undefined) throw new CofferError("input/unknown-id", { message: "There is nothing here." });
+    const refusal = refusalOf(route, request);
+    if (refusal !== undefined) return refusal;
+    if (route.isLimited) takeOne(anonymous, peer);
+    return await route.handle(request);
+  } catch (cause) {
+    if (!isExpected(cause)) logger.warn("request.failed", describeFailure(cause));
+    return errorResponse(cause);
+  }
+}
+
+/** Check method and type. */
+function refusalOf(route: Route, request: Request): Response | undefined {
   if (request.method !== route.method) {
     const error = new CofferError("input/invalid", { message: "This method is not allowed here." });
     return errorResponse(error, { status: 405, headers: { Allow: route.method } });
@@ -168,8 +223,7 @@ async function answer(
     const error = new CofferError("input/invalid", { message: `The body must be ${route.type}.` });
     return errorResponse(error, { status: 415 });
   }
-  if (route.isLimited) takeOne(anonymous, peer);
-  return route.handle(request);
+  return undefined;
 }
 
 function takeOne(limiter: RateLimiter, name: string): void {

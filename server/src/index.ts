@@ -10,11 +10,18 @@
  *
  * It never sees document content, never decides what documents are, and never has to be trusted for order or completeness.
  */
-export { createRelay, type Relay, type RelayLimits, type RelayOptions } from "./handler.ts";
+export {
+  createRelay,
+  type Relay,
+  type RelayCluster,
+  type RelayLimits,
+  type RelayOptions,
+} from "./handler.ts";
 export type { LiveConnection, LiveSession } from "./live.ts";
 export { createJsonLogger, silentLogger, type LogFields, type Logger } from "./logger.ts";
 export { createMemoryStorage, type MemoryStorageOptions } from "./memory-storage.ts";
 export { startServer, type RunningServer, type ServerOptions } from "./node.ts";
 export type { Rate } from "./rate-limit.ts";
+export { openPostgresStorage, type PostgresOptions, type PostgresStorage } from "./postgres-storage.ts";
 export { openSqliteStorage, type SqliteStorageOptions } from "./sqlite-storage.ts";
 export type * from "./storage.ts";

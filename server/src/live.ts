@@ -100,6 +100,10 @@ export class LiveSessions {
     return count;
   }
 
+  get tenants(): readonly TenantId[] {
+    return [...this.#sessionsByTenant.keys()];
+  }
+
   open(tenantId: TenantId, connection: LiveConnection): LiveSession {
     const sessions = this.#sessionsByTenant.get(tenantId) ?? new Set();
     this.#sessionsByTenant.set(tenantId, sessions);

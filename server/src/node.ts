@@ -3,20 +3,16 @@ import { getRequestListener } from "@hono/node-server";
 import { createWebCrypto } from "../../src/crypto/index.ts";
 import { assert, createSystemEnv, type Env } from "../../src/std/index.ts";
 import { startAdmin, type AdminOptions } from "./admin.ts";
-import { openServerKey, prepareDataDirectory } from "./data-directory.ts";
+import { openBackend, type Backend, type BackendOptions } from "./backend.ts";
 import { createRelay, type Relay, type RelayLimits } from "./handler.ts";
 import { createLiveSockets, type LiveSockets } from "./live-sockets.ts";
 import { silentLogger, type Logger } from "./logger.ts";
 import { createMetrics } from "./metrics.ts";
 import { createOriginPolicy, withCors, withDataHeaders, type OriginPolicy } from "./origin-policy.ts";
 import { createRelayMetrics } from "./relay-metrics.ts";
-import { openSqliteStorage } from "./sqlite-storage.ts";
 import { createStaticHandler, type StaticHandler } from "./static-files.ts";
-import type { RelayStorage } from "./storage.ts";
 
-export interface ServerOptions {
-  /** where the logs and the server's key are; made where missing */
-  readonly dataFolder: string;
+export interface ServerOptions extends BackendOptions {
   /** 0 = any free one */
   readonly port: number;
   readonly host?: string | undefined;
@@ -62,11 +58,11 @@ const drainMs = 5000;
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const env = createSystemEnv();
   const crypto = createWebCrypto(env);
-  const { databasePath, keyPath } = prepareDataDirectory(options.dataFolder);
+  const logger = options.logger ?? silentLogger;
   const staticHandler =
     options.demoFolder === undefined ? undefined : createStaticHandler(options.demoFolder);
-  const signing = await openServerKey(crypto, keyPath);
-  const storage = openSqliteStorage(databasePath, { crypto, env });
+  const backend = await openBackend(options, { crypto, env, logger });
+  const { storage, signing, cluster } = backend;
   const host = options.host ?? "127.0.0.1";
   let server: Server | undefined;
   try {
@@ -82,18 +78,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       signing,
       origins: ownOrigins,
       limits: options.limits ?? {},
-      logger: options.logger ?? silentLogger,
+      logger,
+      cluster,
       metrics: createRelayMetrics(metrics),
     });
     const admin = await openAdmin(options, { relay, metrics, storage });
     const origins = createOriginPolicy({ ownOrigins, allowedOrigins: options.allowedOrigins ?? [] });
     const sockets = createLiveSockets({ relay, env, origins, maxSockets });
     serve(server, { relay, origins, sockets, staticHandler });
-    const running = { server, relay, sockets, storage, env, admin, drainDelayMs: options.drainDelayMs ?? 0 };
+    backend.start(relay);
+    const running = { server, relay, sockets, backend, env, admin, drainDelayMs: options.drainDelayMs ?? 0 };
     return { url, adminUrl: admin?.url, close: () => shutDown(running) };
   } catch (cause) {
     server?.close();
-    await storage.close();
+    await backend.close();
     throw cause;
   }
 }
@@ -176,7 +174,7 @@ interface Running {
   readonly server: Server;
   readonly relay: Relay;
   readonly sockets: LiveSockets;
-  readonly storage: RelayStorage;
+  readonly backend: Backend;
   readonly env: Pick<Env, "setTimer">;
   readonly admin: { close(): Promise<void> } | undefined;
   readonly drainDelayMs: number;
@@ -188,7 +186,7 @@ interface Running {
  * ```
  */
 async function shutDown(running: Running): Promise<void> {
-  const { server, relay, sockets, storage, env, admin, drainDelayMs } = running;
+  const { server, relay, sockets, backend, env, admin, drainDelayMs } = running;
   relay.drain();
   if (drainDelayMs > 0) await new Promise<void>((resolve) => void env.setTimer(drainDelayMs, resolve));
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -202,5 +200,5 @@ async function shutDown(running: Running): Promise<void> {
   cancel();
   sockets.close();
   await admin?.close();
-  await storage.close();
+  await backend.close();
 }

@@ -157,7 +157,7 @@ async function sync(parts: RouteParts, tenantId: TenantId, request: Request): Pr
 }
 
 function bearerOf(request: Request): Uint8Array | undefined {
-  const [, token] = /^Bearer ([\w-]{43})$/i.exec(request.headers.get("Authorization") ?? "") ?? [];
+  const [, token] = /^Bearer ([\w-]{22,342})$/i.exec(request.headers.get("Authorization") ?? "") ?? [];
   return token === undefined ? undefined : parseBase64url(token);
 }
 

@@ -1,7 +1,24 @@
+/**
+ * Tokens that hold their session themselves, so that any node that has the key knows them and none keeps them.
+ *
+ * | field | bytes |
+ * |---|---|
+ * | version | u8, 1 |
+ * | expiresAt | u64, milliseconds since 1970 |
+ * | tenantId, userKey, key | 32 each |
+ * | mac | 32: HMAC-SHA-256 under the tokens' key over `coffer/token/v1\0` and everything before |
+ *
+ * A token is no secret that can be taken back: it lives ten minutes at most, and with every use the directory is asked
+ * whether its user is still a member.
+ */
 import type { Verifier } from "../../src/crypto/index.ts";
 import {
-  bytesToBase64url,
+  bytesToId,
+  ByteReader,
+  ByteWriter,
   equalBytesConstantTime,
+  idToBytes,
+  utf8ToBytes,
   type AuthorKey,
   type Env,
   type TenantId,
@@ -16,51 +33,46 @@ export interface Session {
   readonly expiresAtMs: number;
 }
 
-/** Tokens, kept only as hashes and only in memory: after a restart devices sign in again. */
+/** Makes tokens, and knows its own. */
 export interface Sessions {
-  /** @returns the token, 32 random bytes; this is the only time that it exists here */
   open(session: Session): Uint8Array;
-  /** The session of a token that is known and not expired. */
+  /** The session of a token that is genuine and not expired. */
   find(token: Uint8Array): Session | undefined;
 }
 
-const tokenBytes = 32;
-const maxSessions = 100_000;
+const domain = utf8ToBytes("coffer/token/v1\0");
+const version = 1;
+const macBytes = 32;
+const claimBytes = 1 + 8 + 3 * 32;
 
-/** Create an empty set of sessions. When there are too many, the oldest ends. */
+/** Create the sessions of one key; tokens of another key are unknown. */
 export function createSessions(
-  crypto: Pick<Verifier, "sha256" | "randomBytes">,
+  crypto: Pick<Verifier, "hmacSha256">,
   env: Pick<Env, "nowMs">,
+  secret: Uint8Array,
 ): Sessions {
-  const sessionsByName = new Map<string, { readonly hash: Uint8Array; readonly session: Session }>();
-
-  function dropExpired(): void {
-    // All tokens live equally long or shorter, so the first ones are the ones to look at.
-    for (const [name, { session }] of sessionsByName) {
-      if (session.expiresAtMs > env.nowMs() && sessionsByName.size <= maxSessions) return;
-      sessionsByName.delete(name);
-    }
-  }
-
   return {
-    open(session) {
-      const token = crypto.randomBytes(tokenBytes);
-      const hash = crypto.sha256(token);
-      sessionsByName.set(nameOf(hash), { hash, session });
-      dropExpired();
-      return token;
+    open({ tenantId, userKey, key, expiresAtMs }) {
+      const writer = new ByteWriter(claimBytes + macBytes).u8(version).u64(expiresAtMs);
+      for (const id of [tenantId, userKey, key]) writer.fixed(idToBytes(id), 32);
+      const claim = writer.toBytes();
+      return new ByteWriter()
+        .fixed(claim)
+        .fixed(crypto.hmacSha256(secret, domain, claim))
+        .toBytes();
     },
     find(token) {
-      if (token.length !== tokenBytes) return undefined;
-      const hash = crypto.sha256(token);
-      const found = sessionsByName.get(nameOf(hash));
-      if (found === undefined || !equalBytesConstantTime(found.hash, hash)) return undefined;
-      return found.session.expiresAtMs > env.nowMs() ? found.session : undefined;
+      if (token.length !== claimBytes + macBytes) return undefined;
+      const mac = crypto.hmacSha256(secret, domain, token.subarray(0, claimBytes));
+      if (!equalBytesConstantTime(mac, token.subarray(claimBytes))) return undefined;
+      const reader = new ByteReader(token.subarray(0, claimBytes));
+      if (reader.u8() !== version) return undefined;
+      const expiresAtMs = reader.u64();
+      const tenantId = bytesToId("TenantId", reader.fixed(32));
+      const userKey = bytesToId("AuthorKey", reader.fixed(32));
+      const key = bytesToId("AuthorKey", reader.fixed(32));
+      if (!reader.finish() || expiresAtMs <= env.nowMs()) return undefined;
+      return { tenantId, userKey, key, expiresAtMs };
     },
   };
-}
-
-/** Half of the hash finds the row; the whole of it is compared in constant time. */
-function nameOf(hash: Uint8Array): string {
-  return bytesToBase64url(hash.subarray(0, 16));
 }

@@ -34,7 +34,7 @@ beforeAll(async () => {
     platform: "node",
     target: "node20",
     format: "esm",
-    external: ["@hono/node-server", "ws", "libsql"],
+    external: ["@hono/node-server", "ws", "libsql", "pg"],
   });
 });
 

@@ -94,6 +94,19 @@ describe("the command line", () => {
     expect(readCommand(["--help"])).toEqual({ name: "help" });
   });
 
+  it("takes an id that begins with a dash for an id", () => {
+    const tenantId = `-s${"A".repeat(41)}`;
+    for (const args of [
+      ["remove", tenantId, "--data", "d"],
+      ["--data", "d", "remove", tenantId],
+    ])
+      expect(readCommand(["tenants", ...args])).toMatchObject({
+        name: "remove-tenant",
+        dataFolder: "d",
+        tenantId,
+      });
+  });
+
   it("sets limits, the admin's port and the delay", () => {
     const limits = [
       "--tenant-bytes",

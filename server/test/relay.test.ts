@@ -222,7 +222,7 @@ describe("a commit of which documents were erased before it was sent", () => {
 describe("signing in", () => {
   it("works for members, for the admin and for a device with a delegation", async () => {
     const { test, user, tenant, client } = await createPlace();
-    expect(client.token).toHaveLength(32);
+    expect(client.token).toHaveLength(137);
     await clientOf(test, tenant, tenant.admin).signIn(test.serverKey);
     const device = await createDevice(user, tenant.tenantId, test.env.nowMs() + 3_600_000);
     const deviceClient = clientOf(test, tenant, device, device.delegation);

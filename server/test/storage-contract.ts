@@ -33,10 +33,13 @@ interface Place {
 }
 
 /** Run the suite. `open` gives an empty storage each time; timers of `env` need not be turned for writes to finish. */
-export function describeStorage(name: string, open: (env: TestEnv) => RelayStorage): void {
+export function describeStorage(
+  name: string,
+  open: (env: TestEnv) => RelayStorage | Promise<RelayStorage>,
+): void {
   async function createPlace(): Promise<Place> {
     const env = createTestEnv();
-    const storage = open(env);
+    const storage = await open(env);
     const tenantId = bytesToId("TenantId", crypto.randomBytes(32));
     const directoryDbId = createDbId();
     const dbId = createDbId();

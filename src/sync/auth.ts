@@ -26,6 +26,7 @@ import {
 import type { Key, Verifier } from "../crypto/index.ts";
 import { parseDelegation } from "./delegation.ts";
 import type { HttpTransport } from "./transport.ts";
+import { isTokenSize } from "./frames.ts";
 
 const domain = utf8ToBytes("coffer/auth/v1\0");
 const challengeBytes = 1024;
@@ -105,7 +106,7 @@ export async function authenticate(
     signal,
   );
   const token = parseBase64url(textField(answer, "token"));
-  if (token?.length !== 32) throw malformed("token");
+  if (token === undefined || !isTokenSize(token.length)) throw malformed("token");
   return { token, expiresInMs: numberField(answer, "expiresInMs") };
 }
 

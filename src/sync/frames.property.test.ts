@@ -30,7 +30,7 @@ const cursor = fc.record({ dbId, epoch: size, seq: size });
 /** Any frame within its limits. */
 const frameArbitrary: fc.Arbitrary<Frame> = fc.oneof(
   fc.record({ type: fc.constant("hello" as const), version: fc.nat(), replicaId: bytes(16) }),
-  fc.record({ type: fc.constant("auth" as const), token: bytes(32) }),
+  fc.record({ type: fc.constant("auth" as const), token: fc.uint8Array({ minLength: 16, maxLength: 256 }) }),
   fc.record({
     type: fc.constant("pull" as const),
     allDatabases: fc.boolean(),

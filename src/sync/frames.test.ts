@@ -14,6 +14,8 @@ const bytesOf = (hex: string): Uint8Array<ArrayBuffer> => parseHex(hex) ?? new U
 const frames: Readonly<Record<keyof typeof vectors.frames, Frame>> = {
   hello: { type: "hello", version: 1, replicaId: new Uint8Array(16).fill(1) },
   auth: { type: "auth", token: new Uint8Array(32).fill(3) },
+  "auth-short": { type: "auth", token: new Uint8Array(16).fill(3) },
+  "auth-long": { type: "auth", token: new Uint8Array(256).fill(3) },
   pull: {
     type: "pull",
     allDatabases: true,

@@ -4,7 +4,7 @@
  * | type | name | body |
  * |---|---|---|
  * | 1 | hello | varint version, replicaId(16) |
- * | 2 | auth | token(32) |
+ * | 2 | auth | token(16…256): all of the body |
  * | 3 | pull | u8 flags (1 = allDatabases, 2 = full), varint maxBytes, varint count, count × cursor |
  * | 4 | commits | dbId(16), varint epoch, varint fromSeq, varint count ≥ 1, count × item |
  * | 5 | push | dbId(16), varint count ≥ 1, count × sized commit |
@@ -81,7 +81,8 @@ function writeBody(writer: ByteWriter, frame: Frame): void {
       writer.varint(frame.version).fixed(frame.replicaId, 16);
       return;
     case "auth":
-      writer.fixed(frame.token, 32);
+      assert(isTokenSize(frame.token.length), "frames: a token has 16 to 256 bytes");
+      writer.fixed(frame.token);
       return;
     case "pull":
       writePull(writer, frame);
@@ -269,6 +270,11 @@ function readPrefix(bytes: Uint8Array): Prefix | "needs-more" | "malformed" {
 
 type KnownType = (typeof frameTypes)[keyof typeof frameTypes];
 
+/** A token is the server's own business; a client only carries it. */
+export function isTokenSize(sizeBytes: number): boolean {
+  return sizeBytes >= 16 && sizeBytes <= 256;
+}
+
 function isKnownType(type: number): type is KnownType {
   return type >= frameTypes.hello && type <= frameTypes.end;
 }
@@ -284,7 +290,8 @@ function readBody(type: KnownType, reader: ByteReader): Frame {
     case frameTypes.hello:
       return { type: "hello", version: reader.varint(), replicaId: reader.fixed(16) };
     case frameTypes.auth:
-      return { type: "auth", token: reader.fixed(32) };
+      if (!isTokenSize(reader.remaining)) reader.fail("token");
+      return { type: "auth", token: reader.fixed(Math.min(reader.remaining, 256)) };
     case frameTypes.pull:
       return readPull(reader);
     case frameTypes.commits:

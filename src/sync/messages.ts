@@ -32,7 +32,7 @@ export type Frame =
       readonly version: number;
       /** 16 bytes: names this device's log */ readonly replicaId: Uint8Array;
     }
-  | { readonly type: "auth"; /** 32 bytes */ readonly token: Uint8Array }
+  | { readonly type: "auth"; /** 16 to 256 bytes */ readonly token: Uint8Array }
   | {
       readonly type: "pull";
       /** also databases that are not listed, from their start */
