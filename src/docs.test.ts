@@ -162,7 +162,7 @@ const handles: Readonly<Record<string, string>> = {
 /** The members of an interface of the public API. */
 function membersOf(name: string): string[] {
   const [body = ""] = findAll(
-    read("src/page/types.ts"),
+    `${read("src/page/types.ts")}\n${read("src/page/query-types.ts")}`,
     new RegExp(`^export interface ${name}\\b[^\\n]*\\n([\\s\\S]*?)^\\}`, "gm"),
   );
   return findAll(body, /^ {2}(?:readonly )?(\w+)[?(:<]/gm);

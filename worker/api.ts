@@ -21,7 +21,6 @@
  *   seen at once
  */
 import type { DocValue, DraftOperation, DraftValue, Mark, Patch, Path } from "../src/draft/index.ts";
-import type { Expression, SortKey } from "../src/expr/index.ts";
 import type {
   AlarmEvent,
   BackupReport,
@@ -35,6 +34,9 @@ import type {
   Member,
   Migration,
   QuarantinedCommit,
+  QueryCursor,
+  QueryDefinition,
+  QueryGroup,
   SettingValues,
   TenantStatus,
 } from "../src/page/types.ts";
@@ -52,6 +54,7 @@ export type {
   Member,
   Migration,
   QuarantinedCommit,
+  QueryGroup,
   SettingValues,
   TenantStatus,
 };
@@ -135,6 +138,29 @@ export interface SummaryRow {
   readonly changedAtMs: number;
 }
 
+/** News of a query: what to do with the rows and groups that the page has of it, in this order. */
+export interface QueryEvent {
+  readonly kind: "query";
+  readonly subscription: number;
+  readonly total: number;
+  readonly status: "loading" | "ready" | "locked" | "failed";
+  readonly splices: readonly QuerySplice[];
+  readonly groups: readonly {
+    readonly at: number;
+    readonly remove: number;
+    readonly put: readonly QueryGroup[];
+  }[];
+  /** the place of the last row shown */
+  readonly cursor: QueryCursor | undefined;
+}
+
+/** Rows to take out from an index on, and those to put there: new or changed, or by id where the page has them. */
+export interface QuerySplice {
+  readonly at: number;
+  readonly remove: number;
+  readonly put: readonly (SummaryRow | string)[];
+}
+
 export type WorkerEvent =
   /** `session` only when it changed: a box after unlocking, null after locking */
   | {
@@ -159,18 +185,7 @@ export type WorkerEvent =
       /** written by this page's own worker */
       readonly isLocal: boolean;
     }
-  | {
-      readonly kind: "query";
-      readonly subscription: number;
-      readonly total: number;
-      readonly status: "loading" | "ready" | "locked" | "failed";
-      /**
-       * the new order as ids, with the rows that are new or changed; the page keeps the others, and forgets
-       * those that left
-       */
-      readonly order: readonly string[];
-      readonly changed: readonly SummaryRow[];
-    }
+  | QueryEvent
   | { readonly kind: "storage"; readonly usageBytes: number; readonly quotaBytes: number };
 
 /**
@@ -189,12 +204,7 @@ export interface DraftMessage {
  * As the application wrote it: the worker judges it by `parseDefinition`, and rejects with `input/invalid`
  * and `at`.
  */
-export interface QueryMessage {
-  readonly filter: Expression | string | undefined;
-  readonly sort: readonly SortKey[];
-  readonly limit: number | undefined;
-  readonly offset: number;
-}
+export type QueryMessage = QueryDefinition;
 
 /** Who comes into a group and who leaves it. */
 export interface GroupEdits {

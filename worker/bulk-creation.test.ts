@@ -12,6 +12,7 @@ import {
   env,
   newSubscription,
   people,
+  rowsBy,
   startDevice,
   type Device,
 } from "./device-fixtures.ts";
@@ -43,9 +44,7 @@ async function shown(device: Device, database: number, count: number): Promise<M
   const found = new Map<string, unknown>();
   await device.api.openQuery(database, { filter: undefined, sort: [], limit: 1000, offset: 0 }, subscription);
   await device.until((events) => {
-    for (const event of events)
-      if (event.kind === "query" && event.subscription === subscription)
-        for (const row of event.changed) found.set(row.id, row.value);
+    for (const row of rowsBy(events, subscription)) found.set(row.id, row.value);
     return found.size >= count;
   });
   return found;

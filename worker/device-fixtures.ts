@@ -6,7 +6,7 @@ import { createSystemEnv, type Channel, type Env } from "../src/std/index.ts";
 import type { Storage } from "../src/store/index.ts";
 import { createHttpTransport, createWebSocketTransport } from "../src/sync/index.ts";
 import { applyPatches } from "../src/draft/index.ts";
-import type { DocSnapshot, DocUpdate, DraftMessage, WorkerApi, WorkerEvent } from "./api.ts";
+import type { DocSnapshot, DocUpdate, DraftMessage, SummaryRow, WorkerApi, WorkerEvent } from "./api.ts";
 import { createService } from "./service.ts";
 
 const wasm = createRequire(import.meta.url).resolve("@automerge/automerge/automerge.wasm");
@@ -140,6 +140,22 @@ export function shownAfter(shown: DocSnapshot, update: DocUpdate): DocSnapshot {
   if (!("patches" in update)) return update;
   const { patches, ...rest } = update;
   return { ...rest, value: applyPatches(shown.value ?? {}, patches) };
+}
+
+/** The rows that a page shows of a query by the events so far. */
+export function rowsBy(events: readonly WorkerEvent[], subscription: number): readonly SummaryRow[] {
+  let rows: readonly SummaryRow[] = [];
+  for (const event of events) {
+    if (event.kind !== "query" || event.subscription !== subscription) continue;
+    const known = new Map(rows.map((row) => [row.id, row]));
+    for (const { at, remove, put } of event.splices) {
+      const added = put.map((row) => (typeof row === "string" ? known.get(row) : row));
+      if (added.includes(undefined) || at > rows.length) throw new Error("a splice that does not fit");
+      const fresh = added.filter((row) => row !== undefined);
+      rows = [...rows.slice(0, at), ...fresh, ...rows.slice(at + remove)];
+    }
+  }
+  return rows;
 }
 
 /** What a page shows of a document by the events so far. */

@@ -19,6 +19,19 @@ import {
   type Device,
 } from "./device-fixtures.ts";
 
+/** A query of everything that can be asked. */
+const everyQuery = {
+  filter: "text = 'a' or exists(n)",
+  sort: [{ field: "text" }, { field: ["n"], order: "desc" }],
+  locale: "de",
+  limit: 3,
+  offset: 0,
+  after: { keys: ["a", undefined], id: "x" },
+  select: { text: "text", n: { op: "field", path: ["n"] } },
+  distinct: true,
+  group: { by: { text: "text" }, totals: { n: { fn: "sum", of: "n" }, count: { fn: "count" } } },
+} as const;
+
 afterEach(closeDevices);
 
 const runs = Number(process.env["COFFER_RUNS"] ?? 100);
@@ -184,8 +197,8 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   purgeDocument: (s) => [s.database, "AAAAAAAAAAAAAAAAAAAAAA"],
   deleteDocument: (s) => [s.database, "AAAAAAAAAAAAAAAAAAAAAA"],
   undeleteDocument: (s) => [s.database, s.docId],
-  openQuery: (s) => [s.database, { filter: undefined, sort: [{ field: "text" }], limit: 3, offset: 0 }, 9003],
-  updateQuery: (s) => [s.query, { filter: undefined, sort: [], limit: 3, offset: 0 }],
+  openQuery: (s) => [s.database, everyQuery, 9003],
+  updateQuery: (s) => [s.query, everyQuery],
   closeQuery: () => [9003],
 };
 const methods = Object.keys(honest) as Method[];

@@ -9,6 +9,7 @@ import {
   env,
   newSubscription,
   people,
+  rowsBy,
   shownAfter,
   shownBy,
   startDevice,
@@ -100,10 +101,7 @@ describe("a database with a shape", () => {
     const asked = { filter, sort: [{ field: "name" }], limit: undefined, offset: 0 };
     await device.api.openQuery(newer, asked, query);
     await device.api.openQuery(older, asked, plain);
-    const rowsOf = (subscription: number): readonly SummaryRow[] =>
-      device.events.flatMap((event) =>
-        event.kind === "query" && event.subscription === subscription ? event.changed : [],
-      );
+    const rowsOf = (subscription: number): readonly SummaryRow[] => rowsBy(device.events, subscription);
     await device.until(() => rowsOf(query).length > 0);
     expect(rowsOf(query).map((row) => row.value)).toEqual([migrated]);
     expect(rowsOf(plain)).toEqual([]);

@@ -13,6 +13,8 @@ function scriptedDatabase() {
     rows,
     total: signal(3201),
     status,
+    groups: signal([]),
+    cursor: signal(undefined),
     error: signal(undefined),
     update(definition) {
       asked.push(definition);

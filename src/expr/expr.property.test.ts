@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import {
   compileFilter,
   createComparator,
-  sortFirst,
+  compareKeys,
+  keyReader,
+  takeFirst,
   evaluate,
   matches,
   parseDefinition,
@@ -111,13 +113,14 @@ describe("the comparator", () => {
           const compare = createComparator(sort, "en");
           const rows = values.map((value, id) => ({ value, id }));
           const all = rows.toSorted((one, two) => compare(one.value, two.value) || one.id - two.id);
-          const first = sortFirst(rows, {
-            sort,
-            read: ({ value }) => value,
-            tie: (one, two) => one.id - two.id,
+          const read = keyReader(sort);
+          const order = compareKeys(sort, "en");
+          const keyed = rows.map((row) => ({ row, keys: read(row.value) }));
+          const first = takeFirst(
+            keyed,
+            (one, two) => order(one.keys, two.keys) || one.row.id - two.row.id,
             count,
-            locale: "en",
-          });
+          ).map(({ row }) => row);
           expect(first).toEqual(all.slice(0, count));
         },
       ),

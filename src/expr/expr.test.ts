@@ -180,6 +180,55 @@ function createComparatorOfTexts(locale: string): (left: string, right: string) 
 }
 
 describe("parseDefinition", () => {
+  it("reads all that can be asked, expressions as text too", () => {
+    const asked = {
+      filter: "a = 1",
+      locale: "de-de",
+      after: { keys: [undefined, { a: 1 }, [1], new Uint8Array(2)].slice(0, 1), id: "x" },
+      select: ["a", "b.c"],
+      distinct: true,
+      group: { by: { x: "a" }, totals: { n: { fn: "count" }, s: { fn: "sum", of: "a" } } },
+    };
+    expect(parseDefinition(asked)).toEqual({
+      kind: "definition",
+      definition: {
+        filter: eq("a", 1),
+        sort: [],
+        locale: "de-DE",
+        offset: 0,
+        after: { keys: [undefined], id: "x" },
+        select: [
+          { name: "a", of: field("a") },
+          { name: "b.c", of: field("b.c") },
+        ],
+        distinct: true,
+        group: {
+          by: [{ name: "x", of: field("a") }],
+          totals: [
+            { name: "n", fn: "count" },
+            { name: "s", fn: "sum", of: field("a") },
+          ],
+        },
+      },
+    });
+  });
+
+  it.each([
+    [{ filter: "a = " }, { at: "filter", position: 4, message: "a value is missing" }],
+    [{ locale: "no_such" }, { at: "locale" }],
+    [{ distinct: 1 }, { at: "distinct" }],
+    [{ after: { keys: [], id: "x" } }, { at: "after.keys" }],
+    [{ sort: [{ field: "a" }], after: { keys: [() => 1], id: "x" } }, { at: "after.keys.0" }],
+    [{ select: [] }, { at: "select" }],
+    [{ select: { x: 1 } }, { at: "select.x" }],
+    [{ select: new Date() }, { at: "select" }],
+    [{ group: { totals: { x: { fn: "median", of: "a" } } } }, { at: "group.totals.x.fn" }],
+    [{ group: { totals: { x: { fn: "sum" } } } }, { at: "group.totals.x.fn" }],
+    [{ group: { by: { x: "(" } } }, { at: "group.by.x", position: 1, message: "a value is missing" }],
+  ])("refuses %j", (asked, verdict) => {
+    expect(parseDefinition(asked)).toEqual({ kind: "malformed", ...verdict });
+  });
+
   it("reads what the builders write", () => {
     const filter = and(
       eq("type", "task"),
@@ -190,7 +239,7 @@ describe("parseDefinition", () => {
     const definition = { filter, sort: [{ field: "due", order: "desc" }, { field: ["a.b"] }], limit: 50 };
     expect(parseDefinition(definition)).toEqual({
       kind: "definition",
-      definition: { ...definition, offset: 0 },
+      definition: { ...definition, offset: 0, distinct: false },
     });
   });
 

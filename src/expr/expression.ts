@@ -164,6 +164,8 @@ export const expressionLimits = {
   /** of an `in`, and elements of what a function gives */
   literals: 4096,
   sortKeys: 16,
+  /** of a selection, a grouping, its totals */
+  columns: 256,
 } as const;
 
 /** Turn `"address.city"` into its steps; steps are taken as they are. */

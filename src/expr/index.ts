@@ -97,13 +97,18 @@ export {
 } from "./expression.ts";
 export { isSame, kindOf, readPath, sameKey, type Kind } from "./value.ts";
 export { collatorOf, compareValues, createComparator, type Comparator } from "./order.ts";
-export { sortFirst } from "./sort.ts";
+export { compareKeys, keyReader, takeFirst, type Keys } from "./sort.ts";
 export {
   judgeExpression,
   parseDefinition,
+  type Cursor,
   type Definition,
   type DefinitionVerdict,
   type ExpressionVerdict,
+  type Grouping,
+  type GroupTotal,
+  type Named,
+  type TotalFunction,
 } from "./judge.ts";
 export { printExpression } from "./print.ts";
 export { parseExpression, type TextVerdict } from "./text-form.ts";

@@ -4,6 +4,7 @@
  */
 import {
   arity,
+  fieldPath,
   expressionLimits as limits,
   type Expression,
   type Literal,
@@ -11,13 +12,52 @@ import {
   type SortKey,
 } from "./expression.ts";
 import { parseExpression } from "./text-form.ts";
+import { kindOf } from "./value.ts";
 
 /** A query as plain data. */
 export interface Definition {
   readonly filter: Expression | undefined;
   readonly sort: readonly SortKey[];
+  /** a BCP 47 tag, by which texts sort; without it the reader's own */
+  readonly locale: string | undefined;
   readonly limit: number | undefined;
   readonly offset: number;
+  /** only what comes after this place in the order */
+  readonly after: Cursor | undefined;
+  /** what a row shows; without it all of the document */
+  readonly select: readonly Named[] | undefined;
+  /** rows that show the same are one: the first */
+  readonly distinct: boolean;
+  readonly group: Grouping | undefined;
+}
+
+/** A computed value and its name. */
+export interface Named {
+  readonly name: string;
+  readonly of: Expression;
+}
+
+/** Groups of rows, and what is computed of each. */
+export interface Grouping {
+  readonly by: readonly Named[];
+  readonly totals: readonly GroupTotal[];
+}
+
+/** A total of a group; without `of` a count of its rows. */
+export interface GroupTotal {
+  readonly name: string;
+  readonly fn: TotalFunction;
+  readonly of: Expression | undefined;
+}
+
+/** What can be computed of a group. */
+export type TotalFunction = (typeof totalFunctions)[number];
+const totalFunctions = ["sum", "average", "count", "min", "max", "distinct"] as const;
+
+/** A place in an order: the sort keys of a row, and its id. Lists, maps and bytes, which have no order, stand empty. */
+export interface Cursor {
+  readonly keys: readonly unknown[];
+  readonly id: string;
 }
 
 /** What the judgement of an untrusted definition gives. `at` names the place, such as `filter.args.0.op`. */
@@ -80,16 +120,86 @@ function readEither(input: unknown, at: string): Expression {
   throw new Malformed(at, { position: verdict.position, message: verdict.message });
 }
 
+const definitionKeys = [
+  ...(["filter", "sort", "locale", "limit", "offset"] as const),
+  ...(["after", "select", "distinct", "group"] as const),
+] as const;
+
 function readDefinition(input: unknown): Definition {
-  const { filter, sort, limit, offset } = readRecord(input, "", ["filter", "sort", "limit", "offset"]);
+  const read = readRecord(input, "", definitionKeys);
+  const { after, distinct, filter, group, limit, locale, offset, select, sort } = read;
+  if (distinct !== undefined && typeof distinct !== "boolean") throw new Malformed("distinct");
+  const keys = sort === undefined ? [] : readList(sort, "sort", [0, limits.sortKeys]);
   return {
     filter: filter === undefined ? undefined : readEither(filter, "filter"),
-    sort:
-      sort === undefined
-        ? []
-        : readList(sort, "sort", [0, limits.sortKeys]).map((key, index) => readSortKey(key, `sort.${index}`)),
+    sort: keys.map((key, index) => readSortKey(key, `sort.${index}`)),
+    locale: locale === undefined ? undefined : readLocale(locale),
     limit: limit === undefined ? undefined : readCount(limit, "limit"),
     offset: offset === undefined ? 0 : readCount(offset, "offset"),
+    after: after === undefined ? undefined : readCursor(after, Math.max(1, keys.length)),
+    select: select === undefined ? undefined : readSelect(select),
+    distinct: distinct === true,
+    group: group === undefined ? undefined : readGrouping(group),
+  };
+}
+
+function readLocale(input: unknown): string {
+  const locale = readText(input, "locale", limits.keyLength);
+  try {
+    return Intl.getCanonicalLocales(locale)[0] ?? locale;
+  } catch {
+    throw new Malformed("locale");
+  }
+}
+
+function readCursor(input: unknown, keyCount: number): Cursor {
+  const { id, keys } = readRecord(input, "after", ["keys", "id"]);
+  return {
+    id: readText(id, "after.id", limits.keyLength),
+    keys: readList(keys, "after.keys", [keyCount, keyCount]).map(readCursorKey),
+  };
+}
+
+function readCursorKey(key: unknown, index: number): unknown {
+  if (key === undefined) return undefined;
+  const kind = kindOf(key);
+  if (kind === "bytes") return new Uint8Array(0);
+  if (kind === "list") return [];
+  return kind === "map" ? {} : readLiteral(key, `after.keys.${index}`);
+}
+
+/** Fields by their paths, or named expressions. */
+function readSelect(input: unknown): readonly Named[] {
+  if (!Array.isArray(input)) return readNamed(input, "select");
+  return readList(input, "select", [1, limits.columns]).map((field, index) => {
+    const name = readText(field, `select.${index}`, limits.keyLength);
+    return { name, of: { op: "field", path: fieldPath(name) } };
+  });
+}
+
+function readNamed(input: unknown, at: string): readonly Named[] {
+  return readFields(input, at).map(([name, of]) => ({ name, of: readEither(of, `${at}.${name}`) }));
+}
+
+function readFields(input: unknown, at: string): readonly (readonly [name: string, value: unknown])[] {
+  if (kindOf(input) !== "map") throw new Malformed(at);
+  const fields = Object.entries(input as object) as [string, unknown][];
+  if (fields.length > limits.columns || fields.some(([name]) => name.length > limits.keyLength))
+    throw new Malformed(at);
+  return fields;
+}
+
+function readGrouping(input: unknown): Grouping {
+  const { by, totals } = readRecord(input, "group", ["by", "totals"]);
+  return {
+    by: by === undefined ? [] : readNamed(by, "group.by"),
+    totals: readFields(totals ?? {}, "group.totals").map(([name, total]) => {
+      const at = `group.totals.${name}`;
+      const { fn, of } = readRecord(total, at, ["fn", "of"]);
+      const known = totalFunctions.find((one) => one === fn);
+      if (known === undefined || (of === undefined && known !== "count")) throw new Malformed(`${at}.fn`);
+      return { name, fn: known, of: of === undefined ? undefined : readEither(of, `${at}.of`) };
+    }),
   };
 }
 

@@ -35,12 +35,14 @@ export function createComparator(sort: readonly SortKey[], locale?: string): Com
   };
 }
 
+const mostCollators = 64;
 const collators = new Map<string | undefined, Intl.Collator>();
 
 /** The collator of a locale, made once: making one costs milliseconds. */
 export function collatorOf(locale: string | undefined): Intl.Collator {
   let collator = collators.get(locale);
   if (collator === undefined) {
+    if (collators.size >= mostCollators) collators.clear();
     collator = new Intl.Collator(locale, { numeric: true });
     collators.set(locale, collator);
   }

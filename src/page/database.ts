@@ -219,7 +219,7 @@ export function createDatabase<T extends object>({ shared, use, release }: Lease
         .own(doc)
         .change(edit, options?.durability ?? "relaxed"),
     onChange: (listener) => use().onChange(listener),
-    query: (definition = {}) => use().query<T>(definition),
+    query: <S extends object = T>(definition: QueryDefinition = {}) => use().query<S>(definition),
     dispose: release,
     [Symbol.dispose]: release,
   };

@@ -2,15 +2,23 @@
  * The public API, as types. Everything the page sees is plain data and signals.
  */
 import type { ReadonlySignal } from "@preact/signals-core";
-import type { CofferError, CofferErrorCode } from "../std/index.ts";
+import type { CofferErrorCode } from "../std/index.ts";
 import type { DocData, Draft, Mark, Patch, Path } from "../draft/index.ts";
-import type { Expression, SortKey } from "../expr/index.ts";
 import type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
 import type { Directory } from "./directory-types.ts";
+import type { Query, QueryDefinition } from "./query-types.ts";
 import type { OpenDatabaseOptions } from "./shape-types.ts";
 
 export type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
 export type { AdminOptions, Directory, Group, Member, SettingValues } from "./directory-types.ts";
+export type {
+  Query,
+  QueryCursor,
+  QueryDefinition,
+  QueryGroup,
+  QueryGrouping,
+  QueryRow,
+} from "./query-types.ts";
 export type { Migration, OpenDatabaseOptions, StandardResult, StandardSchema } from "./shape-types.ts";
 
 export interface OpenCofferOptions {
@@ -306,7 +314,8 @@ export interface Database<T extends object = Record<string, unknown>> {
   discardBranch(doc: Doc<T> | string, name: string): Promise<void>;
   /** Erase a document with all of its history from this device. What else is in its commits still verifies. */
   purgeDocHistory(id: string): Promise<void>;
-  query(definition?: QueryDefinition): Query<T>;
+  /** `S`: what rows show, where `select` says so */
+  query<S extends object = T>(definition?: QueryDefinition): Query<S>;
   dispose(): void;
   [Symbol.dispose](): void;
 }
@@ -339,37 +348,6 @@ export interface Doc<T extends object = Record<string, unknown>> {
   select<U>(pick: (data: DocData<T>) => U): ReadonlySignal<U | undefined>;
   /** marks of a text, read again when the document changed; `undefined` until they are there */
   marks(path: Path): ReadonlySignal<readonly Mark[] | undefined>;
-  dispose(): void;
-  [Symbol.dispose](): void;
-}
-
-export interface QueryDefinition {
-  /** built, or as text: `"status = 'open' and total(amount) > 100"` */
-  readonly filter?: Expression | string;
-  readonly sort?: readonly SortKey[];
-  readonly limit?: number;
-  readonly offset?: number;
-}
-
-export interface QueryRow<T extends object = Record<string, unknown>> {
-  readonly id: string;
-  /** from the catalog; long texts and lists are cut when `isWhole` is false */
-  readonly data: DocData<T>;
-  readonly isWhole: boolean;
-  readonly author: string;
-  readonly createdAtMs: number;
-  readonly changedAtMs: number;
-}
-
-export interface Query<T extends object = Record<string, unknown>> {
-  readonly rows: ReadonlySignal<readonly QueryRow<T>[]>;
-  /** rows that match, without limit */
-  readonly total: ReadonlySignal<number>;
-  readonly status: ReadonlySignal<"loading" | "ready" | "locked" | "failed">;
-  /** why it failed: `input/invalid` names the place in the definition */
-  readonly error: ReadonlySignal<CofferError | undefined>;
-  /** Change the definition in place: the signals go on. */
-  update(definition: QueryDefinition): void;
   dispose(): void;
   [Symbol.dispose](): void;
 }

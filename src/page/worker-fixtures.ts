@@ -164,7 +164,16 @@ export function createWorld(): FakeWorld {
     emit: (events) => running?.worker.postMessage({ events }),
     emitQuery(order, changed) {
       for (const subscription of running?.querySubscriptions.keys() ?? []) {
-        world.emit([{ kind: "query", subscription, total: order.length, status: "ready", order, changed }]);
+        const put = order.map((id) => changed.find((row) => row.id === id) ?? id);
+        const splices = [{ at: 0, remove: Number.POSITIVE_INFINITY, put }];
+        const told = {
+          total: order.length,
+          status: "ready",
+          splices,
+          groups: [],
+          cursor: undefined,
+        } as const;
+        world.emit([{ kind: "query", subscription, ...told }]);
       }
     },
     emitTenant: (session) =>

@@ -1,87 +1,72 @@
 /**
- * One live query over a catalog: filter, sort and limit by a plain scan of the summaries, and what changed since it was last told.
+ * One live query: what a page is told at first, and what changes with each batch of deltas.
+ *
+ * A row is told whole once, and again when it changed; the page keeps those that only move when the definition changes.
  */
-import type { DocId } from "../std/index.ts";
-import { compileFilter, sortFirst, type Definition } from "../expr/index.ts";
-import type { SummaryRow } from "../../worker/api.ts";
-import type { Catalog, CatalogDoc } from "./catalog.ts";
-import type { CompiledShape } from "./shape.ts";
+import type { Definition } from "../expr/index.ts";
+import type { QueryEvent, QuerySplice, SummaryRow } from "../../worker/api.ts";
+import type { Splice } from "./ordered-list.ts";
+import { QueryGroups } from "./query-groups.ts";
+import { planQuery, type QueryPlan } from "./query-plan.ts";
+import { QueryRows, type QuerySource } from "./query-rows.ts";
+import type { Row, RowDelta } from "./row-feed.ts";
 
-/** What the page is told: the order now, and the rows it does not have yet. */
-export interface QueryDelta {
-  readonly total: number;
-  readonly order: readonly string[];
-  readonly changed: readonly SummaryRow[];
-}
+/** What the page is told of a query, but for its number and status. */
+export type QueryNews = Pick<QueryEvent, "total" | "splices" | "groups" | "cursor">;
 
-interface ToldRow {
-  readonly summary: CatalogDoc["summary"];
-  readonly changedAtMs: number;
-}
+/** In place of all rows that a page has, however many. */
+const all = Number.POSITIVE_INFINITY;
 
-/** Evaluates one query again and again, and says what is new. */
+/** A query that is kept up to date. */
 export class LiveQuery {
-  #query: Definition;
-  readonly #shape: CompiledShape | undefined;
-  #told = new Map<DocId, ToldRow>();
+  readonly #source: QuerySource;
+  #plan: QueryPlan;
+  #rows: QueryRows | undefined;
+  #groups: QueryGroups | undefined;
 
-  constructor(query: Definition, shape?: CompiledShape) {
-    this.#query = query;
-    this.#shape = shape;
+  constructor(definition: Definition, source: QuerySource) {
+    this.#plan = planQuery(definition);
+    this.#source = source;
   }
 
-  update(query: Definition): void {
-    this.#query = query;
+  /** Evaluate now: all of it. `has` tells what the page has of this query already. */
+  begin(has: (row: Row) => boolean = () => false): QueryNews {
+    const { definition, matches } = this.#plan;
+    this.#rows = new QueryRows(this.#plan, this.#source);
+    const { group, locale } = definition;
+    this.#groups = group && new QueryGroups({ group, locale }, matches, this.#source.candidates(definition));
+    const splices = [this.#tell({ at: 0, remove: all, put: this.#rows.window() }, has)];
+    const groups = [{ at: 0, remove: all, put: this.#groups?.groups() ?? [] }];
+    return { total: this.#rows.total, splices, groups, cursor: this.#rows.cursor };
   }
 
-  /** Forget what the page was told, so that the next delta carries every row. */
-  reset(): void {
-    this.#told.clear();
+  /** Another definition from now on. */
+  update(definition: Definition): QueryNews {
+    const before = this.#plan;
+    const shown = new Set(this.#rows?.window());
+    this.#plan = planQuery(definition);
+    // What a selection shows of a row is another thing than the row.
+    const isPlain = before.definition.select === undefined && definition.select === undefined;
+    return this.begin((row) => isPlain && shown.has(row));
   }
 
-  /** Evaluate now. */
-  evaluate(catalog: Catalog): QueryDelta {
-    const { filter, sort, limit, offset } = this.#query;
-    const matches = compileFilter(filter);
-    const found: CatalogDoc[] = [];
-    for (const doc of catalog.values()) {
-      if (!doc.isDeleted && doc.summary !== undefined && matches(this.#read(doc))) found.push(doc);
-    }
-    const end = limit === undefined ? found.length : Math.min(offset + limit, found.length);
-    const read = (doc: CatalogDoc): unknown => this.#read(doc);
-    const ordered = sort.length === 0 ? found : sortFirst(found, { sort, read, tie: byId, count: end });
-    const window = ordered.slice(offset, end);
-    const told = new Map<DocId, ToldRow>();
-    const changed: SummaryRow[] = [];
-    for (const doc of window) {
-      const before = this.#told.get(doc.docId);
-      if (before === undefined || before.summary !== doc.summary || before.changedAtMs !== doc.changedAtMs) {
-        changed.push(summaryRow(doc, this.#read(doc)));
-      }
-      told.set(doc.docId, { summary: doc.summary, changedAtMs: doc.changedAtMs });
-    }
-    this.#told = told;
-    return { total: found.length, order: window.map((doc) => doc.docId), changed };
+  /** Take a batch in; `undefined` when the page has nothing to hear. */
+  apply(deltas: readonly RowDelta[]): QueryNews | undefined {
+    const rows = this.#rows;
+    if (rows === undefined) return undefined;
+    const { total } = rows;
+    const splices = rows.apply(deltas).map((splice) => this.#tell(splice, () => false));
+    const groups = this.#groups?.apply(deltas) ?? [];
+    if (splices.length === 0 && groups.length === 0 && rows.total === total) return undefined;
+    return { total: rows.total, splices, groups, cursor: rows.cursor };
   }
 
-  /** A document as its application sees it. */
-  #read({ summary }: CatalogDoc): SummaryRow["value"] {
-    if (summary === undefined) return {};
-    return this.#shape === undefined ? summary.value : this.#shape.readSummary(summary);
+  #tell({ at, put, remove }: Splice<Row>, has: (row: Row) => boolean): QuerySplice {
+    return { at, remove, put: put.map((row) => (has(row) ? row.docId : this.#summaryOf(row))) };
   }
-}
 
-function byId(one: CatalogDoc, other: CatalogDoc): number {
-  return one.docId < other.docId ? -1 : 1;
-}
-
-function summaryRow(doc: CatalogDoc, value: SummaryRow["value"]): SummaryRow {
-  return {
-    id: doc.docId,
-    value,
-    isWhole: doc.summary?.isWhole ?? false,
-    author: doc.changedBy,
-    createdAtMs: doc.createdAtMs,
-    changedAtMs: doc.changedAtMs,
-  };
+  #summaryOf(row: Row): SummaryRow {
+    const { author, changedAtMs, createdAtMs, docId, isWhole } = row;
+    return { id: docId, value: this.#plan.show(row), isWhole, author, createdAtMs, changedAtMs };
+  }
 }

@@ -82,6 +82,11 @@ export class RowFeeds {
     return feed.follow(follower, !this.#isStopped);
   }
 
+  /** All rows as they were told last, ascending by number; none while the tenant is locked. */
+  scan(source: RowSource, shape: CompiledShape | undefined): readonly Row[] {
+    return this.#feeds.get(source)?.get(shape)?.present() ?? [];
+  }
+
   /** Tell what changed now; otherwise it is told soon. */
   flush(): void {
     this.#timer?.();
@@ -146,7 +151,7 @@ class RowFeed {
     if (isLive) this.#read();
     const entry = { follower };
     this.#followers.add(entry);
-    if (isLive) follower.start(this.#present());
+    if (isLive) follower.start(this.present());
     return () => void this.#followers.delete(entry);
   }
 
@@ -154,7 +159,7 @@ class RowFeed {
   start(): void {
     if (this.#rows !== undefined || this.#followers.size === 0) return;
     this.#read();
-    for (const { follower } of this.#told()) follower.start(this.#present());
+    for (const { follower } of this.#told()) follower.start(this.present());
   }
 
   stop(): void {
@@ -206,7 +211,8 @@ class RowFeed {
     for (const entry of present) if (this.#followers.has(entry)) yield entry;
   }
 
-  #present(): readonly Row[] {
+  /** All rows as they were told last. */
+  present(): readonly Row[] {
     return (this.#rows ?? []).filter((row) => row !== undefined);
   }
 

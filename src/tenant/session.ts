@@ -75,6 +75,7 @@ export class TenantSession {
     this.subscriptions = new Subscriptions(core.world.env, options.emit, {
       serial: core.serial,
       exclusive: (step) => this.exclusive(step),
+      rows: this.rows,
     });
     this.news = new ChangeNews(core.world.env, options.emit);
     this.links = new Links(core, {

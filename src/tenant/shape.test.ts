@@ -16,9 +16,11 @@ import {
   type DraftOperation,
   type DraftValue,
 } from "../draft/index.ts";
-import { coalesce, field, lower, value, type Expression } from "../expr/index.ts";
+import { coalesce, field, isIn, lower, parseDefinition, value, type Expression } from "../expr/index.ts";
+import type { Env } from "../std/index.ts";
 import type { Catalog, CatalogDoc } from "./catalog.ts";
-import { LiveQuery } from "./live-query.ts";
+import { RowFeeds } from "./row-feed.ts";
+import { RowTables, type QueryListener } from "./row-table.ts";
 import { compileShape, shapePatches, shapeSnapshot, type CompiledShape } from "./shape.ts";
 
 type Fields = { readonly [key: string]: DocValue };
@@ -118,21 +120,25 @@ describe("reading under a shape", () => {
   });
 
   it("lets queries find and sort by what is shown", () => {
-    const docs = ["Cy", "Ada"].map((first, index) => ({
-      docId: String(index),
-      isDeleted: false,
-      summary: { value: frozen({ first }), isWhole: true },
-      changedBy: "me",
-      createdAtMs: 0,
-      changedAtMs: 0,
-    })) as unknown as CatalogDoc[];
-    const catalog = { values: () => docs } as unknown as Catalog;
-    const query = { filter: undefined, sort: [{ field: "key" }], limit: undefined, offset: 0 };
-    const filter = { op: "in" as const, args: [field("name")] as const, values: ["Ada", "Cy"] };
-    const delta = new LiveQuery({ ...query, filter }, two).evaluate(catalog);
-    expect(delta.order).toEqual(["1", "0"]);
-    expect(delta.changed[0]?.value).toMatchObject({ name: "Ada", tags: [] });
-    expect(new LiveQuery({ ...query, filter }).evaluate(catalog).order).toEqual([]);
+    const catalog = new Map(
+      ["Cy", "Ada"].map((first, number) => [`${number}`, docOf(first, number)] as const),
+    );
+    const source = { catalog: Object.assign(catalog, { listeners: new Set() }) as unknown as Catalog };
+    const feeds = new RowFeeds({ monotonicMs: () => 0, setTimer: () => () => undefined } as unknown as Env);
+    const tables = new RowTables(feeds);
+    const verdict = parseDefinition({ filter: isIn("name", ["Ada", "Cy"]), sort: [{ field: "key" }] });
+    if (verdict.kind === "malformed") throw new Error(verdict.at);
+    const shown = (shape: CompiledShape | undefined): readonly unknown[] => {
+      const told: unknown[] = [];
+      const listener: QueryListener = (news) => void told.push(...(news?.splices[0]?.put ?? []));
+      tables.ask(source, shape, { definition: verdict.definition, listener });
+      return told;
+    };
+    expect(shown(two)).toMatchObject([
+      { id: "1", value: { name: "Ada", tags: [] } },
+      { id: "0", value: { name: "Cy" } },
+    ]);
+    expect(shown(undefined)).toEqual([]);
   });
 });
 
@@ -340,3 +346,15 @@ describe("editing under a shape", () => {
     );
   }, 60_000);
 });
+
+function docOf(first: string, number: number): CatalogDoc {
+  return {
+    docId: `${number}`,
+    number,
+    isDeleted: false,
+    summary: { value: frozen({ first }), isWhole: true },
+    changedBy: "me",
+    createdAtMs: 0,
+    changedAtMs: 0,
+  } as unknown as CatalogDoc;
+}

@@ -6,19 +6,17 @@ import { CofferError, isCofferError, type Env, type DocId, type Release } from "
 import type { DatabaseStatus, DocSnapshot, DocUpdate, DraftMessage, WorkerEvent } from "../../worker/api.ts";
 import type { DatabaseSession } from "./database.ts";
 import { DraftQueue } from "./draft-queue.ts";
-import { LiveQuery } from "./live-query.ts";
+import type { QueryNews } from "./live-query.ts";
+import type { RowFeeds } from "./row-feed.ts";
+import { RowTables, type AskedQuery, type QueryListener } from "./row-table.ts";
 import type { Serial } from "./serial.ts";
 import type { CompiledShape } from "./shape.ts";
 import { WatchedDoc, type DocRequest } from "./watched-doc.ts";
 
-/** Queries are evaluated at most this often, and never for more than a quarter of the worker's time. */
-const queryPauseMs = 16;
-const busyShare = 4;
-
-interface WatchedQuery {
-  readonly session: DatabaseSession;
-  readonly live: LiveQuery;
-}
+/** The counts of databases are told at most this often. */
+const pauseMs = 16;
+/** What a page has to forget of a query. */
+const nothing = [{ at: 0, remove: Number.POSITIVE_INFINITY, put: [] }];
 
 /** Runs a step in the tenant's queue. */
 type Exclusive = <T>(step: () => Promise<T>) => Promise<T>;
@@ -29,25 +27,27 @@ export class Subscriptions {
   readonly #emit: (event: WorkerEvent) => void;
   readonly #exclusive: Exclusive;
   readonly #docs = new Map<number, WatchedDoc>();
-  readonly #queries = new Map<number, WatchedQuery>();
+  readonly #queries = new Map<number, AskedQuery>();
+  readonly #tables: RowTables;
   readonly #databases = new Map<number, DatabaseSession>();
   readonly #staleDatabases = new Set<DatabaseSession>();
   #timer: Release | undefined;
   readonly #drafts: DraftQueue;
   /** the document subscriptions whose own drafts are being written: they get their answers, not an event */
   readonly #answering = new Set<number>();
-  #pauseMs = queryPauseMs;
   #locked = false;
 
   constructor(
     env: Env,
     emit: (event: WorkerEvent) => void,
-    { serial, exclusive }: { serial: Pick<Serial, "askedCount">; exclusive: Exclusive },
+    options: { serial: Pick<Serial, "askedCount">; exclusive: Exclusive; rows: RowFeeds },
   ) {
+    const { exclusive, rows, serial } = options;
     this.#env = env;
     this.#emit = emit;
     this.#exclusive = exclusive;
     this.#drafts = new DraftQueue(serial, exclusive);
+    this.#tables = new RowTables(rows);
   }
 
   /** The way of every edit into the log. */
@@ -120,25 +120,23 @@ export class Subscriptions {
     session: DatabaseSession,
     { query, shape }: { query: Definition; shape: CompiledShape | undefined },
   ): void {
-    const watched = { session, live: new LiveQuery(query, shape) };
-    this.#queries.set(subscription, watched);
-    this.#tell(subscription, watched);
+    this.closeQuery(subscription);
+    const listener: QueryListener = (news) => this.#tell(subscription, news);
+    this.#queries.set(subscription, this.#tables.ask(session, shape, { definition: query, listener }));
   }
 
   updateQuery(subscription: number, query: Definition): void {
-    const watched = this.#queries.get(subscription);
-    if (watched === undefined) return;
-    watched.live.update(query);
-    this.#tell(subscription, watched);
+    this.#queries.get(subscription)?.update(query);
   }
 
   closeQuery(subscription: number): void {
+    this.#queries.get(subscription)?.release();
     this.#queries.delete(subscription);
   }
 
   /**
    * Documents of a database changed: their watchers are told at once what is in memory, and soon what has to be read first. Queries
-   * are answered soon. Called from within the tenant's queue.
+   * follow its rows. Called from within the tenant's queue.
    */
   changed(session: DatabaseSession, docIds: readonly DocId[]): void {
     const ids = new Set(docIds);
@@ -150,10 +148,10 @@ export class Subscriptions {
       else watched.tell(snapshot);
     }
     this.#staleDatabases.add(session);
-    this.#timer ??= this.#env.setTimer(this.#pauseMs, () => this.#evaluate());
+    this.#timer ??= this.#env.setTimer(pauseMs, () => this.#tellStale());
   }
 
-  /** Everything was dropped or locked: queries answer anew, documents say so. */
+  /** Everything was dropped or locked: documents say so. Queries hear it from the feed of rows. */
   reset(locked: boolean): void {
     this.#locked = locked;
     for (const watched of this.#docs.values()) {
@@ -161,12 +159,6 @@ export class Subscriptions {
       if (locked) watched.tellNothing("locked");
     }
     this.#tellDatabases(() => true);
-    for (const [subscription, watched] of this.#queries) {
-      watched.live.reset();
-      if (locked)
-        this.#emit({ kind: "query", subscription, total: 0, status: "locked", order: [], changed: [] });
-      else this.#tell(subscription, watched);
-    }
   }
 
   /** After unlocking: tell every watcher what is there now. */
@@ -174,7 +166,6 @@ export class Subscriptions {
     this.#locked = false;
     for (const [subscription, watched] of this.#docs) await this.#tellDoc(subscription, watched);
     this.#tellDatabases(() => true);
-    for (const [subscription, watched] of this.#queries) this.#tell(subscription, watched);
   }
 
   /** Read a document in its turn, and tell; what cannot be read is `failed`, what was locked meanwhile is told by {@link reset}. */
@@ -199,15 +190,10 @@ export class Subscriptions {
     this.#databases.clear();
   }
 
-  #evaluate(): void {
+  #tellStale(): void {
     this.#timer = undefined;
-    const startMs = this.#env.monotonicMs();
-    for (const [subscription, watched] of this.#queries) {
-      if (this.#staleDatabases.has(watched.session)) this.#tell(subscription, watched);
-    }
     this.#tellDatabases((session) => this.#staleDatabases.has(session));
     this.#staleDatabases.clear();
-    this.#pauseMs = Math.max(queryPauseMs, (this.#env.monotonicMs() - startMs) * busyShare);
   }
 
   #statusOf(session: DatabaseSession): DatabaseStatus {
@@ -222,11 +208,11 @@ export class Subscriptions {
     }
   }
 
-  #tell(subscription: number, watched: WatchedQuery): void {
-    if (this.#locked) return;
-    const delta = watched.live.evaluate(watched.session.catalog);
-    this.#env.mark("query answered");
-    this.#emit({ kind: "query", subscription, status: "ready", ...delta });
+  #tell(subscription: number, news: QueryNews | undefined): void {
+    const status = news === undefined ? "locked" : "ready";
+    const told = news ?? { total: 0, splices: nothing, groups: nothing, cursor: undefined };
+    if (news !== undefined) this.#env.mark("query answered");
+    this.#emit({ kind: "query", subscription, status, ...told });
   }
 }
 

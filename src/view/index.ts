@@ -9,6 +9,7 @@
  *
  * It sees plain rows only: it does not know entries, documents, stores or signals, and it holds no clock.
  */
+export { CountedList, type Listed } from "./counted-list.ts";
 export { category, computed, display, sorted, total } from "./builders.ts";
 export {
   viewLimits,
