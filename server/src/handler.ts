@@ -10,6 +10,7 @@
  * | POST /v1/auth/challenge, /v1/auth/token | JSON | JSON |
  * | POST /v1/tenants | publication | 201, or 200 when it was there |
  * | POST /v1/t/{tenant}/sync | frames | frames, streamed |
+ * | POST /v1/t/{tenant}/reconcile | frames: HELLO, RANGES | frames: PUSH with what the caller lacks, RANGES, END |
  * | GET /v1/t/{tenant}/live | | {@link Relay.openLive}; without a WebSocket 426 |
  *
  * Failures are JSON `{ code, message }` with the status of `error-status.ts`. Whatever the bytes, a request gets an answer.
@@ -18,6 +19,7 @@ import type { SigningKeyPair } from "../../src/crypto/index.ts";
 import { CofferError, parseId, type DbId, type Env, type TenantId } from "../../src/std/index.ts";
 import { createAuthenticator, type AuthSecrets } from "./auth.ts";
 import { createAuthorCommits } from "./author-commits.ts";
+import { createLogSets } from "./log-sets.ts";
 import { createMemoryBurn } from "./challenges.ts";
 import { createDirectories, type RelayCrypto } from "./directories.ts";
 import { errorResponse, isExpected } from "./error-status.ts";
@@ -127,6 +129,7 @@ export function createRelay(options: RelayOptions): Relay {
     maxTenants: limits.maxTenants,
     serverKey: signing.publicKey,
     unready: () => readiness.unready(),
+    logSets: createLogSets(storage),
   });
   const anonymous = createRateLimiter(env, limits.anonymous);
 

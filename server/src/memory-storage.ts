@@ -27,6 +27,7 @@ import type {
 interface MemoryRow extends StoredCommit {
   bytes: Uint8Array;
   readonly author: AuthorKey;
+  readonly createdAtMs: number;
   readonly replicaId: Uint8Array;
   readonly node: Uint8Array;
 }
@@ -141,6 +142,12 @@ function readerOf(
           .sort(byLogId),
       ),
     readCommits: (tenantId, dbId, range) => guarded(() => readRange(logOf(tenantId, dbId), range)),
+    readKeys: (tenantId, dbId, fromSeq, maxCount) =>
+      guarded(() =>
+        (logOf(tenantId, dbId)?.rows ?? [])
+          .slice(fromSeq, fromSeq + maxCount)
+          .map(({ seq, commitHash, createdAtMs }) => ({ seq, commitHash, createdAtMs })),
+      ),
     readNodes: (tenantId, dbId, seqs) =>
       guarded(() => seqs.flatMap((seq) => logOf(tenantId, dbId)?.rows[seq]?.node ?? [])),
   };
@@ -208,6 +215,7 @@ function appendCommit(
     seq,
     commitHash: commit.commitHash,
     author: commit.author,
+    createdAtMs: commit.createdAtMs,
     bytes: copyBytes(commit.bytes),
     replicaId: copyBytes(replicaId),
     node,

@@ -40,6 +40,19 @@ export function createPostgresReader(db: Querier): Omit<RelayReader, "close"> {
       return rows.map(toLogState).sort(byLogId);
     },
     readCommits: (tenantId, dbId, range) => readCommits(db, tenantId, dbId, range),
+    async readKeys(tenantId, dbId, fromSeq, maxCount) {
+      const { rows } = await db.query(keysSql, [
+        idToBytes(tenantId),
+        idToBytes(dbId),
+        fromSeq,
+        fromSeq + maxCount,
+      ]);
+      return rows.map((row) => ({
+        seq: numberAt(row, "seq"),
+        commitHash: bytesToId("CommitHash", bytesAt(row, "hash")),
+        createdAtMs: numberAt(row, "created_at"),
+      }));
+    },
     async readNodes(tenantId, dbId, seqs) {
       if (seqs.length === 0) return [];
       const { rows } = await db.query(nodesSql, [idToBytes(tenantId), idToBytes(dbId), seqs]);
@@ -106,6 +119,7 @@ const rangeSql = `
       sum(CASE WHEN replica = $3 THEN 0 ELSE length(bytes) END) OVER (ORDER BY seq) AS total
     FROM coffer.commits WHERE log = ${logIdSql} AND seq >= $4 AND seq < $5
   ) AS rows WHERE total <= $6 OR seq = $4 ORDER BY seq`;
+const keysSql = `SELECT seq, hash, created_at FROM coffer.commits WHERE log = ${logIdSql} AND seq >= $3 AND seq < $4`;
 const nodesSql = `SELECT seq, node FROM coffer.commits WHERE log = ${logIdSql} AND seq = ANY ($3)`;
 
 function toBuffer(id: AuthorKey): Buffer {

@@ -10,7 +10,7 @@
  * | `usage` | author of a tenant | what he has |
  * | `used_challenges` | sign-in of the last minute | a challenge is good once, on whatever node |
  *
- * How `coffer.append` keeps the storage's promises: the tenant's advisory lock is shared by appends and taken whole by those that
+ * How its function `append` keeps the storage's promises: the tenant's advisory lock is shared by appends and taken whole by those that
  * change the directory, so that the directory's size cannot move under an append (R4); the log's row is locked from before its size
  * is read until the transaction ends, so that numbers are given without gaps and become visible in order (R2); rows, sizes,
  * frontier and sums change in one transaction (R1, R7).
@@ -52,7 +52,7 @@ const tables = `
   CREATE INDEX used_challenges_expiry ON coffer.used_challenges (expires_at);
 `;
 
-/** What a row of `coffer.append` says. */
+/** What a row of `append` says. */
 export const appendOutcomes = { stored: 0, present: 1, differs: 2, stale: 3, "no-tenant": 4 } as const;
 
 /** The error that undoes an append in which stored bytes differ, where the caller may unite the two. */

@@ -9,6 +9,7 @@ import {
 import { decodeFrames, protocolVersion, syncLimits, type Capabilities } from "../../src/sync/index.ts";
 import { errorResponse, jsonResponse } from "./error-status.ts";
 import { exchange, type ExchangeParts } from "./exchange.ts";
+import { reconcile, type ReconcileParts } from "./reconcile.ts";
 import { shortId, type Logger } from "./logger.ts";
 import { publishTenant } from "./publish.ts";
 import { readBody, readJson } from "./request-body.ts";
@@ -26,7 +27,9 @@ export interface Route {
   readonly handle: (request: Request) => Promise<Response>;
 }
 
-export interface RouteParts extends ExchangeParts {
+export interface RouteParts extends ExchangeParts, ReconcileParts {
+  readonly storage: ExchangeParts["storage"];
+  readonly authenticator: ExchangeParts["authenticator"];
   readonly env: Pick<Env, "nowMs">;
   readonly origins: readonly [string, ...string[]];
   readonly logger: Logger;
@@ -53,10 +56,10 @@ export function createRoutes(parts: RouteParts): FindRoute {
     if (tenantId === undefined) return undefined;
     if (action === "live")
       return { name: "live", method: "GET", isLimited: true, handle: async () => upgradeRequired() };
-    if (action !== "sync") return undefined;
+    if (action !== "sync" && action !== "reconcile") return undefined;
     const type = "application/octet-stream";
-    const handle = (request: Request): Promise<Response> => sync(parts, tenantId, request);
-    return { name: "sync", method: "POST", type, isLimited: false, handle };
+    const handle = (request: Request): Promise<Response> => exchangeFrames(parts, tenantId, action, request);
+    return { name: action, method: "POST", type, isLimited: false, handle };
   };
 }
 
@@ -118,7 +121,7 @@ function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
 function capabilitiesOf(serverKey: Uint8Array): Capabilities {
   return {
     protocolVersion,
-    capabilities: { log: true, heads: true, ws: true },
+    capabilities: { log: true, heads: true, ws: true, reconcile: true },
     limits: { frameBytes: syncLimits.frameBytes, requestBytes: syncLimits.requestBytes },
     serverKey: bytesToBase64url(serverKey),
   };
@@ -143,14 +146,20 @@ async function publish(parts: RouteParts, request: Request): Promise<Response> {
   return jsonResponse({ tenant: tenantId }, {}, isNew ? 201 : 200);
 }
 
-async function sync(parts: RouteParts, tenantId: TenantId, request: Request): Promise<Response> {
+async function exchangeFrames(
+  parts: RouteParts,
+  tenantId: TenantId,
+  action: "sync" | "reconcile",
+  request: Request,
+): Promise<Response> {
   const session = parts.authenticator.session(bearerOf(request));
   if (session.tenantId !== tenantId) throw new CofferError("access/denied");
   await parts.authenticator.authorize(session);
   parts.charge(session);
   const frames = decodeFrames(await readBody(request, syncLimits.requestBytes));
   if (frames === undefined) throw new CofferError("protocol/malformed");
-  const body = streamOf(await exchange(parts, session, frames));
+  const answer = action === "sync" ? exchange : reconcile;
+  const body = streamOf(await answer(parts, session, frames));
   return new Response(body, {
     headers: { "Content-Type": "application/octet-stream", "Cache-Control": "no-store" },
   });

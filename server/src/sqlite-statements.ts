@@ -51,6 +51,7 @@ export function prepareStatements(db: Database.Database) {
     addCommit: db.prepare("INSERT INTO commits (key, hash, node, replica, bytes) VALUES (?, ?, ?, ?, ?)"),
     replaceBytes: db.prepare("UPDATE commits SET bytes = ? WHERE key = ?"),
     readBytes: db.prepare("SELECT bytes FROM commits WHERE key = ?"),
+    readKeys: db.prepare("SELECT seq, hash, created_at FROM lookup WHERE log = ? AND seq >= ? AND seq < ?"),
     readNode: db.prepare("SELECT node FROM commits WHERE key = ?"),
     readSizes: db.prepare(
       "SELECT CASE WHEN replica = ? THEN 0 ELSE length(bytes) END AS size_bytes FROM commits WHERE key >= ? AND key < ? ORDER BY key",

@@ -30,6 +30,7 @@ import {
   type AppendedCommit,
   type AppendRequest,
   type AppendResult,
+  type CommitKey,
   type LogRange,
   type LogState,
   type NewCommit,
@@ -106,6 +107,8 @@ function readerOf(storage: SqliteStorage, statements: SqliteStatements): Omit<Re
     readLog: (tenantId, dbId) => guarded(() => toLogState(dbId, storage.readTail(tenantId, dbId))),
     listLogs: (tenantId) => guarded(() => storage.listLogs(tenantId)),
     readCommits: (tenantId, dbId, range) => guarded(() => storage.readCommits(tenantId, dbId, range)),
+    readKeys: (tenantId, dbId, fromSeq, maxCount) =>
+      guarded(() => storage.readKeys(tenantId, dbId, fromSeq, maxCount)),
     readNodes: (tenantId, dbId, seqs) => guarded(() => storage.readNodes(tenantId, dbId, seqs)),
   };
 }
@@ -308,6 +311,17 @@ class SqliteStorage {
       seq: range.fromSeq + index,
       commitHash: bytesToId("CommitHash", bytesAt(row, "hash")),
       bytes: numberAt(row, "own") === 1 ? undefined : bytesAt(row, "bytes"),
+    }));
+  }
+
+  readKeys(tenantId: TenantId, dbId: DbId, fromSeq: number, maxCount: number): readonly CommitKey[] {
+    const tail = this.readTail(tenantId, dbId);
+    if (tail === undefined) return [];
+    const rows: readonly unknown[] = this.#statements.readKeys.all(tail.logId, fromSeq, fromSeq + maxCount);
+    return rows.map((row) => ({
+      seq: numberAt(row, "seq"),
+      commitHash: bytesToId("CommitHash", bytesAt(row, "hash")),
+      createdAtMs: numberAt(row, "created_at"),
     }));
   }
 

@@ -91,6 +91,13 @@ export interface StoredCommit {
   readonly bytes: Uint8Array | undefined;
 }
 
+/** A commit's place and what finds it, without its bytes. */
+export interface CommitKey {
+  readonly seq: number;
+  readonly commitHash: CommitHash;
+  readonly createdAtMs: number;
+}
+
 export interface LogRange {
   readonly fromSeq: number;
   readonly maxCount: number;
@@ -113,6 +120,8 @@ export interface RelayReader {
   /** All logs of a tenant, sorted by the text of their ids. */
   listLogs(tenantId: TenantId): Promise<readonly LogState[]>;
   readCommits(tenantId: TenantId, dbId: DbId, range: LogRange): Promise<readonly StoredCommit[]>;
+  /** The keys of the rows from one on, in any order. */
+  readKeys(tenantId: TenantId, dbId: DbId, fromSeq: number, maxCount: number): Promise<readonly CommitKey[]>;
   /** The Merkle nodes of these rows, 32 bytes each, in the order asked. */
   readNodes(tenantId: TenantId, dbId: DbId, seqs: readonly number[]): Promise<readonly Uint8Array[]>;
   close(): Promise<void>;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bytesToBase64url } from "../../src/std/index.ts";
-import { encodeFrames } from "../../src/sync/index.ts";
+import { encodeFrames, endBound } from "../../src/sync/index.ts";
 import { createTestRelay, createUser, joinTenant, origin, TestTenant } from "./fixtures.ts";
 
 /** Whatever the bytes, the answer is a 4xx, or a good answer when the bytes happen to be good; never a 5xx, never a throw. */
@@ -49,11 +49,32 @@ describe("any bytes", () => {
       });
     const random = fc.uint8Array({ maxLength: 200 });
     const sync = `/v1/t/${tenant.tenantId}/sync`;
+    const reconcile = `/v1/t/${tenant.tenantId}/reconcile`;
+    await client.push(tenant.dbId, commit);
+    const salt = new Uint8Array(8);
+    const ranges = encodeFrames([
+      { type: "hello", version: 1, replicaId: client.replicaId },
+      {
+        type: "ranges",
+        dbId: tenant.dbId,
+        salt,
+        ranges: [
+          {
+            mode: "fingerprint",
+            upTo: { timeMs: 9, prefix: Uint8Array.of(1, 2) },
+            fingerprint: new Uint8Array(12),
+          },
+          { mode: "ids", upTo: endBound, ids: [new Uint8Array(6)] },
+        ],
+      },
+    ]);
     const json = { "Content-Type": "application/json" };
     const cases = fc.oneof(
       random.map((body) => [sync, body, {}] as const),
       random.map((body) => [sync, new Uint8Array([...hello, ...body]), {}] as const),
       mutated(push).map((body) => [sync, body, {}] as const),
+      mutated(ranges).map((body) => [reconcile, body, {}] as const),
+      random.map((body) => [reconcile, new Uint8Array([...hello, ...body]), {}] as const),
       random.map((body) => ["/v1/tenants", body, {}] as const),
       mutated(publication).map((body) => ["/v1/tenants", body, {}] as const),
       random.map((body) => ["/v1/auth/token", body, json] as const),

@@ -226,6 +226,22 @@ export function describeStorage(
       }
     });
 
+    it("gives the keys of rows without their bytes, page by page", async () => {
+      const { storage, tenantId, dbId, append } = await createPlace();
+      const commits = Array.from({ length: 7 }, (_, index) => createCommit(9, { createdAtMs: 1000 - index }));
+      await append(commits);
+      const pages = [
+        await storage.readKeys(tenantId, dbId, 0, 4),
+        await storage.readKeys(tenantId, dbId, 4, 4),
+      ];
+      expect(pages.map((page) => page.length)).toEqual([4, 3]);
+      expect(pages.flat().sort((a, b) => a.seq - b.seq)).toEqual(
+        commits.map(({ commitHash, createdAtMs }, seq) => ({ seq, commitHash, createdAtMs })),
+      );
+      expect(await storage.readKeys(tenantId, dbId, 7, 4)).toEqual([]);
+      expect(await storage.readKeys(tenantId, createDbId(), 0, 4)).toEqual([]);
+    });
+
     it("reads within a budget, at least one, and leaves out what the asker pushed", async () => {
       const { storage, tenantId, dbId, append } = await createPlace();
       await append([createCommit(100), createCommit(100)]);

@@ -189,6 +189,8 @@ export class SimServer {
       listLogs: (id) => slow("lists logs", () => disk.listLogs(id)),
       append: (request) => slow("appends", () => this.#append(disk, request)),
       readCommits: (id, dbId, range) => slow("reads commits", () => disk.readCommits(id, dbId, range)),
+      readKeys: (id, dbId, fromSeq, maxCount) =>
+        slow("reads keys", () => disk.readKeys(id, dbId, fromSeq, maxCount)),
       readNodes: (id, dbId, seqs) => slow("reads nodes", () => disk.readNodes(id, dbId, seqs)),
       startNewEpochs: () => slow("starts epochs", () => disk.startNewEpochs()),
       close: () => slow("closes", () => disk.close()),

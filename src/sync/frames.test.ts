@@ -3,6 +3,7 @@ import { bytesToHex, bytesToId, concatBytes, parseHex } from "../std/index.ts";
 import { createFrameReader, decodeFrames, encodeFrames } from "./frames.ts";
 import vectors from "./frames.vectors.json";
 import { syncLimits, type Frame } from "./messages.ts";
+import { endBound } from "./reconcile-set.ts";
 
 const dbId = bytesToId("DbId", new Uint8Array(16).fill(2));
 const hash = bytesToId("CommitHash", new Uint8Array(32).fill(4));
@@ -45,6 +46,26 @@ const frames: Readonly<Record<keyof typeof vectors.frames, Frame>> = {
   },
   error: { type: "error", code: "net/rate-limited", retryAfterMs: 1500 },
   end: { type: "end", more: true },
+  ranges: {
+    type: "ranges",
+    dbId,
+    salt: new Uint8Array(8).fill(7),
+    ranges: [
+      { mode: "skip", upTo: { timeMs: 1_700_000_000_000, prefix: new Uint8Array(0) } },
+      {
+        mode: "fingerprint",
+        upTo: { timeMs: 1_700_000_000_005, prefix: Uint8Array.of(0xaa, 0xbb) },
+        fingerprint: new Uint8Array(12).fill(8),
+      },
+      {
+        mode: "ids",
+        upTo: { timeMs: 1_700_000_000_005, prefix: Uint8Array.of(0xaa, 0xcc) },
+        ids: [new Uint8Array(6).fill(9), new Uint8Array(6).fill(10)],
+      },
+      { mode: "want", upTo: endBound, ids: [new Uint8Array(6).fill(11)] },
+    ],
+  },
+  "ranges-empty": { type: "ranges", dbId, salt: new Uint8Array(8).fill(7), ranges: [] },
 };
 
 describe("vectors", () => {

@@ -13,6 +13,7 @@
  * | 8 | tenant-head | varint databaseCount, digest(32), varint timeMs, signature(64) |
  * | 9 | error | text code, varint retryAfterMs |
  * | 10 | end | u8 more (0 or 1) |
+ * | 11 | ranges | dbId(16), then as reconcile-format.ts says |
  *
  * | part | bytes |
  * |---|---|
@@ -35,6 +36,7 @@ import {
   type DbId,
 } from "../std/index.ts";
 import { entryLimits } from "../entry/index.ts";
+import { readRanges, reconcileLimits, writeRanges } from "./reconcile-format.ts";
 import { syncLimits, type Frame, type LogCursor, type PushResult, type SignedHead } from "./messages.ts";
 
 const frameTypes = {
@@ -48,6 +50,7 @@ const frameTypes = {
   "tenant-head": 8,
   error: 9,
   end: 10,
+  ranges: 11,
 } as const;
 
 const statusNames = ["accepted", "retry", "refused"] as const;
@@ -79,6 +82,10 @@ function writeBody(writer: ByteWriter, frame: Frame): void {
   switch (frame.type) {
     case "hello":
       writer.varint(frame.version).fixed(frame.replicaId, 16);
+      return;
+    case "ranges":
+      writer.fixed(idToBytes(frame.dbId)).fixed(frame.salt, reconcileLimits.saltBytes);
+      writeRanges(writer, frame.ranges);
       return;
     case "auth":
       assert(isTokenSize(frame.token.length), "frames: a token has 16 to 256 bytes");
@@ -276,7 +283,7 @@ export function isTokenSize(sizeBytes: number): boolean {
 }
 
 function isKnownType(type: number): type is KnownType {
-  return type >= frameTypes.hello && type <= frameTypes.end;
+  return type >= frameTypes.hello && type <= frameTypes.ranges;
 }
 
 function parseBody(type: KnownType, body: Uint8Array): Frame | string {
@@ -318,6 +325,11 @@ function readBody(type: KnownType, reader: ByteReader): Frame {
     }
     case frameTypes.error:
       return { type: "error", code: readCode(reader), retryAfterMs: reader.varint() };
+    case frameTypes.ranges: {
+      const dbId = readDbId(reader);
+      const salt = reader.fixed(reconcileLimits.saltBytes).slice();
+      return { type: "ranges", dbId, salt, ranges: readRanges(reader) };
+    }
     case frameTypes.end: {
       const more = reader.u8();
       if (more > 1) reader.fail("flag");

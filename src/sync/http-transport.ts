@@ -99,10 +99,10 @@ export function createHttpTransport(env: Env, serverUrl: string, options: HttpOp
         maxBytes: jsonBytes,
         onChunk: () => undefined,
       }),
-    exchange: ({ tenantId, token, body, onChunk, signal }) =>
+    exchange: ({ tenantId, token, body, onChunk, signal, endpoint = "sync" }) =>
       ask({
         method: "POST",
-        path: `/v1/t/${tenantId}/sync`,
+        path: `/v1/t/${tenantId}/${endpoint}`,
         headers: {
           "content-type": "application/octet-stream",
           authorization: `Bearer ${bytesToBase64url(token)}`,
@@ -238,10 +238,15 @@ export function parseCapabilities(value: unknown): Capabilities {
     typeof frameBytes === "number" &&
     typeof requestBytes === "number";
   if (!isRead) throw new CofferError("protocol/malformed", { reason: "capabilities" });
-  const { log, heads, ws } = capabilities;
+  const { log, heads, ws, reconcile } = capabilities;
   return {
     protocolVersion,
-    capabilities: { log: log === true, heads: heads === true, ws: ws === true },
+    capabilities: {
+      log: log === true,
+      heads: heads === true,
+      ws: ws === true,
+      reconcile: reconcile === true,
+    },
     limits: { frameBytes, requestBytes },
     serverKey,
   };

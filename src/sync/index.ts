@@ -8,6 +8,9 @@
  * - Y4 untrusted bytes give a verdict: never a throw, never memory without bound, never an endless conversation
  * - Y5 the engine decides without clock, chance or I/O; the same events give the same effects
  *
+ * Where there is no common cursor, with a second server or after a loss, {@link repairDatabase} finds what each side lacks by
+ * reconciling sets; the runner does not call it by itself.
+ *
  * It holds no content key, opens no entry and judges no rights: what it stores is unjudged.
  */
 export {
@@ -64,6 +67,10 @@ export {
   type Publication,
   type SignedPublication,
 } from "./publication.ts";
+export { reconcileLimits, type Range } from "./reconcile-format.ts";
+export { endBound, ReconcileSet, type Bound, type ReconcileItem } from "./reconcile-set.ts";
+export { answerReconcile, beginReconcile, type ReconcileAnswer } from "./reconcile.ts";
+export { repairDatabase, type RepairOptions, type RepairReport } from "./repair.ts";
 export { authenticate, authPreimage, type AuthClaim, type SessionToken, type Signer } from "./auth.ts";
 export type {
   ExchangeRequest,

@@ -45,6 +45,7 @@ export async function judgeFrame(
     case "auth":
     case "pull":
     case "push":
+    case "ranges":
       return { type: "unexpected" };
   }
 }

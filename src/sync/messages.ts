@@ -5,6 +5,7 @@
  * Steady state is one round trip: PULL (cursor of each database) and PUSH up; COMMITS, HEAD and ACK down.
  */
 import type { AuthorKey, CommitHash, CofferErrorCode, DbId, TenantId } from "../std/index.ts";
+import type { Range } from "./reconcile-format.ts";
 
 export const protocolVersion = 1;
 
@@ -56,7 +57,14 @@ export type Frame =
   | ({ readonly type: "tenant-head" } & SignedTenantHead)
   | { readonly type: "error"; readonly code: CofferErrorCode; readonly retryAfterMs: number }
   /** ends an answer; `more`: the byte budget ended it, pull again at once */
-  | { readonly type: "end"; readonly more: boolean };
+  | { readonly type: "end"; readonly more: boolean }
+  /** a side of a reconciliation; the commits that it delivers come as `push`, both ways */
+  | {
+      readonly type: "ranges";
+      readonly dbId: DbId;
+      /** 8 bytes */ readonly salt: Uint8Array;
+      readonly ranges: readonly Range[];
+    };
 
 export interface PushResult {
   readonly commitHash: CommitHash;
@@ -99,7 +107,13 @@ export interface RemoteState {
 /** What `GET /sync/capabilities` says (JSON). */
 export interface Capabilities {
   readonly protocolVersion: number;
-  readonly capabilities: { readonly log: boolean; readonly heads: boolean; readonly ws: boolean };
+  readonly capabilities: {
+    readonly log: boolean;
+    readonly heads: boolean;
+    readonly ws: boolean;
+    /** `POST /v1/t/{tenant}/reconcile` */
+    readonly reconcile: boolean;
+  };
   readonly limits: { readonly frameBytes: number; readonly requestBytes: number };
   /** base64url Ed25519 public key that signs heads */
   readonly serverKey: string;
@@ -126,6 +140,7 @@ export interface Delegation {
  *        `key` is the user's signing key, or a device key with its delegation (base64url bytes ‖ signature)
  *   POST /v1/tenants          binary publication (publication.ts)  → 201, 200 when already there, 409 when another
  *   POST /v1/t/{tenant}/sync  Authorization: Bearer token; body = frames; answer = frames
+ *   POST /v1/t/{tenant}/reconcile  the same way; HELLO and RANGES up; PUSH with what the client lacks, RANGES or nothing, END down
  *   GET  /v1/t/{tenant}/live  WebSocket; first frames HELLO and AUTH, then PULL, PUSH …; the server sends COMMITS and HEAD as they come
  * Errors: JSON { code, message } with the status of the table in the guide (429 and 503 carry Retry-After).
  */

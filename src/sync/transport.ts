@@ -31,6 +31,8 @@ export interface ExchangeRequest {
   readonly tenantId: TenantId;
   readonly token: Uint8Array;
   readonly body: Uint8Array<ArrayBuffer>;
+  /** default: "sync" */
+  readonly endpoint?: "sync" | "reconcile" | undefined;
   /** may refuse by throwing: the rest of the answer is dropped and the error comes out of `exchange` */
   readonly onChunk: (chunk: Uint8Array) => void;
   readonly signal?: AbortSignal | undefined;
