@@ -40,6 +40,7 @@ import type {
   SettingValues,
   TenantStatus,
 } from "../src/page/types.ts";
+import type { SearchEvent, SearchMessage } from "./search-api.ts";
 
 export type {
   AlarmEvent,
@@ -58,6 +59,8 @@ export type {
   SettingValues,
   TenantStatus,
 };
+
+export type { SearchEvent, SearchMessage, SearchRow } from "./search-api.ts";
 
 export interface WorkerOptions {
   readonly name: string;
@@ -186,6 +189,7 @@ export type WorkerEvent =
       readonly isLocal: boolean;
     }
   | QueryEvent
+  | SearchEvent
   | { readonly kind: "storage"; readonly usageBytes: number; readonly quotaBytes: number };
 
 /**
@@ -400,4 +404,8 @@ export interface WorkerApi {
   openQuery(database: number, query: QueryMessage, subscription: number): Promise<void>;
   updateQuery(subscription: number, query: QueryMessage): Promise<void>;
   closeQuery(subscription: number): Promise<void>;
+  /** The first search of a database begins to index it. */
+  openSearch(database: number, message: SearchMessage, subscription: number): Promise<void>;
+  updateSearch(subscription: number, message: SearchMessage): Promise<void>;
+  closeSearch(subscription: number): Promise<void>;
 }

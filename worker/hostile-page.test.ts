@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { isCofferError, type CofferError } from "../src/std/index.ts";
 import { createMemoryStorage } from "../src/store/index.ts";
 import type { DraftOperation, DraftValue } from "../src/draft/index.ts";
-import type { ReadDocument, WorkerApi } from "./api.ts";
+import type { ReadDocument, SearchMessage, WorkerApi } from "./api.ts";
 import {
   closeDevices,
   draft,
@@ -46,21 +46,37 @@ interface Scene {
   readonly database: number;
   readonly doc: number;
   readonly query: number;
+  readonly search: number;
   readonly docId: string;
   readonly heads: readonly string[];
   readonly exportId: number;
   readonly importId: number;
 }
 
+const asked: SearchMessage = {
+  text: "ada",
+  fields: ["text"],
+  prefix: "last",
+  fuzzy: "auto",
+  filter: undefined,
+  sort: [],
+  locale: undefined,
+  limit: 5,
+  offset: 0,
+  highlight: true,
+};
+
 async function openScene(): Promise<Scene> {
   const device = await startDevice(createMemoryStorage(env));
   const { api } = device;
   const tenant = await api.createTenant(people);
   const [database, doc, query] = [newSubscription(), newSubscription(), newSubscription()];
+  const search = newSubscription();
   await api.openDatabase(tenant.id, "contacts", database);
   const [docId = ""] = await api.createDocuments(database, [{ text: "Ada", list: [1, { a: 2 }], count: 3 }]);
   const { heads } = await api.openDocument(database, docId, doc);
   await api.openQuery(database, { filter: undefined, sort: [], limit: 5, offset: 0 }, query);
+  await api.openSearch(database, asked, search);
   const exportId = await api.openExport(tenant.id, { password, documents: true, resume: undefined });
   const importId = await api.openImport(password);
   const [adminKey, userKey] = [tenant.adminUser?.key ?? "", tenant.self?.key ?? ""];
@@ -72,6 +88,7 @@ async function openScene(): Promise<Scene> {
     database,
     doc,
     query,
+    search,
     docId,
     heads,
     exportId,
@@ -200,6 +217,9 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   openQuery: (s) => [s.database, everyQuery, 9003],
   updateQuery: (s) => [s.query, everyQuery],
   closeQuery: () => [9003],
+  openSearch: (s) => [s.database, asked, 9004],
+  updateSearch: (s) => [s.search, { ...asked, text: "x", sort: [{ field: "count" }] }],
+  closeSearch: () => [9004],
 };
 const methods = Object.keys(honest) as Method[];
 

@@ -7,6 +7,7 @@ import { documentCalls, linkCalls } from "./document-calls.ts";
 import { lineCalls } from "./line-calls.ts";
 import { WorkerHost, type WorldMaker } from "./host.ts";
 import { peopleCalls } from "./people-calls.ts";
+import { searchCalls } from "./search-calls.ts";
 import { tenantCalls } from "./tenant-calls.ts";
 
 /** Make the object that a page calls. */
@@ -23,5 +24,6 @@ export function createService(makeWorld: WorldMaker): WorkerApi {
     ...bulkCalls(host),
     ...lineCalls(host),
     ...backupCalls(host),
+    ...searchCalls(host),
   };
 }

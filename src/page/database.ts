@@ -1,5 +1,5 @@
 /** A database on the page: opens documents and queries, and shares what is open among its handles. */
-import { signal } from "@preact/signals-core";
+import { batch, signal } from "@preact/signals-core";
 import type { WorkerEvent } from "../../worker/api.ts";
 import { encodeInitialValue, type Draft, type DraftValue, type RecordedDraft } from "../draft/index.ts";
 import { CofferError, type Release } from "../std/index.ts";
@@ -8,7 +8,14 @@ import { lazily } from "./lazy.ts";
 import { createPool, type Lease } from "./pool.ts";
 import { createQuery, QueryCore } from "./query.ts";
 import type { PageShape } from "./schema.ts";
-import { inBackground, restoreOne, runCallers, type RestoreCall, type Session } from "./session.ts";
+import {
+  inBackground,
+  restoreOne,
+  runCallers,
+  type Restorable,
+  type RestoreCall,
+  type Session,
+} from "./session.ts";
 import type { WorkerCall } from "./supervisor.ts";
 import type { Database, DatabaseStatus, Doc, Query, QueryDefinition } from "./types.ts";
 
@@ -19,6 +26,12 @@ export interface DatabasePlace {
   readonly shape: PageShape | undefined;
 }
 
+/** What is opened in the worker, again in the next one, and closed. */
+interface Watched extends Restorable {
+  open(): void;
+  dispose(): void;
+}
+
 type ChangeListener = Parameters<Database["onChange"]>[0];
 
 /** The state of one open database, shared by its handles. */
@@ -26,9 +39,12 @@ export class DatabaseCore {
   readonly place: DatabasePlace;
   readonly subscription: number;
   readonly status = signal<DatabaseStatus>({ phase: "loading", documentCount: 0 });
-  readonly #session: Session;
+  readonly session: Session;
+  /** of which there may be one copy only on a page */
+  readonly signals = { batch, signal };
   readonly #docs = createPool<string, DocCore>();
-  readonly #queries = new Set<QueryCore>();
+  /** queries and searches: each belongs to one handle */
+  readonly #watched = new Set<Watched>();
   /** each in a box of its own: a function may listen twice */
   readonly #listeners = new Set<{ readonly hear: ChangeListener }>();
   readonly #unlisten: Release;
@@ -36,7 +52,7 @@ export class DatabaseCore {
   #awaitsKeys = false;
 
   constructor(session: Session, place: DatabasePlace) {
-    this.#session = session;
+    this.session = session;
     this.place = place;
     this.subscription = session.nextNumber();
     this.#unlisten = session.listen(this.subscription, (event) => {
@@ -47,7 +63,7 @@ export class DatabaseCore {
 
   async open(): Promise<void> {
     try {
-      await this.#open(this.#session.call.bind(this.#session));
+      await this.#open(this.session.call.bind(this.session));
     } catch (cause) {
       this.#unlisten();
       throw cause;
@@ -63,7 +79,7 @@ export class DatabaseCore {
   async restore(call: RestoreCall): Promise<void> {
     await this.#open(call);
     if (this.#listeners.size > 0) await call((api) => api.listenChanges(this.subscription, true));
-    const parts = [...this.#docs.live, ...this.#queries];
+    const parts = [...this.#docs.live, ...this.#watched];
     const lacking = await Promise.all(parts.map(async (part) => restoreOne(part, call, this.subscription)));
     // A lock that comes in between leaves the database open and some of it not.
     this.#awaitsKeys = lacking.includes(true);
@@ -72,7 +88,7 @@ export class DatabaseCore {
   /** Nothing more comes from the worker; while it is locked, until `restore`. */
   fail(error: CofferError): void {
     this.#awaitsKeys = error.code === "access/locked";
-    for (const part of [...this.#docs.live, ...this.#queries]) part.fail(error);
+    for (const part of [...this.#docs.live, ...this.#watched]) part.fail(error);
     if (this.#awaitsKeys) this.status.value = { phase: "locked", documentCount: 0 };
   }
 
@@ -80,7 +96,7 @@ export class DatabaseCore {
     this.#assertUnlocked();
     const key = branchName === undefined ? id : `${id} ${branchName}`;
     const lease = await this.#docs.acquire(key, async () => {
-      const core = new DocCore(this.#session, { id, branchName, shape: this.place.shape });
+      const core = new DocCore(this.session, { id, branchName, shape: this.place.shape });
       await core.open(async (run) => this.call(run), this.subscription);
       return core;
     });
@@ -112,11 +128,18 @@ export class DatabaseCore {
 
   /** Make a live query; it belongs to one handle. */
   query<T extends object>(definition: QueryDefinition): Query<T> {
-    const query = new QueryCore(this.#session, this.subscription, definition);
-    this.#queries.add(query);
-    if (this.#awaitsKeys) query.fail(new CofferError("access/locked"));
-    else query.open();
-    return createQuery<T>(query, () => this.#closeQuery(query));
+    const query = new QueryCore(this.session, this.subscription, definition);
+    return createQuery<T>(query, this.watch(query));
+  }
+
+  /** Open what is watched, until the release. */
+  watch(watched: Watched): Release {
+    this.#watched.add(watched);
+    if (this.#awaitsKeys) watched.fail(new CofferError("access/locked"));
+    else watched.open();
+    return () => {
+      if (this.#watched.delete(watched)) watched.dispose();
+    };
   }
 
   /** Hear of changes; the worker tells of them as long as anybody does. */
@@ -138,18 +161,19 @@ export class DatabaseCore {
 
   /** Close all of it, after the drafts that are under way. */
   async close(): Promise<void> {
-    for (const query of this.#queries) this.#closeQuery(query);
+    for (const watched of this.#watched) watched.dispose();
+    this.#watched.clear();
     this.#listeners.clear();
     await Promise.allSettled([...this.#docs.live].map(async (doc) => doc.close()));
     this.#unlisten();
     this.status.value = { ...this.status.peek(), phase: "closed" };
-    await this.#session.call((api) => api.closeDatabase(this.subscription));
+    await this.session.call((api) => api.closeDatabase(this.subscription));
   }
 
   /** Call the worker about this database. */
   async call<T>(run: WorkerCall<T>, does?: "stores"): Promise<T> {
     // It may wait for a new worker, of which it is not yet known whether it has the keys.
-    return this.#session.call(async (api) => {
+    return this.session.call(async (api) => {
       this.#assertUnlocked();
       return run(api);
     }, does);
@@ -164,7 +188,7 @@ export class DatabaseCore {
 
   /** A restart asks by itself; what else fails would fail the database as well. */
   #askForChanges(isOn: boolean): void {
-    inBackground(this.#session.call((api) => api.listenChanges(this.subscription, isOn)));
+    inBackground(this.session.call((api) => api.listenChanges(this.subscription, isOn)));
   }
 
   /** One listener's failure is the page's to hear of, and no other's concern. */
@@ -177,10 +201,6 @@ export class DatabaseCore {
 
   #assertUnlocked(): void {
     if (this.#awaitsKeys) throw new CofferError("access/locked");
-  }
-
-  #closeQuery(query: QueryCore): void {
-    if (this.#queries.delete(query)) query.dispose();
   }
 }
 
@@ -203,6 +223,7 @@ export function createDatabase<T extends object>({ shared, use, release }: Lease
     "purgeDocHistory",
     "iterateChangesSince",
     "iterateDocumentHistory",
+    "search",
   ]);
   return {
     ...(others as unknown as Pick<Database<T>, keyof typeof others>),

@@ -42,3 +42,4 @@ export {
   revokeUser,
 } from "./people.ts";
 export { createShape } from "./schema.ts";
+export { search } from "./search.ts";

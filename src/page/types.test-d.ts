@@ -12,6 +12,8 @@ import {
   type Database,
   type Doc,
   type QueryRow,
+  type Search,
+  type SearchHit,
   type StandardSchema,
   type Tenant,
 } from "../index.ts";
@@ -92,5 +94,16 @@ describe("the public types", () => {
     live.update({ sort: [{ field: "due", order: "up" }] });
     // @ts-expect-error a function cannot cross
     live.update({ filter: (row: Contact) => row.name === "" });
+  });
+
+  it("know what a search finds, and how it may be asked", () => {
+    const found = db.search("ada", { fuzzy: true, prefix: "last", filter: eq("name", "x"), highlight: true });
+    expectTypeOf(found).resolves.toEqualTypeOf<Search<Contact>>();
+    expectTypeOf<Search<Contact>["hits"]["value"]>().toEqualTypeOf<readonly SearchHit<Contact>[]>();
+    expectTypeOf<SearchHit<Contact>["data"]>().toEqualTypeOf<QueryRow<Contact>["data"]>();
+    // @ts-expect-error more than two letters wrong
+    void db.search("ada", { fuzzy: 3 });
+    // @ts-expect-error a function cannot cross
+    void db.search("ada", { filter: () => true });
   });
 });

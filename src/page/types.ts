@@ -7,6 +7,7 @@ import type { DocData, Draft, Mark, Patch, Path } from "../draft/index.ts";
 import type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
 import type { Directory } from "./directory-types.ts";
 import type { Query, QueryDefinition } from "./query-types.ts";
+import type { Search, SearchOptions } from "./search-types.ts";
 import type { OpenDatabaseOptions } from "./shape-types.ts";
 
 export type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
@@ -19,6 +20,7 @@ export type {
   QueryGrouping,
   QueryRow,
 } from "./query-types.ts";
+export type { Search, SearchHit, SearchMark, SearchOptions, SearchStatus } from "./search-types.ts";
 export type { Migration, OpenDatabaseOptions, StandardResult, StandardSchema } from "./shape-types.ts";
 
 export interface OpenCofferOptions {
@@ -316,6 +318,11 @@ export interface Database<T extends object = Record<string, unknown>> {
   purgeDocHistory(id: string): Promise<void>;
   /** `S`: what rows show, where `select` says so */
   query<S extends object = T>(definition?: QueryDefinition): Query<S>;
+  /**
+   * Search the text of all documents: each word must occur in a hit, whatever its case and diacritics. The first search of a database
+   * begins to index it, which `status` tells; the index is kept, sealed, and follows every change.
+   */
+  search(text: string, options?: SearchOptions): Promise<Search<T>>;
   dispose(): void;
   [Symbol.dispose](): void;
 }

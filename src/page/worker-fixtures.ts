@@ -116,16 +116,20 @@ export interface FakeWorld {
   write(docId: string, change: Record<string, unknown>): void;
   emit(events: readonly WorkerEvent[]): void;
   emitQuery(order: readonly string[], changed: readonly SummaryRow[]): void;
+  emitSearch(news: Pick<SearchEvent, "status" | "order" | "scores" | "changed">): void;
   emitTenant(session?: { tenantId: string; opaque: unknown } | null): void;
   /** the worker dies: silently, with its lock or with an error event */
   kill(how: "silent" | "lock" | "error"): void;
   refuseToStart: boolean;
 }
 
+type SearchEvent = Extract<WorkerEvent, { readonly kind: "search" }>;
+
 interface Running {
   readonly docSubscriptions: Map<number, Told>;
   readonly listening: Set<number>;
   readonly querySubscriptions: Map<number, QueryMessage>;
+  readonly searchSubscriptions: Set<number>;
   readonly worker: MessagePort;
   lifeLock: string;
   onError: () => void;
@@ -176,6 +180,10 @@ export function createWorld(): FakeWorld {
         world.emit([{ kind: "query", subscription, ...told }]);
       }
     },
+    emitSearch(news) {
+      for (const subscription of running?.searchSubscriptions ?? [])
+        world.emit([{ kind: "search", subscription, total: news.order.length, ...news }]);
+    },
     emitTenant: (session) =>
       world.emit([
         {
@@ -202,6 +210,7 @@ export function createWorld(): FakeWorld {
       docSubscriptions: new Map(),
       listening: new Set(),
       querySubscriptions: new Map(),
+      searchSubscriptions: new Set(),
       worker: port2 as unknown as MessagePort,
       lifeLock: "",
       onError: () => undefined,
@@ -317,6 +326,7 @@ function createFakeApi(world: FakeWorld, own: Running): Partial<WorkerApi> {
     own.docSubscriptions.delete(subscription);
     own.listening.delete(subscription);
     own.querySubscriptions.delete(subscription);
+    own.searchSubscriptions.delete(subscription);
   };
   return {
     ping: async () => undefined,
@@ -388,6 +398,12 @@ function createFakeApi(world: FakeWorld, own: Running): Partial<WorkerApi> {
       own.querySubscriptions.set(subscription, query);
     },
     closeQuery: close,
+    openSearch: async (_database, _message, subscription) => {
+      own.searchSubscriptions.add(subscription);
+      world.open.add(subscription);
+    },
+    updateSearch: async () => undefined,
+    closeSearch: close,
   };
 }
 

@@ -132,11 +132,16 @@ export class TextIndex<Id extends string> {
     return { found, isMatch: (term) => isForm(words, this.#terms.get(term)) };
   }
 
-  /** Segments that changed since they were last taken: with their documents, or without any when they are empty. */
-  takeDirty(): readonly { readonly segment: number; readonly docs: readonly SegmentDoc<Id>[] }[] {
+  /** Segments that changed since they were last taken. */
+  takeDirty(): readonly number[] {
     const segments = [...this.#dirty].sort((a, b) => a - b);
     this.#dirty.clear();
-    return segments.map((segment) => ({ segment, docs: this.#read(segment) }));
+    return segments;
+  }
+
+  /** They were not kept after all: they count as changed still. */
+  markDirty(segments: readonly number[]): void {
+    for (const segment of segments) this.#dirty.add(segment);
   }
 
   /** What is kept is not what is here: all of it counts as changed. */
@@ -146,10 +151,6 @@ export class TextIndex<Id extends string> {
 
   get isDirty(): boolean {
     return this.#dirty.size > 0;
-  }
-
-  get segmentCount(): number {
-    return this.#segments.length;
   }
 
   /** Take in a segment as it was kept. Documents that are here already stay as they are, and so it counts as changed. */
@@ -247,7 +248,8 @@ export class TextIndex<Id extends string> {
     return number;
   }
 
-  #read(segment: number): readonly SegmentDoc<Id>[] {
+  /** The documents of a segment, to be kept. */
+  segment(segment: number): readonly SegmentDoc<Id>[] {
     const docs = [...(this.#segments[segment] ?? [])];
     return docs.map(({ id, slot, stamp, terms }) => {
       const counts = new Map<string, Map<string, number>>();

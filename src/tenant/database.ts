@@ -224,6 +224,7 @@ export class DatabaseSession {
       store: core.store,
       catalog: this.catalog,
       findKey: (name) => core.findKey(name),
+      codec: core.world.codec,
       loadEngine: core.world.loadEngine,
       snapshots: this.#snapshots,
       onSnapshotDue: this.#onSnapshotDue,

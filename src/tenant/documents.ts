@@ -8,10 +8,11 @@
  */
 import { CofferError, type DocId, type EntryHash, type Release } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
-import type { DocChange, DocEngine, OpenDoc } from "../doc/index.ts";
+import type { ChangeCodec, DocChange, DocEngine, OpenDoc } from "../doc/index.ts";
 import {
   openEntry,
   parseCommit,
+  type Commit,
   type CommitVerdict,
   type ContentKey,
   type KeyName,
@@ -38,6 +39,7 @@ export interface DocumentsOptions {
   readonly store: Store;
   readonly catalog: Catalog;
   readonly findKey: (name: KeyName) => ContentKey | undefined;
+  readonly codec: ChangeCodec;
   readonly loadEngine: () => Promise<DocEngine>;
   readonly snapshots: LocalSnapshots;
   /** A document was opened that {@link Documents.takeSnapshots} would give. */
@@ -83,6 +85,26 @@ export class Documents {
     this.#keep(name, doc, sizeBytes);
     if (line === "main" && this.#isDue(docId)) this.#options.onSnapshotDue();
     return doc;
+  }
+
+  /**
+   * What a document holds as it stands, whole, without keeping it open; a document of one entry needs no Automerge.
+   *
+   * @throws `doc/missing`, `entry/corrupt`, `key/missing`
+   */
+  async readValue(docId: DocId): Promise<OpenDoc["value"]> {
+    const entry = this.#options.catalog.get(docId);
+    if (entry === undefined) throw new CofferError("doc/missing", { docId });
+    const held = this.#open.get(docId);
+    if (held !== undefined) return held.value;
+    const entries = entriesOf(entry, "main");
+    const [first] = entries.length === 1 ? await this.readChanges(docId, entries) : [];
+    const value = first && this.#options.codec.decodeCreate(first);
+    if (value !== undefined) return value;
+    const { doc } = (await this.#loadKept(entry, entries)) ?? (await this.#loadWhole(docId, "main", entries));
+    const read = doc.value;
+    doc.close();
+    return read;
   }
 
   async #loadWhole(docId: DocId, line: Line, entries: readonly AcceptedEntry[]): Promise<Loaded> {
@@ -238,31 +260,33 @@ export class Documents {
 
   /** The changes of accepted entries, read from the log and opened. @throws `entry/corrupt`, `key/missing` */
   async readChanges(docId: DocId, entries: readonly AcceptedEntry[]): Promise<readonly DocChange[]> {
-    const { store } = this.#options;
-    const engine = await this.#options.loadEngine();
+    const { codec, crypto, findKey, store } = this.#options;
     const positions = [...new Set(entries.map((entry) => entry.position))];
     const records = new Map((await store.readRecords(positions)).map((record) => [record.position, record]));
-    const { crypto } = this.#options;
     const commits = new Map<number, CommitVerdict>();
     for (const [position, { bytes }] of records) commits.set(position, parseCommit(crypto, bytes));
     const plaintexts = await Promise.all(
-      entries.map((entry) => this.#openEntry(commits.get(entry.position), entry)),
+      entries.map(async (entry) => {
+        const commit = entryCommit(commits.get(entry.position), entry);
+        return plaintextOf(await openEntry(crypto, commit, entry.entryIndex, findKey));
+      }),
     );
     return plaintexts.map((plaintext) => {
-      const verdict = engine.parseChange(plaintext);
+      const verdict = codec.parseChange(plaintext);
       if (verdict.kind !== "change") throw new CofferError("entry/corrupt", { docId });
       return verdict.change;
     });
   }
+}
 
-  async #openEntry(parsed: CommitVerdict | undefined, entry: AcceptedEntry): Promise<Uint8Array> {
-    const { crypto, findKey } = this.#options;
-    if (parsed?.kind !== "verified") throw new CofferError("entry/corrupt", { position: entry.position });
-    if (parsed.commit.entries[entry.entryIndex]?.entryHash !== entry.entryHash) {
-      throw new CofferError("entry/corrupt", { position: entry.position });
-    }
-    return plaintextOf(await openEntry(crypto, parsed.commit, entry.entryIndex, findKey));
-  }
+/** The commit that an accepted entry is read from. @throws `entry/corrupt` */
+function entryCommit(
+  parsed: CommitVerdict | undefined,
+  { entryHash, entryIndex, position }: AcceptedEntry,
+): Commit {
+  if (parsed?.kind !== "verified" || parsed.commit.entries[entryIndex]?.entryHash !== entryHash)
+    throw new CofferError("entry/corrupt", { position });
+  return parsed.commit;
 }
 
 interface Loaded {

@@ -12,6 +12,7 @@ import type { TenantCore } from "./core.ts";
 import type { DatabaseSession } from "./database.ts";
 import { listPurged, noteErased, readPurged, setPurged } from "./purge.ts";
 import type { TenantSession } from "./session.ts";
+import { TextPages } from "./text-pages.ts";
 
 const page = { maxCount: 64, maxBytes: 4 * 1024 * 1024 } as const;
 
@@ -36,6 +37,8 @@ export async function erasePurged(core: TenantCore): Promise<void> {
     if (last === undefined) break;
     after = last;
   }
+  for (const { dbId, docId } of rows.slice(erasedCount))
+    await (await TextPages.open(core, dbId)).purge(docId);
   setPurged(core, await noteErased(core, rows.length));
 }
 

@@ -39,6 +39,7 @@ export { listKept, provesIdentity } from "./kept-session.ts";
 export { purgeDocument } from "./erasing.ts";
 export { createKey } from "./named-keys.ts";
 export { isBranchName } from "./note.ts";
+export type { SearchDefinition } from "./live-search.ts";
 export { Restore } from "./restore.ts";
 export { Serial } from "./serial.ts";
 export { TenantSession, type SessionOptions } from "./session.ts";

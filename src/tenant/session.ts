@@ -38,9 +38,16 @@ import { slotNames } from "./slots.ts";
 import { readDerived, type DerivedSlots } from "./persistence.ts";
 import { RowFeeds } from "./row-feed.ts";
 import { describeTenant } from "./snapshot.ts";
+import { Searches } from "./searches.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 const maxAlarms = 200;
+
+/** What an unlocked tenant goes by: the log, and what other tabs write beside it. */
+interface Followed {
+  readonly follower: Follower;
+  readonly unshare: Release;
+}
 
 export interface SessionOptions {
   readonly world: TenantWorld;
@@ -56,6 +63,7 @@ export class TenantSession {
   readonly subscriptions: Subscriptions;
   /** the rows of its databases, for queries, views and search */
   readonly rows: RowFeeds;
+  readonly searches: Searches;
   /** which documents changed, for who listens */
   readonly news: ChangeNews;
   /** locking and unlocking */
@@ -63,9 +71,7 @@ export class TenantSession {
   readonly #options: SessionOptions;
   readonly #databases = new Map<DbId, DatabaseSession>();
   #alarms: AlarmEvent[] = [];
-  #follower: Follower | undefined;
-  /** ends the following of what other tabs write beside the log */
-  #sharing: Release = () => undefined;
+  #followed: Followed | undefined;
   #isTelling = false;
 
   constructor(options: SessionOptions, core: TenantCore) {
@@ -76,6 +82,12 @@ export class TenantSession {
       serial: core.serial,
       exclusive: (step) => this.exclusive(step),
       rows: this.rows,
+    });
+    this.searches = new Searches({
+      env: core.world.env,
+      rows: this.rows,
+      emit: options.emit,
+      exclusive: (step) => this.exclusive(step),
     });
     this.news = new ChangeNews(core.world.env, options.emit);
     this.links = new Links(core, {
@@ -129,6 +141,7 @@ export class TenantSession {
   #tellLocked(): void {
     const { tenantId } = this.core;
     this.subscriptions.reset(true);
+    this.searches.lock();
     this.#options.emit({ kind: "tenant", tenantId, snapshot: this.snapshot(), session: null });
   }
 
@@ -154,10 +167,10 @@ export class TenantSession {
   }
 
   async #drop(): Promise<void> {
-    this.#sharing();
+    this.#followed?.unshare();
     this.rows.stop();
-    await this.#follower?.close();
-    this.#follower = undefined;
+    await this.#followed?.follower.close();
+    this.#followed = undefined;
     await this.core.serial.run(async () => {
       this.core.unlocked = undefined;
       this.core.dropWriters();
@@ -175,7 +188,7 @@ export class TenantSession {
   exclusive<T>(step: () => Promise<T>): Promise<T> {
     return this.core.serial.run(async () => {
       // Until the directory and the pages are loaded a commit would name no directory head, and nobody else would take it.
-      if (this.core.unlocked === undefined || this.#follower === undefined)
+      if (this.core.unlocked === undefined || this.#followed === undefined)
         throw new CofferError("access/locked");
       return step();
     });
@@ -183,27 +196,28 @@ export class TenantSession {
 
   /** Judge what the log holds now, to its end. */
   async catchUp(): Promise<void> {
-    await this.#follower?.catchUp();
+    await this.#followed?.follower.catchUp();
   }
 
   /** As {@link catchUp}, where there is something to judge. */
   async settle(): Promise<void> {
-    await this.#follower?.settle();
+    await this.#followed?.follower.settle();
   }
 
   /** Judge again what waits: a key came, or documents are gone. */
   async recheck(): Promise<void> {
-    await this.#follower?.recheck();
+    await this.#followed?.follower.recheck();
   }
 
   /** Everything in the log up to here was judged. */
   get judgedTo(): number {
-    return this.#follower?.judgedTo ?? 0;
+    return this.#followed?.follower.judgedTo ?? 0;
   }
 
   close(): Promise<void> {
     return this.access.close(async () => {
       await this.links.close();
+      this.searches.end();
       this.rows.close();
       this.subscriptions.close();
       this.news.close();
@@ -246,9 +260,9 @@ export class TenantSession {
         (docIds, isLocal) => {
           this.subscriptions.changed(created, docIds);
           this.news.note(created, docIds, isLocal);
-          this.#follower?.scheduleFlush();
+          this.#followed?.follower.scheduleFlush();
         },
-        () => this.#follower?.scheduleFlush(),
+        () => this.#followed?.follower.scheduleFlush(),
       );
       database = created;
       this.#databases.set(dbId, database);
@@ -275,8 +289,8 @@ export class TenantSession {
       onEquivocation: (row) => this.alarm("equivocation", `${row.author} ${row.commitHash}`),
       onProgress: () => this.touch(),
     };
-    this.#follower = await Follower.open(this.core, hooks, derived);
-    this.#sharing = followSharedSlots(this.core, {
+    const follower = await Follower.open(this.core, hooks, derived);
+    const unshare = followSharedSlots(this.core, {
       onKeys: () => {
         this.touch();
         void this.recheck();
@@ -286,8 +300,10 @@ export class TenantSession {
         void this.recheck();
       },
     });
+    this.#followed = { follower, unshare };
     this.rows.start();
-    void this.#follower.catchUp().then(() => {
+    this.searches.unlock();
+    void follower.catchUp().then(() => {
       this.core.world.prepareEngine();
       return this.subscriptions.refresh();
     });

@@ -10,6 +10,7 @@
  * | `links`, `device/…` | servers and the device's sync-only key, see sync/link-slots.ts |
  * | `imported/…` | keys and names that a backup brought, until the next unlocking, see imported-keys.ts |
  * | `derived/…` | ledger and catalogs, see persistence.ts |
+ * | `text/…` | the words of databases that were searched, see text-pages.ts |
  *
  * Names, version 2
  *

@@ -1,0 +1,73 @@
+/** The calls about full text. */
+import { CofferError } from "../src/std/index.ts";
+import { searchLimits } from "../src/search/index.ts";
+import type { SearchDefinition } from "../src/tenant/index.ts";
+import type { WorkerApi } from "./api.ts";
+import type { WorkerHost } from "./host.ts";
+import { readFields, readNatural, readQuery, readText } from "./page-messages.ts";
+
+type SearchCalls = Pick<WorkerApi, "openSearch" | "updateSearch" | "closeSearch">;
+
+const prefixes = ["none", "last", "all"] as const;
+const edits = [0, 1, 2, "auto"] as const;
+const maxHits = 1_000;
+
+/** Answer the calls about full text. */
+export function searchCalls(host: WorkerHost): SearchCalls {
+  return {
+    async openSearch(database, given, subscription) {
+      const { session, database: source, shape } = host.database(database);
+      const message = readSearch(given);
+      readNatural(subscription, "subscription");
+      host.watched.set(subscription, session);
+      session.searches.open(subscription, source, { message, shape });
+    },
+
+    async updateSearch(subscription, given) {
+      host.watched.get(subscription)?.searches.update(subscription, readSearch(given));
+    },
+
+    async closeSearch(subscription) {
+      host.watched.get(subscription)?.searches.close(subscription);
+      host.watched.delete(subscription);
+    },
+  };
+}
+
+/** Read a search of the page. Of a text that is too long the rest is left out. @throws `input/invalid` with `at`, `input/too-large` */
+function readSearch(message: unknown): SearchDefinition {
+  const { fields, filter, fuzzy, highlight, limit, locale, offset, prefix, sort, text, ...others } =
+    readFields(message, "search");
+  const [other] = Object.keys(others);
+  if (other !== undefined) invalid(other);
+  if (typeof text !== "string") invalid("text");
+  if (typeof highlight !== "boolean") invalid("highlight");
+  const query = readQuery({ filter, sort, locale, limit, offset });
+  return {
+    filter: query.filter,
+    sort: query.sort,
+    locale: query.locale,
+    offset: query.offset,
+    highlight,
+    text: text.slice(0, searchLimits.textUnits),
+    fields: fields === undefined ? undefined : readFieldNames(fields),
+    prefix: readOne(prefix, "prefix", prefixes),
+    fuzzy: readOne(fuzzy, "fuzzy", edits),
+    limit: Math.min(query.limit ?? invalid("limit"), maxHits),
+  };
+}
+
+function readFieldNames(fields: unknown): readonly string[] {
+  if (!Array.isArray(fields)) invalid("fields");
+  if (fields.length > searchLimits.fields) throw new CofferError("input/too-large", { at: "fields" });
+  return Array.from<unknown>(fields).map((name, index) => readText(name, `fields.${index}`));
+}
+
+function readOne<const T>(value: unknown, at: string, allowed: readonly T[]): T {
+  const found = allowed.find((one) => one === value);
+  return found === undefined ? invalid(at) : found;
+}
+
+function invalid(at: string): never {
+  throw new CofferError("input/invalid", { at });
+}
