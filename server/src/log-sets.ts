@@ -22,7 +22,7 @@ interface Known {
   readonly seqByHash: Map<string, number>;
 }
 
-/** Of all cached sets together: about 250 bytes each. */
+/** Of all cached sets together: some hundred bytes each. */
 const maxItems = 500_000;
 const pageRows = 50_000;
 
