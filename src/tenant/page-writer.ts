@@ -1,13 +1,15 @@
 /**
- * Writes what is derived from the log back into the store: one thread of the device at a time, the one that holds the lock. Edits wait
- * for the encoding only; sealing and writing go on beside them.
+ * Writes what is derived from the log back into the store: one thread of the device at a time, the one that holds the lock. It waits
+ * until writing has gone quiet: nothing is encoded, packed and sealed in the midst of an import, and no page more often than it must.
+ * Edits wait for the encoding only; sealing and writing go on beside them.
  */
 import type { Release } from "../std/index.ts";
 import type { TenantCore } from "./core.ts";
 import type { Persistence } from "./persistence.ts";
 
-/** Pages are written this long after something changed; while it keeps changing, less and less often. */
-const flushAfterMs = 400;
+/** Pages are written once nothing has changed for so long, */
+const quietMs = 400;
+/** and so long after the first change at the latest. */
 const flushAtMostMs = 6_400;
 
 /** What is written. */
@@ -29,8 +31,9 @@ export class PageWriter {
   #isFirst = true;
   #timer: Release | undefined;
   #flushing: Promise<void> = Promise.resolve();
-  #pauseMs = flushAfterMs;
-  #flushedAtMs = -Infinity;
+  /** the first change that no page has yet, and the last one */
+  #sinceMs = 0;
+  #changedAtMs = 0;
 
   constructor(core: TenantCore, written: WrittenPages) {
     this.#core = core;
@@ -38,15 +41,23 @@ export class PageWriter {
     this.#becomeWriter();
   }
 
-  /** Write what changed, soon. */
+  /** Something changed: write it, soon. */
   schedule(): void {
-    if (!this.#isWriter || this.#ended.signal.aborted || this.#timer !== undefined) return;
+    if (!this.#isWriter || this.#ended.signal.aborted) return;
+    this.#changedAtMs = this.#core.world.env.monotonicMs();
+    if (this.#timer !== undefined) return;
+    this.#sinceMs = this.#changedAtMs;
+    this.#wait(quietMs);
+  }
+
+  #wait(pauseMs: number): void {
     const { env } = this.#core.world;
-    const isBusy = env.monotonicMs() - this.#flushedAtMs < this.#pauseMs;
-    this.#pauseMs = isBusy ? Math.min(2 * this.#pauseMs, flushAtMostMs) : flushAfterMs;
-    this.#timer = env.setTimer(this.#pauseMs, () => {
+    this.#timer = env.setTimer(pauseMs, () => {
       this.#timer = undefined;
-      void this.#flush();
+      const nowMs = env.monotonicMs();
+      const dueMs = Math.min(this.#changedAtMs + quietMs, this.#sinceMs + flushAtMostMs);
+      if (nowMs < dueMs) this.#wait(dueMs - nowMs);
+      else void this.#flush();
     });
   }
 
@@ -90,7 +101,6 @@ export class PageWriter {
         // Pages are derived: a failed write costs a slower opening, and the next one writes them all.
         this.#isFirst = true;
       }
-      this.#flushedAtMs = this.#core.world.env.monotonicMs();
     });
     return this.#flushing;
   }
