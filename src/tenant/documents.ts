@@ -20,7 +20,7 @@ import {
 } from "../entry/index.ts";
 import type { Store } from "../store/index.ts";
 import { branchOf, entriesOfLine, lineHeads, lineOf, type Line } from "./branches.ts";
-import type { AcceptedEntry, Catalog, CatalogDoc } from "./catalog.ts";
+import type { AcceptedEntry, Catalog, CatalogDoc, Summary } from "./catalog.ts";
 import { entriesBehind, isSnapshotDue, type LocalSnapshot, type LocalSnapshots } from "./local-snapshots.ts";
 
 /** Handles are freed beyond so many, and beyond so much memory. */
@@ -80,7 +80,10 @@ export class Documents {
     if (entry === undefined) throw new CofferError("doc/missing", { docId });
     const entries = entriesOf(entry, line).filter(({ entryHash }) => !without.has(entryHash));
     if (entries.length === 0 && without.size === 0) throw new CofferError("doc/missing", { docId });
-    const kept = line === "main" ? await this.#loadKept(entry, entries) : undefined;
+    const kept =
+      line === "main"
+        ? ((await this.#loadWritten(entry, entries)) ?? (await this.#loadKept(entry, entries)))
+        : undefined;
     const { doc, sizeBytes } = kept ?? (await this.#loadWhole(docId, line, entries));
     this.#keep(name, doc, sizeBytes);
     if (line === "main" && this.#isDue(docId)) this.#options.onSnapshotDue();
@@ -115,6 +118,24 @@ export class Documents {
       return { doc, sizeBytes: sizeOf(changes) };
     doc.close();
     throw new CofferError("entry/corrupt", { docId });
+  }
+
+  /**
+   * A document that was created and never edited, from what the catalog shows of it: its change is written once more, and is the one
+   * that was accepted when it has that hash. The log is not read for it. `undefined` for any other document.
+   */
+  async #loadWritten(
+    { docId, summary }: CatalogDoc,
+    [created, ...edits]: readonly AcceptedEntry[],
+  ): Promise<Loaded | undefined> {
+    if (created === undefined || edits.length > 0 || !this.#options.catalog.isRead(docId)) return undefined;
+    const engine = await this.#options.loadEngine();
+    const change = summary?.isWhole === true ? writeAgain(engine, summary.value, created) : undefined;
+    if (change === undefined) return undefined;
+    const doc = engine.createDoc();
+    if (doc.applyChanges([change]).applied.length === 1) return { doc, sizeBytes: change.bytes.length };
+    doc.close();
+    return undefined;
   }
 
   /** From the snapshot of this device and the entries behind it; `undefined` when there is none that fits. */
@@ -293,6 +314,20 @@ interface Loaded {
   readonly doc: OpenDoc;
   /** what it was read from */
   readonly sizeBytes: number;
+}
+
+/** The first change of a document from its plain value; `undefined` when that is not the change that was accepted. */
+function writeAgain(
+  codec: ChangeCodec,
+  value: Summary["value"],
+  { actor, atMs, changeHash }: AcceptedEntry,
+): DocChange | undefined {
+  // Automerge keeps whole seconds, and a change is written a little before its commit.
+  for (const timeMs of [atMs, atMs - 1000]) {
+    const { change } = codec.encodeCreate({ value, actor, timeMs });
+    if (change.hash === changeHash) return change;
+  }
+  return undefined;
 }
 
 function sizeOf(changes: readonly DocChange[]): number {
