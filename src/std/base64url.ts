@@ -3,12 +3,18 @@ const codeOfValue = Uint8Array.from(alphabet, (digit) => digit.charCodeAt(0));
 const valueOfCode = new Int8Array(128).fill(-1);
 for (let i = 0; i < alphabet.length; i++) valueOfCode[alphabet.charCodeAt(i)] = i;
 
+/** Browsers write it themselves, twice as fast and more; not all of them do yet. */
+const platform: { readonly toBase64?: (this: Uint8Array, options: object) => string } =
+  Uint8Array.prototype as object;
+const urlForm = { alphabet: "base64url", omitPadding: true };
+
 /**
  * Write bytes as base64url without padding.
  *
  * @see RFC 4648 §5
  */
 export function bytesToBase64url(bytes: Uint8Array): string {
+  if (platform.toBase64 !== undefined) return platform.toBase64.call(bytes, urlForm);
   let text = "";
   for (let from = 0; from < bytes.length; from += pieceBytes)
     text += pieceToText(bytes.subarray(from, from + pieceBytes));

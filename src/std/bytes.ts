@@ -53,10 +53,13 @@ export function bytesToUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
+/** Browsers write bytes as text themselves, some five times as fast; not all of them do yet. */
+const platform: { readonly toHex?: (this: Uint8Array) => string } = Uint8Array.prototype as object;
 const hexPairs = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** Write bytes as lower-case hexadecimal digits. */
 export function bytesToHex(bytes: Uint8Array): string {
+  if (platform.toHex !== undefined) return platform.toHex.call(bytes);
   let text = "";
   for (const byte of bytes) text += hexPairs[byte] ?? "";
   return text;
