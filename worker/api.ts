@@ -333,12 +333,13 @@ export interface WorkerApi {
   closeDatabase(subscription: number): Promise<void>;
   /**
    * `database` is the subscription of an open database. One call is at most 512 values: the page cuts and
-   * reports progress.
+   * reports progress. Calls with one `run` are one work: once one of them failed, none behind it is stored, so that
+   * the page can have several under way.
    */
   createDocuments(
     database: number,
     values: readonly DraftValue[],
-    options?: { readonly keyName: string },
+    options?: { readonly keyName?: string; readonly run?: number },
   ): Promise<readonly string[]>;
   documentIds(database: number): Promise<readonly string[]>;
   openDocument(database: number, docId: string, subscription: number, branch?: string): Promise<DocSnapshot>;

@@ -13,10 +13,10 @@ import { requireDocId, type WorkerHost } from "./host.ts";
 import {
   readBulkDrafts,
   readCount,
+  readCreation,
   readCursor,
   readDocIds,
   readDurability,
-  readFields,
   readText,
   readValues,
 } from "./page-messages.ts";
@@ -38,11 +38,10 @@ export function bulkCalls(host: WorkerHost): BulkCalls {
   return {
     async createDocuments(subscription, values, options) {
       const { session, database, shape } = host.database(subscription);
-      const keyName =
-        options === undefined ? undefined : readText(readFields(options, "options")["keyName"], "keyName");
+      const { keyName, run } = options === undefined ? {} : readCreation(options);
       const read = readValues(values);
       const complete = shape === undefined ? read : read.map((value) => shape.complete(value));
-      return session.exclusive(() => database.create(complete, keyName));
+      return database.create({ values: complete, keyName, run }, (step) => session.exclusive(step));
     },
 
     async documentIds(subscription) {

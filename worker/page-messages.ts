@@ -189,6 +189,18 @@ export function readDurationMs(message: unknown, at: string): number {
   return typeof message === "number" && Number.isSafeInteger(message) ? Math.max(message, -1) : invalid(at);
 }
 
+/** Read how documents are to be created. @throws `input/invalid` with `at` */
+export function readCreation(message: unknown): {
+  readonly keyName: string | undefined;
+  readonly run: number | undefined;
+} {
+  const { keyName, run } = readFields(message, "options");
+  return {
+    keyName: keyName === undefined ? undefined : readText(keyName, "keyName"),
+    run: run === undefined ? undefined : readNatural(run, "run"),
+  };
+}
+
 /** Read the name of a branch. @throws `input/invalid` with `at` */
 export function readBranchName(message: unknown, at: string): string {
   return isBranchName(message) ? message : invalid(at);

@@ -12,8 +12,12 @@ const limits = { values: 512, sizeBytes: 1024 * 1024, drafts: 64 } as const;
 
 type Step = { readonly doneCount: number; readonly totalCount: number };
 
+/** So many calls are under way at once, so that the worker always has the next one when it is through with one. */
+const callsAtOnce = 2;
+let runCount = 0;
+
 /**
- * Store values in order, call by call.
+ * Store values in order, call by call. What can be aborted waits for each call before the next is sent.
  *
  * @returns the ids in the order of the values
  * @throws whatever stopped it, with `doneCount` documents stored before; `input/…` also with the `index` of
@@ -25,16 +29,43 @@ export async function createDocuments(
   options: CreateOptions = {},
 ): Promise<readonly string[]> {
   const ids: string[] = [];
+  const underWay: { readonly count: number; readonly stored: Promise<readonly string[]> }[] = [];
+  const atOnce = options.signal === undefined ? callsAtOnce : 1;
+  const run = ++runCount;
+  let sentCount = 0;
   let takeChunk = (): readonly DraftValue[] => encodeChunk(core, values, 0);
-  await inSteps(core, values.length, options, async (doneCount) => {
-    const chunk = takeChunk();
-    const stored = await core.call((api) => {
-      const storing = api.createDocuments(core.subscription, chunk);
-      takeChunk = encodeAhead(core, values, doneCount + chunk.length);
-      return storing;
-    }, "stores");
-    ids.push(...stored);
-    return chunk.length;
+  /** Resolves once the message is posted, and the next one encoded. */
+  const send = async (): Promise<void> => {
+    let post: () => void = () => undefined;
+    const posted = new Promise<void>((resolve) => {
+      post = resolve;
+    });
+    let count = 0;
+    const storing = async (): Promise<readonly string[]> => {
+      const chunk = takeChunk();
+      count = chunk.length;
+      sentCount += count;
+      return core.call((api) => {
+        const stored = api.createDocuments(core.subscription, chunk, { run });
+        takeChunk = encodeAhead(core, values, sentCount);
+        post();
+        return stored;
+      }, "stores");
+    };
+    const stored = storing();
+    // What cannot be sent is told when what was sent before is seen to; nothing is sent behind it.
+    stored.catch(() => {
+      sentCount = values.length;
+      post();
+    });
+    underWay.push({ count, stored });
+    await posted;
+  };
+  await inSteps(core, values.length, options, async () => {
+    while (underWay.length < atOnce && sentCount < values.length) await send();
+    const [next] = underWay.splice(0, 1);
+    ids.push(...((await next?.stored) ?? []));
+    return next?.count ?? 0;
   });
   return ids;
 }

@@ -9,8 +9,10 @@
  * Guarantees
  * - K1 documents are in the order of their values, in the log, in the catalog, and in what is told
  * - K2 it ends when nothing of it is in flight; after a write that failed nothing that was begun later is stored
+ *
+ * What comes next need not wait for the end: see creation-queue.ts.
  */
-import { assert, type DocId } from "../std/index.ts";
+import { assert, CofferError, type DocId } from "../std/index.ts";
 import { summarizeValue, type DocChange } from "../doc/index.ts";
 import type { DraftValue } from "../draft/index.ts";
 import {
@@ -46,12 +48,21 @@ interface Batch {
   sizeBytes: number;
 }
 
-/** Create documents from plain values, sealed under a key, packed into commits. Resolves when all are durable. */
-export async function createDocuments(
+/** Documents that are sealed, and on their way into the log. */
+export interface BegunDocuments {
+  /** their ids, once all are durable */
+  readonly stored: Promise<readonly DocId[]>;
+}
+
+/**
+ * Create documents from plain values, sealed under a key, packed into commits. Resolves when the last commit is sealed; `isOver` is asked
+ * before each: whoever gave it wants nothing more to be stored.
+ */
+export async function beginDocuments(
   room: CreatingRoom,
   values: readonly DraftValue[],
-  key: ContentKey,
-): Promise<readonly DocId[]> {
+  { key, isOver }: { readonly key: ContentKey; readonly isOver: () => boolean },
+): Promise<BegunDocuments> {
   const { writer } = room;
   const { nonce } = writer;
   const encode = createEncoder(room, key);
@@ -62,10 +73,11 @@ export async function createDocuments(
     storing.push(stored.then((written) => enter(room, written, batch)));
     for (const { docId } of batch.documents) docIds.push(docId);
   };
-  try {
+  // What was begun has failed: it says why.
+  const goesOn = (): boolean => writer.nonce === nonce && !isOver();
+  const seal = async (): Promise<void> => {
     let batch: Batch = { documents: [], drafts: [], sizeBytes: 0 };
     for (const value of values) {
-      // What was begun has failed: it says why.
       if (writer.nonce !== nonce) break;
       const added = encode(value);
       const sizeBytes = sealedSizeBytes(added.draft.plaintext.length);
@@ -73,6 +85,7 @@ export async function createDocuments(
         batch.drafts.length >= entryLimits.entriesPerCommit ||
         batch.sizeBytes + sizeBytes > entryLimits.commitTargetBytes;
       if (isFull && batch.drafts.length > 0) {
+        if (!goesOn()) return;
         await flush(batch);
         batch = { documents: [], drafts: [], sizeBytes: 0 };
       }
@@ -80,13 +93,24 @@ export async function createDocuments(
       batch.drafts.push(added.draft);
       batch.sizeBytes += sizeBytes;
     }
-    if (writer.nonce === nonce && batch.drafts.length > 0) await flush(batch);
-  } finally {
-    await Promise.allSettled(storing);
-  }
-  await Promise.all(storing);
-  assert(docIds.length === values.length, "K2: what was not stored has failed");
-  return docIds;
+    if (goesOn() && batch.drafts.length > 0) await flush(batch);
+  };
+  const sealing = seal();
+  const ending = async (): Promise<readonly DocId[]> => {
+    try {
+      await sealing;
+    } finally {
+      await Promise.allSettled(storing);
+    }
+    await Promise.all(storing);
+    if (docIds.length < values.length) throw new CofferError("aborted");
+    return docIds;
+  };
+  const stored = ending();
+  // Whoever waits for it is told; it need not be listening yet.
+  stored.catch(() => undefined);
+  await sealing.catch(() => undefined);
+  return { stored };
 }
 
 function createEncoder(

@@ -4,12 +4,12 @@
  * Every call runs in the tenant's queue, so that no two of them touch one document at a time.
  */
 import type { DbId, DocId } from "../std/index.ts";
-import type { DraftValue } from "../draft/index.ts";
 import type { DocSnapshot } from "../../worker/api.ts";
 import type { Line } from "./branches.ts";
 import type { Catalog, Summary } from "./catalog.ts";
 import { keyNames, type TenantCore } from "./core.ts";
-import { createDocuments } from "./creating.ts";
+import { beginDocuments, type BegunDocuments } from "./creating.ts";
+import { CreationQueue, type Creation } from "./creation-queue.ts";
 import { absentSnapshot, branchSnapshot, peekBranch, snapshotOf } from "./doc-snapshot.ts";
 import { Documents } from "./documents.ts";
 import { EditDesk, requireDoc } from "./edit-desk.ts";
@@ -44,6 +44,7 @@ export class DatabaseSession {
   readonly #onChange: ChangeListener;
   readonly #onSnapshotDue: () => void;
   readonly #snapshots: LocalSnapshots;
+  readonly #creations = new CreationQueue((creation, isOver) => this.#begin(creation, isOver));
   #documents: Documents;
   #desk: EditDesk;
 
@@ -88,8 +89,18 @@ export class DatabaseSession {
     return [...this.catalog.values()].filter((doc) => !doc.isDeleted).map((doc) => doc.docId);
   }
 
-  /** Create documents from plain values, sealed under a key, packed into commits. Resolves when all are durable. */
-  async create(values: readonly DraftValue[], keyName: string = keyNames.content): Promise<readonly DocId[]> {
+  /** Create documents, each as soon as those that came before it are sealed. `exclusive` runs a step in the tenant's queue. */
+  create(
+    {
+      keyName = keyNames.content,
+      ...creation
+    }: Omit<Creation, "keyName"> & { readonly keyName?: string | undefined },
+    exclusive: (step: () => Promise<void>) => Promise<void>,
+  ): Promise<readonly DocId[]> {
+    return this.#creations.create({ ...creation, keyName }, exclusive);
+  }
+
+  async #begin({ values, keyName }: Creation, isOver: () => boolean): Promise<BegunDocuments> {
     await requireKey(this.#core, keyName);
     const room = {
       core: this.#core,
@@ -97,7 +108,7 @@ export class DatabaseSession {
       writer: this.#writer,
       onCreated: (docIds: readonly DocId[]) => this.#onChange(docIds, true),
     };
-    return createDocuments(room, values, this.#core.currentKey(keyName));
+    return beginDocuments(room, values, { key: this.#core.currentKey(keyName), isOver });
   }
 
   /** What the page shows of a document, when that takes no reading. */

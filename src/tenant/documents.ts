@@ -82,7 +82,7 @@ export class Documents {
     if (entries.length === 0 && without.size === 0) throw new CofferError("doc/missing", { docId });
     const kept =
       line === "main"
-        ? ((await this.#loadWritten(entry, entries)) ?? (await this.#loadKept(entry, entries)))
+        ? ((await loadWritten(this.#options, entry, entries)) ?? (await this.#loadKept(entry, entries)))
         : undefined;
     const { doc, sizeBytes } = kept ?? (await this.#loadWhole(docId, line, entries));
     this.#keep(name, doc, sizeBytes);
@@ -118,24 +118,6 @@ export class Documents {
       return { doc, sizeBytes: sizeOf(changes) };
     doc.close();
     throw new CofferError("entry/corrupt", { docId });
-  }
-
-  /**
-   * A document that was created and never edited, from what the catalog shows of it: its change is written once more, and is the one
-   * that was accepted when it has that hash. The log is not read for it. `undefined` for any other document.
-   */
-  async #loadWritten(
-    { docId, summary }: CatalogDoc,
-    [created, ...edits]: readonly AcceptedEntry[],
-  ): Promise<Loaded | undefined> {
-    if (created === undefined || edits.length > 0 || !this.#options.catalog.isRead(docId)) return undefined;
-    const engine = await this.#options.loadEngine();
-    const change = summary?.isWhole === true ? writeAgain(engine, summary.value, created) : undefined;
-    if (change === undefined) return undefined;
-    const doc = engine.createDoc();
-    if (doc.applyChanges([change]).applied.length === 1) return { doc, sizeBytes: change.bytes.length };
-    doc.close();
-    return undefined;
   }
 
   /** From the snapshot of this device and the entries behind it; `undefined` when there is none that fits. */
@@ -314,6 +296,25 @@ interface Loaded {
   readonly doc: OpenDoc;
   /** what it was read from */
   readonly sizeBytes: number;
+}
+
+/**
+ * A document that was created and never edited, from what the catalog shows of it: its change is written once more, and is the one
+ * that was accepted when it has that hash. The log is not read for it. `undefined` for any other document.
+ */
+async function loadWritten(
+  { catalog, loadEngine }: DocumentsOptions,
+  { docId, summary }: CatalogDoc,
+  [created, ...edits]: readonly AcceptedEntry[],
+): Promise<Loaded | undefined> {
+  if (created === undefined || edits.length > 0 || !catalog.isRead(docId)) return undefined;
+  const engine = await loadEngine();
+  const change = summary?.isWhole === true ? writeAgain(engine, summary.value, created) : undefined;
+  if (change === undefined) return undefined;
+  const doc = engine.createDoc();
+  if (doc.applyChanges([change]).applied.length === 1) return { doc, sizeBytes: change.bytes.length };
+  doc.close();
+  return undefined;
 }
 
 /** The first change of a document from its plain value; `undefined` when that is not the change that was accepted. */
