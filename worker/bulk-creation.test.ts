@@ -82,7 +82,10 @@ describe("bulk creation", () => {
       const doc = newSubscription();
       const edit = async (): Promise<unknown> => {
         const { heads } = await owner.api.openDocument(database, ids[1] ?? "", doc);
-        return owner.api.changeDocument(doc, draft([{ op: "set", path: ["name"], value: "x" }], heads));
+        return owner.api.changeDocument(
+          doc,
+          draft([{ op: "spliceText", path: ["name"], index: 0, remove: 0, insert: "x" }], heads),
+        );
       };
       await expect(edit()).rejects.toThrow("Automerge was loaded");
     } finally {

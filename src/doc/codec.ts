@@ -1,7 +1,9 @@
 import { parseChange } from "./change-chunk.ts";
-import { encodeCreate, tooLarge } from "./create-change.ts";
+import { tooLarge } from "./change-rows.ts";
+import { encodeCreate } from "./create-change.ts";
 import { decodeCreate } from "./decode-create.ts";
 import type { ChangeCodec } from "./doc.ts";
+import { encodeFirstEdit, writeAgain } from "./first-edit.ts";
 
 /** Small changes keep every limit by their size alone; larger ones are judged as a reader will. */
 const plainlyWithinLimitsBytes = 16 * 1024;
@@ -17,6 +19,8 @@ export function createChangeCodec(sha256: (bytes: Uint8Array) => Uint8Array): Ch
       return encoded;
     },
     decodeCreate,
+    writeAgain: (document) => writeAgain(document, sha256),
+    encodeFirstEdit: (edit) => encodeFirstEdit(edit, sha256),
     parseChange: judge,
   };
 }

@@ -105,6 +105,17 @@ export interface OpenDoc {
   close(): void;
 }
 
+/** An edit of a document that was created and never edited. */
+export interface FirstEdit {
+  /** the plain reading of the document */
+  readonly value: { readonly [key: string]: DocValue };
+  /** its first change, and when its commit was made */
+  readonly created: { readonly hash: string; readonly actor: string; readonly atMs: number };
+  readonly operations: readonly DraftOperation[];
+  readonly actor: string;
+  readonly timeMs: number;
+}
+
 /** What needs no wasm: present from the first line on. */
 export interface ChangeCodec {
   /**
@@ -120,6 +131,15 @@ export interface ChangeCodec {
    * (dependencies, deletions, marks, several values of a field).
    */
   decodeCreate(change: DocChange): { readonly [key: string]: DocValue } | undefined;
+  /** A document's first change, written once more from its value; `undefined` when that is not the change it was made by. */
+  writeAgain(document: Pick<FirstEdit, "value" | "created">): DocChange | undefined;
+  /**
+   * What {@link OpenDoc.replay} would write of an edit that sets fields of a new document to plain values, and what the document shows
+   * then; `undefined` for every other edit or document.
+   */
+  encodeFirstEdit(
+    edit: FirstEdit,
+  ): { readonly change: DocChange; readonly value: { readonly [key: string]: DocValue } } | undefined;
   /** Judge untrusted bytes as one change chunk. Never throws. */
   parseChange(bytes: Uint8Array): ChangeVerdict;
 }

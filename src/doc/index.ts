@@ -17,6 +17,7 @@ export {
   type ChangeVerdict,
   type DocChange,
   type DocEngine,
+  type FirstEdit,
   type OpenDoc,
   type ReplayResult,
 } from "./doc.ts";

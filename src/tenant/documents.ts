@@ -20,7 +20,7 @@ import {
 } from "../entry/index.ts";
 import type { Store } from "../store/index.ts";
 import { branchOf, entriesOfLine, lineHeads, lineOf, type Line } from "./branches.ts";
-import type { AcceptedEntry, Catalog, CatalogDoc, Summary } from "./catalog.ts";
+import type { AcceptedEntry, Catalog, CatalogDoc } from "./catalog.ts";
 import { entriesBehind, isSnapshotDue, type LocalSnapshot, type LocalSnapshots } from "./local-snapshots.ts";
 
 /** Handles are freed beyond so many, and beyond so much memory. */
@@ -308,26 +308,14 @@ async function loadWritten(
   [created, ...edits]: readonly AcceptedEntry[],
 ): Promise<Loaded | undefined> {
   if (created === undefined || edits.length > 0 || !catalog.isRead(docId)) return undefined;
+  if (summary?.isWhole !== true) return undefined;
   const engine = await loadEngine();
-  const change = summary?.isWhole === true ? writeAgain(engine, summary.value, created) : undefined;
+  const { actor, atMs, changeHash: hash } = created;
+  const change = engine.writeAgain({ value: summary.value, created: { actor, atMs, hash } });
   if (change === undefined) return undefined;
   const doc = engine.createDoc();
   if (doc.applyChanges([change]).applied.length === 1) return { doc, sizeBytes: change.bytes.length };
   doc.close();
-  return undefined;
-}
-
-/** The first change of a document from its plain value; `undefined` when that is not the change that was accepted. */
-function writeAgain(
-  codec: ChangeCodec,
-  value: Summary["value"],
-  { actor, atMs, changeHash }: AcceptedEntry,
-): DocChange | undefined {
-  // Automerge keeps whole seconds, and a change is written a little before its commit.
-  for (const timeMs of [atMs, atMs - 1000]) {
-    const { change } = codec.encodeCreate({ value, actor, timeMs });
-    if (change.hash === changeHash) return change;
-  }
   return undefined;
 }
 

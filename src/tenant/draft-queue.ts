@@ -120,7 +120,7 @@ async function runTurn(group: readonly Waiting[]): Promise<void> {
       if (chain.length > 1 && base.length > entryLimits.dependencies) return false;
       const [before] = batch;
       if (before !== undefined && before.waiting.edit.database !== database) await flush();
-      if (batch.length > 0 && (chain.length > 1 || database.desk.needsFreshNonce(docId, base, line)))
+      if (batch.length > 0 && (chain.length > 1 || database.desk.needsOthersWritten(docId, base, line)))
         await flush();
       const prepared = await prepare(chain, edit, base);
       for (const [index, one] of prepared.entries()) {

@@ -42,6 +42,8 @@ export class EditDesk {
   readonly #documents: Documents;
   /** the lines that the nonce has written to, where it wrote */
   readonly #lines = new Map<DocId, Line>();
+  /** documents with an edit that is not written yet, and that no handle holds */
+  readonly #ahead = new Set<DocId>();
   #nonce: Uint8Array | undefined;
 
   constructor(core: TenantCore, dbId: DbId, documents: Documents) {
@@ -58,15 +60,18 @@ export class EditDesk {
     return this.#core.writer(this.#dbId, this.#core.keys.identity);
   }
 
-  /** Whether an edit at these heads needs a fresh nonce: then what was prepared before it is written first. */
-  needsFreshNonce(docId: DocId, base: readonly string[], line: Line = "main"): boolean {
-    return base.length > entryLimits.dependencies || this.#isOnOther(docId, line);
+  /** Whether what was prepared before an edit at these heads is written first: it needs a fresh nonce, or a document that holds it. */
+  needsOthersWritten(docId: DocId, base: readonly string[], line: Line = "main"): boolean {
+    const isAhead = this.#ahead.has(docId);
+    return isAhead || base.length > entryLimits.dependencies || this.#isOnOther(docId, line);
   }
 
   /** Replay an edit on a document, in memory. `base` are the heads it was recorded upon. @throws `doc/deleted`, `input/invalid` */
   async edit(docId: DocId, edit: LineEdit, base: readonly string[]): Promise<PreparedEdit> {
     const line = edit.line ?? "main";
     if (requireDoc(this.#catalog, docId).isDeleted) throw new CofferError("doc/deleted", { docId });
+    const first = this.#editNew(docId, edit, base);
+    if (first !== undefined) return first;
     const { doc, key } = await this.#open(docId, line);
     this.#turnTo(docId, line);
     const { joins, heads: baseHeads } = this.#join({ docId, line }, doc, base);
@@ -85,6 +90,42 @@ export class EditDesk {
       if (joins.length > 0) this.#documents.drop(docId, line);
       throw error;
     }
+  }
+
+  /**
+   * The first edit of a document that was created and never edited, where it can be written without Automerge: the document is not
+   * opened for it. `undefined` for any other.
+   */
+  #editNew(docId: DocId, edit: LineEdit, base: readonly string[]): PreparedEdit | undefined {
+    const { entries, keyId, summary } = requireDoc(this.#catalog, docId);
+    const [created] = entries;
+    const isPlain = (edit.line ?? "main") === "main" && edit.shape === undefined && edit.note === undefined;
+    const isNew = entries.length === 1 && this.#catalog.isRead(docId) && !this.#ahead.has(docId);
+    if (created === undefined || summary?.isWhole !== true || !isPlain || !isNew) return undefined;
+    if (base.length !== 1 || base[0] !== created.changeHash || this.#documents.peek(docId) !== undefined)
+      return undefined;
+    this.#turnTo(docId, "main");
+    const { actor, atMs, changeHash: hash } = created;
+    const written = this.#core.world.codec.encodeFirstEdit({
+      value: summary.value,
+      created: { actor, atMs, hash },
+      operations: edit.operations,
+      actor: this.actor(docId),
+      timeMs: this.#core.nowMs(),
+    });
+    if (written === undefined) return undefined;
+    const { change, value } = written;
+    const heads = [change.hash];
+    this.#ahead.add(docId);
+    return {
+      docId,
+      key: this.#core.currentKeyOf(keyId),
+      changes: [prepared(change)],
+      replay: { changes: [change], heads, draftHeads: heads },
+      summary: summarizeValue(value),
+      endsNonce: false,
+      unpin: () => this.#ahead.delete(docId),
+    };
   }
 
   /**
