@@ -36,6 +36,7 @@ export {
   type Operand,
   type SortKey,
 } from "./expr/index.ts";
+export { category, display, sorted, total } from "./view/index.ts";
 export {
   Atomic,
   Counter,

@@ -21,6 +21,7 @@
  *   seen at once
  */
 import type { DocValue, DraftOperation, DraftValue, Mark, Patch, Path } from "../src/draft/index.ts";
+import type { ViewCalls, ViewEvent } from "./view-api.ts";
 import type {
   AlarmEvent,
   BackupReport,
@@ -61,6 +62,7 @@ export type {
 };
 
 export type { SearchEvent, SearchMessage, SearchRow } from "./search-api.ts";
+export type { ViewEvent, ViewMessage } from "./view-api.ts";
 
 export interface WorkerOptions {
   readonly name: string;
@@ -190,6 +192,7 @@ export type WorkerEvent =
     }
   | QueryEvent
   | SearchEvent
+  | ViewEvent
   | { readonly kind: "storage"; readonly usageBytes: number; readonly quotaBytes: number };
 
 /**
@@ -223,7 +226,7 @@ export interface AdminProof {
   readonly adminPassword: string;
 }
 
-export interface WorkerApi {
+export interface WorkerApi extends ViewCalls {
   /**
    * `listener` is the worker's own poster of {@link EventMessage}; it does not cross the thread, the page
    * passes the options only.

@@ -41,6 +41,7 @@ export async function startDevice(
   storage: Storage,
   world: Env = env,
   loadEngine = () => loadAutomerge(() => readFile(wasm)),
+  onEvents: (events: readonly WorkerEvent[]) => void = () => undefined,
 ): Promise<Device> {
   const events: WorkerEvent[] = [];
   const waiting = new Set<() => void>();
@@ -56,6 +57,7 @@ export async function startDevice(
   }));
   await api.start({ name: "coffer", wasmUrl: undefined, lifeLock: "life" }, (batch) => {
     events.push(...batch);
+    onEvents(batch);
     for (const wake of waiting) wake();
   });
   closing.push(async () => {

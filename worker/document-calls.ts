@@ -62,7 +62,7 @@ export function documentCalls(host: WorkerHost): DocumentCalls {
       const named = readText(name, "name");
       readNatural(subscription, "subscription");
       const database = await session.exclusive(async () => session.database(named));
-      host.databases.set(subscription, { session, database, shape });
+      host.openDatabase(subscription, { session, database, shape });
       return session.subscriptions.openDatabase(subscription, database);
     },
 
@@ -70,7 +70,7 @@ export function documentCalls(host: WorkerHost): DocumentCalls {
       const open = host.databases.get(subscription);
       open?.session.subscriptions.closeDatabase(subscription);
       open?.session.news.unlisten(subscription);
-      host.databases.delete(subscription);
+      host.closeDatabase(subscription);
     },
 
     openDocument: (database, docId, subscription, branch) =>

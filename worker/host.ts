@@ -21,6 +21,7 @@ import {
   type TenantWorld,
 } from "../src/tenant/index.ts";
 import type { TenantSnapshot, WorkerEvent, WorkerOptions } from "./api.ts";
+import { OpenViews } from "./open-views.ts";
 import { StorageMeter } from "./storage-meter.ts";
 
 /** Makes the world of a worker once its options are known. */
@@ -40,6 +41,7 @@ export class WorkerHost {
   readonly databases = new Map<number, OpenDatabase>();
   /** documents and queries: whose they are */
   readonly watched = new Map<number, TenantSession>();
+  readonly views = new OpenViews(this.databases, (event) => this.#emit(event));
   /** identities made here that can still sign their join request */
   readonly pending = new Map<AuthorKey, UnlockedIdentity>();
   readonly #makeWorld: WorldMaker;
@@ -117,7 +119,7 @@ export class WorkerHost {
     this.#sessions.delete(id);
     this.#opening.delete(id);
     for (const [subscription, open] of this.databases)
-      if (open.session === session) this.databases.delete(subscription);
+      if (open.session === session) this.closeDatabase(subscription);
     for (const [subscription, owner] of this.watched)
       if (owner === session) this.watched.delete(subscription);
     await session?.close();
@@ -135,6 +137,19 @@ export class WorkerHost {
     const open = this.databases.get(subscription);
     if (open === undefined) throw new CofferError("store/closed");
     return open;
+  }
+
+  /** Open a database under a number, in place of one that had it. */
+  openDatabase(subscription: number, open: OpenDatabase): void {
+    this.closeDatabase(subscription);
+    this.databases.set(subscription, open);
+    this.views.attach(subscription);
+  }
+
+  /** Close a database: what shows it shows nothing of it any more. */
+  closeDatabase(subscription: number): void {
+    this.views.detach(subscription);
+    this.databases.delete(subscription);
   }
 
   async #entered(

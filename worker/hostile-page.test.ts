@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { isCofferError, type CofferError } from "../src/std/index.ts";
 import { createMemoryStorage } from "../src/store/index.ts";
 import type { DraftOperation, DraftValue } from "../src/draft/index.ts";
+import { category, total } from "../src/view/index.ts";
 import type { ReadDocument, SearchMessage, WorkerApi } from "./api.ts";
 import {
   closeDevices,
@@ -47,6 +48,7 @@ interface Scene {
   readonly doc: number;
   readonly query: number;
   readonly search: number;
+  readonly view: number;
   readonly docId: string;
   readonly heads: readonly string[];
   readonly exportId: number;
@@ -72,11 +74,15 @@ async function openScene(): Promise<Scene> {
   const tenant = await api.createTenant(people);
   const [database, doc, query] = [newSubscription(), newSubscription(), newSubscription()];
   const search = newSubscription();
+  const view = newSubscription();
   await api.openDatabase(tenant.id, "contacts", database);
   const [docId = ""] = await api.createDocuments(database, [{ text: "Ada", list: [1, { a: 2 }], count: 3 }]);
   const { heads } = await api.openDocument(database, docId, doc);
   await api.openQuery(database, { filter: undefined, sort: [], limit: 5, offset: 0 }, query);
   await api.openSearch(database, asked, search);
+  const definition = { columns: [category("text"), total("count", "sum")] };
+  const sources = [{ origin: "eu", database, filter: undefined }];
+  await api.openView({ sources, definition, state: undefined, window: { from: 0, count: 5 } }, view);
   const exportId = await api.openExport(tenant.id, { password, documents: true, resume: undefined });
   const importId = await api.openImport(password);
   const [adminKey, userKey] = [tenant.adminUser?.key ?? "", tenant.self?.key ?? ""];
@@ -89,6 +95,7 @@ async function openScene(): Promise<Scene> {
     doc,
     query,
     search,
+    view,
     docId,
     heads,
     exportId,
@@ -220,6 +227,26 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   openSearch: (s) => [s.database, asked, 9004],
   updateSearch: (s) => [s.search, { ...asked, text: "x", sort: [{ field: "count" }] }],
   closeSearch: () => [9004],
+  openView: (s) => [
+    {
+      sources: [{ origin: "eu", database: s.database, filter: undefined }],
+      definition: {
+        columns: [
+          { role: "category", name: "text" },
+          { role: "total", name: "n", total: "sum" },
+        ],
+      },
+      state: { version: 1, expandedTo: 1, flipped: ["/0sAda"], selected: [] },
+      window: { from: 0, count: 5 },
+    },
+    9004,
+  ],
+  updateView: (s) => [s.view, { columns: [{ role: "sorted", name: "text", order: "desc" }] }],
+  cancelView: (s) => [s.view],
+  moveView: (s) => [s.view, 1, 7],
+  turnView: (s) => [s.view, { turn: "expand", categories: ["/0sAda", ["Ada", 1]], isExpanded: true }],
+  askView: (s) => [s.view, { ask: "range", from: { key: "/0sAda" }, to: { values: ["Ada", 1] } }],
+  closeView: () => [9004],
 };
 const methods = Object.keys(honest) as Method[];
 

@@ -9,6 +9,7 @@ import { WorkerHost, type WorldMaker } from "./host.ts";
 import { peopleCalls } from "./people-calls.ts";
 import { searchCalls } from "./search-calls.ts";
 import { tenantCalls } from "./tenant-calls.ts";
+import { viewCalls } from "./view-calls.ts";
 
 /** Make the object that a page calls. */
 export function createService(makeWorld: WorldMaker): WorkerApi {
@@ -23,6 +24,7 @@ export function createService(makeWorld: WorldMaker): WorkerApi {
     ...documentCalls(host),
     ...bulkCalls(host),
     ...lineCalls(host),
+    ...viewCalls(host),
     ...backupCalls(host),
     ...searchCalls(host),
   };

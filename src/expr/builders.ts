@@ -7,6 +7,16 @@ export type Operand = string | FieldPath | Expression;
 /** What it is compared with: a literal, or any expression. */
 export type Comparand = Literal | Expression;
 
+/** Writers of one operator each; what is left out is no argument. */
+const ofDate =
+  (op: Operator) =>
+  (of: Operand, by?: Comparand): Expression => ({
+    op,
+    args: by === undefined ? [operand(of)] : [operand(of), comparand(by)],
+  });
+const unary: (op: Operator) => (of: Operand) => Expression = ofDate;
+const binary: (op: Operator) => (left: Operand, right: Comparand) => Expression = ofDate;
+
 /** Read a field: `field("address.city")`, or `field(["a.b"])` when a key holds a dot. */
 export const field = (path: string | FieldPath): Expression => ({ op: "field", path: fieldPath(path) });
 
@@ -14,22 +24,22 @@ export const field = (path: string | FieldPath): Expression => ({ op: "field", p
 export const value = (literal: Literal): Expression => ({ op: "value", value: literal });
 
 /** The same value: of the same kind and equal; lists and maps by their content, dates by their time. */
-export const eq = (left: Operand, right: Comparand): Expression => binary("eq", left, right);
+export const eq = binary("eq");
 
 /** Not the same value; a missing field differs from every literal. */
-export const neq = (left: Operand, right: Comparand): Expression => binary("neq", left, right);
+export const neq = binary("neq");
 
 /** Less than. */
-export const lt = (left: Operand, right: Comparand): Expression => binary("lt", left, right);
+export const lt = binary("lt");
 
 /** Less than or equal. */
-export const lte = (left: Operand, right: Comparand): Expression => binary("lte", left, right);
+export const lte = binary("lte");
 
 /** Greater than. */
-export const gt = (left: Operand, right: Comparand): Expression => binary("gt", left, right);
+export const gt = binary("gt");
 
 /** Greater than or equal. */
-export const gte = (left: Operand, right: Comparand): Expression => binary("gte", left, right);
+export const gte = binary("gte");
 
 /** All of them hold; with none, true. */
 export const and = (...args: readonly Expression[]): Expression => ({ op: "and", args });
@@ -38,19 +48,19 @@ export const and = (...args: readonly Expression[]): Expression => ({ op: "and",
 export const or = (...args: readonly Expression[]): Expression => ({ op: "or", args });
 
 /** It does not hold. */
-export const not = (of: Operand): Expression => unary("not", of);
+export const not = unary("not");
 
 /** The field is there, `null` included. */
-export const exists = (of: Operand): Expression => unary("exists", of);
+export const exists = unary("exists");
 
 /** A text holds a text, or a list holds a value. For any case: `contains(lower("name"), "ada")`. */
-export const contains = (left: Operand, right: Comparand): Expression => binary("contains", left, right);
+export const contains = binary("contains");
 
 /** A text begins with a text. */
-export const startsWith = (left: Operand, right: Comparand): Expression => binary("startsWith", left, right);
+export const startsWith = binary("startsWith");
 
 /** A text ends with a text. */
-export const endsWith = (left: Operand, right: Comparand): Expression => binary("endsWith", left, right);
+export const endsWith = binary("endsWith");
 
 /** The value is one of these. */
 export const isIn = (of: Operand, values: readonly Literal[]): Expression => ({
@@ -60,34 +70,24 @@ export const isIn = (of: Operand, values: readonly Literal[]): Expression => ({
 });
 
 /** A text in lower case, by Unicode and not by locale. */
-export const lower = (of: Operand): Expression => unary("lower", of);
+export const lower = unary("lower");
 
 /** Units of a text, elements of a list, bytes of a byte string. */
-export const length = (of: Operand): Expression => unary("length", of);
+export const length = unary("length");
 
 /** The year of a date, in UTC or a time zone. */
-export const year = (of: Operand, zone?: Comparand): Expression => ofDate("year", of, zone);
+export const year = ofDate("year");
 
 /** The month of a date, in UTC or a time zone: 1…12. */
-export const month = (of: Operand, zone?: Comparand): Expression => ofDate("month", of, zone);
+export const month = ofDate("month");
 
 /** The day of the month of a date, in UTC or a time zone: 1…31. */
-export const day = (of: Operand, zone?: Comparand): Expression => ofDate("day", of, zone);
+export const day = ofDate("day");
 
 /** The first that is neither missing nor `null`. */
 export const coalesce = (first: Operand, ...rest: readonly Comparand[]): Expression => ({
   op: "coalesce",
   args: [operand(first), ...rest.map(comparand)],
-});
-
-const unary = (op: Operator, of: Operand): Expression => ({ op, args: [operand(of)] });
-
-const ofDate = (op: Operator, of: Operand, zone: Comparand | undefined): Expression =>
-  zone === undefined ? unary(op, of) : binary(op, of, zone);
-
-const binary = (op: Operator, left: Operand, right: Comparand): Expression => ({
-  op,
-  args: [operand(left), comparand(right)],
 });
 
 /** What is compared, as an expression. */

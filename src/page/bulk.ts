@@ -86,13 +86,29 @@ function encodeAhead(
   }
 }
 
+/** Create a document, and open it. */
+export async function createDocument(core: DatabaseCore, value: unknown): Promise<Doc> {
+  return create(core, value);
+}
+
 /** Create a document sealed under a named key, and open it. */
 export async function createEncryptedDocument(
   core: DatabaseCore,
   keyName: string,
   value: unknown,
 ): Promise<Doc> {
-  return core.createDoc(value, { keyName });
+  return create(core, value, { keyName });
+}
+
+async function create(
+  core: DatabaseCore,
+  value: unknown,
+  options?: { readonly keyName: string },
+): Promise<Doc> {
+  const values = [core.encode(value)];
+  const [id] = await core.call((api) => api.createDocuments(core.subscription, values, options), "stores");
+  if (id === undefined) throw new CofferError("worker/failed");
+  return core.openDoc(id);
 }
 
 /**

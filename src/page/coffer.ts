@@ -202,15 +202,14 @@ function createCoffer(core: CofferCore): Coffer {
       createSharePassword: 0,
       checkPassword: 1,
     }),
-    ...lazily(() => core, ["createTenant", "createJoinRequest", "joinTenant", "importBackup"]),
+    ...lazily(
+      () => core,
+      ["createTenant", "createJoinRequest", "joinTenant", "importBackup", "keepStorage", "view"],
+    ),
     status: core.status,
     async openTenant(nameOrId, { userName, password, keepSession = false } = {}) {
       const options = { userName, password, keepSession };
       return (await core.open((api) => api.openTenant(nameOrId, options))).tenant;
-    },
-    async keepStorage() {
-      core.measure();
-      return core.storage.keep();
     },
     close: async () => core.close(),
     [Symbol.dispose]: () => inBackground(core.close()),

@@ -119,13 +119,6 @@ export class DatabaseCore {
     return recordEdit(before, edit, this.place.shape);
   }
 
-  async createDoc<T extends object>(value: unknown, options?: { readonly keyName: string }): Promise<Doc<T>> {
-    const values = [this.encode(value)];
-    const [id] = await this.call((api) => api.createDocuments(this.subscription, values, options), "stores");
-    if (id === undefined) throw new CofferError("worker/failed");
-    return this.openDoc<T>(id);
-  }
-
   /** Make a live query; it belongs to one handle. */
   query<T extends object>(definition: QueryDefinition): Query<T> {
     const query = new QueryCore(this.session, this.subscription, definition);
@@ -154,9 +147,7 @@ export class DatabaseCore {
 
   /** The document behind a handle of this database. @throws input/invalid for another's, store/closed */
   own(doc: object): DocCore {
-    const found = coreOf(doc);
-    if (this.#docs.live.has(found)) return found;
-    throw new CofferError("input/invalid", { message: "This is no document of this database." });
+    return coreOf(doc, this.#docs.live);
   }
 
   /** Close all of it, after the drafts that are under way. */
@@ -207,6 +198,7 @@ export class DatabaseCore {
 /** Make a handle of a database out of a share of it. */
 export function createDatabase<T extends object>({ shared, use, release }: Lease<DatabaseCore>): Database<T> {
   const others = lazily(use, [
+    "createDocument",
     "createDocuments",
     "createEncryptedDocument",
     "changeDocs",
@@ -224,17 +216,14 @@ export function createDatabase<T extends object>({ shared, use, release }: Lease
     "iterateChangesSince",
     "iterateDocumentHistory",
     "search",
+    "getAllDocumentIds",
+    "coreOfDatabase",
   ]);
   return {
-    ...(others as unknown as Pick<Database<T>, keyof typeof others>),
+    ...(others as unknown as Pick<Database<T>, Exclude<keyof typeof others, "coreOfDatabase">>),
     name: shared.place.name,
     status: shared.status,
-    createDocument: async (value) => use().createDoc<T>(value),
     getDocument: async (id) => use().openDoc<T>(id),
-    getAllDocumentIds: async () => {
-      const core = use();
-      return core.call((api) => api.documentIds(core.subscription));
-    },
     changeDoc: async (doc, edit, options) =>
       use()
         .own(doc)

@@ -336,12 +336,12 @@ function watchMarks(core: DocCore, path: Path): ReadonlySignal<readonly Mark[] |
 }
 
 /**
- * Find the document behind a handle. @throws input/invalid for what is no handle, store/closed after its
- * disposal
+ * Find the document behind a handle. @throws input/invalid for what is no handle, or of none of `these`;
+ * store/closed after its disposal
  */
-export function coreOf(doc: object): DocCore {
-  const lease = leases.get(doc);
-  if (lease === undefined)
-    throw new CofferError("input/invalid", { message: "This is no document of CofferDB." });
-  return lease.use();
+export function coreOf(doc: object, these?: ReadonlySet<DocCore>): DocCore {
+  const core = leases.get(doc)?.use();
+  if (core === undefined || these?.has(core) === false)
+    throw new CofferError("input/invalid", { message: "This is no document of this database." });
+  return core;
 }

@@ -61,3 +61,23 @@ export type {
   TenantStatus,
   UndoOptions,
 } from "./types.ts";
+export type {
+  CategoryName,
+  CategoryRow,
+  CategoryValue,
+  ColumnInput,
+  DocumentRow,
+  FoundRow,
+  MetaField,
+  RowName,
+  ShownRow,
+  TotalFunction,
+  TotalValue,
+  View,
+  ViewDefinitionInput,
+  ViewOptions,
+  ViewSource,
+  ViewState,
+  ViewTotal,
+  Whereabouts,
+} from "./view-types.ts";

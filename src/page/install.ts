@@ -23,3 +23,12 @@ export async function requestSync(): Promise<void> {
   const registration = (await navigator.serviceWorker.ready) as SyncRegistration;
   await registration.sync?.register("coffer-sync");
 }
+
+/** Ask the browser to keep this origin's data, and measure the storage again. */
+export async function keepStorage(core: {
+  measure(): void;
+  readonly storage: { keep(): Promise<boolean> };
+}): Promise<boolean> {
+  core.measure();
+  return core.storage.keep();
+}

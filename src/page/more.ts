@@ -6,7 +6,7 @@
  */
 export { importBackup, iterateBackup } from "./backup.ts";
 export { bindField } from "./bind-field.ts";
-export { changeDocs, createDocuments, createEncryptedDocument } from "./bulk.ts";
+export { changeDocs, createDocument, createDocuments, createEncryptedDocument } from "./bulk.ts";
 export {
   changeDBSettings,
   changeTenantSettings,
@@ -15,13 +15,14 @@ export {
   getTenantSettings,
   setGroup,
 } from "./directory.ts";
-export { installServiceWorker, requestSync } from "./install.ts";
+export { installServiceWorker, keepStorage, requestSync } from "./install.ts";
 export { followMarks } from "./marks.ts";
 export {
   branch,
   deleteDocument,
   diff,
   discardBranch,
+  getAllDocumentIds,
   getDocumentAtTimestamp,
   iterateChangesSince,
   iterateDocumentHistory,
@@ -43,3 +44,4 @@ export {
 } from "./people.ts";
 export { createShape } from "./schema.ts";
 export { search } from "./search.ts";
+export { coreOfDatabase, view } from "./view.ts";

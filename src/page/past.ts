@@ -13,6 +13,11 @@ type Heads = readonly string[];
 type Run = { readonly signal?: AbortSignal };
 type Plain = Record<string, unknown>;
 
+/** The ids of the documents that are not deleted. */
+export async function getAllDocumentIds(core: DatabaseCore): Promise<readonly string[]> {
+  return core.call((api) => api.documentIds(core.subscription));
+}
+
 /** Take back the user's own last edit. */
 export async function undo(
   core: DatabaseCore,

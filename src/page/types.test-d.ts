@@ -16,6 +16,12 @@ import {
   type SearchHit,
   type StandardSchema,
   type Tenant,
+  type View,
+  type ViewState,
+  category,
+  display,
+  sorted,
+  total,
 } from "../index.ts";
 
 interface Contact {
@@ -81,6 +87,26 @@ describe("the public types", () => {
       // @ts-expect-error no such field
       draft.phone = id;
     });
+  });
+
+  it("take views of several databases", () => {
+    const coffer = {} as Coffer;
+    const view = coffer.view({
+      sources: [{ origin: "eu", db, filter: eq("type", "task") }],
+      columns: [category("team"), sorted("name", { order: "desc" }), display("mail"), total("*", "count")],
+      uncategorised: "hidden",
+    });
+    expectTypeOf(view).resolves.toEqualTypeOf<View>();
+    expectTypeOf<View["state"]>().toEqualTypeOf<ReadonlySignal<ViewState>>();
+    expectTypeOf<View["rows"]["value"]>().not.toEqualTypeOf<readonly unknown[]>();
+    // @ts-expect-error no such total
+    total("salary", "median");
+    // @ts-expect-error no such order
+    sorted("name", { order: "up" });
+    // @ts-expect-error columns are missing
+    void coffer.view({ sources: [{ origin: "eu", db }] });
+    // @ts-expect-error a function cannot cross
+    display("name", { expr: (row: Contact) => row.name });
   });
 
   it("take definitions of plain data", () => {

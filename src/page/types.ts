@@ -9,6 +9,7 @@ import type { Directory } from "./directory-types.ts";
 import type { Query, QueryDefinition } from "./query-types.ts";
 import type { Search, SearchOptions } from "./search-types.ts";
 import type { OpenDatabaseOptions } from "./shape-types.ts";
+import type { View, ViewOptions } from "./view-types.ts";
 
 export type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
 export type { AdminOptions, Directory, Group, Member, SettingValues } from "./directory-types.ts";
@@ -114,6 +115,12 @@ export interface Coffer {
   /** A strong password to hand over by another channel. */
   createSharePassword(): Promise<string>;
   checkPassword(password: string): Promise<{ ok: boolean; score: 0 | 1 | 2 | 3 | 4; hint: string }>;
+  /**
+   * Open a live view: documents in categories, in order, with totals, of one or several databases and tenants.
+   *
+   * @throws input/invalid with the place in the definition
+   */
+  view(options: ViewOptions): Promise<View>;
   close(): Promise<void>;
   [Symbol.dispose](): void;
 }

@@ -37,6 +37,7 @@ export {
 } from "./founding.ts";
 export { listKept, provesIdentity } from "./kept-session.ts";
 export { purgeDocument } from "./erasing.ts";
+export { LiveView, type FollowRows, type LiveViewSource } from "./live-view.ts";
 export { createKey } from "./named-keys.ts";
 export { isBranchName } from "./note.ts";
 export type { SearchDefinition } from "./live-search.ts";

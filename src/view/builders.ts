@@ -1,5 +1,4 @@
 /** Builders: small functions that write columns. They check nothing; `parseViewDefinition` does. */
-import type { Expression } from "../expr/index.ts";
 import type { ColumnInput, ColumnReading, TotalFunction } from "./definition.ts";
 
 type Options<Role extends ColumnInput["role"]> = Omit<
@@ -18,21 +17,12 @@ export const category = column("category");
 /** Order the documents by a column. */
 export const sorted = column("sorted");
 
-/** Show a column. */
+/** Show a column: `display("email")`, or what an expression gives: `display("due", { expr: … })`. */
 export const display = column("display");
-
-/** Show what an expression gives. */
-export const computed = (name: string, expr: Expression): ColumnInput => ({ role: "display", name, expr });
 
 /** Sum a field up, or what an expression gives; `total("*", "count")` counts documents. Its name is `sum(salary)`, unless told. */
 export const total = (
   field: string,
   how: TotalFunction,
   options?: Omit<ColumnReading, "field"> & { readonly name?: string },
-): ColumnInput => ({
-  role: "total",
-  name: `${how}(${field})`,
-  total: how,
-  ...((options?.expr ?? options?.meta) ? {} : { field }),
-  ...options,
-});
+): ColumnInput => ({ role: "total", name: `${how}(${field})`, total: how, field, ...options });

@@ -24,9 +24,9 @@ export type MetaField = (typeof metaFields)[number];
 /** The names of all meta fields. */
 export const metaFields = ["origin", "id", "author", "createdAt", "changedAt"] as const;
 
-/** What a column reads where it is not the field of its name; one of them at most. */
+/** What a column reads where it is not the field of its name. */
 export interface ColumnReading {
-  /** a path, such as `"address.city"` */
+  /** a path, such as `"address.city"`; the others come before it, of which there may be one */
   readonly field?: string | undefined;
   readonly expr?: Expression | undefined;
   readonly meta?: MetaField | undefined;

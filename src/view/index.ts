@@ -10,7 +10,7 @@
  * It sees plain rows only: it does not know entries, documents, stores or signals, and it holds no clock.
  */
 export { CountedList, type Listed } from "./counted-list.ts";
-export { category, computed, display, sorted, total } from "./builders.ts";
+export { category, display, sorted, total } from "./builders.ts";
 export {
   viewLimits,
   type ColumnInput,
@@ -20,23 +20,19 @@ export {
   type ViewDefinition,
   type ViewDefinitionInput,
 } from "./definition.ts";
-export {
-  childAt,
-  findByKey,
-  findByPosition,
-  findByValues,
-  findCategory,
-  ordinalOf,
-  parentsOf,
-  positionOf,
-  rangeOf,
-} from "./navigate.ts";
 export { parseViewDefinition, type ViewVerdict } from "./parse-definition.ts";
 export type { CategoryValue } from "./path.ts";
 export type { SourcePlan, ViewRow } from "./plan.ts";
-export { rowOf, type CategoryRow, type DocumentRow, type Place, type ShownRow } from "./rows.ts";
+export {
+  answer,
+  turn,
+  type FoundRow,
+  type ViewQuestion,
+  type ViewTurn,
+  type Whereabouts,
+} from "./questions.ts";
+export type { CategoryRow, DocumentRow, ShownRow } from "./rows.ts";
 export { initialState, parseViewState, type StateVerdict, type ViewState } from "./state.ts";
 export type { TotalValue } from "./totals.ts";
-export type { Category } from "./tree.ts";
 export { View, type ViewChange } from "./view.ts";
 export { applyDelta, ViewWindow, type Splice, type WindowDelta } from "./window.ts";

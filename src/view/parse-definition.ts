@@ -94,7 +94,7 @@ function readSource(
   name: string,
   at: string,
 ): ColumnSource {
-  if ([path, expr, meta].filter((one) => one !== undefined).length > 1) throw new Malformed(`${at}.field`);
+  if (expr !== undefined && meta !== undefined) throw new Malformed(`${at}.meta`);
   if (meta !== undefined) return { meta: oneOf(meta, metaFields, `${at}.meta`) };
   if (expr !== undefined) return { expr: readExpression(expr, `${at}.expr`) };
   const text = path === undefined ? name : readText(path, `${at}.field`, viewLimits.nameLength);

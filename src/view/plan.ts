@@ -13,7 +13,7 @@ import { createPathFinder } from "./paths.ts";
 
 /** A document as a view reads it. */
 export interface ViewRow {
-  readonly id: string;
+  readonly docId: string;
   readonly value: { readonly [key: string]: unknown };
   readonly author: string;
   readonly createdAtMs: number;
@@ -157,7 +157,7 @@ function readerOf(of: ColumnSource | undefined, sources: readonly SourcePlan[]):
     case "origin":
       return (_row, origin) => sources[origin]?.origin;
     case "id":
-      return ({ id }) => id;
+      return ({ docId }) => docId;
     case "author":
       return ({ author }) => author;
     case "createdAt":

@@ -46,14 +46,14 @@ export function dullView(
       const found = compareDull(read(of, one), read(of, other), order, "last", definition);
       if (found !== 0) return found;
     }
-    return one.origin - other.origin || (one.row.id < other.row.id ? -1 : 1);
+    return one.origin - other.origin || (one.row.docId < other.row.docId ? -1 : 1);
   };
   const showDocs = (all: readonly Doc[], level: number, key: string): void => {
     for (const { origin, row, path } of all
       .filter((doc) => doc.path.length === level)
       .toSorted(compareDocs)) {
       const source = sources[origin]?.origin ?? "";
-      const own = documentKey(key, source, row.id);
+      const own = documentKey(key, source, row.docId);
       const values = definition.columns.flatMap((column): [string, unknown][] =>
         isShown(column) && column.of !== undefined ? [[column.name, read(column.of, { origin, row })]] : [],
       );
@@ -62,7 +62,7 @@ export function dullView(
         key: own,
         level: path.length,
         origin: source,
-        id: row.id,
+        id: row.docId,
         values: Object.fromEntries(values),
         selected: state.selected.includes(own),
       });
@@ -119,7 +119,7 @@ function isShown(column: Column): boolean {
 
 function metaOf(meta: string, row: ViewRow, origin: string): unknown {
   if (meta === "origin") return origin;
-  if (meta === "id") return row.id;
+  if (meta === "id") return row.docId;
   if (meta === "author") return row.author;
   return new Date(meta === "createdAt" ? row.createdAtMs : row.changedAtMs);
 }

@@ -59,7 +59,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 let clock = 0;
 function rowOfValue(number: number, value: ViewRow["value"]): ViewRow {
   clock += 1;
-  return { id: `doc${number}`, value, author: "ada", createdAtMs: number, changedAtMs: clock };
+  return { docId: `doc${number}`, value, author: "ada", createdAtMs: number, changedAtMs: clock };
 }
 
 /** Takes the same steps as a view does, and knows only what is there. */
@@ -86,15 +86,15 @@ class World {
     const { view } = this;
     if (one.do === "write") {
       const row = rowOfValue(one.id, one.value);
-      this.rows[one.origin]?.set(row.id, row);
-      view.apply([{ origin: one.origin, id: row.id, row }]);
+      this.rows[one.origin]?.set(row.docId, row);
+      view.apply([{ origin: one.origin, id: row.docId, row }]);
     } else if (one.do === "delete") {
       this.rows[one.origin]?.delete(`doc${one.id}`);
       view.apply([{ origin: one.origin, id: `doc${one.id}`, row: undefined }]);
     } else if (one.do === "replace") {
       const rows = one.values.map((value, index) => rowOfValue(index, value));
       this.rows[one.origin]?.clear();
-      for (const row of rows) this.rows[one.origin]?.set(row.id, row);
+      for (const row of rows) this.rows[one.origin]?.set(row.docId, row);
       view.replaceSource(one.origin, rows);
     } else if (one.do === "expand") {
       const [place] = view.places(one.row, 1);

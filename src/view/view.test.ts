@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compileFilter, field, gt, year } from "../expr/index.ts";
-import { category, computed, display, sorted, total } from "./builders.ts";
+import { category, display, sorted, total } from "./builders.ts";
 import type { ViewDefinitionInput } from "./definition.ts";
 import {
   findByKey,
@@ -28,7 +28,7 @@ function open(input: ViewDefinitionInput, values: readonly Value[], level = 9): 
 }
 
 function row(index: number, value: Value): Parameters<View["replaceSource"]>[1][number] {
-  return { id: `d${index}`, value, author: "ada", createdAtMs: index, changedAtMs: index };
+  return { docId: `d${index}`, value, author: "ada", createdAtMs: index, changedAtMs: index };
 }
 
 /** The rows as an outline: two blanks for a level, a category by its value, a document by its id. */
@@ -188,7 +188,7 @@ describe("finding", () => {
           sorted("name"),
           sorted("n", { order: "desc" }),
           display("n2", { field: "n" }),
-          computed("same", field("name")),
+          display("same", { expr: field("name") }),
         ],
         locale: "en",
       },
@@ -251,7 +251,7 @@ describe("definitions", () => {
     [{ columns: [total("*", "sum")] }, "columns.0.field"],
     [{ columns: [{ role: "total", name: "a", total: "median" }] }, "columns.0.total"],
     [{ columns: [category("a", { separator: "" })] }, "columns.0.separator"],
-    [{ columns: [{ ...display("a"), field: "b", meta: "id" }] }, "columns.0.field"],
+    [{ columns: [{ ...display("a"), expr: field("b"), meta: "id" }] }, "columns.0.meta"],
     [{ columns: [{ ...display("a"), meta: "password" }] }, "columns.0.meta"],
     [{ columns: [{ ...display("a"), expr: { op: "evil", args: [] } }] }, "columns.0.expr.op"],
     [{ columns: [{ ...display("a"), width: 3 }] }, "columns.0"],

@@ -74,7 +74,7 @@ export class View {
     const all: Held[] = [];
     for (const { origin, row } of rows) {
       const held = hold(origin, row);
-      this.#held[origin]?.set(row.id, held);
+      this.#held[origin]?.set(row.docId, held);
       all.push(held);
     }
     for (const done of this.#tree.build(all)) yield done / (2 * all.length);
@@ -99,10 +99,15 @@ export class View {
 
   /** All documents of a source are others now. */
   replaceSource(origin: number, rows: readonly ViewRow[]): void {
-    const ids = new Set(rows.map(({ id }) => id));
+    const ids = new Set(rows.map(({ docId }) => docId));
     const gone = [...(this.#held[origin]?.keys() ?? [])].filter((id) => !ids.has(id));
     this.apply(gone.map((id) => ({ origin, id, row: undefined })));
-    this.apply(rows.map((row) => ({ origin, id: row.id, row })));
+    this.apply(rows.map((row) => ({ origin, id: row.docId, row })));
+  }
+
+  /** All documents of a source, those that are filtered out included. */
+  *rowsOf(origin: number): Generator<ViewRow, void> {
+    for (const { row } of this.#held[origin]?.values() ?? []) yield row;
   }
 
   /** The places of rows, from one on. */
@@ -209,7 +214,7 @@ export class View {
 }
 
 function hold(origin: number, row: ViewRow): Held {
-  return { origin, id: row.id, row, keys: undefined, placements: [], revision: 0 };
+  return { origin, id: row.docId, row, keys: undefined, placements: [], revision: 0 };
 }
 
 /** Whether a document stands in the same categories, in the same place among its neighbours. */

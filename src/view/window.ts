@@ -61,6 +61,11 @@ export class ViewWindow {
     this.#told = [];
   }
 
+  /** The view is another one: rows of the same keys may say something else. */
+  distrust(): void {
+    this.#told = this.#told.map(({ key }) => ({ key, stamp: "" }));
+  }
+
   /** What is to be told now. */
   read(view: View): WindowDelta {
     const { rowCount } = view;

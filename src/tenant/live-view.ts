@@ -1,0 +1,307 @@
+/**
+ * One live view: fed by the rows of its databases, built in the background, told to the page in deltas of its window.
+ *
+ * ```
+ *   feeds ── start ──► build in slices ──► shown ── deltas of the window ──► page
+ *        └── apply ──────────┴─ after the build ─┘        ▲
+ *   definition changed ──► build beside what is shown ────┘
+ * ```
+ *
+ * Guarantees
+ * - LV1 documents of a source that is locked, or closed, are gone from rows and totals at once
+ * - LV2 while a changed definition is built, the old one stays, up to date
+ * - LV3 no slice of a build takes much longer than 12 ms, so that edits do not wait
+ */
+import { CofferError, type Env, type Release } from "../std/index.ts";
+import { compileFilter, type Expression } from "../expr/index.ts";
+import {
+  answer,
+  initialState,
+  turn,
+  View,
+  ViewWindow,
+  type FoundRow,
+  type ShownRow,
+  type SourcePlan,
+  type ViewDefinition,
+  type ViewQuestion,
+  type ViewRow,
+  type ViewState,
+  type ViewTurn,
+} from "../view/index.ts";
+import type { WorkerEvent } from "../../worker/api.ts";
+import type { RowDelta, RowFollower } from "./row-feed.ts";
+
+const sliceMs = 12;
+
+/** A database that a view shows, by the page's number for it; it may be opened later. */
+export interface LiveViewSource {
+  readonly origin: string;
+  readonly database: number;
+  readonly filter: Expression | undefined;
+}
+
+/** What a view begins with. */
+export interface LiveViewOptions {
+  readonly subscription: number;
+  readonly sources: readonly LiveViewSource[];
+  readonly definition: ViewDefinition;
+  readonly state: ViewState | undefined;
+  readonly window: { readonly from: number; readonly count: number };
+}
+
+/** Follows the rows of a database. */
+export type FollowRows = (follower: RowFollower) => Release;
+
+interface Source extends LiveViewSource {
+  readonly plan: SourcePlan;
+  release: Release | undefined;
+  /** it can be read now */
+  isOpen: boolean;
+  /** its rows when it began, until they are built in */
+  started: readonly ViewRow[] | undefined;
+}
+
+interface Building {
+  readonly definition: ViewDefinition;
+  readonly view: View;
+  readonly steps: Iterator<number, void>;
+  /** what changed since it began */
+  readonly queued: (readonly [source: number, deltas: readonly RowDelta[]])[];
+  readonly asked: { resolve(): void; reject(error: CofferError): void } | undefined;
+}
+
+/** One view of one page. */
+export class LiveView {
+  readonly #env: Env;
+  readonly #emit: (event: WorkerEvent) => void;
+  readonly #subscription: number;
+  readonly #sources: readonly Source[];
+  readonly #window: ViewWindow;
+  #definition: ViewDefinition;
+  #view: View;
+  /** the view holds what its sources hold */
+  #isBuilt = false;
+  #building: Building | undefined;
+  #timer: Release | undefined;
+
+  constructor(env: Env, emit: (event: WorkerEvent) => void, options: LiveViewOptions) {
+    this.#env = env;
+    this.#emit = emit;
+    this.#subscription = options.subscription;
+    this.#definition = options.definition;
+    this.#sources = options.sources.map((source) => ({
+      ...source,
+      plan: { origin: source.origin, matches: compileFilter(source.filter) },
+      release: undefined,
+      isOpen: false,
+      started: undefined,
+    }));
+    this.#view = this.#createView(options.definition, options.state ?? initialState);
+    this.#window = new ViewWindow(options.window.count);
+    this.#window.move(options.window.from, options.window.count);
+    this.#tell();
+  }
+
+  /** A database is open: follow it. */
+  attach(database: number, follow: FollowRows): void {
+    for (const [index, source] of this.#sources.entries()) {
+      if (source.database !== database || source.release !== undefined) continue;
+      source.release = follow({
+        start: (rows) => this.#started(index, rows),
+        apply: (deltas) => this.#changed(index, deltas),
+        stop: () => this.#stopped(index),
+      });
+    }
+  }
+
+  /** A database is closed: its documents are gone. */
+  detach(database: number): void {
+    for (const [index, source] of this.#sources.entries()) {
+      if (source.database !== database || source.release === undefined) continue;
+      source.release();
+      source.release = undefined;
+      this.#stopped(index);
+    }
+  }
+
+  /**
+   * Show it by another definition. Resolves when it is shown.
+   *
+   * @throws `aborted` when it is cancelled, or another definition comes before
+   */
+  update(definition: ViewDefinition): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (!this.#isBuilt) {
+        // Nothing is shown by the old one, so that there is nothing to come back to.
+        this.#definition = definition;
+        this.#rebuild(definition, this.#building?.asked);
+        resolve();
+        return;
+      }
+      this.#rebuild(definition, { resolve, reject });
+    });
+  }
+
+  /** Stay with the definition that is shown. */
+  cancel(): void {
+    if (!this.#isBuilt) return;
+    this.#drop();
+    this.#tell();
+  }
+
+  /** Look elsewhere. */
+  move(from: number, count: number): void {
+    this.#window.move(from, count);
+    this.#tell();
+  }
+
+  /** Look at it otherwise; gives how it is looked at then. */
+  turn(how: ViewTurn): ViewState {
+    turn(this.#view, how);
+    this.#tell();
+    return this.#view.state;
+  }
+
+  /** Answer a question about its rows. */
+  ask(question: ViewQuestion): FoundRow | readonly ShownRow[] | undefined {
+    return answer(this.#view, question);
+  }
+
+  close(): void {
+    this.#drop();
+    for (const { release } of this.#sources) release?.();
+  }
+
+  #started(index: number, rows: readonly ViewRow[]): void {
+    const source = this.#sources[index];
+    if (source === undefined) return;
+    source.isOpen = true;
+    source.started = rows;
+    this.#rebuild(this.#building?.definition ?? this.#definition, this.#building?.asked);
+  }
+
+  #changed(index: number, deltas: readonly RowDelta[]): void {
+    this.#building?.queued.push([index, deltas]);
+    if (!this.#isBuilt) return;
+    applyDeltas(this.#view, index, deltas);
+    this.#tell();
+  }
+
+  #stopped(index: number): void {
+    const source = this.#sources[index];
+    if (source === undefined || !source.isOpen) return;
+    source.isOpen = false;
+    source.started = undefined;
+    for (const [other, { isOpen }] of this.#sources.entries()) {
+      const kept = this.#sources[other];
+      if (isOpen && kept !== undefined) kept.started ??= [...this.#view.rowsOf(other)];
+    }
+    const { state } = this.#view;
+    this.#isBuilt = false;
+    this.#view = this.#createView(this.#definition, state);
+    this.#rebuild(this.#building?.definition ?? this.#definition, this.#building?.asked);
+  }
+
+  #createView(definition: ViewDefinition, state: ViewState): View {
+    return new View(
+      definition,
+      this.#sources.map(({ plan }) => plan),
+      state,
+    );
+  }
+
+  /** Build beside what is shown, of what is there now. */
+  #rebuild(definition: ViewDefinition, asked: Building["asked"]): void {
+    const before = this.#building;
+    if (before?.asked !== asked) before?.asked?.reject(new CofferError("aborted"));
+    this.#building = undefined;
+    for (const [index, deltas] of before?.queued ?? []) catchUp(this.#sources[index], deltas);
+    this.#timer?.();
+    const view = this.#createView(definition, this.#view.state);
+    const steps = view.build(rowsOf(this.#sources, this.#view));
+    this.#building = { definition, view, steps, queued: [], asked };
+    this.#timer = this.#env.setTimer(0, () => this.#slice());
+    this.#tell(0);
+  }
+
+  #slice(): void {
+    this.#timer = undefined;
+    const building = this.#building;
+    if (building === undefined) return;
+    const endMs = this.#env.monotonicMs() + sliceMs;
+    let progress = 0;
+    do {
+      const step = building.steps.next();
+      if (step.done === true) {
+        this.#finish(building);
+        return;
+      }
+      progress = step.value;
+    } while (this.#env.monotonicMs() < endMs);
+    this.#timer = this.#env.setTimer(0, () => this.#slice());
+    this.#tell(progress);
+  }
+
+  #finish({ definition, view, queued, asked }: Building): void {
+    this.#building = undefined;
+    // It may have been looked at otherwise meanwhile.
+    view.restore(this.#view.state);
+    for (const [index, deltas] of queued) applyDeltas(view, index, deltas);
+    for (const source of this.#sources) source.started = undefined;
+    this.#view = view;
+    this.#definition = definition;
+    this.#isBuilt = true;
+    this.#window.distrust();
+    this.#tell();
+    asked?.resolve();
+  }
+
+  #drop(): void {
+    this.#timer?.();
+    this.#timer = undefined;
+    this.#building?.asked?.reject(new CofferError("aborted"));
+    this.#building = undefined;
+  }
+
+  #tell(progress?: number): void {
+    const open = this.#sources.filter(({ isOpen }) => isOpen);
+    const locked = this.#sources.filter(({ isOpen }) => !isOpen).map(({ origin }) => origin);
+    const status = open.length === 0 ? "locked" : this.#isBuilt ? "ready" : "loading";
+    if (status !== "ready") this.#window.reset();
+    this.#emit({
+      kind: "view",
+      subscription: this.#subscription,
+      status,
+      locked,
+      progress: this.#building === undefined ? undefined : (progress ?? 0),
+      delta: status === "ready" ? this.#window.read(this.#view) : undefined,
+    });
+  }
+}
+
+/** All rows that can be read now. */
+function* rowsOf(
+  sources: readonly Source[],
+  view: View,
+): Generator<{ readonly origin: number; readonly row: ViewRow }, void> {
+  for (const [origin, { isOpen, started }] of sources.entries()) {
+    if (!isOpen) continue;
+    for (const row of started ?? view.rowsOf(origin)) yield { origin, row };
+  }
+}
+
+/** Rows that a source began with, and that were never built in, are brought up to date. */
+function catchUp(source: Source | undefined, deltas: readonly RowDelta[]): void {
+  if (source?.started === undefined) return;
+  const rows = new Map(source.started.map((row) => [row.docId, row]));
+  for (const { docId, after } of deltas) {
+    if (after === undefined) rows.delete(docId);
+    else rows.set(docId, after);
+  }
+  source.started = [...rows.values()];
+}
+
+function applyDeltas(view: View, origin: number, deltas: readonly RowDelta[]): void {
+  view.apply(deltas.map(({ docId, after }) => ({ origin, id: docId, row: after })));
+}
