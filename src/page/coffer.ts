@@ -51,8 +51,8 @@ class CofferCore implements Session {
   /** the keys of unlocked tenants, for a restarted worker only; nothing of the API leads here */
   readonly #boxes = new Map<string, SessionBox>();
   readonly #listeners = new Map<number, (event: SubscriptionEvent) => void>();
-  /** tenants with something left to send */
-  readonly #unsent = new Set<string>();
+  /** asks for background sync; none without a service worker */
+  #followOutbox: ((snapshot: TenantSnapshot) => void) | undefined;
   #lastNumber = 0;
 
   constructor({ env, source }: { env: PageEnv; source: WorkerSource }, options: OpenCofferOptions) {
@@ -126,17 +126,15 @@ class CofferCore implements Session {
   install(url: string | URL): void {
     this.#serviceWorker.value = "registering";
     const scriptUrl = trustedScriptUrl(new URL(url, location.href).href);
-    loadMore()
-      .then(async (more) => more.installServiceWorker(scriptUrl))
-      .then(
-        () => {
-          this.#serviceWorker.value = "active";
-          if (this.#unsent.size > 0) this.#requestSync();
-        },
-        () => {
-          this.#serviceWorker.value = "failed";
-        },
-      );
+    loadMore().then(
+      (more) => {
+        this.#followOutbox = more.followOutbox(scriptUrl, this.#serviceWorker);
+        for (const tenant of this.tenants.live) this.#followOutbox(tenant.snapshot.peek());
+      },
+      () => {
+        this.#serviceWorker.value = "failed";
+      },
+    );
   }
 
   /** Close all tenants after the drafts that are under way, then the worker. */
@@ -145,10 +143,6 @@ class CofferCore implements Session {
     this.storage.close();
     this.supervisor.close();
     this.#boxes.clear();
-  }
-
-  #requestSync(): void {
-    inBackground(loadMore().then(async (more) => more.requestSync()));
   }
 
   #hear(event: WorkerEvent): void {
@@ -161,15 +155,7 @@ class CofferCore implements Session {
     if (session === null) this.#boxes.delete(tenantId);
     else if (session !== undefined) this.#boxes.set(tenantId, session);
     for (const tenant of this.tenants.live) if (tenant.id === tenantId) tenant.hear(snapshot);
-    this.#followOutbox(snapshot);
-  }
-
-  /** Background sync is asked for each time the outbox of a tenant fills. */
-  #followOutbox({ id, status }: TenantSnapshot): void {
-    const isLeft = status.pendingPushCount > 0;
-    if (isLeft && !this.#unsent.has(id) && this.#serviceWorker.peek() === "active") this.#requestSync();
-    if (isLeft) this.#unsent.add(id);
-    else this.#unsent.delete(id);
+    this.#followOutbox?.(snapshot);
   }
 
   async #restore(call: RestoreCall): Promise<void> {

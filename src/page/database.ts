@@ -217,10 +217,10 @@ export function createDatabase<T extends object>({ shared, use, release }: Lease
     "iterateDocumentHistory",
     "search",
     "getAllDocumentIds",
-    "coreOfDatabase",
+    "databaseCore",
   ]);
   return {
-    ...(others as unknown as Pick<Database<T>, Exclude<keyof typeof others, "coreOfDatabase">>),
+    ...(others as unknown as Pick<Database<T>, Exclude<keyof typeof others, "databaseCore">>),
     name: shared.place.name,
     status: shared.status,
     getDocument: async (id) => use().openDoc<T>(id),

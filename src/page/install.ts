@@ -1,27 +1,53 @@
 /** Registers the application's service worker, and asks for background sync while something is left to be sent. */
+import type { Signal } from "@preact/signals-core";
+import type { TenantSnapshot } from "../../worker/api.ts";
+import { inBackground } from "./session.ts";
+import type { CofferStatus } from "./types.ts";
+
 interface SyncRegistration {
   readonly sync?: { register(tag: string): Promise<void> };
 }
 
 /**
- * Register a service worker and wait until one is active. A newer one takes over when the last page of the old one is gone.
+ * Register a service worker, and ask it to send what is left whenever the outbox of a tenant fills, also after this page is gone.
+ * Asked for when the first commit is written, not when the page closes: then it is too late. Where there is no Background Sync, the
+ * worker of the next page does the job. A newer service worker takes over when the last page of the old one is gone.
  *
  * @param url absolute, in the form that the page's policy demands
- * @throws whatever the browser says when the script cannot be registered
+ * @returns hears how each tenant stands
  */
-export async function installServiceWorker(url: string): Promise<void> {
+export function followOutbox(
+  url: string,
+  status: Signal<CofferStatus["serviceWorker"]>,
+): (snapshot: TenantSnapshot) => void {
   const { serviceWorker } = navigator;
-  await serviceWorker.register(url, { updateViaCache: "none" });
-  await serviceWorker.ready;
-}
-
-/**
- * Ask the service worker to send what is left, also after this page is gone. Asked for when the first commit is written, not when the
- * page closes: then it is too late. Where there is no Background Sync, the worker of the next page does the job.
- */
-export async function requestSync(): Promise<void> {
-  const registration = (await navigator.serviceWorker.ready) as SyncRegistration;
-  await registration.sync?.register("coffer-sync");
+  const unsent = new Set<string>();
+  const requestSync = (): void => {
+    const asking = async (): Promise<void> => {
+      const registration = (await serviceWorker.ready) as SyncRegistration;
+      await registration.sync?.register("coffer-sync");
+    };
+    inBackground(asking());
+  };
+  const install = async (): Promise<void> => {
+    await serviceWorker.register(url, { updateViaCache: "none" });
+    await serviceWorker.ready;
+  };
+  install().then(
+    () => {
+      status.value = "active";
+      if (unsent.size > 0) requestSync();
+    },
+    () => {
+      status.value = "failed";
+    },
+  );
+  return ({ id, status: { pendingPushCount } }) => {
+    const isLeft = pendingPushCount > 0;
+    if (isLeft && !unsent.has(id) && status.peek() === "active") requestSync();
+    if (isLeft) unsent.add(id);
+    else unsent.delete(id);
+  };
 }
 
 /** Ask the browser to keep this origin's data, and measure the storage again. */

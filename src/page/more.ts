@@ -15,7 +15,7 @@ export {
   getTenantSettings,
   setGroup,
 } from "./directory.ts";
-export { installServiceWorker, keepStorage, requestSync } from "./install.ts";
+export { followOutbox, keepStorage } from "./install.ts";
 export { followMarks } from "./marks.ts";
 export {
   branch,
@@ -44,4 +44,4 @@ export {
 } from "./people.ts";
 export { createShape } from "./schema.ts";
 export { search } from "./search.ts";
-export { coreOfDatabase, view } from "./view.ts";
+export { databaseCore, view } from "./view.ts";

@@ -23,7 +23,7 @@ import type { WorkerCall } from "./supervisor.ts";
 import type { CategoryName, RowName, View, ViewOptions, ViewTotal } from "./view-types.ts";
 
 /** What is behind a handle of a database: handles have it beside what their type tells, for views. */
-export async function coreOfDatabase(core: DatabaseCore): Promise<DatabaseCore> {
+export async function databaseCore(core: DatabaseCore): Promise<DatabaseCore> {
   return core;
 }
 
@@ -31,7 +31,7 @@ export async function coreOfDatabase(core: DatabaseCore): Promise<DatabaseCore> 
 export async function view(session: Session, options: ViewOptions): Promise<View> {
   const databases = await Promise.all(
     options.sources.map(async ({ db }, index) => {
-      const { coreOfDatabase: find } = db as { readonly coreOfDatabase?: () => Promise<DatabaseCore> };
+      const { databaseCore: find } = db as { readonly databaseCore?: () => Promise<DatabaseCore> };
       if (find === undefined) throw new CofferError("input/invalid", { at: `sources.${index}.db` });
       return find();
     }),
