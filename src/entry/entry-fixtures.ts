@@ -199,6 +199,7 @@ export function entryDrafts(fixture: Fixture): fc.Arbitrary<readonly EntryDraft[
       "doc_delete",
       "attachment_chunk",
       "directory_record",
+      "doc_purge",
     ),
     plaintext: fc.uint8Array({ maxLength: 400 }),
     outer: fc.array(fc.integer({ min: 0, max: 255 }).map(hashOf), { maxLength: 4 }),

@@ -274,7 +274,7 @@ describe("readers refuse every other form", () => {
     "a byte less": { tail: bytesOf(0, 63) },
     "presence 3": { entries: [wireEntry({ presence: 3 })] },
     "entry type 0": { entries: [wireEntry({ type: 0 })] },
-    "entry type 7": { entries: [wireEntry({ type: 7 })] },
+    "entry type 8": { entries: [wireEntry({ type: 8 })] },
     "a key index beyond the keys": { entries: [wireEntry({ keyIndex: 1 })] },
     "dependencies out of order": { entries: [wireEntry({ outer: [hash(2), hash(1)] })] },
     "a dependency twice": { entries: [wireEntry({ outer: [hash(1), hash(1)] })] },

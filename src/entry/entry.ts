@@ -1,8 +1,8 @@
 /**
  * The sealed unit, as types. Byte tables are in `codec.ts`.
  *
- * An entry is one sealed Automerge change, snapshot, deletion, attachment chunk or directory record. A commit
- * is what one action wrote: 1…256 entries in order under one Ed25519 signature; it is the unit of durability,
+ * An entry is one sealed Automerge change, snapshot, deletion, attachment chunk or directory record, or it names
+ * entries that its author erased. A commit is what one action wrote: 1…256 entries in order under one Ed25519 signature; it is the unit of durability,
  * signing and transfer.
  */
 import type { AuthorKey, CommitHash, DbId, DocId, EntryHash, KeyId, TenantId } from "../std/index.ts";
@@ -15,6 +15,7 @@ export const entryTypes = [
   "doc_delete",
   "attachment_chunk",
   "directory_record",
+  "doc_purge",
 ] as const;
 export type EntryType = (typeof entryTypes)[number];
 

@@ -56,6 +56,9 @@ const drafts: Record<string, Drafting> = {
       seen: { logKeyId: bytesOf(1, 8), epoch: 2, size: 2 ** 33, rootPrefix: bytesOf(3, 16) },
     },
   }),
+  "an author names entries that were erased": ({ changeDoc }) => ({
+    entries: [{ ...changeDoc(new Uint8Array(0), [hashOf(7), hashOf(3)]), entryType: "doc_purge" }],
+  }),
   "a writer's first commit joins an author's heads": ({ changeDoc }) => ({
     entries: [changeDoc(utf8ToBytes("joined"), [hashOf(1)])],
     more: {
@@ -85,7 +88,7 @@ const forgeries: Record<string, Partial<WireParts>> = {
   "no entry": { entries: [] },
   "257 entries": { entryCount: 257 },
   "presence 3": { entries: [wireEntry({ presence: 3 })] },
-  "entry type 7": { entries: [wireEntry({ type: 7 })] },
+  "entry type 8": { entries: [wireEntry({ type: 8 })] },
   "dependencies out of order": { entries: [wireEntry({ outer: [bytesOf(2, 32), bytesOf(1, 32)] })] },
   "a later entry as dependency": { entries: [wireEntry({ inner: [1] }), wireEntry()] },
   "a key index beyond the keys": { entries: [wireEntry({ keyIndex: 1 })] },

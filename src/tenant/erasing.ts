@@ -6,10 +6,11 @@
  * that moment: so no tab puts back what another one erased.
  */
 import { CofferError, isCofferError, type DocId } from "../std/index.ts";
-import { encodeCommit, fillCommit, parseCommit, type Commit } from "../entry/index.ts";
+import { encodeCommit, fillCommit, parseCommit, type CommitEntry } from "../entry/index.ts";
 import type { LogRecord, RewrittenRecord } from "../store/index.ts";
 import type { TenantCore } from "./core.ts";
 import type { DatabaseSession } from "./database.ts";
+import { nameErased, OwnErased } from "./own-erased.ts";
 import { listPurged, noteErased, readPurged, setPurged } from "./purge.ts";
 import type { TenantSession } from "./session.ts";
 import { TextPages } from "./text-pages.ts";
@@ -26,12 +27,14 @@ export function holdsPurged(core: TenantCore, record: LogRecord): boolean {
 export async function erasePurged(core: TenantCore): Promise<void> {
   const { rows, erasedCount } = core.purged;
   if (erasedCount >= rows.length) return;
+  const own = ownErased(core, new Set(rows.slice(erasedCount).map(({ docId }) => docId)));
   let after = 0;
   for (;;) {
     const from = after;
     const last = await underLock(core, async (ids) => {
       const records = await core.store.readLog({ after: from, ...page });
       await rewrite(core, records, ids);
+      gather(core, own, records);
       return records.at(-1)?.position;
     });
     if (last === undefined) break;
@@ -39,14 +42,15 @@ export async function erasePurged(core: TenantCore): Promise<void> {
   }
   for (const { dbId, docId } of rows.slice(erasedCount))
     await (await TextPages.open(core, dbId)).purge(docId);
+  await nameErased(core, own);
   setPurged(core, await noteErased(core, rows.length));
 }
 
 /**
  * Purge a document: from here on it is not there, and when the promise resolves nothing of its content is left in the log.
  *
- * Servers and other devices keep what they have. A commit of this user that was not sent before is sent without what was erased; one of
- * somebody else goes on from here to no other server, see sync/local-log.ts.
+ * Servers and other devices keep what they have. A commit of this user that was not sent before is sent without what was erased, and
+ * with the word that it was, see erasure.ts; one of somebody else goes on from here to no other server, see sync/local-log.ts.
  *
  * @throws `doc/missing`
  */
@@ -76,7 +80,22 @@ export async function finishErasing(core: TenantCore): Promise<void> {
 
 /** Erase what some records hold of purged documents. */
 export async function eraseRecords(core: TenantCore, positions: readonly number[]): Promise<void> {
+  const own = ownErased(core, core.purged.ids);
+  gather(core, own, await core.store.readRecords(positions));
+  // Named first: what is erased already is not found again after a crash.
+  await nameErased(core, own);
   await underLock(core, async (ids) => rewrite(core, await core.store.readRecords(positions), ids));
+}
+
+function ownErased(core: TenantCore, ids: ReadonlySet<DocId>): OwnErased {
+  return new OwnErased(core.keys.identity.publicIdentity.signingKey, ids);
+}
+
+function gather(core: TenantCore, own: OwnErased, records: readonly LogRecord[]): void {
+  for (const { bytes } of records) {
+    const parsed = parseCommit(core.world.crypto, bytes);
+    if (parsed.kind === "verified") own.take(parsed.commit);
+  }
 }
 
 /**
@@ -125,14 +144,15 @@ function eraseIn(
   const verdict = parseCommit(core.world.crypto, record.bytes);
   if (verdict.kind !== "verified") return undefined;
   const { commit } = verdict;
-  const isMeant = ({ ciphertext, header }: Commit["entries"][number]): boolean =>
-    ciphertext !== undefined && header !== undefined && ids.has(header.docId);
+  const isMeant = ({ ciphertext, header }: CommitEntry): boolean =>
+    ciphertext !== undefined &&
+    header !== undefined &&
+    header.entryType !== "doc_purge" &&
+    ids.has(header.docId);
   if (!commit.entries.some(isMeant)) return undefined;
-  const entries = commit.entries.map(({ entryHash, header, ciphertext }) => {
-    if (header === undefined) return { entryHash };
-    return ciphertext === undefined || ids.has(header.docId)
-      ? { entryHash, header }
-      : { entryHash, header, ciphertext };
+  const entries = commit.entries.map((entry): CommitEntry => {
+    const { entryHash, header } = entry;
+    return header !== undefined && isMeant(entry) ? { entryHash, header } : entry;
   });
   return encodeCommit({ ...commit, entries });
 }

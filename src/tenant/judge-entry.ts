@@ -9,6 +9,7 @@ import {
   type OpenVerdict,
 } from "../entry/index.ts";
 import type { Catalog, CatalogDoc, DocumentEntryType, NewEntry } from "./catalog.ts";
+import { erasedBy, erasedName } from "./erasure.ts";
 import { findEntry, findTurn, isInPast } from "./find-entry.ts";
 import type { AcceptedChange, JudgeState, JudgeTools } from "./judge.ts";
 import type { KnownCommit } from "./ledger.ts";
@@ -19,7 +20,7 @@ import { judgeSnapshot, type OpenedSnapshots } from "./synced-snapshot.ts";
 export type EntryVerdict =
   | { kind: "accepted"; change: AcceptedChange }
   | { kind: "known" }
-  | { kind: "waiting"; reason: "dependency" | "key" | "absent"; needs: readonly Need[] }
+  | { kind: "waiting"; reason: "dependency" | "key" | "absent" | "purged"; needs: readonly Need[] }
   | { kind: "contested" }
   | { kind: "quarantined"; reason: string };
 
@@ -33,21 +34,39 @@ export interface EntryPlace {
   readonly snapshots: OpenedSnapshots;
 }
 
+/** Settled as it is, see erasure.ts. The whole commit can still come, and then it is judged as ever. */
+const purged: EntryVerdict = { kind: "waiting", reason: "purged", needs: [] };
+
 /** Its hash is covered by the commit's: the whole commit can still come, see erasing.ts. */
-const absent: EntryVerdict = { kind: "waiting", reason: "absent", needs: [] };
+function judgeAbsent({ commit, state }: EntryPlace, index: number): EntryVerdict {
+  const { author, entryHashes } = commit.header;
+  const entryHash = entryHashes[index];
+  if (entryHash === undefined) return { kind: "quarantined", reason: "malformed" };
+  if (state.ledger.needs.erased.has(erasedName(author, entryHash))) return purged;
+  return { kind: "waiting", reason: "absent", needs: [`erasure/${entryHash}`] };
+}
+
+/** What an author says was erased is remembered; so is the entry that says it, to be read again at the next opening. */
+function judgeErasure({ commit, state }: EntryPlace, entry: CommitEntry): EntryVerdict {
+  const hashes = erasedBy(entry);
+  if (hashes.length === 0) return { kind: "quarantined", reason: "dependencies" };
+  for (const hash of hashes) state.ledger.needs.erased.add(erasedName(commit.header.author, hash));
+  return purged;
+}
 
 /** Judge one entry. */
 export function judgeEntry(place: EntryPlace, index: number, opened: OpenVerdict | undefined): EntryVerdict {
   const { catalog, commit, row } = place;
   const entry: CommitEntry | undefined = commit.entries[index];
   const header = entry?.header;
-  if (entry === undefined || header === undefined || opened === undefined) return absent;
+  if (entry === undefined || header === undefined || opened === undefined) return judgeAbsent(place, index);
   if (place.state.isPurged(header.docId)) return { kind: "known" };
   const { entryType } = header;
+  if (entryType === "doc_purge") return judgeErasure(place, entry);
   if (entryType === "attachment_chunk" || entryType === "directory_record")
     return { kind: "quarantined", reason: "type" };
   if (opened.kind === "no-key") return { kind: "waiting", reason: "key", needs: ["key"] };
-  if (opened.kind === "absent") return absent;
+  if (opened.kind === "absent") return judgeAbsent(place, index);
   if (opened.kind !== "opened") return { kind: "quarantined", reason: opened.reason };
   if (entryType === "doc_snapshot") return judgeSnapshot(place, index);
   const change = readChange(place, header, opened.plaintext);

@@ -12,11 +12,12 @@
  * - J1 what is not accepted reaches no catalog; a bad entry never stops the others of its commit
  * - J2 a waiting commit is judged again when what it needs arrives, see needs.ts
  * - J3 judging the same record twice changes nothing
- * - J5 an entry of a purged document is settled as it is, with or without its ciphertext; any other that lacks it waits for it
+ * - J5 an entry of a purged document is settled as it is, with or without its ciphertext, and so is one that its author erased; any
+ *      other that lacks it waits for it
  * - J4 verdicts follow from what the log holds, not from the order in which it came: an entry is held against its own past only, and
  *      commits that contradict each other are left to contests.ts
  */
-import type { CommitHash, DbId, DocId, TenantId } from "../std/index.ts";
+import type { CommitHash, DbId, DocId, EntryHash, TenantId } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
 import {
   foldCommit,
@@ -38,6 +39,7 @@ import {
 } from "../entry/index.ts";
 import type { LogRecord } from "../store/index.ts";
 import type { Catalog, NewEntry } from "./catalog.ts";
+import { erasedBy } from "./erasure.ts";
 import { findEntry } from "./find-entry.ts";
 import { judgeEntry, type EntryPlace } from "./judge-entry.ts";
 import { knownCommitOf, type KnownCommit, type Ledger } from "./ledger.ts";
@@ -83,6 +85,8 @@ export interface JudgeOutcome {
   readonly isFork: boolean;
   /** the commit contradicts another one of its author, or its line does so already */
   readonly contested: KnownCommit | undefined;
+  /** entries that their author erased: the commits that lack them are judged again */
+  readonly erased: readonly EntryHash[];
   /** the commit, when its author had the right to write it */
   readonly judged: Judging | undefined;
 }
@@ -95,6 +99,7 @@ export const nothing: JudgeOutcome = {
   quarantined: [],
   isFork: false,
   contested: undefined,
+  erased: [],
   judged: undefined,
 };
 
@@ -256,7 +261,9 @@ async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judgi
     if (verdict.kind !== "waiting" && verdict.kind !== "contested") continue;
     pending.push(index);
     isContested ||= verdict.kind === "contested";
-    waitReason = verdict.kind === "waiting" ? verdict.reason : "equivocation";
+    // What is settled says nothing while something else is not.
+    if (waitReason === "" || waitReason === "purged")
+      waitReason = verdict.kind === "waiting" ? verdict.reason : "equivocation";
     if (verdict.kind === "waiting")
       for (const need of verdict.needs) state.ledger.needs.add(need, row.commitHash);
   }
@@ -270,7 +277,15 @@ async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judgi
   });
   const isNews = refused !== "" && refused !== row.refused;
   const quarantined = isNews || isWhollyRefused ? [{ commitHash: row.commitHash, reason: refused }] : [];
-  return { ...nothing, accepted, quarantined, judged: judging, contested: isContested ? row : undefined };
+  const erased = commit.entries.flatMap((entry) => erasedBy(entry));
+  return {
+    ...nothing,
+    accepted,
+    quarantined,
+    erased,
+    judged: judging,
+    contested: isContested ? row : undefined,
+  };
 }
 
 function hasAccepted(catalog: Catalog, commit: Commit): boolean {

@@ -4,6 +4,9 @@
  * It answers: is this commit known, what does an author's graph look like, what is still waiting, what was quarantined. It is derived
  * from the log, kept in sealed pages, and rebuilt when lost.
  *
+ * A commit that waits for `purged` lacks what its author erased, or names it, and nothing else: it is settled, and counts as such. It is
+ * judged once more at every opening, as all that waits is, which brings back what is known of erased entries.
+ *
  * Page format (a page holds {@link ledgerPageSize} commits): u8 version (1), varint count of lines, each dbId 16, author 32, writerNonce
  * 16; varint count of commits, then for each
  *
@@ -102,6 +105,7 @@ export class Ledger {
   readonly #byPosition = new Map<number, KnownCommit>();
   readonly #dirtyPages = new Set<number>();
   #waiting = new Set<CommitHash>();
+  #settled = new Set<CommitHash>();
   #quarantined = new Set<CommitHash>();
 
   find(commitHash: CommitHash): KnownCommit | undefined {
@@ -169,8 +173,9 @@ export class Ledger {
     return this.#pick([...this.#quarantined].slice(-count));
   }
 
+  /** How many commits wait for what may come, and how many were quarantined whole or in part. */
   get counts(): { readonly waiting: number; readonly quarantined: number } {
-    return { waiting: this.#waiting.size, quarantined: this.#quarantined.size };
+    return { waiting: this.#waiting.size - this.#settled.size, quarantined: this.#quarantined.size };
   }
 
   /** Pages changed since the last call of {@link markClean}. */
@@ -248,8 +253,10 @@ export class Ledger {
 
   #index(row: KnownCommit): void {
     this.#waiting.delete(row.commitHash);
+    this.#settled.delete(row.commitHash);
     this.#quarantined.delete(row.commitHash);
     if (row.verdict === "waiting") this.#waiting.add(row.commitHash);
+    if (row.verdict === "waiting" && row.reason === "purged") this.#settled.add(row.commitHash);
     if (row.verdict === "quarantined" || row.refused !== "") this.#quarantined.add(row.commitHash);
   }
 }

@@ -8,15 +8,25 @@
  * | `key` | a key: the next unlocking, where all that waits is judged once more |
  * | `entry/<hash>` | that entry |
  * | `doc/<id>` | anything new in that document |
+ * | `erasure/<hash>` | the author's word that this entry was erased; the entry itself comes with a commit that is whole |
  *
  * A waiting commit costs its row in the ledger and its names here; its bytes stay in the log.
  */
 import type { AuthorKey, CommitHash, DocId, EntryHash } from "../std/index.ts";
+import type { ErasedName } from "./erasure.ts";
 
-export type Need = "directory" | "key" | `author/${AuthorKey}` | `entry/${EntryHash}` | `doc/${DocId}`;
+export type Need =
+  | "directory"
+  | "key"
+  | `author/${AuthorKey}`
+  | `entry/${EntryHash}`
+  | `doc/${DocId}`
+  | `erasure/${EntryHash}`;
 
 /** Waiting commits by what they need. */
 export class Needs {
+  /** what will never come: entries that their authors erased, see erasure.ts */
+  readonly erased = new Set<ErasedName>();
   readonly #waiting = new Map<Need, Set<CommitHash>>();
 
   add(need: Need, commitHash: CommitHash): void {

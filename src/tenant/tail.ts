@@ -212,6 +212,7 @@ export class Tail {
     this.#hooks.onOutcome(outcome);
     const { needs } = this.#core.ledger;
     if (outcome.directoryChanged) this.#addDue(needs.meet("directory"));
+    for (const hash of outcome.erased) this.#addDue(needs.meet(`erasure/${hash}`));
     const [first] = outcome.accepted;
     if (first !== undefined) {
       const refused = new Set(await this.#hooks.absorb(first.dbId, outcome.accepted));
