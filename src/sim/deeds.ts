@@ -15,7 +15,8 @@ import { randomEdit } from "./edits.ts";
 import { canonicalText } from "./canonical.ts";
 import type { Random } from "./pcg32.ts";
 import type { SimDevice, SimTab } from "./sim-device.ts";
-import { marksOf, type Acknowledged, type ShownMarks, type Story } from "./story.ts";
+import { marksOf, type Acknowledged, type ShownMarks } from "./shown.ts";
+import type { Running, Story } from "./story.ts";
 import { canary, databaseNames } from "./world.ts";
 
 /** A deed; see the table above. */
@@ -98,8 +99,12 @@ export class LineDeeds {
     return this.random.chance(0.03) ? "typing" : this.random.pick(weighted);
   }
 
-  /** Do it, on a document that this tab shows. */
-  async run(deed: Deed, tab: SimTab, device: SimDevice): Promise<void> {
+  /** Do it, on a document that this tab shows; `running` hears which. */
+  async run(
+    deed: Deed,
+    { tab, device }: { readonly tab: SimTab; readonly device: SimDevice },
+    running: Running,
+  ): Promise<void> {
     const database = this.random.pick(databaseNames);
     if (deed === "feed") return this.readFeed(tab, device, database);
     const subscription = tab.databases.get(database) ?? 0;
@@ -107,6 +112,7 @@ export class LineDeeds {
     if (ids.length === 0) return;
     const docId = this.random.pick(ids.slice(0, 4));
     const place = { tab, device, database, subscription, docId };
+    running.docIds = deed === "bulk" ? ids : [docId];
     this.#story.touch(device, docId);
     try {
       await this.#do(deed, place, ids);
@@ -232,13 +238,6 @@ export class LineDeeds {
     if (!this.#purges.has(name)) this.#purges.set(name, false);
     await tab.api.purgeDocument(subscription, docId);
     this.#purges.set(name, true);
-  }
-
-  /** Whether anything was purged, anywhere or on one device: its edits find no document, and others may wait for what never comes. */
-  hasPurged(device?: SimDevice): boolean {
-    return [...this.#purges.keys()].some(
-      (name) => device === undefined || name.startsWith(keyOf(device, "")),
-    );
   }
 
   /** Whether a device has begun to purge a document, and so may do without it, or was told that it is done, and so must. */

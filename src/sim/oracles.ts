@@ -22,7 +22,8 @@ import { parseId } from "../std/index.ts";
 import { canonicalText } from "./canonical.ts";
 import type { DocSnapshot } from "../../worker/api.ts";
 import type { SimDevice, SimTab } from "./sim-device.ts";
-import { describeState, groupByDoc, readMarks, type Story } from "./story.ts";
+import { describeState, groupByDoc, readMarks } from "./shown.ts";
+import type { Story } from "./story.ts";
 import { canary, databaseNames, enter, type Member, type World } from "./world.ts";
 
 const roundMs = 10_000;
@@ -75,7 +76,7 @@ function busyLink(world: World, story: Story): string | undefined {
       phase === "live" &&
       pendingPush === 0 &&
       pendingPull === 0 &&
-      (snapshot.status.unjudgedCount === 0 || story.revoked !== undefined || story.deeds.hasPurged())
+      (snapshot.status.unjudgedCount === 0 || story.revoked !== undefined)
     )
       continue;
     return `${tab.env.name} is ${phase}, ${pendingPush} to push, ${pendingPull} to pull, ${error ?? "no error"}; ${describeState(tab)}`;

@@ -3,27 +3,16 @@
  *
  * The story keeps what it was promised: each acknowledged edit, with whether a loss of power may take it back.
  */
-import { CofferError, isCofferError, type CofferErrorCode } from "../std/index.ts";
-import type { DraftOperation } from "../draft/index.ts";
+import { isCofferError } from "../std/index.ts";
 import { LineDeeds } from "./deeds.ts";
-import { randomDocument, randomEdit, randomRemoval } from "./edits.ts";
-import type { DocSnapshot } from "../../worker/api.ts";
+import { expectedCodes } from "./expected-codes.ts";
+import { PageDeeds } from "./page-deeds.ts";
 import type { Random } from "./pcg32.ts";
+import { groupByDoc, readMarks, type Acknowledged } from "./shown.ts";
 import type { SimDevice, SimTab } from "./sim-device.ts";
 import type { Plan } from "./plan.ts";
-import { databaseNames, openDatabases, serverUrl, type Member, type World } from "./world.ts";
-
-/** An edit whose promise resolved. */
-export interface Acknowledged {
-  readonly device: SimDevice;
-  readonly database: string;
-  readonly docId: string;
-  readonly mark: string;
-  /** the branch it was written on */
-  readonly branch?: string | undefined;
-  /** how much was on the disk when it was acknowledged */
-  readonly journalLength: number;
-}
+import { Troubles } from "./troubles.ts";
+import { openDatabases, serverUrl, type Member, type World } from "./world.ts";
 
 /** Something that must not have happened. */
 export interface Violation {
@@ -31,29 +20,13 @@ export interface Violation {
   readonly message: string;
 }
 
-/** What a call may say when its worker is locked or closed under it, or the network is what it is. */
-const expectedCodes: ReadonlySet<CofferErrorCode> = new Set<CofferErrorCode>([
-  "access/locked",
-  "aborted",
-  "store/closed",
-  "doc/deleted",
-  "net/offline",
-  "net/failed",
-  "net/timeout",
-  "net/rate-limited",
-  // the second of two equal answers to one challenge
-  "access/unauthenticated",
-  "directory/behind",
-  "store/quota",
-  "store/failed",
-  // a link that is not taken up again yet, a member whom this tab has not judged again yet
-  "input/unknown-id",
-]);
-
-interface Running {
+/** Something under way. */
+export interface Running {
   readonly label: string;
   /** the worker it depends on */
   tab: SimTab | undefined;
+  /** the documents it is about */
+  docIds: readonly string[];
 }
 
 /** A story under way. */
@@ -71,6 +44,8 @@ export class Story {
   readonly touched = new Map<SimDevice, Set<string>>();
   /** what else people do with documents, and what they may expect of it */
   readonly deeds: LineDeeds;
+  readonly #pages: PageDeeds;
+  readonly #troubles: Troubles;
   readonly #plan: Plan;
   readonly #random: Random;
   readonly #lockedTabs = new Set<SimTab>();
@@ -82,7 +57,6 @@ export class Story {
   readonly #readyTabs: Set<SimTab>;
   /** devices whose tabs are all being restarted */
   readonly #down = new Set<SimDevice>();
-  #lostServerAtMs = -Infinity;
   #markCount = 0;
 
   constructor(world: World, plan: Plan) {
@@ -90,6 +64,8 @@ export class Story {
     this.#plan = plan;
     this.#random = world.scheduler.random.fork();
     this.deeds = new LineDeeds(this, this.#random.fork());
+    this.#pages = new PageDeeds(this, this.#random);
+    this.#troubles = new Troubles(this, plan, this.#random);
     this.#readyTabs = new Set(world.members.flatMap(({ device }) => device.tabs));
   }
 
@@ -97,7 +73,7 @@ export class Story {
   async tell(): Promise<void> {
     const { scheduler, network } = this.world;
     network.weather = this.#plan.weather;
-    for (const { device } of this.world.members) this.#breakDisk(device);
+    for (const { device } of this.world.members) this.#troubles.breakDisk(device);
     for (let count = 0; count < this.#plan.operationCount; count++) {
       this.#begin(count);
       this.#beginDeed(count);
@@ -204,28 +180,6 @@ export class Story {
     }
   }
 
-  #breakDisk(device: SimDevice): void {
-    const { diskFailure } = this.#plan;
-    if (diskFailure === 0) return;
-    device.disk.fault = {
-      failWrite: () => (this.#random.chance(diskFailure) ? new CofferError("store/quota") : undefined),
-      loseAnswer: () =>
-        this.#random.chance(diskFailure)
-          ? new CofferError("store/failed", { outcome: "unknown" })
-          : undefined,
-    };
-  }
-
-  /** The server comes back from an older backup: what it lost is pushed to it again by those who have it. */
-  #loseServer(): void {
-    // Epochs count seconds: nobody restores the same server twice within one.
-    const { nowMs } = this.world.scheduler;
-    if (nowMs - this.#lostServerAtMs < 10_000) return;
-    this.#lostServerAtMs = nowMs;
-    this.hasLostServer = true;
-    void this.world.server.restore(this.#random);
-  }
-
   /** The founder shuts somebody out, once in a story. From then on what that device shows and does counts no more. */
   #revoke(name: string, member: Member, tab: SimTab): void {
     const { members, tenantId, admin } = this.world;
@@ -258,17 +212,20 @@ export class Story {
     if (ready.length === 0) return;
     const tab = deeds.random.pick(ready);
     const deed = deeds.draw(this.#plan.allows.purge);
-    this.#run(`op ${index} of ${tab.env.name}: ${deed}`, tab, () => deeds.run(deed, tab, member.device));
+    this.#run(`op ${index} of ${tab.env.name}: ${deed}`, tab, (running) =>
+      deeds.run(deed, { tab, device: member.device }, running),
+    );
   }
 
   /** What people do in a page that is open. */
   #use(draw: number, name: string, { member, tab }: { readonly member: Member; readonly tab: SimTab }): void {
     const { device } = member;
     const { allows } = this.#plan;
-    if (draw < 20) this.#run(`${name} create`, tab, () => this.#create(tab, member));
-    else if (draw < 56) this.#run(`${name} change`, tab, () => this.#change(tab, member));
+    if (draw < 20) this.#run(`${name} create`, tab, () => this.#pages.create({ tab, device }));
+    else if (draw < 56)
+      this.#run(`${name} change`, tab, (running) => this.#pages.change({ tab, device }, running));
     else if (draw < 62 && allows.deletion)
-      this.#run(`${name} delete or undelete`, tab, () => this.#delete(tab, device));
+      this.#run(`${name} delete or undelete`, tab, (running) => this.#pages.delete({ tab, device }, running));
     else if (draw < 67 && allows.lock)
       this.#run(`${name} lock or unlock`, tab, () => this.#toggleLock(member, tab));
     else if (draw < 71 && allows.tabs) this.#openOrClose(member, tab);
@@ -280,16 +237,12 @@ export class Story {
   #happen(draw: number, member: Member, tab: SimTab): void {
     const { device } = member;
     const { allows } = this.#plan;
-    const yearMs = 365 * 24 * 3_600_000;
-    if (draw < 81 && allows.offline) this.#toggleOnline(device);
+    if (draw < 81 && allows.offline) this.#troubles.toggleOnline(device);
     else if (draw < 89 && allows.crash) this.#crash(member, tab);
     else if (draw < 93 && allows.powerLoss) this.#losePower(member);
     else if (draw < 95 && allows.serverRestart) void this.world.server.restart();
-    else if (draw < 97 && allows.serverLoss) this.#loseServer();
-    else if (allows.clockJump) {
-      const skewMs = (this.#random.fraction() - 0.5) * this.#random.pick([600_000, 7_200_000, 2 * yearMs]);
-      device.origin.clockSkewMs = Math.floor(skewMs);
-    }
+    else if (draw < 97 && allows.serverLoss) this.#troubles.loseServer();
+    else if (allows.clockJump) this.#troubles.jumpClock(device);
   }
 
   #deviceOf(tab: SimTab | undefined): SimDevice | undefined {
@@ -298,7 +251,7 @@ export class Story {
 
   /** Begin something and watch how it ends. A worker that dies takes what it was doing with it. */
   #run(label: string, tab: SimTab | undefined, operation: (running: Running) => Promise<unknown>): void {
-    const running: Running = { label, tab };
+    const running: Running = { label, tab, docIds: [] };
     this.running.add(running);
     this.world.scheduler.note(label);
     operation(running).then(
@@ -312,7 +265,7 @@ export class Story {
           isCofferError(error) &&
           error.code === "doc/missing" &&
           device !== undefined &&
-          this.deeds.hasPurged(device);
+          running.docIds.some((docId) => this.deeds.purgeOf(device, docId) !== "none");
         const isExpected =
           isCofferError(error) && (isClosing || isRevoked || isGone || expectedCodes.has(error.code));
         this.#end(running, isCofferError(error) ? error.code : "thrown");
@@ -357,67 +310,6 @@ export class Story {
     return edit.device !== revoked.device && this.touched.get(revoked.device)?.has(edit.docId) !== true;
   }
 
-  async #create(tab: SimTab, { device }: Member): Promise<void> {
-    const database = this.#random.pick(databaseNames);
-    const marks = Array.from({ length: this.#random.chance(0.2) ? 3 : 1 }, () => this.newMark());
-    const values = marks.map((mark) => randomDocument(this.#random, mark));
-    const ids = await tab.api.createDocuments(tab.databases.get(database) ?? 0, values);
-    for (const [index, docId] of ids.entries()) {
-      this.touch(device, docId);
-      this.acknowledge({ device, database, docId, mark: marks[index] ?? "" });
-    }
-  }
-
-  async #change(tab: SimTab, { device }: Member): Promise<void> {
-    const database = this.#random.pick(databaseNames);
-    const subscription = tab.databases.get(database) ?? 0;
-    const ids = await tab.api.documentIds(subscription);
-    if (ids.length === 0) return;
-    const docId = this.#random.pick(ids);
-    this.touch(device, docId);
-    const watched = tab.nextNumber();
-    const { value, heads } = await tab.api.openDocument(subscription, docId, watched);
-    if (value === undefined) return;
-    // A page goes on editing what it shows while the worker still writes: each draft stands on the one before.
-    const drafts: Promise<void>[] = [];
-    let afterDraft = 0;
-    for (let count = 1 + this.#random.below(3); count > 0; count--) {
-      const mark = this.newMark();
-      const isLast = count === 1 && afterDraft === 0;
-      const operations =
-        isLast && this.#random.chance(0.4)
-          ? randomRemoval(this.#random, value, mark)
-          : randomEdit(this.#random, value, mark);
-      const durability = this.#random.chance(0.2) ? "strict" : "relaxed";
-      const message = {
-        draft: tab.nextNumber(),
-        baseHeads: heads,
-        afterDraft,
-        operations: keepable(operations),
-        durability,
-      } as const;
-      afterDraft = message.draft;
-      drafts.push(
-        tab.api
-          .changeDocument(watched, message)
-          .then(() => this.acknowledge({ device, database, docId, mark })),
-      );
-    }
-    const results = await Promise.allSettled(drafts);
-    await tab.api.closeDocument(watched);
-    for (const result of results) if (result.status === "rejected") throw result.reason;
-  }
-
-  async #delete(tab: SimTab, device: SimDevice): Promise<void> {
-    const subscription = tab.databases.get(this.#random.pick(databaseNames)) ?? 0;
-    const ids = await tab.api.documentIds(subscription);
-    if (ids.length === 0) return;
-    const docId = this.#random.pick(ids);
-    this.touch(device, docId);
-    await tab.api.deleteDocument(subscription, docId);
-    if (this.#random.chance(0.5)) await tab.api.undeleteDocument(subscription, docId);
-  }
-
   /** One at a time in each tab: a person sees a tenant locked before unlocking it. */
   async #toggleLock(member: Member, tab: SimTab): Promise<void> {
     if (this.#turningTabs.has(tab)) return;
@@ -438,13 +330,6 @@ export class Story {
     await tab.api.unlock(this.world.tenantId, member.password);
     this.#lockedTabs.delete(tab);
     await this.checkAcknowledged(member, tab);
-  }
-
-  #toggleOnline(device: SimDevice): void {
-    const isOnline = !device.origin.isOnline;
-    this.world.scheduler.note(`${device.name} goes ${isOnline ? "online" : "offline"}`);
-    device.origin.setOnline(isOnline);
-    this.deeds.noteOnline(device, isOnline);
   }
 
   #openOrClose(member: Member, tab: SimTab): void {
@@ -498,64 +383,4 @@ export class Story {
     this.deeds.forgetReading(device);
     device.kill(tab);
   }
-}
-
-/** What the page hands over crosses a thread. */
-function keepable(operations: readonly DraftOperation[]): readonly DraftOperation[] {
-  return structuredClone(operations);
-}
-
-/** The marks that a document bears. */
-export interface ShownMarks {
-  readonly main: ReadonlySet<string>;
-  /** of the document or one of its open branches */
-  readonly anywhere: ReadonlySet<string>;
-}
-
-/** Read the marks of a document and of its open branches. */
-export async function readMarks(tab: SimTab, database: string, docId: string): Promise<ShownMarks> {
-  const read = async (branch?: string): Promise<DocSnapshot> => {
-    const subscription = tab.nextNumber();
-    const shown = await tab.api.openDocument(
-      tab.databases.get(database) ?? 0,
-      docId,
-      subscription,
-      ...(branch === undefined ? [] : [branch]),
-    );
-    await tab.api.closeDocument(subscription);
-    return shown;
-  };
-  const shown = await read();
-  const main = marksOf(shown);
-  const anywhere = new Set(main);
-  for (const branch of shown.branches) for (const mark of marksOf(await read(branch))) anywhere.add(mark);
-  return { main, anywhere };
-}
-
-/** The marks in what is shown. */
-export function marksOf({ value }: DocSnapshot): ReadonlySet<string> {
-  const marks = value?.["marks"];
-  return new Set(typeof marks === "object" && marks !== null ? Object.keys(marks) : []);
-}
-
-/** The acknowledged edits of each document. */
-export function groupByDoc(edits: readonly Acknowledged[]): ReadonlyMap<string, readonly Acknowledged[]> {
-  const groups = new Map<string, Acknowledged[]>();
-  for (const edit of edits) {
-    const name = `${edit.database} ${edit.docId}`;
-    groups.set(name, [...(groups.get(name) ?? []), edit]);
-  }
-  return groups;
-}
-
-/** What a tab last told of its tenant. */
-export function describeState(tab: SimTab): string {
-  const event = tab.events.findLast((one) => one.kind === "tenant");
-  if (event?.kind !== "tenant") return "nothing told";
-  const { status, quarantine, alarms } = event.snapshot;
-  const reasons = [
-    ...quarantine.map(({ reason }) => reason),
-    ...alarms.map(({ kind, detail }) => `${kind} ${detail}`),
-  ];
-  return `${status.phase}, ${status.unjudgedCount} to judge, ${status.quarantinedCount} quarantined: ${reasons.join("; ")}`;
 }
