@@ -582,6 +582,19 @@ describe("a worker's death", () => {
     expect(await codeOf(openCofferFailing())).toBe("worker/failed");
   });
 
+  it("is not looked for where there are no locks, however long a worker takes to answer", async () => {
+    const slow = createWorld();
+    slow.beforeCall = (name) => (name === "ping" ? new Promise(() => undefined) : Promise.resolve());
+    const env = {
+      ...slow.env,
+      withLock: <T>(_name: string, _options: object, run: () => Promise<T>) => run(),
+    };
+    const other = await openCofferWith({ env, source: slow.source });
+    await slow.env.advance(2_000);
+    expect([slow.spawnCount, other.status.value.worker]).toEqual([1, "ready"]);
+    await other.close();
+  });
+
   it("of a worker that cannot be made again is a failure at once", async () => {
     const single = createWorld();
     const other = await openCofferWith({ env: single.env, source: { ...single.source, again: false } });

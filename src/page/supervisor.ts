@@ -157,17 +157,19 @@ export class Supervisor {
   }
 
   /**
-   * The lock falls to the page when the worker is gone; where there are no locks it does so at once, so the
-   * worker is asked.
+   * The lock falls to the page when the worker is gone; one that a browser gave away for another reason is asked. Where there are no
+   * locks it falls at once, and says nothing.
    */
   #watchLock(life: Life, lifeLock: string): void {
     const { env } = this.#options;
+    let isAtOnce = true;
     const confirm = async (): Promise<void> => {
-      if (life.over.signal.aborted) return;
+      if (isAtOnce) return;
       const release = env.setTimer(answerWithinMs, () => this.#die(life, new CofferError("worker/failed")));
       void life.api.ping().then(release);
     };
     env.withLock(lifeLock, { signal: life.over.signal }, confirm).catch(() => undefined);
+    isAtOnce = false;
   }
 
   /** While a call is under way, ask at every beat; an answer to any of the questions ends the silence. */
@@ -179,18 +181,13 @@ export class Supervisor {
       const askedAtMs = env.monotonicMs();
       life.beat = env.setTimer(beatMs, () => {
         life.beat = undefined;
-        if (life.pending.size === 0 || life.over.signal.aborted) return;
+        if (life.pending.size === 0) return;
         const isInTime = env.monotonicMs() - askedAtMs < inTimeMs;
         if (isInTime && life.silentBeats++ >= silentBeatsOfTheDead) {
           this.#die(life, new CofferError("worker/failed"));
           return;
         }
-        life.api.ping().then(
-          () => {
-            life.silentBeats = 0;
-          },
-          () => undefined,
-        );
+        void life.api.ping().then(() => (life.silentBeats = 0));
         ask();
       });
     };
