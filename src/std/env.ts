@@ -34,7 +34,7 @@ export interface Env {
   openChannel(name: string): Channel;
   isOnline(): boolean;
   onOnlineChange(listener: (online: boolean) => void): Release;
-  /** Note in the platform's own timeline that something is reached; only whoever measures looks there. */
+  /** Note in the platform's own timeline that something is reached for the first time; only whoever measures looks there. */
   mark(milestone: Milestone): void;
 }
 
@@ -84,6 +84,7 @@ export function createPageEnv(): PageEnv {
 /** The real world of a browser thread or a Node process. */
 export function createSystemEnv(): Env {
   const world = globalThis as Globals;
+  const reached = new Set<Milestone>();
   return {
     ...createPageEnv(),
     nowMs: () => Date.now(),
@@ -100,7 +101,12 @@ export function createSystemEnv(): Env {
         world.removeEventListener?.("offline", offline);
       };
     },
-    mark: (milestone) => void performance.mark(`coffer: ${milestone}`),
+    mark(milestone) {
+      // Once each: the platform keeps every mark for as long as the thread lives.
+      if (reached.has(milestone)) return;
+      reached.add(milestone);
+      performance.mark(`coffer: ${milestone}`);
+    },
   };
 }
 

@@ -120,7 +120,7 @@ describe("opening from pages", () => {
     const filled = await fill();
     const shown = await reopen(filled);
     sees(shown);
-    expect(shown.answer).toMatchObject({ total: count - 1, changed: { length: 5 } });
+    expect(shown.answer).toMatchObject({ total: count - 1, splices: [{ put: { length: 5 } }] });
     // The directory's commits, and the last one that was judged.
     expect(shown.readForQuery).toBeLessThan(10);
     // The thread that wrote them may not have judged its own last commit; now that is noted too.
