@@ -126,6 +126,8 @@ export interface DatabaseShape {
   /** for fields that are missing at the top level */
   readonly defaults: { readonly [field: string]: DraftValue };
   readonly migrations: readonly Migration[];
+  /** fields that queries ask for often, as paths; at most 16 */
+  readonly indexes?: readonly (readonly string[])[];
 }
 
 /** A document as it stands, for {@link WorkerApi.changesSince} and bulk edits. */

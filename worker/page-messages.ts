@@ -10,7 +10,7 @@ import { requireAuthorKey } from "./host.ts";
 import type { DatabaseShape, DraftMessage, Migration } from "./api.ts";
 
 const maxValues = 512;
-const shapeLimits = { defaults: 256, migrations: 64, fields: 64 };
+const shapeLimits = { defaults: 256, migrations: 64, fields: 64, indexes: 16 };
 const maxHeads = 100_000;
 const maxDocuments = 64;
 /** names, ids and cursors; longer ones are none */
@@ -242,7 +242,7 @@ function readOperations(operations: unknown, at: string): readonly DraftOperatio
 /** Read the shape of a database. @throws `input/invalid` with `at` */
 export function readShape(message: unknown): DatabaseShape {
   if (!isFields(message)) invalid("shape");
-  const { version, defaults, migrations } = message;
+  const { version, defaults, indexes, migrations } = message;
   if (!isNatural(version)) invalid("shape.version");
   if (!isFields(defaults) || !isValue(defaults, createRoom()) || !isShaped(defaults, shapeLimits.defaults))
     invalid("shape.defaults");
@@ -261,7 +261,16 @@ export function readShape(message: unknown): DatabaseShape {
     return { to, set: Object.fromEntries(fields) };
   });
   if (new Set(read.map(({ to }) => to)).size < read.length) invalid("shape.migrations");
-  return { version, defaults, migrations: read };
+  const shape = { version, defaults, migrations: read };
+  return indexes === undefined ? shape : { ...shape, indexes: readIndexes(indexes) };
+}
+
+function readIndexes(message: unknown): readonly (readonly string[])[] {
+  return readList(message, "shape.indexes", shapeLimits.indexes).map((path, index) => {
+    const verdict = judgeExpression({ op: "field", path });
+    const isPath = verdict.kind === "expression" && verdict.expression.op === "field";
+    return isPath ? verdict.expression.path : invalid(`shape.indexes.${index}`);
+  });
 }
 
 /** Fields that a shape may give: the version's own is not among them. */

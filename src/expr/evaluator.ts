@@ -70,7 +70,11 @@ function compileAt(expression: Expression, budget: Budget): Read {
     case "if":
       return (value) => (first(value) === true ? second(value) : args[2]?.(value));
     default:
-      return applied(expression.op, args);
+      return applied(
+        expression.op,
+        args,
+        expression.args.map((arg) => (arg.op === "value" ? arg.value : undefined)),
+      );
   }
 }
 
@@ -92,10 +96,14 @@ const relations: Readonly<Record<Relation, (left: unknown, right: unknown) => bo
 const isRelation = (op: string): op is Relation => Object.hasOwn(relations, op);
 
 /** A function of its arguments' values; an operator that nobody has judged may be none. */
-function applied(op: Exclude<Operator, Lazy>, args: readonly Read[]): Read {
+function applied(op: Exclude<Operator, Lazy>, args: readonly Read[], literals: readonly unknown[]): Read {
   const [first = missing, second = missing, third = missing] = args;
   if (isRelation(op)) {
     const holds = relations[op];
+    const literal = literals[1];
+    // Text and truth are the same exactly where they are identical.
+    if (op === "eq" && (typeof literal === "string" || typeof literal === "boolean"))
+      return (value) => first(value) === literal;
     return (value) => holds(first(value), second(value));
   }
   if (!Object.hasOwn(functions, op)) return missing;
@@ -114,11 +122,22 @@ function constant(literal: Literal): Read {
 }
 
 function readField(path: FieldPath): Read {
-  return (value) => readPath(value, path);
+  const [only] = path;
+  if (only === undefined || path.length > 1) return (value) => readPath(value, path);
+  return (value) => {
+    if (kindOf(value) !== "map") return readPath(value, path);
+    const found = Object.hasOwn(value as object, only)
+      ? (value as { readonly [key: string]: unknown })[only]
+      : undefined;
+    return typeof found === "string" || typeof found === "number" || kindOf(found) !== "missing"
+      ? found
+      : undefined;
+  };
 }
 
 /** NaN where the two have no order: every comparison with it is false. */
 function compareOrdered(left: unknown, right: unknown): number {
+  if (typeof left === "number" && typeof right === "number") return left === right ? 0 : left - right;
   const kind = kindOf(left);
   if (kind !== kindOf(right)) return Number.NaN;
   if (kind === "string") return left === right ? 0 : (left as string) < (right as string) ? -1 : 1;

@@ -89,6 +89,7 @@ export {
 export { compile, compileFilter, evaluate, matches, type Read } from "./evaluator.ts";
 export {
   expressionLimits,
+  fieldPath,
   type Expression,
   type FieldPath,
   type Literal,

@@ -32,6 +32,11 @@ export function compareKeys(
     for (let level = 0; level < signs.length; level++) {
       const [one, other] = [left[level], right[level]];
       if (one === other && typeof one === "string") continue;
+      // What most keys are, without asking for their kinds.
+      if (typeof one === "string" && typeof other === "string") {
+        const order = collator.compare(one, other) || (one < other ? -1 : 1);
+        return order * (signs[level] ?? 1);
+      }
       const [oneIsMissing, otherIsMissing] = [kindOf(one) === "missing", kindOf(other) === "missing"];
       if (oneIsMissing && otherIsMissing) continue;
       if (oneIsMissing) return 1;

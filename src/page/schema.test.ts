@@ -194,6 +194,17 @@ describe("schemas that are not supported", () => {
 describe("the other options of a database", () => {
   const set = { name: field("first") };
 
+  it("name the fields of indexes, and nothing else", () => {
+    expect(shapeOf({ indexes: ["address.city", ["a.b"]] }).shape).toEqual({
+      version: 0,
+      defaults: {},
+      migrations: [],
+      indexes: [["address", "city"], ["a.b"]],
+    });
+    for (const indexes of [[[]], [5], "city", Array.from({ length: 17 }, () => "a")])
+      expect(failure(() => shapeOf({ indexes }))).toMatchObject({ code: "input/invalid" });
+  });
+
   it("reach the worker as plain data, the version being the last migration's", () => {
     const { shape } = shapeOf({
       defaults: { hits: Counter(2) },

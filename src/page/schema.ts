@@ -4,7 +4,7 @@
  */
 import type { DatabaseShape } from "../../worker/api.ts";
 import type { decodeValue, DocValue, DraftValue, encodeInitialValue } from "../draft/index.ts";
-import { judgeExpression } from "../expr/index.ts";
+import { fieldPath, judgeExpression, type FieldPath } from "../expr/index.ts";
 import { CofferError, type ErrorIssue } from "../std/index.ts";
 import type { Migration, OpenDatabaseOptions, StandardResult, StandardSchema } from "./types.ts";
 
@@ -28,6 +28,7 @@ export interface ValueCodec {
 const versionField = "$version";
 const maxSteps = 64;
 const maxFields = 64;
+const maxIndexes = 16;
 const maxDefaults = 256;
 
 /** Read the options of a database. @throws `input/invalid` with the place of what is no plain data or too much */
@@ -128,7 +129,7 @@ function isList<T>(value: readonly T[]): value is readonly T[] {
 }
 
 function readShape<T extends object>(options: OpenDatabaseOptions<T>, codec: ValueCodec): DatabaseShape {
-  const { defaults = {}, migrations = [] } = options;
+  const { defaults = {}, indexes, migrations = [] } = options;
   if (!isList(migrations) || migrations.length > maxSteps)
     invalid("migrations", `a list of at most ${maxSteps} migrations`);
   const latest = Math.max(0, ...migrations.map(({ to }) => to));
@@ -140,7 +141,22 @@ function readShape<T extends object>(options: OpenDatabaseOptions<T>, codec: Val
   );
   if (new Set(steps.map(({ to }) => to)).size < steps.length)
     invalid("migrations", "one migration to each version");
-  return { version, defaults: readDefaults(defaults, codec), migrations: steps };
+  const shape = { version, defaults: readDefaults(defaults, codec), migrations: steps };
+  return indexes === undefined ? shape : { ...shape, indexes: readIndexes(indexes) };
+}
+
+function readIndexes(indexes: readonly (string | FieldPath)[]): readonly FieldPath[] {
+  if (!isList(indexes) || indexes.length > maxIndexes)
+    invalid("indexes", `a list of at most ${maxIndexes} fields`);
+  return indexes.map((field, index) => {
+    const verdict = judgeExpression({
+      op: "field",
+      path: typeof field === "string" ? fieldPath(field) : field,
+    });
+    if (verdict.kind === "malformed" || verdict.expression.op !== "field")
+      return invalid(`indexes.${index}`, "the path of a field");
+    return verdict.expression.path;
+  });
 }
 
 function readDefaults(defaults: object, codec: ValueCodec): DatabaseShape["defaults"] {

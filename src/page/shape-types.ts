@@ -1,5 +1,5 @@
 /** The shape that an application gives a database: its schema, its defaults and its migrations. */
-import type { Expression } from "../expr/index.ts";
+import type { Expression, FieldPath } from "../expr/index.ts";
 
 /** The part of a Standard Schema (zod, valibot, arktype and others) that is used. */
 export interface StandardSchema<T = unknown> {
@@ -37,4 +37,9 @@ export interface OpenDatabaseOptions<T extends object> {
   /** shown for fields that are missing, and written with new documents */
   readonly defaults?: Partial<T>;
   readonly migrations?: readonly Migration[];
+  /**
+   * Fields by which queries filter often, `"address.city"` or their steps; at most 16. Their indexes are there from the first query
+   * on; for others one is made when queries ask for them again.
+   */
+  readonly indexes?: readonly (string | FieldPath)[];
 }

@@ -13,10 +13,11 @@ import { CreationQueue, type Creation } from "./creation-queue.ts";
 import { absentSnapshot, branchSnapshot, peekBranch, snapshotOf } from "./doc-snapshot.ts";
 import { Documents } from "./documents.ts";
 import { EditDesk, requireDoc } from "./edit-desk.ts";
+import { IndexPages } from "./index-pages.ts";
 import { absorb, readUnread } from "./intake.ts";
 import type { AcceptedChange } from "./judge.ts";
 import { LocalSnapshots } from "./local-snapshots.ts";
-import { createPageSealer } from "./pages.ts";
+import { createPageSealer, type PageSealer } from "./pages.ts";
 import type { Ledger } from "./ledger.ts";
 import { requireKey } from "./named-keys.ts";
 import { entriesOf, newEntriesOf, type PreparedEdit } from "./prepared-edit.ts";
@@ -45,6 +46,8 @@ export class DatabaseSession {
   readonly #onSnapshotDue: () => void;
   readonly #snapshots: LocalSnapshots;
   readonly #creations = new CreationQueue((creation, isOver) => this.#begin(creation, isOver));
+  /** where the orders of its indexes are kept */
+  readonly orders: IndexPages;
   #documents: Documents;
   #desk: EditDesk;
 
@@ -54,9 +57,10 @@ export class DatabaseSession {
     this.dbId = dbId;
     this.#onChange = onChange;
     this.#onSnapshotDue = onSnapshotDue;
-    this.#snapshots = new LocalSnapshots(core.store, dbId, () =>
-      createPageSealer(core.world.crypto, core.keys.bag.deviceKey, core.tenantId),
-    );
+    const openSealer = async (): Promise<PageSealer> =>
+      createPageSealer(core.world.crypto, core.keys.bag.deviceKey, core.tenantId);
+    this.#snapshots = new LocalSnapshots(core.store, dbId, openSealer);
+    this.orders = new IndexPages({ store: core.store, dbId }, openSealer, onSnapshotDue);
     this.#documents = this.#openDocuments();
     this.#desk = new EditDesk(core, dbId, this.#documents);
   }

@@ -15,6 +15,7 @@ import { bytesToId, exactSum } from "../std/index.ts";
 import type { DocValue } from "../draft/index.ts";
 import type { QueryNews } from "./live-query.ts";
 import type { Row, RowDelta } from "./row-feed.ts";
+import { RowIndexes } from "./row-indexes.ts";
 import { RowTable } from "./row-table.ts";
 
 const runs = Number(process.env["COFFER_RUNS"] ?? 300);
@@ -115,7 +116,7 @@ class World {
   readonly rows = new Map<string, Row>();
   /** Rows are spared so sparely that they run out, and become too many. */
   readonly table = new RowTable(
-    () => [...this.rows.values()].toSorted((one, other) => one.number - other.number),
+    new RowIndexes(() => [...this.rows.values()].toSorted((one, other) => one.number - other.number)),
     1,
   );
   shown: SummaryRow[] = [];
@@ -397,10 +398,11 @@ describe("a live query", () => {
   it("reads all rows again only when what it keeps is used up", () => {
     const rows = new Map<number, Row>();
     let scans = 0;
-    const table = new RowTable(() => {
+    const scan = (): readonly Row[] => {
       scans += 1;
       return [...rows.values()];
-    });
+    };
+    const table = new RowTable(new RowIndexes(scan));
     const rowOf = (doc: number): Row => ({
       docId: docIdOf(doc),
       number: doc,

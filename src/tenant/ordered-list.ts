@@ -55,13 +55,7 @@ export class OrderedList<Item extends Listed> {
   /** What the window shows. */
   window(): Item[] {
     const { start, end } = this.#range;
-    const shown: Item[] = [];
-    if (end <= start) return shown;
-    for (const item of this.#list.from(start)) {
-      shown.push(item);
-      if (shown.length === end - start) break;
-    }
-    return shown;
+    return end <= start ? [] : this.#list.slice(start, end);
   }
 
   /** Put one item in the place of another, wherever each of them belongs; either may be nothing. */

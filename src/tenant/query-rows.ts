@@ -194,13 +194,15 @@ export class QueryRows {
     this.#list.build(found);
   }
 
-  *#passing(matches: (value: unknown) => boolean): Generator<Entry> {
+  #passing(matches: (value: unknown) => boolean): readonly Entry[] {
+    const passing: Entry[] = [];
     for (const row of this.#source.candidates(this.#plan.definition)) {
       if (!matches(row.value)) continue;
       this.#total += 1;
       const entry = this.#entryOf(row);
-      if (this.#isKept(entry)) yield entry;
+      if (this.#isKept(entry)) passing.push(entry);
     }
+    return passing;
   }
 
   #readTwins(): void {

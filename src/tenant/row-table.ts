@@ -3,7 +3,9 @@ import type { Release } from "../std/index.ts";
 import type { Definition } from "../expr/index.ts";
 import { LiveQuery, type QueryNews } from "./live-query.ts";
 import type { QuerySource } from "./query-rows.ts";
+import type { IndexOrder } from "./index-pages.ts";
 import type { Row, RowDelta, RowFeeds, RowFollower, RowSource } from "./row-feed.ts";
+import { RowIndexes, type KeptOrders } from "./row-indexes.ts";
 import type { CompiledShape } from "./shape.ts";
 
 /** Hears what a query came to; `undefined` when the tenant was locked. */
@@ -18,13 +20,13 @@ export interface AskedQuery {
 /** Follows rows, and keeps the queries over them. */
 export class RowTable implements RowFollower, QuerySource {
   readonly spareRows: number;
-  readonly #scan: () => readonly Row[];
+  readonly indexes: RowIndexes;
   readonly #queries = new Map<LiveQuery, QueryListener>();
   #isLive = false;
 
-  /** `scan` gives all rows as the last batch left them; so many rows are spared beyond what a query shows. */
-  constructor(scan: () => readonly Row[], spareRows = 64) {
-    this.#scan = scan;
+  /** So many rows are spared beyond what a query shows. */
+  constructor(indexes: RowIndexes, spareRows = 64) {
+    this.indexes = indexes;
     this.spareRows = spareRows;
   }
 
@@ -42,16 +44,19 @@ export class RowTable implements RowFollower, QuerySource {
     };
   }
 
-  candidates(): Iterable<Row> {
-    return this.#isLive ? this.#scan() : [];
+  candidates(definition: Definition): Iterable<Row> {
+    return this.#isLive ? this.indexes.candidates(definition) : [];
   }
 
   start(): void {
     this.#isLive = true;
+    this.indexes.start();
     for (const [query, listener] of this.#queries) listener(query.begin());
   }
 
   apply(deltas: readonly RowDelta[]): void {
+    // First of all: queries that read again look into them.
+    this.indexes.apply(deltas);
     for (const [query, listener] of this.#queries) {
       const news = query.apply(deltas);
       if (news !== undefined) listener(news);
@@ -60,32 +65,52 @@ export class RowTable implements RowFollower, QuerySource {
 
   stop(): void {
     this.#isLive = false;
+    this.indexes.stop();
     for (const listener of this.#queries.values()) listener(undefined);
   }
+}
+
+/** A database whose rows are asked for, and where the orders of its indexes are kept. */
+export interface TableSource extends RowSource {
+  readonly orders?: KeptOrders & { write(order: IndexOrder, judgedTo: number): Promise<void> };
 }
 
 /** The live queries of one tenant. */
 export class RowTables {
   readonly #feeds: RowFeeds;
-  readonly #tables = new Map<RowSource, Map<CompiledShape | undefined, RowTable>>();
+  readonly #tables = new Map<TableSource, Map<CompiledShape | undefined, RowTable>>();
 
   constructor(feeds: RowFeeds) {
     this.#feeds = feeds;
   }
 
   /** Ask a query of a database, as a shape shows its documents. */
-  ask(source: RowSource, shape: CompiledShape | undefined, asked: Asked): AskedQuery {
+  ask(source: TableSource, shape: CompiledShape | undefined, asked: Asked): AskedQuery {
+    const table = this.#table(source, shape);
+    // What changed a moment ago is part of the first answer.
+    this.#feeds.flush();
+    return table.ask(asked.definition, asked.listener);
+  }
+
+  /** Keep the orders of the indexes that changed. */
+  async saveOrders(judgedTo: number): Promise<void> {
+    for (const [source, tables] of this.#tables) {
+      for (const table of tables.values())
+        for (const order of table.indexes.takeOrders()) await source.orders?.write(order, judgedTo);
+    }
+  }
+
+  #table(source: TableSource, shape: CompiledShape | undefined): RowTable {
     const tables = this.#tables.get(source) ?? new Map<CompiledShape | undefined, RowTable>();
     this.#tables.set(source, tables);
     let table = tables.get(shape);
     if (table === undefined) {
-      table = new RowTable(() => this.#feeds.scan(source, shape));
+      const scan = (): readonly Row[] => this.#feeds.scan(source, shape);
+      table = new RowTable(new RowIndexes(scan, shape?.indexes, source.orders));
       tables.set(shape, table);
       this.#feeds.follow(source, shape, table);
     }
-    // What changed a moment ago is part of the first answer.
-    this.#feeds.flush();
-    return table.ask(asked.definition, asked.listener);
+    return table;
   }
 }
 

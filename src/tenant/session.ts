@@ -284,6 +284,7 @@ export class TenantSession {
       },
       saveSnapshots: async () => {
         for (const database of this.#databases.values()) await database.saveSnapshots();
+        await this.subscriptions.tables.saveOrders(this.judgedTo);
       },
       onOutcome: (outcome) => this.#onOutcome(outcome),
       onEquivocation: (row) => this.alarm("equivocation", `${row.author} ${row.commitHash}`),

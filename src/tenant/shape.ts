@@ -21,7 +21,7 @@ import {
   type DraftValue,
   type Patch,
 } from "../draft/index.ts";
-import { compile, type Read } from "../expr/index.ts";
+import { compile, type FieldPath, type Read } from "../expr/index.ts";
 import type { DatabaseShape, DocSnapshot } from "../../worker/api.ts";
 import type { Summary } from "./catalog.ts";
 
@@ -32,6 +32,8 @@ type Fields = { readonly [field: string]: DocValue };
 
 /** A shape that can be applied. */
 export interface CompiledShape {
+  /** fields that queries ask for often */
+  readonly indexes: readonly FieldPath[];
   /** The document as its application sees it: frozen, branches that stay are the same objects. */
   read(value: Fields): Fields;
   /** The same of a summary: what was cut off is not taken for missing. */
@@ -86,6 +88,7 @@ export function compileShape(shape: DatabaseShape): CompiledShape {
   };
 
   return {
+    indexes: shape.indexes ?? [],
     read: (value) => readAs(value, true).shown,
     readSummary: ({ value, isWhole }) => readAs(value, isWhole).shown,
     operationsBefore(value, draft) {

@@ -11,6 +11,7 @@
  * | `imported/…` | keys and names that a backup brought, until the next unlocking, see imported-keys.ts |
  * | `derived/…` | ledger and catalogs, see persistence.ts |
  * | `text/…` | the words of databases that were searched, see text-pages.ts |
+ * | `indexes/…` | orders of indexes, see index-pages.ts |
  *
  * Names, version 2
  *

@@ -28,7 +28,7 @@ export class Subscriptions {
   readonly #exclusive: Exclusive;
   readonly #docs = new Map<number, WatchedDoc>();
   readonly #queries = new Map<number, AskedQuery>();
-  readonly #tables: RowTables;
+  readonly tables: RowTables;
   readonly #databases = new Map<number, DatabaseSession>();
   readonly #staleDatabases = new Set<DatabaseSession>();
   #timer: Release | undefined;
@@ -47,7 +47,7 @@ export class Subscriptions {
     this.#emit = emit;
     this.#exclusive = exclusive;
     this.#drafts = new DraftQueue(serial, exclusive);
-    this.#tables = new RowTables(rows);
+    this.tables = new RowTables(rows);
   }
 
   /** The way of every edit into the log. */
@@ -122,7 +122,7 @@ export class Subscriptions {
   ): void {
     this.closeQuery(subscription);
     const listener: QueryListener = (news) => this.#tell(subscription, news);
-    this.#queries.set(subscription, this.#tables.ask(session, shape, { definition: query, listener }));
+    this.#queries.set(subscription, this.tables.ask(session, shape, { definition: query, listener }));
   }
 
   updateQuery(subscription: number, query: Definition): void {
