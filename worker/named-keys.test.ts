@@ -5,6 +5,7 @@ import { WebSocket as NodeWebSocket } from "ws";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startServer, type RunningServer } from "../server/src/index.ts";
 import { createMemoryStorage, type Storage } from "../src/store/index.ts";
+import { total } from "../src/view/index.ts";
 import type { TenantSnapshot } from "./api.ts";
 import {
   closeDevices,
@@ -91,12 +92,25 @@ it("a name is taken once, whatever it is spelled like, and some are the tenant's
   expect(await device.api.documentIds(database)).toEqual([]);
 });
 
+/** A view that sums up a database's numbers; gives what it last came to. */
+async function openTotals({ api, events }: Device, database: number): Promise<() => unknown> {
+  const view = newSubscription();
+  const definition = { columns: [total("n", "sum"), total("pay", "sum"), total("*", "count")] };
+  const sources = [{ origin: "own", database, filter: undefined }];
+  await api.openView({ sources, definition, state: undefined, window: { from: 0, count: 9 } }, view);
+  return () => {
+    const event = events.findLast((one) => one.kind === "view" && one.subscription === view);
+    return event?.kind === "view" ? event.delta?.totals : undefined;
+  };
+}
+
 it("tabs that make keys at the same time lose none, and each seals under the other's", async () => {
   const { device, storage, tenantId, database } = await founded();
   const tab = await startDevice(storage);
   await tab.api.openTenant(tenantId, password);
   const other = newSubscription();
   await tab.api.openDatabase(tenantId, "contacts", other);
+  const totals = await openTotals(tab, other);
   const outcomes = await Promise.allSettled([
     device.api.createKey(tenantId, "a"),
     tab.api.createKey(tenantId, "b"),
@@ -119,6 +133,8 @@ it("tabs that make keys at the same time lose none, and each seals under the oth
   await expect
     .poll(async () => (await device.api.readDocuments(database, [back]))[0]?.snapshot.value)
     .toEqual({ n: 2 });
+  // What was sealed under a key that came later is in the view as soon as it can be read.
+  await expect.poll(totals).toEqual({ "sum(n)": 3, "sum(pay)": 0, "count(*)": 2 });
 });
 
 it("who lacks the key has the commits and reads everything else; newcomers are given none", async () => {
@@ -142,6 +158,7 @@ it("who lacks the key has the commits and reads everything else; newcomers are g
   expect(joined.keys).toEqual([]);
   const database = newSubscription();
   await guest.api.openDatabase(joined.id, "contacts", database);
+  const totals = await openTotals(guest, database);
   const [secret = ""] = await owner.device.api.createDocuments(owner.database, [{ pay: 1 }], {
     keyName: "salaries",
   });
@@ -149,6 +166,7 @@ it("who lacks the key has the commits and reads everything else; newcomers are g
   await expect.poll(() => guest.api.documentIds(database), { timeout: 10_000 }).toEqual([open]);
   await expect.poll(() => tenantOf(guest)?.status.unjudgedCount).toBe(1);
   expect((await guest.api.readDocuments(database, [secret]))[0]?.snapshot.status).toBe("failed");
+  await expect.poll(totals).toEqual({ "sum(n)": 1, "sum(pay)": 0, "count(*)": 1 });
   expect((await owner.device.api.readDocuments(owner.database, [secret]))[0]?.snapshot.value).toEqual({
     pay: 1,
   });
