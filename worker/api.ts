@@ -28,8 +28,10 @@ import type {
   DatabaseStatus,
   DocStatus,
   Group,
+  GroupEdits,
   HistoryStep,
   Identity,
+  KeyGrant,
   KnownTenant,
   LinkStatus,
   Member,
@@ -49,8 +51,10 @@ export type {
   DatabaseStatus,
   DocStatus,
   Group,
+  GroupEdits,
   HistoryStep,
   Identity,
+  KeyGrant,
   KnownTenant,
   LinkStatus,
   Member,
@@ -96,6 +100,7 @@ export interface TenantSnapshot {
   readonly quarantine: readonly QuarantinedCommit[];
   /** names of the keys that documents can be sealed under here; `undefined` while locked */
   readonly keys: readonly string[] | undefined;
+  readonly keyGrants: readonly KeyGrant[] | undefined;
   readonly links: readonly { readonly url: string; readonly status: LinkStatus }[];
 }
 
@@ -215,14 +220,6 @@ export interface DraftMessage {
  */
 export type QueryMessage = QueryDefinition;
 
-/** Who comes into a group and who leaves it. */
-export interface GroupEdits {
-  readonly addUsers: readonly string[];
-  readonly removeUsers: readonly string[];
-  readonly addGroups: readonly string[];
-  readonly removeGroups: readonly string[];
-}
-
 export interface AdminProof {
   readonly adminKey: string;
   readonly adminPassword: string;
@@ -307,6 +304,15 @@ export interface WorkerApi extends ViewCalls {
   measureStorage(): Promise<void>;
 
   revokeUser(tenantId: string, userKey: string, proof: AdminProof): Promise<void>;
+  /** Begin a new epoch of a key with fresh entropy, for everyone who holds it now; `default` is the tenant's own. */
+  rotateKey(tenantId: string, name: string, proof: AdminProof): Promise<void>;
+  /** Hand a named key of this device to users, and to who is in groups now. */
+  grantKey(
+    tenantId: string,
+    name: string,
+    grantees: { readonly users: readonly string[]; readonly groups: readonly string[] },
+    proof: AdminProof,
+  ): Promise<void>;
   /** Change who is in a group: users by their keys, groups by their names. One that is not there is made. */
   setGroup(tenantId: string, name: string, edits: GroupEdits, proof: AdminProof): Promise<void>;
   /** Change settings: values are JSON, `undefined` takes one away. Without `dbName` they are the tenant's. */

@@ -53,6 +53,14 @@ export interface Forged {
   readonly entry: EntryDraft;
 }
 
+interface AuthorParts {
+  readonly identity: UnlockedIdentity;
+  readonly bag: KeyBag;
+  readonly tenantId: TenantId;
+  readonly engine: DocEngine;
+  readonly directoryHead: CommitHash | undefined;
+}
+
 /** Someone who holds a member's keys and keeps no rule. */
 export class Author {
   readonly identity: UnlockedIdentity;
@@ -61,15 +69,12 @@ export class Author {
   readonly tenantId: TenantId;
   readonly dbId: DbId;
   readonly engine: DocEngine;
+  /** what they were made of: someone else with the same keys is made of it, too */
+  readonly parts: AuthorParts;
   directoryHead: CommitHash | undefined;
 
-  constructor(parts: {
-    identity: UnlockedIdentity;
-    bag: KeyBag;
-    tenantId: TenantId;
-    engine: DocEngine;
-    directoryHead: CommitHash | undefined;
-  }) {
+  constructor(parts: AuthorParts) {
+    this.parts = parts;
     const { bag, engine, identity, tenantId } = parts;
     const key = bag.current(deriveNameId(crypto, bag.namesKey, "key", "default"));
     if (key === undefined) throw new Error("a member holds the default key");

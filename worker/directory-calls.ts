@@ -1,12 +1,12 @@
-/** The calls about a tenant's groups and settings. */
-import { changeSettings, setGroup } from "../src/tenant/index.ts";
+/** The calls about a tenant's groups, settings and the keys that people hold. */
+import { changeSettings, grantKey, rotateKey, setGroup } from "../src/tenant/index.ts";
 import type { WorkerApi } from "./api.ts";
 import { requireAuthorKey, type WorkerHost } from "./host.ts";
 import { readFields, readProof, readSettingEdits, readText, readTexts } from "./page-messages.ts";
 
-type DirectoryCalls = Pick<WorkerApi, "setGroup" | "changeSettings">;
+type DirectoryCalls = Pick<WorkerApi, "setGroup" | "changeSettings" | "rotateKey" | "grantKey">;
 
-/** Answer the calls about groups and settings. */
+/** Answer the calls about groups, settings and the keys that people hold. */
 export function directoryCalls(host: WorkerHost): DirectoryCalls {
   return {
     async setGroup(tenantId, name, edits, proof) {
@@ -24,6 +24,19 @@ export function directoryCalls(host: WorkerHost): DirectoryCalls {
         },
         readProof(proof),
       );
+    },
+
+    async rotateKey(tenantId, name, proof) {
+      await rotateKey(host.tenant(tenantId), readText(name, "name"), readProof(proof));
+    },
+
+    async grantKey(tenantId, name, grantees, proof) {
+      const { groups, users } = readFields(grantees, "grantees");
+      const read = {
+        users: readTexts(users, "grantees.users").map(requireAuthorKey),
+        groups: readTexts(groups, "grantees.groups"),
+      };
+      await grantKey(host.tenant(tenantId), readText(name, "name"), read, readProof(proof));
     },
 
     async changeSettings(tenantId, dbName, edits, proof) {

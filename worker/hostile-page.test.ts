@@ -154,6 +154,13 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
     { addUsers: [s.userKey], removeUsers: [], addGroups: [], removeGroups: ["none"] },
     { adminKey: s.adminKey, adminPassword: people.adminPassword },
   ],
+  rotateKey: (s) => [s.tenantId, "default", { adminKey: s.adminKey, adminPassword: people.adminPassword }],
+  grantKey: (s) => [
+    s.tenantId,
+    "salaries",
+    { users: [s.userKey], groups: [] },
+    { adminKey: s.adminKey, adminPassword: people.adminPassword },
+  ],
   changeSettings: (s) => [
     s.tenantId,
     "contacts",

@@ -7,8 +7,10 @@
  * - D3 a revocation is a causal cut: the listed heads of the user's commit graph and their past count, nothing else of that user does
  * - D4 groups and settings are changed by operations, each on one member or one name: what two devices of the admin did apart
  *   is all there, in whatever order it came into the line
+ * - D5 an epoch of a key is in force from the commit that names it first; a commit that knows that one and seals under an older
+ *   epoch is stale, whoever wrote it and whenever it comes
  */
-import type { AuthorKey, CommitHash, DbId, GroupId, TenantId } from "../std/index.ts";
+import type { AuthorKey, CommitHash, DbId, GroupId, KeyId, TenantId } from "../std/index.ts";
 
 /** Who is in a group: a user, or all of another group. */
 export type MemberRef =
@@ -47,7 +49,17 @@ export type DirectoryRecord =
   | { readonly kind: "groupcard"; readonly groupId: GroupId; readonly groupName: string }
   /** sealed under the tenant's default key: settings are for members */
   | { readonly kind: "tenantsettings"; readonly edits: readonly SettingEdit[] }
-  | { readonly kind: "dbsettings"; readonly dbName: string; readonly edits: readonly SettingEdit[] };
+  | { readonly kind: "dbsettings"; readonly dbName: string; readonly edits: readonly SettingEdit[] }
+  | {
+      readonly kind: "keyepoch";
+      readonly keyId: KeyId;
+      /** from 1 */
+      readonly epoch: number;
+      /** of the key, 8 bytes */
+      readonly fingerprint: Uint8Array;
+      /** the key, wrapped for each user who is to have it, see keys/key-wrap.ts */
+      readonly wraps: readonly { readonly userKey: AuthorKey; readonly sealed: Uint8Array }[];
+    };
 
 export interface DirectoryUser {
   readonly userKey: AuthorKey;
@@ -71,6 +83,17 @@ export interface DirectoryGroup {
   readonly groups: ReadonlySet<GroupId>;
 }
 
+/** An epoch of a content key, as far as the directory speaks of it. */
+export interface DirectoryEpoch {
+  readonly epoch: number;
+  /** 8 bytes */
+  readonly fingerprint: Uint8Array;
+  /** index of the directory commit that spoke of it first: whoever knows that one writes under no older epoch */
+  readonly at: number;
+  /** the key, wrapped, by who can open it */
+  readonly wraps: ReadonlyMap<AuthorKey, Uint8Array>;
+}
+
 /** Settings by name, each canonical JSON. */
 export type Settings = ReadonlyMap<string, string>;
 
@@ -84,6 +107,7 @@ export interface DirectoryState {
   readonly indexByCommit: ReadonlyMap<CommitHash, number>;
   readonly usersByKey: ReadonlyMap<AuthorKey, DirectoryUser>;
   readonly groupsById: ReadonlyMap<GroupId, DirectoryGroup>;
+  readonly epochsByKey: ReadonlyMap<KeyId, readonly DirectoryEpoch[]>;
   readonly tenantSettings: Settings;
   /** by the name of the database, in NFKC */
   readonly settingsByDb: ReadonlyMap<string, Settings>;

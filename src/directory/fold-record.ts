@@ -1,6 +1,7 @@
 /** One record into a directory that is being folded: what it changes, and what it does not. The rules are in fold.ts. */
-import type { AuthorKey, CommitHash, GroupId } from "../std/index.ts";
+import { equalBytes, type AuthorKey, type CommitHash, type GroupId, type KeyId } from "../std/index.ts";
 import type {
+  DirectoryEpoch,
   DirectoryGroup,
   DirectoryRecord,
   DirectoryState,
@@ -11,7 +12,13 @@ import type {
 } from "./directory.ts";
 
 /** What a tenant's directory may hold, beyond what a record may. */
-export const directoryLimits = { groups: 10_000, groupMembers: 10_000, settings: 1_000 } as const;
+export const directoryLimits = {
+  groups: 10_000,
+  groupMembers: 10_000,
+  settings: 1_000,
+  keys: 10_000,
+  epochs: 10_000,
+} as const;
 
 interface GroupDraft {
   readonly groupId: GroupId;
@@ -23,12 +30,13 @@ interface GroupDraft {
 /** A directory that is being folded: its maps are its own, and so are the groups and settings in `owned`. */
 export interface FoldDraft extends Omit<
   DirectoryState,
-  "head" | "indexByCommit" | "usersByKey" | "groupsById" | "tenantSettings" | "settingsByDb"
+  "head" | "indexByCommit" | "usersByKey" | "groupsById" | "epochsByKey" | "tenantSettings" | "settingsByDb"
 > {
   head: CommitHash | undefined;
   readonly indexByCommit: Map<CommitHash, number>;
   readonly usersByKey: Map<AuthorKey, DirectoryUser>;
   readonly groupsById: Map<GroupId, DirectoryGroup>;
+  readonly epochsByKey: Map<KeyId, readonly DirectoryEpoch[]>;
   readonly tenantSettings: Map<string, string>;
   readonly settingsByDb: Map<string, Settings>;
   readonly ownedGroups: Map<GroupId, GroupDraft>;
@@ -42,6 +50,7 @@ export function beginDraft(state: DirectoryState): FoldDraft {
     indexByCommit: new Map(state.indexByCommit),
     usersByKey: new Map(state.usersByKey),
     groupsById: new Map(state.groupsById),
+    epochsByKey: new Map(state.epochsByKey),
     tenantSettings: new Map(state.tenantSettings),
     settingsByDb: new Map(state.settingsByDb),
     ownedGroups: new Map(),
@@ -54,6 +63,7 @@ export function endDraft(draft: FoldDraft): DirectoryState {
   const {
     adminKey,
     dbId,
+    epochsByKey,
     groupsById,
     head,
     indexByCommit,
@@ -70,6 +80,7 @@ export function endDraft(draft: FoldDraft): DirectoryState {
     indexByCommit,
     usersByKey,
     groupsById,
+    epochsByKey,
     tenantSettings,
     settingsByDb,
   };
@@ -100,6 +111,8 @@ export function foldRecord(draft: FoldDraft, record: DirectoryRecord, index: num
       return foldSettings(draft.tenantSettings, record.edits);
     case "dbsettings":
       return foldSettings(ownSettings(draft, record.dbName), record.edits);
+    case "keyepoch":
+      return foldEpoch(draft.epochsByKey, record, index);
   }
 }
 
@@ -160,6 +173,27 @@ function foldMember(group: GroupDraft, { member, op }: MemberEdit): void {
 function foldInto<Id>(members: Set<Id>, id: Id, op: MemberEdit["op"], hasRoom: boolean): void {
   if (op === "removed") members.delete(id);
   else if (hasRoom) members.add(id);
+}
+
+function foldEpoch(
+  epochsByKey: Map<KeyId, readonly DirectoryEpoch[]>,
+  record: Extract<DirectoryRecord, { kind: "keyepoch" }>,
+  index: number,
+): void {
+  const { epoch, fingerprint, keyId } = record;
+  const epochs = epochsByKey.get(keyId) ?? [];
+  const isSame = (one: DirectoryEpoch): boolean =>
+    one.epoch === epoch && equalBytes(one.fingerprint, fingerprint);
+  const known = epochs.find(isSame);
+  const hasRoom = epochsByKey.has(keyId) || epochsByKey.size < directoryLimits.keys;
+  if (known === undefined && (!hasRoom || epochs.length >= directoryLimits.epochs)) return;
+  const wraps = new Map(known?.wraps);
+  for (const { sealed, userKey } of record.wraps) wraps.set(userKey, sealed);
+  const next: DirectoryEpoch = { epoch, fingerprint, at: known?.at ?? index, wraps };
+  epochsByKey.set(
+    keyId,
+    known === undefined ? [...epochs, next] : epochs.map((one) => (isSame(one) ? next : one)),
+  );
 }
 
 function ownSettings(draft: FoldDraft, dbName: string): Map<string, string> {

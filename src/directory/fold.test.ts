@@ -18,6 +18,7 @@ import {
   groupIdOf,
   isMember,
   judgeAuthor,
+  prescribedEpoch,
   type AuthorVerdict,
   type DirectoryRecord,
   type DirectoryState,
@@ -376,6 +377,128 @@ describe("groups and settings in the fold", () => {
         expect(foldLine(start, [...line, ...line])).toEqual(oneByOne(empty, line));
         expect(start).toEqual(kept);
       }),
+    );
+  });
+});
+
+describe("key epochs", () => {
+  const salaries = bytesToId("KeyId", bytesOf("key salaries").subarray(0, 16));
+  const epochOf = (epoch: number, text: string, ...names: readonly string[]): DirectoryRecord => ({
+    kind: "keyepoch",
+    keyId: salaries,
+    epoch,
+    fingerprint: bytesOf(text).subarray(0, 8),
+    wraps: names.map((name) => ({ userKey: userOf(name), sealed: bytesOf(`${text} for ${name}`) })),
+  });
+
+  test("an epoch is in force from the commit that names it, for whoever knows that one", () => {
+    const state = stateOf(
+      epochOf(1, "a", "ada"),
+      grant("ada"),
+      epochOf(3, "b"),
+      grant("bob"),
+      epochOf(2, "c"),
+    );
+    const prescribed = (head: string | undefined): number =>
+      prescribedEpoch(state, salaries, head === undefined ? undefined : hashOf(head));
+    expect(["c0", "c1", "c2", "c3", "c4"].map(prescribed)).toEqual([1, 1, 3, 3, 3]);
+    expect([prescribed(undefined), prescribed("unknown")]).toEqual([0, 0]);
+    expect(prescribedEpoch(state, bytesToId("KeyId", new Uint8Array(16)), hashOf("c4"))).toBe(0);
+  });
+
+  test("one that is named again reaches more users, from when it was named first; two of one number stand both", () => {
+    const again = { ...epochOf(2, "a"), wraps: [{ userKey: userOf("ada"), sealed: bytesOf("again") }] };
+    const state = stateOf(
+      epochOf(2, "a", "ada"),
+      epochOf(2, "b", "eve"),
+      epochOf(2, "a", "bob"),
+      again as DirectoryRecord,
+    );
+    expect(state.epochsByKey.get(salaries)).toEqual([
+      {
+        epoch: 2,
+        fingerprint: bytesOf("a").subarray(0, 8),
+        at: 0,
+        wraps: new Map([
+          [userOf("ada"), bytesOf("again")],
+          [userOf("bob"), bytesOf("a for bob")],
+        ]),
+      },
+      {
+        epoch: 2,
+        fingerprint: bytesOf("b").subarray(0, 8),
+        at: 1,
+        wraps: new Map([[userOf("eve"), bytesOf("b for eve")]]),
+      },
+    ]);
+  });
+
+  test("verdicts on a history with revocations and rotations are the same in any order of arrival", () => {
+    const people = ["ada", "bob"];
+    const record = fc.oneof(
+      fc.constantFrom(...people).map(grant),
+      fc
+        .record({ name: fc.constantFrom(...people), heads: fc.array(fc.nat({ max: 7 }), { maxLength: 2 }) })
+        .map(({ heads, name }) => revoke(name, { contacts: heads.map((i) => `${name}${i}`) })),
+      fc.integer({ min: 1, max: 4 }).map((epoch) => epochOf(epoch, `e${epoch}`, "ada")),
+    );
+    const written = fc.record({
+      author: fc.constantFrom(...people),
+      follows: fc.array(fc.nat({ max: 7 }), { maxLength: 2 }),
+      head: fc.nat({ max: 9 }),
+      epoch: fc.integer({ min: 1, max: 4 }),
+    });
+    const cases = fc.record({
+      line: fc.array(record, { minLength: 1, maxLength: 8 }),
+      commits: fc.array(written, { minLength: 1, maxLength: 8 }),
+      keys: fc.array(fc.nat({ max: 1 << 20 }), { minLength: 16, maxLength: 16 }),
+    });
+    fc.assert(
+      fc.property(cases, ({ commits, keys, line }) => {
+        const named = commits.map(({ author, epoch, follows, head }, index) => ({
+          epoch,
+          commit: commitOf(`${author}${index}`, {
+            author: userOf(author),
+            directoryHead: hashOf(`c${head}`),
+            predecessors: [...new Set(follows)]
+              .filter((i) => i < index && commits[i]?.author === author)
+              .map((i) => hashOf(`${author}${i}`)),
+          }),
+        }));
+        const verdictsAfter = (events: readonly { line?: number; own?: number }[]): readonly string[] => {
+          let state = empty;
+          const heard: number[] = [];
+          const graphs = new Map(people.map((name) => [userOf(name), createAuthorGraph()]));
+          const graphOf = (author: AuthorKey) => graphs.get(author) ?? createAuthorGraph();
+          let verdicts: readonly string[] = [];
+          for (const event of events) {
+            if (event.line !== undefined) heard.push(event.line);
+            const own = event.own === undefined ? undefined : named[event.own]?.commit;
+            if (own !== undefined) graphOf(own.header.author).add(own.commitHash, own.header.predecessors);
+            for (let pass = 0; pass < line.length; pass++)
+              for (const i of heard) {
+                const next = foldCommit(state, lineCommit(`c${i}`, i === 0 ? undefined : `c${i - 1}`), [
+                  line[i]!,
+                ]);
+                if (next.kind === "applied") ({ state } = next);
+              }
+            // Judged after each arrival, as a device does: what was asked before must not change what is said at the end.
+            verdicts = named.map(({ commit: { commitHash, header }, epoch }) => {
+              const verdict = judgeAuthor(state, header, commitHash, graphOf(header.author));
+              const isStale = epoch < prescribedEpoch(state, salaries, header.directoryHead);
+              return verdict.kind === "rejected" ? verdict.reason : `${verdict.kind} ${isStale}`;
+            });
+          }
+          return verdicts;
+        };
+        const inOrder = [...line.map((_, i) => ({ line: i })), ...named.map((_, i) => ({ own: i }))];
+        const shuffled = inOrder
+          .map((event, i) => ({ event, key: (keys[i % keys.length] ?? 0) + i / 100 }))
+          .sort((a, b) => a.key - b.key)
+          .map(({ event }) => event);
+        expect(verdictsAfter(shuffled)).toEqual(verdictsAfter(inOrder));
+      }),
+      { numRuns: Number(process.env["COFFER_RUNS"] ?? 300) },
     );
   });
 });

@@ -1,5 +1,5 @@
 /**
- * The fold of the directory: commits of the admin key, in one line, into users, groups and settings.
+ * The fold of the directory: commits of the admin key, in one line, into users, groups, key epochs and settings.
  *
  * ```
  * (none) ◄─ c0 ◄─ c1 ◄─ c2    head = c2
@@ -11,7 +11,9 @@
  *   of the old one stands for ever)
  * - a revocation or a member card of an unknown user, a card of an unknown group
  * - a member over the 10 000 that a group has at most, a group over 10 000, a setting over the 1 000 of its scope
- * A second grant replaces the keys and the name's hash; a second revocation replaces the cut. Members of a group need
+ * - an epoch over the 10 000 of its key, a key over the 10 000 of the tenant
+ * A second grant replaces the keys and the name's hash; a second revocation replaces the cut; a second record of one epoch and
+ * fingerprint adds the users it wraps the key for. Members of a group need
  * not be granted, nor groups in it be known.
  */
 import { assert, type AuthorKey, type TenantId } from "../std/index.ts";
@@ -44,6 +46,7 @@ export function createDirectory(
     indexByCommit: new Map(),
     usersByKey: new Map(),
     groupsById: new Map(),
+    epochsByKey: new Map(),
     tenantSettings: new Map(),
     settingsByDb: new Map(),
   };

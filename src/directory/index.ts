@@ -6,6 +6,7 @@
  * - the fold and the judgement are pure: page, worker, server and simulator reach the same verdicts from the same commits
  * - a revocation is a causal cut: what it does not cover is rejected on every replica, in whatever order things arrive
  * - groups nest, circles included; settings and members are changed one by one, so that edits made apart are all there
+ * - what is sealed under an older epoch of a key than its own directory head prescribes is told, without a clock
  * - reading a record never throws, whatever the bytes
  *
  * It never reads a store, never decrypts and holds no key: commits come verified, records come opened.
@@ -15,6 +16,7 @@ export type {
   AuthorGraph,
   AuthorVerdict,
   DirectoryCuts,
+  DirectoryEpoch,
   DirectoryGroup,
   DirectoryRecord,
   DirectoryState,
@@ -28,7 +30,7 @@ export type {
 export { createDirectory, foldCommit, foldLine, type OpenedCommit } from "./fold.ts";
 export { directoryLimits } from "./fold-record.ts";
 export { groupsOfUser, maxGroupDepth, usersOfGroup } from "./groups.ts";
-export { isMember, judgeAuthor } from "./judge.ts";
+export { isMember, judgeAuthor, prescribedEpoch } from "./judge.ts";
 export { recordLimits } from "./record-fields.ts";
 export { encodeRecord, parseRecord } from "./records.ts";
 export { groupIdOf, hashUserName } from "./user-name.ts";

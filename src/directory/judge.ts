@@ -1,4 +1,4 @@
-import type { AuthorKey, CommitHash } from "../std/index.ts";
+import type { AuthorKey, CommitHash, KeyId } from "../std/index.ts";
 import type { CommitHeader } from "../entry/index.ts";
 import type { AuthorGraph, AuthorVerdict, DirectoryState } from "./directory.ts";
 
@@ -43,4 +43,15 @@ export function judgeAuthor(
 export function isMember(state: DirectoryState, userKey: AuthorKey): boolean {
   const user = state.usersByKey.get(userKey);
   return user !== undefined && user.revoked === undefined;
+}
+
+/**
+ * The oldest epoch of a key that whoever knows a directory head may write under; 0 where the directory says nothing of the key, or
+ * does not have the head.
+ */
+export function prescribedEpoch(state: DirectoryState, keyId: KeyId, head: CommitHash | undefined): number {
+  const epochs = state.epochsByKey.get(keyId);
+  const index = head === undefined ? undefined : state.indexByCommit.get(head);
+  if (epochs === undefined || index === undefined) return 0;
+  return epochs.reduce((most, { at, epoch }) => (at <= index && epoch > most ? epoch : most), 0);
 }

@@ -13,8 +13,9 @@ import {
   type CommitHash,
   type DbId,
   type GroupId,
+  type KeyId,
 } from "../std/index.ts";
-import type { DirectoryCuts, MemberEdit, MemberRef, SettingEdit } from "./directory.ts";
+import type { DirectoryCuts, DirectoryRecord, MemberEdit, MemberRef, SettingEdit } from "./directory.ts";
 
 /** Limits that every writer keeps and every reader checks. */
 export const recordLimits = {
@@ -28,6 +29,8 @@ export const recordLimits = {
   settingEdits: 256,
   settingNameBytes: 128,
   settingBytes: 4096,
+  wraps: 1_500,
+  wrapBytes: [80, 336],
 } as const;
 
 interface RecordIds {
@@ -35,6 +38,7 @@ interface RecordIds {
   readonly CommitHash: CommitHash;
   readonly DbId: DbId;
   readonly GroupId: GroupId;
+  readonly KeyId: KeyId;
 }
 
 const memberBytes = { user: 1, group: 2 } as const;
@@ -120,6 +124,29 @@ export function readSettingEdits(reader: ByteReader): readonly SettingEdit[] {
   });
 }
 
+type Wraps = Extract<DirectoryRecord, { kind: "keyepoch" }>["wraps"];
+
+/** @throws `input/too-large` */
+export function writeWraps(writer: ByteWriter, wraps: Wraps): void {
+  const rows = wraps
+    .map(({ sealed, userKey }) => ({ user: idToBytes(userKey), sealed }))
+    .sort((a, b) => compareBytes(a.user, b.user));
+  writeCount(writer, rows.length, "wraps");
+  for (const { sealed, user } of rows) writer.fixed(user).sized(sealed);
+}
+
+/** Read what {@link writeWraps} wrote. */
+export function readWraps(reader: ByteReader): Wraps {
+  const [least, most] = recordLimits.wrapBytes;
+  const next = ascending(reader);
+  return readList(reader, recordLimits.wraps, () => {
+    const userKey = next(() => readId(reader, "AuthorKey"), idToBytes);
+    const sealed = reader.sized(most).slice();
+    if (sealed.length < least) reader.fail("wrap");
+    return { userKey, sealed };
+  });
+}
+
 /** Tell whether text is JSON just as `JSON.stringify` writes it. */
 function isCanonicalJson(text: string): boolean {
   try {
@@ -141,7 +168,9 @@ function readMember(reader: ByteReader): MemberRef {
   return { kind: "user", userKey: readId(reader, "AuthorKey") };
 }
 
-function writeCount(writer: ByteWriter, count: number, limit: keyof typeof recordLimits): void {
+type CountLimit = "cuts" | "headsPerCut" | "memberEdits" | "settingEdits" | "wraps";
+
+function writeCount(writer: ByteWriter, count: number, limit: CountLimit): void {
   if (count > recordLimits[limit]) throw new CofferError("input/too-large", { [limit]: count });
   writer.varint(count);
 }

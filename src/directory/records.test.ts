@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bytesToHex, bytesToId, isCofferError, parseHex, type CofferErrorCode } from "../std/index.ts";
+import {
+  bytesToHex,
+  bytesToId,
+  isCofferError,
+  parseHex,
+  type CofferErrorCode,
+  compareBytes,
+  idToBytes,
+} from "../std/index.ts";
 import type { DirectoryRecord } from "./directory.ts";
 import { recordLimits } from "./record-fields.ts";
 import { encodeRecord, parseRecord } from "./records.ts";
@@ -62,6 +70,18 @@ const records: fc.Arbitrary<DirectoryRecord> = fc.oneof(
     groupId,
     groupName: fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 }),
   }),
+  fc.record({
+    kind: fc.constant("keyepoch" as const),
+    keyId: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => bytesToId("KeyId", bytes)),
+    epoch: fc.integer({ min: 1, max: 0xffff_ffff }),
+    fingerprint: fc.uint8Array({ minLength: 8, maxLength: 8 }),
+    wraps: fc
+      .uniqueArray(fc.record({ userKey, sealed: fc.uint8Array({ minLength: 80, maxLength: 90 }) }), {
+        selector: ({ userKey: key }) => key,
+        maxLength: 4,
+      })
+      .map((wraps) => wraps.sort((a, b) => compareBytes(idToBytes(a.userKey), idToBytes(b.userKey)))),
+  }),
   fc.record({ kind: fc.constant("tenantsettings" as const), edits: settingEdits }),
   fc.record({
     kind: fc.constant("dbsettings" as const),
@@ -73,10 +93,15 @@ const records: fc.Arbitrary<DirectoryRecord> = fc.oneof(
 /** Ids stand in the vectors as texts, bytes as hex digits, settings that go without a value. */
 function fromJson(value: object): DirectoryRecord {
   const record: Record<string, unknown> = { ...value };
-  for (const field of ["encryptionKey", "nameHash"] as const)
+  for (const field of ["encryptionKey", "nameHash", "fingerprint"] as const)
     if (field in record) record[field] = parseHex(String(record[field]));
   if (record["kind"] === "tenantsettings" || record["kind"] === "dbsettings")
     record["edits"] = (record["edits"] as object[]).map((edit) => ({ value: undefined, ...edit }));
+  if (record["kind"] === "keyepoch")
+    record["wraps"] = (record["wraps"] as { sealed: string }[]).map((wrap) => ({
+      ...wrap,
+      sealed: parseHex(wrap.sealed),
+    }));
   return record as unknown as DirectoryRecord;
 }
 

@@ -4,7 +4,7 @@
  * | field | size | of |
  * |---|---|---|
  * | version | u8, 1 | all |
- * | kind | u8: 1 grantaccess, 2 revokeaccess, 3 membercard, 4 group, 5 groupcard, 6 tenantsettings, 7 dbsettings | all |
+ * | kind | u8: 1 grantaccess, 2 revokeaccess, 3 membercard, 4 group, 5 groupcard, 6 tenantsettings, 7 dbsettings, 8 keyepoch | all |
  * | userKey | 32 | grantaccess, revokeaccess, membercard |
  * | encryptionKey | 32 | grantaccess |
  * | nameHash | 32 | grantaccess |
@@ -22,6 +22,12 @@
  * | editCount | varint, ≤ 256 | tenantsettings, dbsettings |
  * | editCount × name | sized UTF-8, 1 … 128 bytes; ascending as bytes, unique | tenantsettings, dbsettings |
  * | … value | sized UTF-8, ≤ 4096 bytes: JSON as `JSON.stringify` writes it; empty = the setting goes | tenantsettings, dbsettings |
+ * | keyId | 16 | keyepoch |
+ * | epoch | u32, from 1 | keyepoch |
+ * | fingerprint | 8 | keyepoch |
+ * | wrapCount | varint, ≤ 1 500 | keyepoch |
+ * | wrapCount × userKey | 32, ascending, unique | keyepoch |
+ * | … sealed | sized, 80 … 336 bytes: see keys/key-wrap.ts | keyepoch |
  *
  * A record is at most 256 KiB and has one form only: what is read encodes to the same bytes. Versions and kinds that are not
  * in the table are refused.
@@ -34,10 +40,12 @@ import {
   readMemberEdits,
   readName,
   readSettingEdits,
+  readWraps,
   recordLimits,
   writeCuts,
   writeMemberEdits,
   writeSettingEdits,
+  writeWraps,
 } from "./record-fields.ts";
 
 const recordVersion = 1;
@@ -116,6 +124,20 @@ const codecs: { readonly [K in Kind]: RecordCodec<K> } = {
       const dbName = readName(reader, recordLimits.dbNameBytes);
       if (dbName.normalize("NFKC") !== dbName) reader.fail("name");
       return { kind: "dbsettings", dbName, edits: readSettingEdits(reader) };
+    },
+  },
+  keyepoch: {
+    byte: 8,
+    write(writer, { epoch, fingerprint, keyId, wraps }) {
+      requireSize(fingerprint, 8);
+      writeWraps(writer.fixed(idToBytes(keyId)).u32(epoch).fixed(fingerprint), wraps);
+    },
+    read(reader) {
+      const keyId = readId(reader, "KeyId");
+      const epoch = reader.u32();
+      if (epoch === 0) reader.fail("epoch");
+      const fingerprint = reader.fixed(8).slice();
+      return { kind: "keyepoch", keyId, epoch, fingerprint, wraps: readWraps(reader) };
     },
   },
 };

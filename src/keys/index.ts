@@ -29,6 +29,7 @@ export type {
   PublicIdentity,
   UnlockedIdentity,
 } from "./keys.ts";
+export { keyWrapBytes, unwrapKey, wrapKey, type NamedSecret, type WrapPlace } from "./key-wrap.ts";
 export { readKeyName, requireName } from "./name.ts";
 export { checkPassword, createSharePassword, requirePassword, type PasswordCheck } from "./password.ts";
 export { openPrivate, sealPrivate } from "./private.ts";

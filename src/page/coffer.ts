@@ -188,10 +188,7 @@ function createCoffer(core: CofferCore): Coffer {
       createSharePassword: 0,
       checkPassword: 1,
     }),
-    ...lazily(
-      () => core,
-      ["createTenant", "createJoinRequest", "joinTenant", "importBackup", "keepStorage", "view"],
-    ),
+    ...lazily(() => core, "createTenant createJoinRequest joinTenant importBackup keepStorage view"),
     status: core.status,
     async openTenant(nameOrId, { userName, password, keepSession = false } = {}) {
       const options = { userName, password, keepSession };

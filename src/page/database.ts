@@ -197,28 +197,10 @@ export class DatabaseCore {
 
 /** Make a handle of a database out of a share of it. */
 export function createDatabase<T extends object>({ shared, use, release }: Lease<DatabaseCore>): Database<T> {
-  const others = lazily(use, [
-    "createDocument",
-    "createDocuments",
-    "createEncryptedDocument",
-    "changeDocs",
-    "deleteDocument",
-    "undeleteDocument",
-    "undo",
-    "redo",
-    "undoDepth",
-    "getDocumentAtTimestamp",
-    "diff",
-    "branch",
-    "mergeBranch",
-    "discardBranch",
-    "purgeDocHistory",
-    "iterateChangesSince",
-    "iterateDocumentHistory",
-    "search",
-    "getAllDocumentIds",
-    "databaseCore",
-  ]);
+  const others = lazily(
+    use,
+    "createDocument createDocuments createEncryptedDocument changeDocs deleteDocument undeleteDocument undo redo undoDepth getDocumentAtTimestamp diff branch mergeBranch discardBranch purgeDocHistory iterateChangesSince iterateDocumentHistory search getAllDocumentIds databaseCore",
+  );
   return {
     ...(others as unknown as Pick<Database<T>, Exclude<keyof typeof others, "databaseCore">>),
     name: shared.place.name,

@@ -34,6 +34,39 @@ export interface SettingValues {
   readonly [name: string]: SettingValue;
 }
 
+/** A key with who holds it, as far as the directory and this device know. */
+export interface KeyGrant {
+  /** `default` is the tenant's own, which every member holds */
+  readonly name: string;
+  /** the one that is written under */
+  readonly epoch: number;
+  /** keys of users */
+  readonly holders: readonly string[];
+}
+
+export interface Keys {
+  /** names of the keys that documents can be sealed under */
+  readonly list: ReadonlySignal<readonly string[] | undefined>;
+  /** who holds which key, the tenant's own first */
+  readonly grants: ReadonlySignal<readonly KeyGrant[] | undefined>;
+  /** Make a key of its own for some documents. @throws input/invalid when the name is taken */
+  createDocEncryptionKey(name: string): Promise<void>;
+  /**
+   * Begin a new epoch of a key with fresh entropy, wrapped for everyone who holds it now. What is written from then on is sealed under
+   * it; what was written stays as it is. Revoking a user does so with every key that they held.
+   */
+  rotate(name: string, options: AdminOptions): Promise<void>;
+  /**
+   * Hand a key that this device holds to users, and to those who are in groups now. Documents under it appear there by themselves.
+   *
+   * @throws key/missing, input/unknown-id
+   */
+  grant(
+    name: string,
+    options: AdminOptions & { readonly users?: readonly string[]; readonly groups?: readonly string[] },
+  ): Promise<void>;
+}
+
 /** The admin's identity and password, as every call of the admin takes them. */
 export interface AdminOptions {
   readonly adminUser: Identity;
@@ -78,4 +111,12 @@ export interface Directory {
   /** The settings as they are now. @throws access/locked */
   getTenantSettings(): Promise<SettingValues>;
   getDBSettings(dbName: string): Promise<SettingValues>;
+}
+
+/** Who comes into a group and who leaves it. */
+export interface GroupEdits {
+  readonly addUsers: readonly string[];
+  readonly removeUsers: readonly string[];
+  readonly addGroups: readonly string[];
+  readonly removeGroups: readonly string[];
 }

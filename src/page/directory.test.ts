@@ -5,9 +5,12 @@ import type { SettingValue } from "./directory-types.ts";
 import {
   changeDBSettings,
   changeTenantSettings,
+  createDocEncryptionKey,
   getDBSettings,
   getGroups,
   getTenantSettings,
+  grant,
+  rotate,
   setGroup,
 } from "./directory.ts";
 import type { Session } from "./session.ts";
@@ -22,7 +25,8 @@ function open(part: object = {}) {
     (name: string) =>
     async (...args: unknown[]) =>
       void sent.push([name, ...args]);
-  const api = { setGroup: note("setGroup"), changeSettings: note("changeSettings") } as unknown as WorkerApi;
+  const names = ["setGroup", "changeSettings", "grantKey", "rotateKey", "createKey"];
+  const api = Object.fromEntries(names.map((name) => [name, note(name)])) as unknown as WorkerApi;
   const session = { call: async (run: (worker: WorkerApi) => unknown) => run(api) } as unknown as Session;
   const snapshot = signal({ ...tenantSnapshot(createWorld()), ...part });
   return { sent, tenant: { id: "t1", session, snapshot } };
@@ -42,6 +46,18 @@ it("sends settings as JSON, and those that go as undefined", async () => {
   expect(sent).toEqual([
     ["changeSettings", "t1", undefined, [{ name: "a", value: '{"b":[1,null]}' }, { name: "old" }], proof],
     ["changeSettings", "t1", "films", [{ name: "__proto__", value: '"x"' }], proof],
+  ]);
+});
+
+it("sends whom a key is granted to, and which key begins anew", async () => {
+  const { sent, tenant } = open();
+  await grant(tenant, "salaries", { users: ["a"], ...options });
+  await rotate(tenant, "salaries", options);
+  await createDocEncryptionKey(tenant, "salaries");
+  expect(sent).toEqual([
+    ["grantKey", "t1", "salaries", { users: ["a"], groups: [] }, proof],
+    ["rotateKey", "t1", "salaries", proof],
+    ["createKey", "t1", "salaries"],
   ]);
 });
 

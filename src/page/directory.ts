@@ -1,9 +1,9 @@
-/** The calls about a tenant's groups and settings. */
+/** The calls about a tenant's groups, settings and keys. */
 import type { AdminProof, TenantSnapshot } from "../../worker/api.ts";
 import type { ReadonlySignal } from "@preact/signals-core";
 import { CofferError } from "../std/index.ts";
 import type { Session } from "./session.ts";
-import type { AdminOptions, Directory, Group, SettingValue, SettingValues } from "./directory-types.ts";
+import type { AdminOptions, Directory, Group, Keys, SettingValue, SettingValues } from "./directory-types.ts";
 
 /** What these calls need of an open tenant. */
 interface OpenTenant {
@@ -64,6 +64,30 @@ export async function getDBSettings({ snapshot }: OpenTenant, dbName: string): P
   const byName = unlocked(snapshot.peek().databaseSettings);
   const name = dbName.normalize("NFKC");
   return (Object.hasOwn(byName, name) ? byName[name] : undefined) ?? {};
+}
+
+/** Make a named key. */
+export async function createDocEncryptionKey({ id, session }: OpenTenant, name: string): Promise<void> {
+  return session.call((api) => api.createKey(id, name));
+}
+
+/** Begin a new epoch of a key. */
+export async function rotate(
+  { id, session }: OpenTenant,
+  name: string,
+  options: AdminOptions,
+): Promise<void> {
+  return session.call((api) => api.rotateKey(id, name, adminProof(options)));
+}
+
+/** Hand a key to users and groups. */
+export async function grant(
+  { id, session }: OpenTenant,
+  name: string,
+  options: Parameters<Keys["grant"]>[1],
+): Promise<void> {
+  const { groups = [], users = [] } = options;
+  return session.call((api) => api.grantKey(id, name, { groups, users }, adminProof(options)));
 }
 
 async function changeSettings(

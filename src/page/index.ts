@@ -35,6 +35,8 @@ export type {
   Group,
   HistoryStep,
   Identity,
+  KeyGrant,
+  Keys,
   KnownTenant,
   LinkStatus,
   Member,

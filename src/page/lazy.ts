@@ -33,18 +33,21 @@ type Bound<C> = {
 };
 type AnyCall<Reply> = (...args: unknown[]) => Reply;
 
+/** The words of a text. */
+type Words<S extends string> = S extends `${infer First} ${infer Rest}` ? First | Words<Rest> : S;
+
 /**
- * Make functions that load it and run its functions of the same names on what `use` gives. Those whose names begin with
- * "iterate" go through many things, and load it with the first step.
+ * Make functions that load it and run its functions of the same names on what `use` gives. The names are words of one text, which a page
+ * loads in fewer bytes than a list. Those that begin with "iterate" go through many things, and load it with the first step.
  */
-export function lazily<C, const N extends keyof Bound<C>>(
+export function lazily<C, const S extends string>(
   use: () => C,
-  names: readonly N[],
-): Pick<Bound<C>, N> {
-  const find = async <Reply>(name: N): Promise<AnyCall<Reply>> => (await loadMore())[name as never];
-  const calls = names.map((name) => [
+  names: S & (Words<S> extends keyof Bound<C> ? S : never),
+): Pick<Bound<C>, Words<S> & keyof Bound<C>> {
+  const find = async <Reply>(name: string): Promise<AnyCall<Reply>> => (await loadMore())[name as never];
+  const calls = names.split(" ").map((name) => [
     name,
-    String(name).startsWith("iterate")
+    name.startsWith("iterate")
       ? async function* (...args: unknown[]) {
           const core = use();
           yield* (await find<AsyncIterable<unknown>>(name))(core, ...args);
@@ -54,5 +57,5 @@ export function lazily<C, const N extends keyof Bound<C>>(
           return (await find<Promise<unknown>>(name))(core, ...args);
         },
   ]);
-  return Object.fromEntries(calls) as Pick<Bound<C>, N>;
+  return Object.fromEntries(calls) as Pick<Bound<C>, Words<S> & keyof Bound<C>>;
 }

@@ -10,9 +10,12 @@ export { changeDocs, createDocument, createDocuments, createEncryptedDocument } 
 export {
   changeDBSettings,
   changeTenantSettings,
+  createDocEncryptionKey,
   getDBSettings,
   getGroups,
   getTenantSettings,
+  grant,
+  rotate,
   setGroup,
 } from "./directory.ts";
 export { followOutbox, keepStorage } from "./install.ts";

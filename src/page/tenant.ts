@@ -103,50 +103,35 @@ export class TenantCore {
   }
 }
 
+/** A signal for each of some parts of a snapshot. */
+type Parts<K extends keyof TenantSnapshot> = { readonly [N in K]: ReadonlySignal<TenantSnapshot[N]> };
+
 /** Make a handle of a tenant out of a share of it. */
 export function createTenant({ shared: core, use, release }: Lease<TenantCore>): Tenant {
-  const part = <K extends keyof TenantSnapshot>(key: K): ReadonlySignal<TenantSnapshot[K]> =>
-    computed(() => core.snapshot.value[key]);
+  const parts = <K extends keyof TenantSnapshot>(...keys: readonly K[]): Parts<K> => {
+    const signals = keys.map((key) => [key, computed(() => core.snapshot.value[key])]);
+    return Object.fromEntries(signals) as Parts<K>;
+  };
   const call: Session["call"] = async (run) => use().session.call(run);
-  const { createKey, ...calls } = forward(
-    call,
-    { lock: 0, inspectJoinRequest: 1, safetyNumber: 1, createKey: 1 },
-    core.id,
+  const { iterateBackup, ...others } = lazily(
+    use,
+    "approveJoinRequest publishToServer connectToServer iterateBackup",
   );
-  const { iterateBackup, ...others } = lazily(use, [
-    "approveJoinRequest",
-    "publishToServer",
-    "connectToServer",
-    "iterateBackup",
-  ]);
-  const directory = lazily(use, [
-    "revokeUser",
-    "setGroup",
-    "getGroups",
-    "changeTenantSettings",
-    "changeDBSettings",
-    "getTenantSettings",
-    "getDBSettings",
-  ]);
+  const { keys: list, keyGrants: grants } = parts("keys", "keyGrants");
   return {
-    ...calls,
+    ...forward(call, { lock: 0, inspectJoinRequest: 1, safetyNumber: 1 }, core.id),
     ...others,
+    ...parts("name", "self", "adminUser", "status", "alarms", "quarantine"),
     id: core.id,
-    name: part("name"),
-    self: part("self"),
-    adminUser: part("adminUser"),
-    status: part("status"),
-    alarms: part("alarms"),
-    quarantine: part("quarantine"),
     links: core.links,
     directory: {
-      ...directory,
-      users: part("users"),
-      groups: part("groups"),
-      settings: part("settings"),
-      databaseSettings: part("databaseSettings"),
+      ...lazily(
+        use,
+        "revokeUser setGroup getGroups changeTenantSettings changeDBSettings getTenantSettings getDBSettings",
+      ),
+      ...parts("users", "groups", "settings", "databaseSettings"),
     },
-    keys: { list: part("keys"), createDocEncryptionKey: createKey },
+    keys: { list, grants, ...lazily(use, "createDocEncryptionKey rotate grant") },
     openDB: async <T extends object>(name: string, options?: OpenDatabaseOptions<T>) =>
       use().openDB<T>(name, options),
     exportBackup: (options) => streamOf(iterateBackup(options)),

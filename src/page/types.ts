@@ -5,14 +5,23 @@ import type { ReadonlySignal } from "@preact/signals-core";
 import type { CofferErrorCode } from "../std/index.ts";
 import type { DocData, Draft, Mark, Patch, Path } from "../draft/index.ts";
 import type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
-import type { Directory } from "./directory-types.ts";
+import type { Directory, Keys } from "./directory-types.ts";
 import type { Query, QueryDefinition } from "./query-types.ts";
 import type { Search, SearchOptions } from "./search-types.ts";
 import type { OpenDatabaseOptions } from "./shape-types.ts";
 import type { View, ViewOptions } from "./view-types.ts";
 
 export type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
-export type { AdminOptions, Directory, Group, Member, SettingValues } from "./directory-types.ts";
+export type {
+  AdminOptions,
+  Directory,
+  Group,
+  GroupEdits,
+  KeyGrant,
+  Keys,
+  Member,
+  SettingValues,
+} from "./directory-types.ts";
 export type {
   Query,
   QueryCursor,
@@ -156,12 +165,7 @@ export interface Tenant {
   readonly alarms: ReadonlySignal<readonly AlarmEvent[]>;
   readonly quarantine: ReadonlySignal<readonly QuarantinedCommit[]>;
   readonly directory: Directory;
-  readonly keys: {
-    /** names of the keys that documents can be sealed under */
-    readonly list: ReadonlySignal<readonly string[] | undefined>;
-    /** Make a key of its own for some documents. @throws input/invalid when the name is taken */
-    createDocEncryptionKey(name: string): Promise<void>;
-  };
+  readonly keys: Keys;
   /**
    * Open a database. With a schema every edit is held against it on this page before anything is sent. Handles that are opened with
    * the very same options object share what is open; each other one is a subscription of its own.

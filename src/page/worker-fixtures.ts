@@ -272,6 +272,7 @@ export function tenantSnapshot(world: FakeWorld): TenantSnapshot {
     alarms: [],
     quarantine: [],
     keys: [],
+    keyGrants: [],
     links: [],
   };
 }

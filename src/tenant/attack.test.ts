@@ -26,10 +26,24 @@ import {
   people,
   shownAfter,
 } from "../../worker/device-fixtures.ts";
-import { createContentKey, directoryDbId, encodeCommit, verifyCommit, type Commit } from "../entry/index.ts";
+import {
+  createContentKey,
+  directoryDbId,
+  encodeCommit,
+  openEntries,
+  verifyCommit,
+  type Commit,
+} from "../entry/index.ts";
 import { encodeRecord, groupIdOf, type DirectoryRecord } from "../directory/index.ts";
-import { createVault, createIdentity } from "../keys/index.ts";
-import { bytesToId, ByteWriter, CofferError, type CommitHash, type TenantId } from "../std/index.ts";
+import { createVault, createIdentity, unlockVault } from "../keys/index.ts";
+import {
+  bytesToId,
+  ByteWriter,
+  CofferError,
+  type AuthorKey,
+  type CommitHash,
+  type TenantId,
+} from "../std/index.ts";
 import type { Storage } from "../store/index.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -585,6 +599,103 @@ describe("revocation", () => {
       nameHash: new Uint8Array(32),
     });
     expect(reasonOf(await strike(stage, [grant]), grant)).toBe("not-admin");
+  });
+
+  it("ends what they can read: what is written later is sealed under a key that they were not given", async () => {
+    const { proof, victim, villain, villainReplica } = stage;
+    const early = await created({ name: "early" });
+    await bring(victim, [early.commit]);
+    await eventually(() => valueOf(victim, early.forged.docId)).toEqual({ name: "early" });
+    await victim.device.api.revokeUser(victim.tenantId, villain.author, proof);
+    const [secret = ""] = await victim.device.api.createDocuments(victim.database, [{ name: "secret" }]);
+    const doc = newSubscription();
+    const { heads } = await victim.device.api.openDocument(victim.database, early.forged.docId, doc);
+    const edit = draft([{ op: "set", path: ["name"], value: "later" }], heads);
+    await victim.device.api.changeDocument(doc, edit);
+    // A server in league with them hands over everything.
+    const log = await logOf(victim);
+    await bring(villainReplica, log);
+    await eventually(() => valueOf(villainReplica, early.forged.docId)).toEqual({ name: "early" });
+    await eventually(() => tenantOf(villainReplica)?.status.unjudgedCount).toBe(2);
+    expect(await valueOf(villainReplica, secret)).toBeUndefined();
+    const later = log.slice(-2);
+    expect(later.map(({ header }) => header.author)).toEqual(
+      later.map(() => tenantOf(victim)?.self?.key ?? ""),
+    );
+    for (const commit of later)
+      for (const entry of await openEntries(crypto, commit, () => villain.key))
+        expect(entry.kind).not.toBe("opened");
+  });
+
+  it("makes stale what is sealed under an old key by who knew of the new one, and nothing else", async () => {
+    const { bystander, proof, victim, villain } = stage;
+    const { commit, forged } = await shared();
+    await victim.device.api.revokeUser(victim.tenantId, villain.author, proof);
+    const head = await lastDirectoryCommit(victim);
+    expect(head).not.toBe(bystander.directoryHead);
+    const write = async (directoryHead: CommitHash | undefined, value: Record<string, string>) => {
+      const writerNonce = bystander.nonce();
+      const made = bystander.create(writerNonce, 0, value);
+      const sealed = await bystander.seal({ writerNonce, directoryHead, entries: [made.entry] });
+      return { made, sealed };
+    };
+    const stale = await write(head, { name: "knew" });
+    const writerNonce = bystander.nonce();
+    const { entry } = bystander.edit([forged.change], {
+      docId: forged.docId,
+      writerNonce,
+      dependencies: [entryHashOf(commit)],
+      operations: [{ op: "set", path: ["n"], value: 2 }],
+    });
+    const staleEdit = await bystander.seal({ writerNonce, directoryHead: head, entries: [entry] });
+    const snapshot = await strike(stage, [stale.sealed, staleEdit]);
+    expect([reasonOf(snapshot, stale.sealed), reasonOf(snapshot, staleEdit)]).toEqual(["epoch", "epoch"]);
+    const honest = await write(bystander.directoryHead, { name: "did not know" });
+    await bring(victim, [honest.sealed]);
+    await eventually(() => valueOf(victim, honest.made.docId)).toEqual({ name: "did not know" });
+    // It is the same where the directory comes last.
+    const other = await addReplica(stage, "cn=other/o=acme");
+    await bring(other, [stale.sealed, staleEdit, honest.sealed, commit]);
+    await bring(other, await logOf(victim));
+    await eventually(() => valueOf(other, honest.made.docId)).toEqual({ name: "did not know" });
+    await eventually(() => valueOf(other, forged.docId)).toEqual({ title: "shared", n: 1 });
+    expect(await valueOf(other, stale.made.docId)).toBeUndefined();
+    expect(await stateOf(other)).toEqual(await stateOf(victim));
+  });
+
+  it("keys come from the admin alone, and one that does not open does no harm", async () => {
+    const { proof, victim, villain } = stage;
+    const keyId = villain.key.keyId;
+    const self = tenantOf(victim)?.self?.key as AuthorKey;
+    const fake: DirectoryRecord = {
+      kind: "keyepoch",
+      keyId,
+      epoch: 7,
+      fingerprint: new Uint8Array(8),
+      wraps: [{ userKey: self, sealed: env.randomBytes(80) }],
+    };
+    const head = await lastDirectoryCommit(victim);
+    const forged = await asDirectory(villain, head, fake);
+    const snapshot = await strike(stage, [forged]);
+    expect(reasonOf(snapshot, forged)).toBe("not-admin");
+    expect(snapshot.keyGrants).toMatchObject([{ name: "default", epoch: 1 }]);
+    // The admin's own mistake, or a machine of theirs that was taken over.
+    const device = await victim.storage.openStore("coffer/device");
+    const vault = (await device.readSlot(`vault/${proof.adminKey}`))?.value as Uint8Array;
+    device.close();
+    const identity = await unlockVault(crypto, vault, people.adminPassword);
+    const admin = new Author({ ...villain.parts, identity });
+    const mistake = await asDirectory(admin, head, fake);
+    const ids = [...(await stateOf(victim)).keys()];
+    await bring(victim, [mistake]);
+    const create = () => victim.device.api.createDocuments(victim.database, [{ name: "new" }]);
+    await eventually(() => create().then(String, (error: unknown) => (error as CofferError).code)).toBe(
+      "key/missing",
+    );
+    expect([...(await stateOf(victim)).keys()]).toEqual(expect.arrayContaining(ids));
+    await victim.device.api.rotateKey(victim.tenantId, "default", proof);
+    await eventually(() => tenantOf(victim)?.keyGrants).toMatchObject([{ name: "default", epoch: 8 }]);
+    expect(await create()).toHaveLength(1);
   });
 
   it("nobody but the admin writes groups and settings, whatever keys they hold", async () => {

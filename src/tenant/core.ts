@@ -13,7 +13,7 @@ import {
   type TenantId,
 } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
-import { createDirectory, type DirectoryState } from "../directory/index.ts";
+import { createDirectory, prescribedEpoch, type DirectoryState } from "../directory/index.ts";
 import type { ChangeCodec, DocEngine } from "../doc/index.ts";
 import {
   deriveNameId,
@@ -59,6 +59,8 @@ export interface Unlocked {
   readonly adminName: string;
   /** names of the keys made on this device */
   readonly keyNames: readonly string[];
+  /** keys that the directory hands to this user and that did not open, see adopt-keys.ts */
+  readonly deadWraps: Set<string>;
   /** set once the tenant is open */
   readonly purged?: PurgedDocs;
 }
@@ -128,10 +130,12 @@ export class TenantCore implements JudgeState {
     return this.currentKeyOf(this.keyIdOf(name));
   }
 
-  /** The key that writers use for a key id. @throws `key/missing`, `access/locked` */
+  /** The key that writers use for a key id: of an epoch that may still be written under. @throws `key/missing`, `access/locked` */
   currentKeyOf(keyId: KeyId): ContentKey {
     const key = this.keys.bag.current(keyId);
-    if (key === undefined) throw new CofferError("key/missing", { keyId });
+    const { directory } = this;
+    if (key === undefined || key.epoch < prescribedEpoch(directory, keyId, directory.head))
+      throw new CofferError("key/missing", { keyId });
     return key;
   }
 

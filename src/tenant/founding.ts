@@ -27,7 +27,7 @@ import {
   type UnlockedIdentity,
 } from "../keys/index.ts";
 import { tenantStoreName } from "../sync/index.ts";
-import { grantRecords, writeDirectory } from "./admin.ts";
+import { grantRecords, writeDirectory } from "./directory-writes.ts";
 import { keyNames, TenantCore, type TenantWorld } from "./core.ts";
 import type { Device, DeviceTenant } from "./device.ts";
 import { encodeTenantNames, slotNames, tenantNamesPurpose, type TenantNames } from "./slots.ts";

@@ -10,13 +10,8 @@
  *
  * It talks to no page: the worker turns its events into messages.
  */
-export {
-  approveRequest,
-  createPublication,
-  inspectRequest,
-  revokeUser,
-  type AdminPassword,
-} from "./admin.ts";
+export { approveRequest, createPublication, inspectRequest, revokeUser } from "./admin.ts";
+export type { AdminPassword } from "./directory-writes.ts";
 export { openBackup } from "./backup.ts";
 export { changeDocuments, changesSince, readDocuments, type BulkDraft } from "./bulk.ts";
 export { createBranch, endBranch } from "./branch-writes.ts";
@@ -41,6 +36,7 @@ export { LiveView, type FollowRows, type LiveViewSource } from "./live-view.ts";
 export { createKey } from "./named-keys.ts";
 export { isBranchName } from "./note.ts";
 export type { SearchDefinition } from "./live-search.ts";
+export { grantKey, rotateKey, type Grantees } from "./rotate.ts";
 export { Restore } from "./restore.ts";
 export { Serial } from "./serial.ts";
 export { TenantSession, type SessionOptions } from "./session.ts";

@@ -32,6 +32,8 @@ export interface EntryPlace {
   readonly commit: Commit;
   readonly row: KnownCommit;
   readonly snapshots: OpenedSnapshots;
+  /** of the commit's keys those of an older epoch than its directory head prescribes */
+  readonly staleKeys: ReadonlySet<number>;
 }
 
 /** Settled as it is, see erasure.ts. The whole commit can still come, and then it is judged as ever. */
@@ -65,6 +67,7 @@ export function judgeEntry(place: EntryPlace, index: number, opened: OpenVerdict
   if (entryType === "doc_purge") return judgeErasure(place, entry);
   if (entryType === "attachment_chunk" || entryType === "directory_record")
     return { kind: "quarantined", reason: "type" };
+  if (place.staleKeys.has(header.keyIndex)) return { kind: "quarantined", reason: "epoch" };
   if (opened.kind === "no-key") return { kind: "waiting", reason: "key", needs: ["key"] };
   if (opened.kind === "absent") return judgeAbsent(place, index);
   if (opened.kind !== "opened") return { kind: "quarantined", reason: opened.reason };

@@ -23,6 +23,7 @@ import {
   foldCommit,
   judgeAuthor,
   parseRecord,
+  prescribedEpoch,
   type DirectoryRecord,
   type DirectoryState,
   type OpenedCommit,
@@ -241,7 +242,8 @@ async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judgi
   const catalog = state.catalog(row.dbId);
   const opened = await openEntries(tools.crypto, commit, tools.findKey);
   const snapshots = await readSnapshots(tools, commit, opened);
-  const place: EntryPlace = { state, tools, catalog, commit, row, snapshots };
+  const staleKeys = staleKeysOf(state.directory, commit.header);
+  const place: EntryPlace = { state, tools, catalog, commit, row, snapshots, staleKeys };
   const accepted: AcceptedChange[] = [];
   const pending: number[] = [];
   let waitReason = "";
@@ -286,6 +288,13 @@ async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judgi
     judged: judging,
     contested: isContested ? row : undefined,
   };
+}
+
+/** Who did not know of a newer epoch yet is honest: what counts is the head that the commit itself names. */
+function staleKeysOf(directory: DirectoryState, { directoryHead, keys }: CommitHeader): ReadonlySet<number> {
+  const isStale = ({ epoch, keyId }: KeyName): boolean =>
+    epoch < prescribedEpoch(directory, keyId, directoryHead);
+  return new Set(keys.flatMap((key, index) => (isStale(key) ? [index] : [])));
 }
 
 function hasAccepted(catalog: Catalog, commit: Commit): boolean {

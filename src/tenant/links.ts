@@ -15,7 +15,8 @@ import {
   type Transport,
 } from "../sync/index.ts";
 import type { AlarmEvent, TenantSnapshot } from "../../worker/api.ts";
-import { createPublication, type AdminPassword } from "./admin.ts";
+import { createPublication } from "./admin.ts";
+import type { AdminPassword } from "./directory-writes.ts";
 import type { TenantCore } from "./core.ts";
 import { ensureDeviceSigner } from "./device-key.ts";
 import type { TenantSession } from "./session.ts";

@@ -47,18 +47,40 @@ export async function createKey(core: TenantCore, text: string): Promise<void> {
   const { crypto } = core.world;
   const name = readKeyName(text);
   const keyId = core.keyIdOf(name);
+  const key = { keyId, epoch: 1, secret: crypto.randomBytes(32) };
+  try {
+    await changeKeys(core, ({ names, secrets }) => {
+      requireFree(core, { names, secrets }, keyId);
+      const isHeld = secrets.keys.some((known) => known.keyId === keyId);
+      return { secrets: isHeld ? secrets : addKey(secrets, key), names: addKeyNames(names, [name]) };
+    });
+  } finally {
+    key.secret.fill(0);
+  }
+}
+
+/** Names of keys beside those that are there. */
+export function addKeyNames(names: TenantNames, added: readonly string[]): TenantNames {
+  return { ...names, keyNames: [...new Set([...names.keyNames, ...added])].sort() };
+}
+
+/** Key bag and names in the clear, while they are changed. */
+export type HeldKeys = Pick<ReadKeys, "secrets" | "names">;
+
+/**
+ * Change key bag and names together, and take them over. `change` may be asked again where another tab came between.
+ *
+ * @throws `access/locked`, and what `change` throws
+ */
+export async function changeKeys(core: TenantCore, change: (before: HeldKeys) => HeldKeys): Promise<void> {
+  const { crypto } = core.world;
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const { identity } = core.keys;
     const read = await readKeys(core.world, core.store, identity);
     try {
-      requireFree(core, read, keyId);
-      const isHeld = read.secrets.keys.some((key) => key.keyId === keyId);
-      const key = { keyId, epoch: 1, secret: crypto.randomBytes(32) };
-      const secrets = isHeld ? read.secrets : addKey(read.secrets, key);
-      const names = { ...read.names, keyNames: [...read.names.keyNames, name].sort() };
+      const { names, secrets } = change(read);
       const bag = await sealBag(crypto, identity, secrets);
       const sealedNames = await sealPrivate(crypto, identity, tenantNamesPurpose, encodeTenantNames(names));
-      key.secret.fill(0);
       const result = await core.store.write({
         slots: [
           { name: slotNames.bag, value: bag, expectedVersion: read.bagVersion },
@@ -105,7 +127,7 @@ export async function requireKey(core: TenantCore, name: string): Promise<void> 
 }
 
 /** @throws `input/invalid` when a name stands for the same key: ids are made of what names look like */
-function requireFree(core: TenantCore, { names, secrets }: ReadKeys, keyId: KeyId): void {
+function requireFree(core: TenantCore, { names, secrets }: HeldKeys, keyId: KeyId): void {
   const taken = [...Object.values(keyNames), ...names.keyNames];
   const idOf = (name: string): KeyId => deriveNameId(core.world.crypto, secrets.namesKey, "key", name);
   if (taken.some((name) => idOf(name) === keyId))

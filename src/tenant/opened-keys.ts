@@ -23,7 +23,13 @@ export async function openKeys(core: TenantCore, identity: UnlockedIdentity): Pr
   const secrets = await openBagSecrets(crypto, identity, bag, { minVersion: 0 });
   try {
     const names = decodeTenantNames(await openPrivate(crypto, identity, tenantNamesPurpose, sealedNames));
-    return { identity, bag: await loadBag(crypto, secrets), keyIds: new Map(), ...names };
+    return {
+      identity,
+      bag: await loadBag(crypto, secrets),
+      keyIds: new Map(),
+      deadWraps: new Set(),
+      ...names,
+    };
   } finally {
     wipeSecrets(secrets);
   }

@@ -9,7 +9,7 @@ import {
   type SettingEdit,
 } from "../directory/index.ts";
 import { requireName, type BagSecrets } from "../keys/index.ts";
-import { writeAsAdmin, type AdminPassword, type DirectoryRecords } from "./admin.ts";
+import { writeAsAdmin, type AdminPassword, type DirectoryRecords } from "./directory-writes.ts";
 import type { TenantCore } from "./core.ts";
 import type { TenantSession } from "./session.ts";
 

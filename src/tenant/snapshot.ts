@@ -5,13 +5,15 @@ import type {
   AlarmEvent,
   Group,
   Identity,
+  KeyGrant,
   Member,
   QuarantinedCommit,
   SettingValues,
   TenantSnapshot,
   TenantStatus,
 } from "../../worker/api.ts";
-import type { TenantCore } from "./core.ts";
+import { keyNames, type TenantCore } from "./core.ts";
+import { holdersOf } from "./rotate.ts";
 
 const maxListed = 200;
 
@@ -42,9 +44,10 @@ export function describeTenant(
   };
 }
 
-type Arranged = Pick<TenantSnapshot, "users" | "groups" | "settings" | "databaseSettings">;
+type Arranged = Pick<TenantSnapshot, "keyGrants" | "users" | "groups" | "settings" | "databaseSettings">;
 
 const nothingArranged: Arranged = {
+  keyGrants: undefined,
   users: undefined,
   groups: undefined,
   settings: undefined,
@@ -55,6 +58,7 @@ function arrangements(core: TenantCore): Arranged {
   const { settingsByDb, tenantSettings } = core.directory;
   const byName = [...settingsByDb].map(([name, settings]) => [name, settingValues(settings)] as const);
   return {
+    keyGrants: keyGrants(core),
     users: members(core),
     groups: groups(core),
     settings: settingValues(tenantSettings),
@@ -68,6 +72,14 @@ function settingValues(settings: Settings): SettingValues {
     ([name, text]) => [name, JSON.parse(text) as SettingValues[string]] as const,
   );
   return Object.fromEntries(values);
+}
+
+function keyGrants(core: TenantCore): readonly KeyGrant[] {
+  return [keyNames.content, ...core.keys.keyNames].map((name) => {
+    const keyId = core.keyIdOf(name);
+    const epoch = core.keys.bag.current(keyId)?.epoch ?? 0;
+    return { name, epoch, holders: [...holdersOf(core, keyId)].sort() };
+  });
 }
 
 function groups({ directory }: TenantCore): readonly Group[] {

@@ -9,6 +9,7 @@
  */
 import { isCofferError, type CommitHash, type DbId, type DocId } from "../std/index.ts";
 import type { LogRecord } from "../store/index.ts";
+import { adoptKeys, isOfferedKeys } from "./adopt-keys.ts";
 import type { Decision } from "./contests.ts";
 import type { TenantCore } from "./core.ts";
 import { completeRecord, eraseRecords, holdsPurged } from "./erasing.ts";
@@ -121,6 +122,8 @@ export class Tail {
   async #loop(): Promise<void> {
     while (this.#again && !this.#stopped) {
       this.#again = false;
+      if (isOfferedKeys(this.#core))
+        await this.#core.serial.run(async () => this.#addDue(await adoptKeys(this.#core)));
       for (let moved = true; moved && !this.#stopped;) {
         const records = await this.#core.store.readLog({
           after: this.#judgedTo,
@@ -211,7 +214,10 @@ export class Tail {
   async #handOn(outcome: JudgeOutcome): Promise<void> {
     this.#hooks.onOutcome(outcome);
     const { needs } = this.#core.ledger;
-    if (outcome.directoryChanged) this.#addDue(needs.meet("directory"));
+    if (outcome.directoryChanged) {
+      this.#addDue(needs.meet("directory"));
+      this.#addDue(await adoptKeys(this.#core));
+    }
     for (const hash of outcome.erased) this.#addDue(needs.meet(`erasure/${hash}`));
     const [first] = outcome.accepted;
     if (first !== undefined) {

@@ -1,0 +1,179 @@
+/**
+ * Writing into the directory: one line of commits, signed by the admin's key. Each call takes the admin's password anew; the admin's keys
+ * are in memory only while it runs.
+ *
+ * What servers must read to judge authors is sealed under `$publicinfos`; cards and settings beside it under the tenant's content key, which
+ * they do not have.
+ */
+import { assert, bytesToId, CofferError, type AuthorKey, type CommitHash } from "../std/index.ts";
+import { encodeRecord, hashUserName, type DirectoryRecord } from "../directory/index.ts";
+import {
+  createContentKey,
+  deriveNameId,
+  entryLimits,
+  sealedSizeBytes,
+  type ContentKey,
+  type EntryDraft,
+} from "../entry/index.ts";
+import { unlockVault, type BagSecrets, type PublicIdentity, type UnlockedIdentity } from "../keys/index.ts";
+import { keyNames, type TenantCore, type TenantWorld } from "./core.ts";
+import type { TenantSession } from "./session.ts";
+import { Writer } from "./writer.ts";
+
+/** a commit holds twice as much */
+const maxCommitBytes = 512 * 1024;
+const directoryDocId = bytesToId("DocId", new Uint8Array(16));
+
+/** What a directory commit says. */
+export interface DirectoryRecords {
+  /** sealed under `$publicinfos`: servers read them */
+  readonly open: readonly DirectoryRecord[];
+  /** sealed under the content key: for members */
+  readonly sealed: readonly DirectoryRecord[];
+}
+
+/** The admin's identity and password, as every call here takes them. */
+export interface AdminPassword {
+  readonly adminKey: AuthorKey;
+  readonly adminPassword: string;
+}
+
+/** The admin with everything that a directory commit is written with. */
+export interface ActingAdmin {
+  readonly admin: UnlockedIdentity;
+  readonly secrets: BagSecrets;
+}
+
+/** Write one directory commit behind the head of the line. It is judged from the log like any other. */
+export async function writeDirectory(
+  core: TenantCore,
+  by: ActingAdmin,
+  records: DirectoryRecords,
+): Promise<CommitHash> {
+  const { crypto, env } = core.world;
+  const entries = await directoryEntries(core, by.secrets, records);
+  let { head } = core.directory;
+  const writer = new Writer({
+    crypto,
+    store: core.store,
+    tenantId: core.tenantId,
+    dbId: core.directoryDbId,
+    author: by.admin.publicIdentity.signingKey,
+    signingKey: by.admin.signing.privateKey,
+    nowMs: () => env.nowMs(),
+    knownHeads: () => (head === undefined ? [] : [head]),
+    directoryHead: () => head,
+  });
+  assert(entries.length > 0, "a directory commit says something");
+  for (const part of inCommits(entries)) head = (await writer.write(part, "strict")).commit.commitHash;
+  assert(head !== undefined, "what was written has a hash");
+  return head;
+}
+
+/** As few commits as hold the entries: the keys of thousands of members are more than one holds. */
+function inCommits(entries: readonly EntryDraft[]): readonly (readonly EntryDraft[])[] {
+  const commits: EntryDraft[][] = [];
+  let sizeBytes = Infinity;
+  for (const entry of entries) {
+    sizeBytes += sealedSizeBytes(entry.plaintext.length);
+    if (sizeBytes > maxCommitBytes || (commits.at(-1)?.length ?? 0) >= entryLimits.entriesPerCommit) {
+      commits.push([]);
+      sizeBytes = sealedSizeBytes(entry.plaintext.length);
+    }
+    commits.at(-1)?.push(entry);
+  }
+  return commits;
+}
+
+/**
+ * Write what the admin decides, behind everything that this device holds of the directory. It counts here when this resolves.
+ *
+ * @param decide what to write, in view of the directory as it is then
+ * @throws `access/locked`, `access/not-admin`, `key/wrong-password`
+ */
+export async function writeAsAdmin(
+  session: TenantSession,
+  proof: AdminPassword,
+  decide: (by: ActingAdmin) => DirectoryRecords | Promise<DirectoryRecords>,
+): Promise<void> {
+  const admin = await unlockAdmin(session, proof);
+  await inTurn(session, (secrets) => writeNext(session, { admin, secrets }, decide));
+}
+
+/** Two tabs of the admin that wrote at once would fork the line: they take turns, and each looks what the other wrote. */
+export async function inTurn<T>(
+  session: TenantSession,
+  run: (secrets: BagSecrets) => Promise<T>,
+): Promise<T> {
+  const { core } = session;
+  const result = await core.world.env.withLock(`coffer-directory/${core.store.name}`, {}, async () => {
+    await session.catchUp();
+    return { value: await session.withBagSecrets(run) };
+  });
+  assert(result !== undefined, "a lock that is waited for is had");
+  return result.value;
+}
+
+/** Write one decision and judge it. Called in the admin's turn. */
+export async function writeNext(
+  session: TenantSession,
+  by: ActingAdmin,
+  decide: (by: ActingAdmin) => DirectoryRecords | Promise<DirectoryRecords>,
+): Promise<void> {
+  await session.exclusive(async () => writeDirectory(session.core, by, await decide(by)));
+  await session.catchUp();
+}
+
+/** Open the admin's vault. @throws `access/locked`, `access/not-admin`, `key/wrong-password` */
+export async function unlockAdmin(session: TenantSession, proof: AdminPassword): Promise<UnlockedIdentity> {
+  const { core, row } = session;
+  if (core.unlocked === undefined) throw new CofferError("access/locked");
+  const { adminSigningKey } = core.genesis;
+  if (row.adminKey !== adminSigningKey || proof.adminKey !== adminSigningKey)
+    throw new CofferError("access/not-admin");
+  return unlockVault(core.world.crypto, await session.readVault(adminSigningKey), proof.adminPassword);
+}
+
+/** What makes someone a member: a grant for everyone, a card for members. */
+export function grantRecords(
+  { crypto }: Pick<TenantWorld, "crypto">,
+  { namesKey }: Pick<BagSecrets, "namesKey">,
+  { signingKey: userKey, encryptionKey, userName }: PublicIdentity,
+): DirectoryRecords {
+  const nameHash = hashUserName(crypto, namesKey, userName);
+  return {
+    open: [{ kind: "grantaccess", userKey, encryptionKey, nameHash }],
+    sealed: [{ kind: "membercard", userKey, userName }],
+  };
+}
+
+async function directoryEntries(
+  core: TenantCore,
+  secrets: BagSecrets,
+  records: DirectoryRecords,
+): Promise<readonly EntryDraft[]> {
+  const { crypto } = core.world;
+  const keyOf = async (name: string): Promise<ContentKey> => {
+    const keyId = deriveNameId(crypto, secrets.namesKey, "key", name);
+    // Who was revoked does not read the names of who comes later.
+    const [secret] = secrets.keys.filter((key) => key.keyId === keyId).sort((a, b) => b.epoch - a.epoch);
+    if (secret === undefined) throw new CofferError("key/missing");
+    return createContentKey(crypto, secret);
+  };
+  const entriesUnder = async (
+    name: string,
+    sealed: readonly DirectoryRecord[],
+  ): Promise<readonly EntryDraft[]> => {
+    if (sealed.length === 0) return [];
+    const key = await keyOf(name);
+    return sealed.map((record) => ({
+      entryType: "directory_record",
+      docId: directoryDocId,
+      dependencies: [],
+      key,
+      plaintext: encodeRecord(record),
+    }));
+  };
+  const open = await entriesUnder(keyNames.directory, records.open);
+  return [...open, ...(await entriesUnder(keyNames.content, records.sealed))];
+}

@@ -1,0 +1,174 @@
+/**
+ * Who holds which key: new epochs with fresh entropy, and grants of the epochs there are. Both are directory records with the key wrapped
+ * for each holder, see keys/key-wrap.ts.
+ *
+ * ```
+ * default     epoch 1 ──► epoch 2 ──► epoch 3     wrapped for every member of that moment
+ * salaries    epoch 1 ──► epoch 2                 wrapped for who held it and is still a member
+ * ```
+ *
+ * Nothing that was written is sealed anew: who held an old epoch goes on opening what is under it. The key of the access-control records
+ * does not rotate: servers hold it, and it opens no names.
+ */
+import { CofferError, type AuthorKey, type KeyId } from "../std/index.ts";
+import {
+  groupIdOf,
+  isMember,
+  recordLimits,
+  usersOfGroup,
+  type DirectoryEpoch,
+  type DirectoryRecord,
+} from "../directory/index.ts";
+import { keyFingerprint } from "../entry/index.ts";
+import { wrapKey, type BagSecrets, type KeySecret } from "../keys/index.ts";
+import { writeAsAdmin, type AdminPassword } from "./directory-writes.ts";
+import { keyNames, type TenantCore } from "./core.ts";
+import type { TenantSession } from "./session.ts";
+
+/**
+ * Begin a new epoch of a key, for everyone who holds it now.
+ *
+ * @throws `input/invalid` for the key of the access-control records, `key/missing` for one that is not known here; and as
+ *   {@link writeAsAdmin}
+ */
+export async function rotateKey(session: TenantSession, name: string, proof: AdminPassword): Promise<void> {
+  const { core } = session;
+  const keyId = rotatable(core, name);
+  await writeAsAdmin(session, proof, async () => {
+    requireKnown(core, keyId);
+    return { open: await rotationRecords(core, keyId), sealed: [] };
+  });
+}
+
+/** Who is to hold a key: users by their keys, groups by their names; a group's members are those of this moment. */
+export interface Grantees {
+  readonly users: readonly AuthorKey[];
+  readonly groups: readonly string[];
+}
+
+/**
+ * Hand a key of this device, with all of its epochs, to users.
+ *
+ * @throws `input/invalid` for a key of the tenant's own, `key/missing`, `input/unknown-id` for who is no member; and as
+ *   {@link writeAsAdmin}
+ */
+export async function grantKey(
+  session: TenantSession,
+  name: string,
+  grantees: Grantees,
+  proof: AdminPassword,
+): Promise<void> {
+  const { core } = session;
+  const keyId = rotatable(core, name);
+  if (name === keyNames.content)
+    throw new CofferError("input/invalid", { message: "Every member has this key." });
+  await writeAsAdmin(session, proof, async ({ secrets }) => {
+    const keys = secrets.keys.filter((key) => key.keyId === keyId);
+    if (keys.length === 0) throw new CofferError("key/missing", { keyId });
+    // Whoever grants holds it, and goes on holding it.
+    const users = new Set([...granteesOf(core, secrets, grantees), self(core)]);
+    const records: DirectoryRecord[] = [];
+    for (const key of keys) records.push(...(await epochRecords(core, key, { users, name })));
+    return { open: records, sealed: [] };
+  });
+}
+
+/** What a revocation does to keys: each that the user held begins a new epoch, without them. */
+export async function rotationsWithout(
+  core: TenantCore,
+  userKey: AuthorKey,
+): Promise<readonly DirectoryRecord[]> {
+  const held = [...core.directory.epochsByKey].filter(([, epochs]) => newestHolders(epochs).has(userKey));
+  const keyIds = new Set([core.keyIdOf(keyNames.content), ...held.map(([keyId]) => keyId)]);
+  const records: DirectoryRecord[] = [];
+  for (const keyId of keyIds) records.push(...(await rotationRecords(core, keyId, userKey)));
+  return records;
+}
+
+/** Who holds a key now, as far as the directory and this device know. */
+export function holdersOf(core: TenantCore, keyId: KeyId): ReadonlySet<AuthorKey> {
+  const { directory } = core;
+  if (keyId === core.keyIdOf(keyNames.content))
+    return new Set([...directory.usersByKey.keys()].filter((userKey) => isMember(directory, userKey)));
+  const holders = new Set(newestHolders(directory.epochsByKey.get(keyId) ?? []));
+  if (core.keys.bag.current(keyId) !== undefined) holders.add(self(core));
+  return new Set([...holders].filter((userKey) => isMember(directory, userKey)));
+}
+
+async function rotationRecords(
+  core: TenantCore,
+  keyId: KeyId,
+  without?: AuthorKey,
+): Promise<readonly DirectoryRecord[]> {
+  const users = new Set(holdersOf(core, keyId));
+  if (without !== undefined) users.delete(without);
+  const recorded = core.directory.epochsByKey.get(keyId) ?? [];
+  const epochs = [core.keys.bag.current(keyId)?.epoch ?? 0, ...recorded.map(({ epoch }) => epoch)];
+  const secret = core.world.crypto.randomBytes(32);
+  try {
+    const name = core.keys.keyNames.find((one) => core.keyIdOf(one) === keyId) ?? "";
+    return await epochRecords(core, { keyId, epoch: Math.max(...epochs) + 1, secret }, { users, name });
+  } finally {
+    secret.fill(0);
+  }
+}
+
+async function epochRecords(
+  core: TenantCore,
+  { epoch, keyId, secret }: KeySecret,
+  { name, users }: { readonly users: ReadonlySet<AuthorKey>; readonly name: string },
+): Promise<readonly DirectoryRecord[]> {
+  const { directory, tenantId, world } = core;
+  const fingerprint = keyFingerprint(world.crypto, secret);
+  const wraps = await Promise.all(
+    [...users].flatMap((userKey) => {
+      const encryptionKey = directory.usersByKey.get(userKey)?.encryptionKey;
+      if (encryptionKey === undefined) return [];
+      const place = { tenantId, keyId, epoch, fingerprint, userKey };
+      const wrapped = wrapKey(world.crypto, encryptionKey, place, { name, secret });
+      return [wrapped.then((sealed) => ({ userKey, sealed }))];
+    }),
+  );
+  const records: DirectoryRecord[] = [];
+  const perRecord = Math.floor(recordLimits.wraps / 2);
+  for (let from = 0; from === 0 || from < wraps.length; from += perRecord)
+    records.push({ kind: "keyepoch", keyId, epoch, fingerprint, wraps: wraps.slice(from, from + perRecord) });
+  return records;
+}
+
+function newestHolders(epochs: readonly DirectoryEpoch[]): ReadonlySet<AuthorKey> {
+  const newest = epochs.reduce((most, { epoch }) => Math.max(most, epoch), 0);
+  return new Set(epochs.flatMap(({ epoch, wraps }) => (epoch === newest ? [...wraps.keys()] : [])));
+}
+
+function granteesOf(
+  { directory, world }: TenantCore,
+  { namesKey }: BagSecrets,
+  { groups, users }: Grantees,
+): ReadonlySet<AuthorKey> {
+  const all = new Set(users);
+  for (const name of groups) {
+    const groupId = groupIdOf(world.crypto, namesKey, name);
+    if (!directory.groupsById.has(groupId)) throw new CofferError("input/unknown-id", { what: "group" });
+    for (const user of usersOfGroup(directory.groupsById, groupId))
+      if (isMember(directory, user)) all.add(user);
+  }
+  for (const user of users)
+    if (!isMember(directory, user)) throw new CofferError("input/unknown-id", { what: "user" });
+  return all;
+}
+
+function rotatable(core: TenantCore, name: string): KeyId {
+  const keyId = core.keyIdOf(name);
+  if (keyId === core.keyIdOf(keyNames.directory)) throw new CofferError("input/invalid", { what: "key" });
+  return keyId;
+}
+
+function requireKnown(core: TenantCore, keyId: KeyId): void {
+  if (core.keys.bag.current(keyId) === undefined && !core.directory.epochsByKey.has(keyId))
+    throw new CofferError("key/missing", { keyId });
+}
+
+function self(core: TenantCore): AuthorKey {
+  return core.keys.identity.publicIdentity.signingKey;
+}
