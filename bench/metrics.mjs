@@ -44,6 +44,27 @@ export const metrics = [
   { name: "import.wasm", label: "Automerge's start, once for a worker", unit: "ms", kind: "time" },
   { name: "import.bytes", label: "a document in its commit", unit: "B", kind: "bytes" },
 
+  { name: "query.warm10k", label: "10,000: asked again, 50 rows", unit: "ms", kind: "time", bar: 5 },
+  { name: "query.warm100k", label: "100,000: asked again, 50 rows", unit: "ms", kind: "time", bar: 20 },
+  { name: "query.first10k", label: "10,000: asked first", unit: "ms", kind: "time" },
+  { name: "query.first100k", label: "100,000: asked first", unit: "ms", kind: "time" },
+  { name: "query.scan10k", label: "10,000: what no index helps with", unit: "ms", kind: "time" },
+  { name: "query.scan100k", label: "100,000: what no index helps with", unit: "ms", kind: "time" },
+  {
+    name: "query.edit10k",
+    label: "10,000: an edit, until the query shows it",
+    unit: "ms",
+    kind: "time",
+    bar: 5,
+  },
+  {
+    name: "query.edit100k",
+    label: "100,000: an edit, until the query shows it",
+    unit: "ms",
+    kind: "time",
+    bar: 5,
+  },
+
   { name: "edit.shown", label: "shown on the page", unit: "ms", kind: "time", bar: 5, goal: 1 },
   { name: "edit.durable", label: "durable, without a server", unit: "ms", kind: "time", bar: 10, goal: 2 },
   {

@@ -3,9 +3,10 @@ import * as edit from "./edit.ts";
 import * as idle from "./idle.ts";
 import * as imports from "./import.ts";
 import * as memory from "./memory.ts";
+import * as query from "./query.ts";
 import * as reopen from "./reopen.ts";
 
-const bench = { ...edit, ...idle, ...imports, ...memory, ...reopen };
+const bench = { ...edit, ...idle, ...imports, ...memory, ...query, ...reopen };
 
 /** The functions a runner may call by name. */
 export type Bench = typeof bench;

@@ -5,6 +5,7 @@ import { idle } from "./idle.mjs";
 import { importing } from "./import.mjs";
 import { memory } from "./memory.mjs";
 import { peers } from "./peers.mjs";
+import { query } from "./query.mjs";
 import { reopen } from "./reopen.mjs";
 import { sizes } from "./sizes.mjs";
 
@@ -15,4 +16,4 @@ import { sizes } from "./sizes.mjs";
  */
 
 /** @type {readonly Workload[]} */
-export const workloads = [sizes, importing, blocking, edit, reopen, idle, memory, peers];
+export const workloads = [sizes, importing, blocking, edit, reopen, idle, query, memory, peers];

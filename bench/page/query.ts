@@ -1,0 +1,84 @@
+/** Live queries over many documents: asked for the first time, asked again, and told of an edit. */
+import type { Database, Query, QueryDefinition } from "cofferdb";
+import { makeRows, type Person } from "./rows.ts";
+import { foundTenant, removeSession } from "./session.ts";
+import { pause, until } from "./wait.ts";
+
+/** Times of queries with a window of 50 rows, in milliseconds. */
+export interface QueryTimes {
+  /** asked for the first time: all rows are read */
+  readonly firstMs: number;
+  /** asked again with other values */
+  readonly warmMs: readonly number[];
+  /** what no index helps with: a text inside a text */
+  readonly scanMs: readonly number[];
+  /** from `changeDoc` until the window shows it */
+  readonly editMs: readonly number[];
+}
+
+const cities = ["Bergen", "Oslo", "Lyon", "Kyoto", "Accra", "Porto", "Graz"];
+const sort = [{ field: "name" }, { field: "balance", order: "desc" }] as const;
+
+/** Measure queries over `count` documents. */
+export async function measureQueries(options: {
+  readonly cofferName: string;
+  readonly count: number;
+  readonly rounds: number;
+}): Promise<QueryTimes> {
+  const session = await foundTenant(options.cofferName);
+  const db = await session.tenant.openDB<Person>("people");
+  await db.createDocuments(makeRows(options.count));
+  const inCity = (round: number): QueryDefinition => {
+    const city = cities[round % cities.length] ?? "";
+    return { filter: `city = '${city}' and age >= ${30 + (round % 5)}`, sort, locale: "en", limit: 50 };
+  };
+  const firstMs = await ask(db, inCity(0));
+  // The field is asked for again: its index is made beside the answer.
+  await ask(db, inCity(1));
+  await pause(options.count / 100);
+  const warmMs: number[] = [];
+  const scanMs: number[] = [];
+  for (let round = 0; round < options.rounds; round++) {
+    warmMs.push(await ask(db, inCity(round)));
+    scanMs.push(await ask(db, { filter: `contains(email, '${round % 10}')`, sort, locale: "en", limit: 50 }));
+  }
+  const editMs = await measureEdits(db, options.rounds);
+  await removeSession(session);
+  return { firstMs, warmMs, scanMs, editMs };
+}
+
+async function ask(db: Database<Person>, definition: QueryDefinition): Promise<number> {
+  const startMs = performance.now();
+  const query = db.query(definition);
+  await ready(query);
+  const tookMs = performance.now() - startMs;
+  if (query.rows.value.length !== 50) throw new Error(`${query.rows.value.length} rows instead of 50`);
+  query.dispose();
+  return tookMs;
+}
+
+async function ready(query: Query<Person>): Promise<void> {
+  await until(() => query.status.value === "ready", "a query");
+}
+
+async function measureEdits(db: Database<Person>, rounds: number): Promise<readonly number[]> {
+  const query = db.query({ filter: "age >= 30", sort, locale: "en", limit: 50 });
+  await ready(query);
+  const id = query.rows.value[20]?.id ?? "";
+  const doc = await db.getDocument(id);
+  const timesMs: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    await pause(40);
+    const phone = `+47 ${round}`;
+    const startMs = performance.now();
+    const saved = db.changeDoc(doc, (draft) => {
+      draft.phone = phone;
+    });
+    await until(() => query.rows.value.some((row) => row.id === id && row.data.phone === phone), "an edit");
+    timesMs.push(performance.now() - startMs);
+    await saved;
+  }
+  doc.dispose();
+  query.dispose();
+  return timesMs;
+}
