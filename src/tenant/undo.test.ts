@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bytesToId } from "../std/index.ts";
 import type { AcceptedEntry } from "./catalog.ts";
@@ -83,6 +84,28 @@ describe("the undo stack", () => {
     });
     const crossed: Made[] = [{}, { by: 2, deps: [0] }, { deps: [1, 2] }];
     expect(countSteps(stacks(crossed), 50)).toEqual({ undo: 2, redo: 0 });
+  });
+
+  it("takes edits for apart that a clock which went back makes seem so", () => {
+    const made: Made[] = [{ atMs: 900_000 }, { atMs: 1000 }, { atMs: 998 }];
+    expect(countSteps(stacks(made), 0)).toEqual({ undo: 3, redo: 0 });
+    expect(next(made)).toMatchObject({ before: [hashOf(2)], after: [hashOf(3)], note: undoOf(3) });
+    expect(countSteps(stacks(made), 50)).toEqual({ undo: 2, redo: 0 });
+    expect(next(made, false, 50)).toMatchObject({ before: [hashOf(1)], note: undoOf(3, 2) });
+  });
+
+  it("groups those that are less than the pause apart, and no others, whatever the clock did", () => {
+    const times = fc.array(fc.oneof(fc.integer({ min: 0, max: 300 }), fc.nat(2 ** 41)), { minLength: 1 });
+    fc.assert(
+      fc.property(times, fc.constantFrom(0, 1, 100, 60_000), (atMs, groupMs) => {
+        const made = atMs.map((ms): Made => ({ atMs: ms }));
+        const isApart = (ms: number, index: number): boolean =>
+          index === 0 || !(Math.abs(ms - (atMs[index - 1] ?? 0)) < groupMs);
+        expect(countSteps(stacks(made), groupMs).undo).toBe(atMs.filter(isApart).length);
+        const lastGroup = atMs.length - atMs.findLastIndex(isApart);
+        expect(next(made, false, groupMs)?.note).toEqual(undoOf(atMs.length, lastGroup));
+      }),
+    );
   });
 
   it("keeps a group together that was taken back together", () => {

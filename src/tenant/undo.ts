@@ -128,7 +128,8 @@ function isJoined(
   if (older.past.length > 1 || newer.past.length > 1) return false;
   const [first, last] = [older.edits.at(-1) ?? -1, newer.edits[0] ?? -1];
   const dependencies = entries[last]?.dependencies ?? [];
-  const pauseMs = (entries[last]?.atMs ?? 0) - (entries[first]?.atMs ?? 0);
+  // Clocks go back, too: edits that are far apart then are so whichever seems the older one.
+  const pauseMs = Math.abs((entries[last]?.atMs ?? 0) - (entries[first]?.atMs ?? 0));
   return dependencies.length === 1 && dependencies[0] === first && pauseMs < groupMs;
 }
 
