@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { encodeCommit, type Commit } from "../src/entry/index.ts";
-import type { Store } from "../src/store/index.ts";
+import type { Batch, Storage, Store } from "../src/store/index.ts";
+import { CofferError } from "../src/std/index.ts";
 import {
   bring,
   eventually,
@@ -220,6 +221,86 @@ describe("a document that is purged", () => {
       keepSession: false,
     });
     for (const part of bytes) await eventually(() => holds(victim, part)).toBe(false);
+  });
+});
+
+describe("a purge of which the store does not say whether it is listed", () => {
+  const unknown = () => new CofferError("store/failed", { outcome: "unknown" });
+  const isList = (batch: Batch): boolean => batch.slots?.some(({ name }) => name === "purged") === true;
+
+  interface Answer {
+    write: "all" | "stored" | "stored and unreadable" | "lost";
+    isReadable: boolean;
+  }
+
+  /** A tab whose store answers neither writes of the list nor readings of it, as told. */
+  async function silentTab(): Promise<{ readonly tab: Replica; readonly answer: Answer }> {
+    const answer: Answer = { write: "all", isReadable: true };
+    const storage: Storage = {
+      ...victim.storage,
+      async openStore(name) {
+        const store = await victim.storage.openStore(name);
+        const write = store.write.bind(store);
+        const readSlot = store.readSlot.bind(store);
+        store.write = async (batch) => {
+          if (!isList(batch) || answer.write === "all") return write(batch);
+          if (answer.write !== "lost") await write(batch);
+          if (answer.write === "stored and unreadable") answer.isReadable = false;
+          throw unknown();
+        };
+        store.readSlot = async (slot) => {
+          if (slot === "purged" && !answer.isReadable) throw new CofferError("store/failed");
+          return readSlot(slot);
+        };
+        return store;
+      },
+    };
+    return { tab: await reopen({ ...victim, storage }, people.userPassword), answer };
+  }
+
+  it("is done when the list shows it", async () => {
+    const [a, b, c] = await written();
+    const bytes = ciphertextsOf(await logOf(victim), b);
+    const { tab, answer } = await silentTab();
+    answer.write = "stored";
+    const purging = tab.device.api.purgeDocument(tab.database, b);
+    await eventually(() => statusOf(tab, b)).toBe("purged");
+    answer.write = "all";
+    await purging;
+    expect(await tab.device.api.documentIds(tab.database)).toEqual([a, c]);
+    for (const part of bytes) expect(await holds(victim, part)).toBe(false);
+  });
+
+  it("fails when the list does not show it, and the document and its edits stay", async () => {
+    const [a, b, c] = await written();
+    const { tab, answer } = await silentTab();
+    const doc = newSubscription();
+    const { heads } = await tab.device.api.openDocument(tab.database, b, doc);
+    answer.write = "lost";
+    const purging = tab.device.api.purgeDocument(tab.database, b);
+    await expect(purging).rejects.toMatchObject({ code: "store/failed" });
+    answer.write = "all";
+    await tab.device.api.changeDocument(doc, draft([{ op: "set", path: ["n"], value: 9 }], heads));
+    const again = await reopen(tab, people.userPassword);
+    expect(await again.device.api.documentIds(again.database)).toEqual([a, b, c]);
+    expect(await valueOf(again, b)).toEqual({ n: 9, secret: "word" });
+  });
+
+  it("takes no edit of the document as long as the list cannot be read", async () => {
+    const [a, b, c] = await written();
+    const { tab, answer } = await silentTab();
+    const doc = newSubscription();
+    const { heads } = await tab.device.api.openDocument(tab.database, b, doc);
+    const edit = () =>
+      tab.device.api.changeDocument(doc, draft([{ op: "set", path: ["n"], value: 9 }], heads));
+    answer.write = "stored and unreadable";
+    const purging = tab.device.api.purgeDocument(tab.database, b);
+    await expect(purging).rejects.toMatchObject({ code: "store/failed" });
+    await expect(edit()).rejects.toMatchObject({ code: "store/failed" });
+    Object.assign(answer, { write: "all", isReadable: true });
+    await expect(edit()).rejects.toMatchObject({ code: "doc/missing" });
+    const again = await reopen(tab, people.userPassword);
+    expect(await again.device.api.documentIds(again.database)).toEqual([a, c]);
   });
 });
 

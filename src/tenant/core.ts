@@ -63,6 +63,8 @@ export interface Unlocked {
   readonly deadWraps: Set<string>;
   /** set once the tenant is open */
   readonly purged?: PurgedDocs;
+  /** the stored list may be longer: nobody told whether it was written, see purge.ts */
+  readonly isPurgedUnsure?: boolean;
 }
 
 /** The names of the keys every tenant has. */

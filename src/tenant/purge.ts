@@ -16,6 +16,8 @@
  *                 └── a crash from here on: the next opening erases the rest
  * ```
  * The list is written first, by compare-and-swap; so whoever erases after reading it erases everything that any tab has purged.
+ * Where the store does not say whether it wrote, the list is read again: what is on it is purged. Until it could be read nothing is
+ * done with the tenant's documents, so that nobody writes into one that the next opening would erase.
  */
 import {
   ByteReader,
@@ -62,7 +64,14 @@ export async function readPurged(core: TenantCore): Promise<PurgedDocs> {
 
 /** Go by a newer list from now on. */
 export function setPurged(core: TenantCore, purged: PurgedDocs): void {
-  if (core.unlocked !== undefined) core.unlocked = { ...core.unlocked, purged };
+  if (core.unlocked !== undefined) core.unlocked = { ...core.unlocked, purged, isPurgedUnsure: false };
+}
+
+/** Read the list, and go by it from now on. @returns what is new on it. @throws `access/locked` */
+export async function takePurged(core: TenantCore): Promise<readonly PurgedDoc[]> {
+  const before = core.purged.ids;
+  setPurged(core, await readPurged(core));
+  return core.purged.rows.filter(({ docId }) => !before.has(docId));
 }
 
 /** Put a document on the list, durably. @returns the list with it. @throws `input/too-large` */
@@ -126,6 +135,7 @@ async function change(
   edit: (before: PurgedDocs) => PurgedDocs | undefined,
   further: readonly SlotWrite[] = [],
 ): Promise<PurgedDocs> {
+  let unknownCount = 0;
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const { purged, version } = await readSlot(core);
     const after = edit(purged);
@@ -134,8 +144,15 @@ async function change(
     const { identity } = core.keys;
     const value = await sealPrivate(core.world.crypto, identity, purgedPurpose, encodePurged(after));
     const slot = { name: slotNames.purged, value, expectedVersion: version };
-    const result = await core.store.write({ slots: [slot, ...further], durability: "strict" });
-    if (result.kind === "stored") return after;
+    const writing = core.store.write({ slots: [slot, ...further], durability: "strict" });
+    const result = await writing.catch((error: unknown) => {
+      if (!isCofferError(error) || error.details["outcome"] !== "unknown") throw error;
+      if (core.unlocked !== undefined) core.unlocked = { ...core.unlocked, isPurgedUnsure: true };
+      // What it did shows in the list as it is read next. A store that cannot tell twice is left alone.
+      if (++unknownCount > 1) throw error;
+      return undefined;
+    });
+    if (result?.kind === "stored") return after;
   }
   throw new CofferError("store/failed", { slot: slotNames.purged, reason: "conflict" });
 }

@@ -8,14 +8,7 @@
  *      └────────── lock ◄────────────┘   keys, catalogs and documents dropped; sync of sealed commits goes on
  * ```
  */
-import {
-  bytesToId,
-  CofferError,
-  isCofferError,
-  type AuthorKey,
-  type DbId,
-  type Release,
-} from "../std/index.ts";
+import { bytesToId, CofferError, isCofferError, type AuthorKey, type DbId } from "../std/index.ts";
 import type { BagSecrets, UnlockedIdentity } from "../keys/index.ts";
 import type { Store } from "../store/index.ts";
 import type { AlarmEvent, TenantSnapshot, WorkerEvent } from "../../worker/api.ts";
@@ -33,7 +26,7 @@ import { noteLost, noticeEmptied } from "./loss.ts";
 import { reloadKeys } from "./named-keys.ts";
 import { openKeys, withBagSecrets } from "./opened-keys.ts";
 import { readPurged, setPurged } from "./purge.ts";
-import { followSharedSlots } from "./shared-slots.ts";
+import { followSharedSlots, type SharedSlots } from "./shared-slots.ts";
 import { slotNames } from "./slots.ts";
 import { readDerived, type DerivedSlots } from "./persistence.ts";
 import { RowFeeds } from "./row-feed.ts";
@@ -46,7 +39,7 @@ const maxAlarms = 200;
 /** What an unlocked tenant goes by: the log, and what other tabs write beside it. */
 interface Followed {
   readonly follower: Follower;
-  readonly unshare: Release;
+  readonly shared: SharedSlots;
 }
 
 export interface SessionOptions {
@@ -167,7 +160,7 @@ export class TenantSession {
   }
 
   async #drop(): Promise<void> {
-    this.#followed?.unshare();
+    this.#followed?.shared.release();
     this.rows.stop();
     await this.#followed?.follower.close();
     this.#followed = undefined;
@@ -190,6 +183,7 @@ export class TenantSession {
       // Until the directory and the pages are loaded a commit would name no directory head, and nobody else would take it.
       if (this.core.unlocked === undefined || this.#followed === undefined)
         throw new CofferError("access/locked");
+      await this.#followed.shared.makeSure();
       return step();
     });
   }
@@ -291,7 +285,7 @@ export class TenantSession {
       onProgress: () => this.touch(),
     };
     const follower = await Follower.open(this.core, hooks, derived);
-    const unshare = followSharedSlots(this.core, {
+    const shared = followSharedSlots(this.core, {
       onKeys: () => {
         this.touch();
         void this.recheck();
@@ -301,7 +295,7 @@ export class TenantSession {
         void this.recheck();
       },
     });
-    this.#followed = { follower, unshare };
+    this.#followed = { follower, shared };
     this.rows.start();
     this.searches.unlock();
     void follower.catchUp().then(() => {
