@@ -195,6 +195,42 @@ describe("a document that is purged", () => {
     await expect(edit).rejects.toMatchObject({ code: "doc/missing" });
   });
 
+  it("is gone in a tab that purges another before it hears of it", async () => {
+    const [a, b, c] = await written();
+    const held: (() => void)[] = [];
+    let isHolding = true;
+    const storage: Storage = {
+      ...victim.storage,
+      async openStore(name) {
+        const store = await victim.storage.openStore(name);
+        const onWrite = store.onWrite.bind(store);
+        store.onWrite = (listener) =>
+          onWrite((event) => {
+            if (event.local || !isHolding) listener(event);
+            else held.push(() => listener(event));
+          });
+        return store;
+      },
+    };
+    const device = await startDevice(storage);
+    await device.api.openTenant(victim.tenantId, {
+      userName: undefined,
+      password: people.userPassword,
+      keepSession: false,
+    });
+    const database = newSubscription();
+    await device.api.openDatabase(victim.tenantId, "contacts", database);
+    const tab = { ...victim, device, database };
+    expect(await device.api.documentIds(database)).toEqual([a, b, c]);
+    await victim.device.api.purgeDocument(victim.database, b);
+    await device.api.purgeDocument(database, c);
+    isHolding = false;
+    for (const tell of held) tell();
+    await eventually(() => device.api.documentIds(database)).toEqual([a]);
+    expect(await statusOf(tab, b)).toBe("purged");
+    await eventually(() => victim.device.api.documentIds(victim.database)).toEqual([a]);
+  });
+
   it("is erased by the next opening when the tab died in between", async () => {
     const [, b] = await written();
     const bytes = ciphertextsOf(await logOf(victim), b);

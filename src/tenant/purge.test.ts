@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { bytesToId } from "../std/index.ts";
-import { encodePurged, parsePurged, type PurgedDocs } from "./purge.ts";
+import type { TenantCore } from "./core.ts";
+import { encodePurged, nonePurged, parsePurged, setPurged, type PurgedDocs } from "./purge.ts";
 import { decodeTenantNames, encodeTenantNames } from "./slots.ts";
 
 const id = (seed: number): Uint8Array => new Uint8Array(16).map((_, at) => (seed * 31 + at * 7) & 255);
@@ -31,6 +32,24 @@ it("keeps the list of purged documents in order, and judges any bytes", () => {
   expect(parsePurged(bytes.with(0, 2))).toBeUndefined();
   expect(parsePurged(bytes.with(1, 3))).toBeUndefined();
   fc.assert(fc.property(fc.uint8Array(), (noise) => void parsePurged(new Uint8Array([1, ...noise]))));
+});
+
+it("goes by the longest list that was read, and by another where the stored one was damaged", () => {
+  const core: Parameters<typeof setPurged>[0] = {
+    unlocked: {} as TenantCore["unlocked"],
+    get purged() {
+      return core.unlocked?.purged ?? nonePurged;
+    },
+  };
+  setPurged(core, listOf(3, 1));
+  setPurged(core, listOf(2, 2));
+  expect(core.purged).toEqual(listOf(3, 2));
+  setPurged(core, listOf(4, 2));
+  expect(core.purged).toEqual(listOf(4, 2));
+  const rows = [{ dbId: bytesToId("DbId", id(9)), docId: bytesToId("DocId", id(9)) }];
+  const fresh: PurgedDocs = { rows, ids: new Set(rows.map(({ docId }) => docId)), erasedCount: 0 };
+  setPurged(core, fresh);
+  expect(core.purged).toEqual(fresh);
 });
 
 it("reads names of both versions, and writes the second", () => {

@@ -62,16 +62,25 @@ export async function readPurged(core: TenantCore): Promise<PurgedDocs> {
   return (await readSlot(core)).purged;
 }
 
-/** Go by a newer list from now on. */
-export function setPurged(core: TenantCore, purged: PurgedDocs): void {
-  if (core.unlocked !== undefined) core.unlocked = { ...core.unlocked, purged, isPurgedUnsure: false };
+/**
+ * Go by a list from now on. It only grows: one that was read before another was taken is no news. What it has from other tabs is out of
+ * memory once {@link followSharedSlots} has told of it.
+ */
+export function setPurged(core: Pick<TenantCore, "purged" | "unlocked">, list: PurgedDocs): void {
+  const { purged: known, unlocked } = core;
+  if (unlocked === undefined) return;
+  const isOlder =
+    list.rows.length < known.rows.length && list.rows.every(({ docId }) => known.ids.has(docId));
+  const erasedCount = Math.max(list.erasedCount, known.erasedCount);
+  core.unlocked = { ...unlocked, purged: isOlder ? { ...known, erasedCount } : list };
 }
 
-/** Read the list, and go by it from now on. @returns what is new on it. @throws `access/locked` */
-export async function takePurged(core: TenantCore): Promise<readonly PurgedDoc[]> {
-  const before = core.purged.ids;
-  setPurged(core, await readPurged(core));
-  return core.purged.rows.filter(({ docId }) => !before.has(docId));
+/** Read the list, and go by it from now on. @returns the list. @throws `access/locked` */
+export async function takePurged(core: TenantCore): Promise<PurgedDocs> {
+  const list = await readPurged(core);
+  if (core.unlocked !== undefined) core.unlocked = { ...core.unlocked, isPurgedUnsure: false };
+  setPurged(core, list);
+  return core.purged;
 }
 
 /** Put a document on the list, durably. @returns the list with it. @throws `input/too-large` */

@@ -28,10 +28,14 @@ export function followSharedSlots(core: TenantCore, hooks: SharedSlotHooks): Sha
   const takeKeys = async (): Promise<void> => {
     if (await reloadKeys(core)) hooks.onKeys();
   };
+  // What is told is kept apart from the list: whoever writes it reads what other tabs wrote first, and goes by that at once.
+  let told = core.purged.ids;
   const followPurged = async (): Promise<void> => {
     if (core.unlocked === undefined) return;
-    const rows = await takePurged(core);
-    if (rows.length > 0) hooks.onPurged(rows);
+    const { ids, rows } = await takePurged(core);
+    const news = rows.filter(({ docId }) => !told.has(docId));
+    told = ids;
+    if (news.length > 0) hooks.onPurged(news);
   };
   // The next opening reads them anew.
   const later = (step: () => Promise<void>): void => {
