@@ -325,10 +325,7 @@ export interface WorkerApi extends ViewCalls {
   createSharePassword(): Promise<string>;
   checkPassword(password: string): Promise<{ ok: boolean; score: 0 | 1 | 2 | 3 | 4; hint: string }>;
 
-  /**
-   * URLs of servers come in canonical form (`new URL(url).href` without a trailing slash) and come back
-   * unchanged.
-   */
+  /** URLs of servers come in canonical form (`new URL(url).href` without a trailing slash) and come back unchanged. */
   publish(tenantId: string, url: string, proof: AdminProof): Promise<void>;
   connect(tenantId: string, url: string): Promise<void>;
   disconnect(tenantId: string, url: string): Promise<void>;
