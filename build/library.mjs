@@ -156,7 +156,8 @@ function classicScript(base, { input, fileName }) {
   return extend(base, {
     plugins: [noNodeCrypto()],
     build: {
-      rolldownOptions: { input, output: { format: "iife", entryFileNames: fileName, codeSplitting: false } },
+      lib: { entry: input, formats: ["iife"], name: "CofferSync", fileName: () => fileName },
+      rolldownOptions: { output: { codeSplitting: false } },
     },
   });
 }
@@ -168,19 +169,19 @@ function classicScript(base, { input, fileName }) {
  */
 function scriptTag(base) {
   return extend(base, {
-    define: { ...base.define, "import.meta.url": "__cofferScriptUrl" },
+    define: { ...base.define, "import.meta.url": "__cofferUrl" },
     plugins: [
       comlinkCaller(),
-      workerUrl({ expression: 'new URL("worker.js", __cofferScriptUrl)' }),
-      moreUrl({ expression: 'import(new URL("more.js", __cofferScriptUrl).href)' }),
+      workerUrl({ expression: 'new URL("worker.js", __cofferUrl)' }),
+      moreUrl({ expression: 'import(new URL("more.js", __cofferUrl).href)' }),
     ],
     build: {
       lib: { entry: "src/global.ts", name: "Coffer", formats: ["iife"], fileName: () => "coffer.global.js" },
       rolldownOptions: {
         output: {
           codeSplitting: false,
-          banner:
-            "var __cofferScriptUrl = (document.currentScript && document.currentScript.src) || document.baseURI;",
+          generatedCode: { symbols: false },
+          banner: "var __cofferUrl=document.currentScript?.src||document.baseURI;",
         },
       },
     },

@@ -218,10 +218,9 @@ export function demoServiceWorker({ entry, plugins = () => [] }) {
             emptyOutDir: false,
             copyPublicDir: false,
             target: "es2022",
-            rolldownOptions: {
-              input: entry,
-              output: { format: "iife", entryFileNames: "sw.js", codeSplitting: false },
-            },
+            // As a library, since a page's build wraps imports in what a classic script cannot say.
+            lib: { entry, formats: ["iife"], name: "CofferDemo", fileName: () => "sw.js" },
+            rolldownOptions: { output: { codeSplitting: false } },
           },
         });
         const builtPath = join(outDir, "sw.js");

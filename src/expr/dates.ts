@@ -121,9 +121,13 @@ function daysIn(month: Date): number {
   return last.getUTCDate();
 }
 
+/** The calendar repeats itself, weekdays included, after 400 years. */
+const cycleMs = 146_097 * dayMs;
+
 /** Weeks begin on Monday; the first one of a year has its 4th of January. */
 function isoWeek(wall: Wall): number {
-  const thursday = new Date(wall.getTime());
+  // Counted a cycle nearer to 1970, so that the year's first days exist beside the earliest and the last date there is.
+  const thursday = new Date(wall.getTime() + (wall.getTime() < 0 ? cycleMs : -cycleMs));
   thursday.setUTCHours(0, 0, 0, 0);
   thursday.setUTCDate(thursday.getUTCDate() + 4 - parts.weekday(wall));
   const newYear = new Date(thursday.getTime());

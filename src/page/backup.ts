@@ -7,9 +7,34 @@ import type { BackupOptions, BackupProgress, BackupReport, Coffer } from "./type
 /** what one call takes in, so that the worker answers others in between */
 const pieceBytes = 1024 * 1024;
 
-/** The bytes of a backup, each piece made when it is asked for. Whoever stops before the end ends the export. */
-export async function* iterateBackup(
-  { id: tenantId, session }: { readonly id: string; readonly session: Session },
+type BackupSource = { readonly id: string; readonly session: Session };
+
+/** A backup under way, as its stream holds it. */
+interface RunningBackup {
+  readonly options: BackupOptions;
+  pieces?: AsyncGenerator<Uint8Array, void>;
+}
+
+/** Hand a stream its next piece, which is made only now. Without one it was given up: the export ends. */
+export async function readBackup(
+  source: BackupSource,
+  backup: RunningBackup,
+  stream?: ReadableStreamDefaultController<Uint8Array>,
+): Promise<void> {
+  const pieces = (backup.pieces ??= iterateBackup(source, backup.options));
+  if (stream === undefined) {
+    // A piece that is under way is waited for.
+    inBackground(pieces.return());
+    return;
+  }
+  const { done, value } = await pieces.next();
+  if (done === true) stream.close();
+  else stream.enqueue(value);
+}
+
+/** The bytes of a backup, each piece made when it is asked for. */
+async function* iterateBackup(
+  { id: tenantId, session }: BackupSource,
   { password, documents = true, resume, signal }: BackupOptions,
 ): AsyncGenerator<Uint8Array, void> {
   throwIfAborted(signal);

@@ -7,7 +7,7 @@ import { createDatabase, DatabaseCore } from "./database.ts";
 import { lazily, loadMore } from "./lazy.ts";
 import { createLink } from "./link.ts";
 import { createPool, type Lease } from "./pool.ts";
-import { forward, inBackground, restoreOne, type RestoreCall, type Session } from "./session.ts";
+import { forward, restoreOne, type RestoreCall, type Session } from "./session.ts";
 import type { Database, OpenDatabaseOptions, ServerLink, Tenant } from "./types.ts";
 
 /** Each set of options is a shape of its own; handles opened with the very same one share their database. */
@@ -113,9 +113,9 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
     return Object.fromEntries(signals) as Parts<K>;
   };
   const call: Session["call"] = async (run) => use().session.call(run);
-  const { iterateBackup, ...others } = lazily(
+  const { readBackup, ...others } = lazily(
     use,
-    "approveJoinRequest publishToServer connectToServer iterateBackup",
+    "approveJoinRequest publishToServer connectToServer readBackup",
   );
   const { keys: list, keyGrants: grants } = parts("keys", "keyGrants");
   return {
@@ -134,24 +134,18 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
     keys: { list, grants, ...lazily(use, "createDocEncryptionKey rotate grant") },
     openDB: async <T extends object>(name: string, options?: OpenDatabaseOptions<T>) =>
       use().openDB<T>(name, options),
-    exportBackup: (options) => streamOf(iterateBackup(options)),
+    exportBackup(options) {
+      const backup = { options };
+      return new ReadableStream<Uint8Array>(
+        {
+          pull: async (controller) => readBackup(backup, controller),
+          cancel: async () => readBackup(backup),
+        },
+        { highWaterMark: 0 },
+      );
+    },
     unlock: async ({ password }) => use().unlock(password),
     dispose: release,
     [Symbol.dispose]: release,
   };
-}
-
-/** A stream that takes the next piece when its reader wants one, and none ahead of that. */
-function streamOf(run: AsyncGenerator<Uint8Array, void>): ReadableStream<Uint8Array> {
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        const { done, value } = await run.next();
-        if (done === true) controller.close();
-        else controller.enqueue(value);
-      },
-      cancel: () => inBackground(run.return()),
-    },
-    { highWaterMark: 0 },
-  );
 }
