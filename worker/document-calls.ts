@@ -1,6 +1,6 @@
 /** The calls about databases, documents and queries, and about the links that carry them. */
 import { CofferError } from "../src/std/index.ts";
-import { compileShape, lineOf } from "../src/tenant/index.ts";
+import { compileShape, lineOf, type DatabaseSession } from "../src/tenant/index.ts";
 import type { DocSnapshot, WorkerApi } from "./api.ts";
 import { requireDocId, type WorkerHost } from "./host.ts";
 import {
@@ -61,7 +61,10 @@ export function documentCalls(host: WorkerHost): DocumentCalls {
       const shape = given === undefined ? undefined : compileShape(readShape(given));
       const named = readText(name, "name");
       readNatural(subscription, "subscription");
-      const database = await session.exclusive(async () => session.database(named));
+      const isKept = session.subscriptions.queries.firstRows.kept(session.core.dbIdOf(named)) !== undefined;
+      const open = async (): Promise<DatabaseSession> => session.database(named);
+      // Whose first rows are known need not wait for all others.
+      const database = await (isKept ? open() : session.exclusive(open));
       host.openDatabase(subscription, { session, database, shape });
       return session.subscriptions.openDatabase(subscription, database);
     },

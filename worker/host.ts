@@ -102,8 +102,7 @@ export class WorkerHost {
   async enter(row: DeviceTenant, unlock: (session: TenantSession) => Promise<void>): Promise<TenantSnapshot> {
     const { device, world } = await this.ready();
     const session = await this.#entered(row, unlock);
-    // What is only for the next time must not stand in the way of reading on a full disk.
-    await unlessFull(device.noteTenant(row.tenantId, { lastOpenedAtMs: world.env.nowMs() }));
+    device.noteSoon(row.tenantId, { lastOpenedAtMs: world.env.nowMs() });
     return session.snapshot();
   }
 
@@ -122,6 +121,7 @@ export class WorkerHost {
       if (open.session === session) this.closeDatabase(subscription);
     for (const [subscription, owner] of this.watched)
       if (owner === session) this.watched.delete(subscription);
+    await (await this.#opened)?.device.noted();
     await session?.close();
   }
 

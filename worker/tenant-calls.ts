@@ -103,6 +103,7 @@ function readOpenOptions(message: unknown): OpenOptions {
 
 async function listTenants(host: WorkerHost): Promise<readonly KnownTenant[]> {
   const { device, world } = await host.ready();
+  await device.noted();
   const [rows, kept, stores] = await Promise.all([
     device.listTenants(),
     listKept(device.store),

@@ -45,10 +45,10 @@ export type Milestone =
   | "store open"
   | "keys held"
   | "keys open"
-  | "pages read"
-  | "pages opened"
-  | "pages restored"
   | "tenant open"
+  | "pages opened"
+  | "summaries known"
+  | "entries known"
   | "query answered";
 
 interface Globals {

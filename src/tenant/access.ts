@@ -15,16 +15,16 @@ import { unlockVault, type UnlockedIdentity } from "../keys/index.ts";
 import type { TenantCore } from "./core.ts";
 import type { Device } from "./device.ts";
 import { endKeptSession, keepSession, readKeptSession } from "./kept-session.ts";
-import type { DerivedSlots } from "./persistence.ts";
+import type { DerivedReading } from "./persistence.ts";
 import { Serial } from "./serial.ts";
 import { Tabs } from "./tabs.ts";
 
 /** What unlocking and locking do to the tenant. */
 export interface AccessHooks {
   /** keys are on their way: begin to read what they will open */
-  readAhead(): Promise<DerivedSlots>;
+  readAhead(): DerivedReading;
   /** make everything readable; on a failure `drop` follows */
-  open(identity: UnlockedIdentity, ahead: Promise<DerivedSlots> | undefined): Promise<void>;
+  open(identity: UnlockedIdentity, ahead: DerivedReading | undefined): Promise<void>;
   /** forget everything readable */
   drop(): Promise<void>;
   onLocked(): void;
@@ -118,21 +118,29 @@ export class Access {
     });
   }
 
+  /** What was to be read could not be: drop everything readable here. A kept session stays, for the next opening. */
+  giveUp(): Promise<void> {
+    return this.#phases.run(() => this.#dropAll());
+  }
+
   async #lock(reach: "here" | "everywhere"): Promise<void> {
-    const { tenantId, unlocked } = this.#core;
+    const { tenantId } = this.#core;
     // It is ended at once, and the failure is told only when all is dropped.
     const ending = endKeptSession(this.#device.store, tenantId);
     ending.catch(() => undefined);
-    if (unlocked !== undefined) {
-      await this.#hooks.drop();
-      this.#hooks.onLocked();
-    }
+    await this.#dropAll();
     const hasEnded = await ending;
     // A tab that read the kept keys before they went, and listened only after it was told, hears it now.
     if (hasEnded && reach === "everywhere") this.#tabs.tellLock();
   }
 
-  async #open(identity: UnlockedIdentity, ahead?: Promise<DerivedSlots>): Promise<void> {
+  async #dropAll(): Promise<void> {
+    if (this.#core.unlocked === undefined) return;
+    await this.#hooks.drop();
+    this.#hooks.onLocked();
+  }
+
+  async #open(identity: UnlockedIdentity, ahead?: DerivedReading): Promise<void> {
     if (this.#core.unlocked !== undefined) return;
     try {
       await this.#hooks.open(identity, ahead);
@@ -151,7 +159,7 @@ export class Access {
   }
 
   /** Open with keys that were held elsewhere. @returns whether they opened it; those that do not are not kept */
-  #adopt(identity: UnlockedIdentity, lockCount: number, ahead?: Promise<DerivedSlots>): Promise<boolean> {
+  #adopt(identity: UnlockedIdentity, lockCount: number, ahead?: DerivedReading): Promise<boolean> {
     return this.#phases.run(async () => {
       if (this.#tabs.lockCount !== lockCount) throw new CofferError("access/locked");
       try {

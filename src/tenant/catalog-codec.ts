@@ -172,7 +172,8 @@ function parseSummaries(text: string, flags: Uint8Array): readonly (Summary | un
   return summaries;
 }
 
-function parseJson(text: string): unknown {
+/** Read JSON; `undefined` when it is none. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -184,7 +185,7 @@ function parseJson(text: string): unknown {
  * Write a document value as JSON. Most values are JSON already and are written as they are; one that holds dates, bytes or numbers that
  * JSON lacks is tagged: every array and special value of it is ["a", …], ["d", ms], ["b", base64url], ["n", text].
  */
-function toJson(value: { readonly [key: string]: DocValue }): {
+export function toJson(value: { readonly [key: string]: DocValue }): {
   readonly text: string;
   readonly isTagged: boolean;
 } {
@@ -192,7 +193,8 @@ function toJson(value: { readonly [key: string]: DocValue }): {
   return { text: JSON.stringify(isTagged ? tagValue(value) : value), isTagged };
 }
 
-function isRecord(value: DocValue | undefined): value is { readonly [key: string]: DocValue } {
+/** Whether a document value is a map of fields. */
+export function isRecord(value: DocValue | undefined): value is { readonly [key: string]: DocValue } {
   return (
     typeof value === "object" &&
     value !== null &&
@@ -224,7 +226,8 @@ function tagValue(value: DocValue): unknown {
   return Object.fromEntries(tagged);
 }
 
-function untagValue(tagged: unknown): DocValue {
+/** The value that was tagged, see {@link toJson}. */
+export function untagValue(tagged: unknown): DocValue {
   if (!Array.isArray(tagged)) {
     if (typeof tagged !== "object" || tagged === null) return tagged as DocValue;
     return Object.fromEntries(Object.entries(tagged).map(([key, inner]) => [key, untagValue(inner)]));

@@ -85,6 +85,8 @@ export interface NewEntry {
 
 export const catalogPageSize = 256;
 
+type Page = Uint8Array<ArrayBuffer>;
+
 /** The documents of one database, in memory, with the pages that changed. */
 export class Catalog {
   readonly #docs = new Map<DocId, CatalogDoc>();
@@ -232,24 +234,26 @@ export class Catalog {
     this.#livingCount += Number(wasDeleted) - Number(isDeletedNow);
   }
 
-  /** Put documents back from their pages, with the chunks of their entries. `false` when these do not fit together. */
-  load(pages: readonly (readonly PageDoc[])[], chunks: readonly Uint8Array<ArrayBuffer>[]): boolean {
-    let count = 0;
-    let numberLimit = 0;
-    for (const docs of pages) {
-      count += docs.length;
-      for (const { number } of docs) numberLimit = Math.max(numberLimit, number + 1);
-    }
-    if (!this.journal.load(chunks, numberLimit)) return false;
-    for (const [page, docs] of pages.entries()) {
+  /**
+   * Put documents back from their pages: they have summaries then, and no entries.
+   *
+   * @returns what puts the chunks of their entries behind them, and says whether these fit; `undefined` when the pages do not fit together
+   */
+  load(pages: readonly (readonly PageDoc[])[]): ((chunks: readonly Page[]) => boolean) | undefined {
+    const docs = pages.flat();
+    for (const [page, own] of pages.entries()) {
       this.#pages.push([]);
-      for (const one of docs) {
-        if (one.entryCount === 0 || one.entryCount !== this.journal.loadedCount(one.number)) return false;
+      for (const one of own) {
         this.#place(restoreDoc(one, this.journal), page);
         if (!one.isRead) this.#unread.add(one.docId);
       }
     }
-    return this.#docs.size === count;
+    if (this.#docs.size !== docs.length) return undefined;
+    return (chunks) =>
+      this.journal.load(chunks, this.#nextNumber) &&
+      docs.every(
+        ({ number, entryCount }) => entryCount > 0 && entryCount === this.journal.loadedCount(number),
+      );
   }
 
   dirtyPages(): readonly number[] {

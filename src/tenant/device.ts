@@ -87,6 +87,7 @@ export function parseDeviceTenant(tenantId: TenantId, bytes: Uint8Array): Device
 /** Reads and writes the device store. */
 export class Device {
   readonly store: Store;
+  #noting: Promise<unknown> = Promise.resolve();
 
   constructor(store: Store) {
     this.store = store;
@@ -132,6 +133,16 @@ export class Device {
       const result = await this.store.write({ slots: [{ name, value, expectedVersion: slot.version }] });
       if (result.kind === "stored") return;
     }
+  }
+
+  /** As {@link noteTenant}, behind the caller's back: a full disk keeps nobody from reading. */
+  noteSoon(...note: Parameters<Device["noteTenant"]>): void {
+    this.#noting = Promise.allSettled([this.#noting, this.noteTenant(...note)]);
+  }
+
+  /** Resolves when nothing is left that {@link noteSoon} was given. */
+  async noted(): Promise<void> {
+    await this.#noting;
   }
 
   /** Add what a backup brought: vaults that are not here, and the row; of one that is here what is missing. All or nothing. */

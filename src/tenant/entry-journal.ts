@@ -145,6 +145,7 @@ export class EntryJournal {
   decode(number: number): AcceptedEntry[] {
     const { starts, places } = this.#index;
     const own = places.subarray(starts[number] ?? 0, starts[number + 1] ?? 0);
+    assert(own.length > 0, "journal: entries are asked for when they are loaded");
     return Array.from(own, (place) => {
       const chunk = this.#loaded[Math.floor(place / chunkLength)];
       assert(chunk !== undefined, "journal: an indexed record is in a chunk");

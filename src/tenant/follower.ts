@@ -8,7 +8,8 @@ import type { TenantCore } from "./core.ts";
 import { openAccepted } from "./judge.ts";
 import { Marker } from "./marker.ts";
 import { PageWriter } from "./page-writer.ts";
-import { Persistence, type DerivedSlots } from "./persistence.ts";
+import type { FirstRowsKeeper } from "./first-rows.ts";
+import { Persistence, readDerived, type DerivedReading } from "./persistence.ts";
 import { dropPurged } from "./purge.ts";
 import { Tail, type TailHooks } from "./tail.ts";
 
@@ -16,6 +17,18 @@ import { Tail, type TailHooks } from "./tail.ts";
 export interface FollowerHooks extends TailHooks {
   /** Keep documents as they stand, where that is due: this thread is the one that writes. */
   saveSnapshots(): Promise<void>;
+  /** what queries answered */
+  readonly firstRows: FirstRowsKeeper;
+  /** Summaries are there, entries are not: queries can be answered. */
+  onSummaries(): void;
+  /** What was put back was damaged, and is forgotten. */
+  onReset(): void;
+}
+
+interface FollowerParts {
+  readonly core: TenantCore;
+  readonly hooks: FollowerHooks;
+  readonly pages: Persistence;
 }
 
 /** Follows the log of an unlocked tenant until it is closed. */
@@ -34,17 +47,30 @@ export class Follower {
     this.#pages = pages;
   }
 
-  /** Load what was kept and follow the log from there. The tenant must be unlocked. */
-  static async open(
+  /**
+   * Begin to load what was kept: ledger, directory and first rows. The tenant must be unlocked.
+   *
+   * @returns the rest, to be run in the tenant's queue before anything else
+   */
+  static async begin(
     core: TenantCore,
     hooks: FollowerHooks,
-    derived: Promise<DerivedSlots>,
-  ): Promise<Follower> {
-    const pages = await Persistence.open(core);
-    const judgedTo = await core.serial.run(() => pages.load(derived));
+    reading: DerivedReading,
+  ): Promise<() => Promise<Follower>> {
+    const pages = await Persistence.open(core, hooks.firstRows);
+    await core.serial.run(async () => {
+      await pages.begin(reading);
+      await foldDirectory(core);
+    });
+    return () => Follower.#finish({ core, hooks, pages }, reading);
+  }
+
+  /** Load the catalogs and follow the log from where they are current to. */
+  static async #finish(parts: FollowerParts, reading: DerivedReading): Promise<Follower> {
+    const { core, hooks, pages } = parts;
+    const judgedTo = await loadAll(parts, reading);
     dropPurged(core, core.purged.rows);
-    await core.serial.run(() => foldDirectory(core));
-    await core.serial.run(() => core.contests.restore());
+    await core.contests.restore();
     const marker = await Marker.open(core.world, core.store, core.ledger.poisoned);
     const onProgress = (): void => {
       follower.scheduleFlush();
@@ -106,6 +132,30 @@ export class Follower {
     this.#tail.skipKnown();
     if (this.#tail.isBehind(this.#heardOf)) void this.#tail.run();
   }
+}
+
+/**
+ * Put the catalogs back. When the pages were written anew while they were read, they are read once more.
+ *
+ * @returns the position they are current to; 0 when everything must be judged again
+ */
+async function loadAll({ core, hooks, pages }: FollowerParts, first: DerivedReading): Promise<number> {
+  // Documents that were purged may still be in the pages: then nobody is told before they are out.
+  const onSummaries = (): void => {
+    if (!core.purged.rows.some(({ dbId, docId }) => core.catalog(dbId).get(docId) !== undefined))
+      hooks.onSummaries();
+  };
+  const judgedTo = await pages.finish(first, onSummaries);
+  if (judgedTo !== undefined) return judgedTo;
+  hooks.onReset();
+  if (!(await pages.isOvertaken())) return 0;
+  const second = readDerived(core.store);
+  core.resetDerived();
+  await pages.begin(second);
+  await foldDirectory(core);
+  const again = await pages.finish(second, onSummaries);
+  if (again === undefined) hooks.onReset();
+  return again ?? 0;
 }
 
 /** The directory is not kept in pages: it is folded again from its few commits. */

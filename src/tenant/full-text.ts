@@ -138,6 +138,9 @@ export class FullText implements RowFollower {
     const { core, dbId } = this.#database.lines;
     this.#becomeWriter(held);
     held.pages = await TextPages.open(core, dbId);
+    // Rows are there before the entries that stamps are made of.
+    await core.serial.run(async () => undefined);
+    if (held.ended.signal.aborted) return;
     await this.#load(held, held.pages);
     if (held.pending.size > buildCount) {
       const lock = `coffer-text-build/${core.store.name}/${dbId}`;

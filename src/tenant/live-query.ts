@@ -5,6 +5,7 @@
  */
 import type { Definition } from "../expr/index.ts";
 import type { QueryEvent, QuerySplice, SummaryRow } from "../../worker/api.ts";
+import type { FirstRows } from "./first-rows.ts";
 import type { Splice } from "./ordered-list.ts";
 import { QueryGroups } from "./query-groups.ts";
 import { planQuery, type QueryPlan } from "./query-plan.ts";
@@ -38,6 +39,13 @@ export class LiveQuery {
     const splices = [this.#tell({ at: 0, remove: all, put: this.#rows.window() }, has)];
     const groups = [{ at: 0, remove: all, put: this.#groups?.groups() ?? [] }];
     return { total: this.#rows.total, splices, groups, cursor: this.#rows.cursor };
+  }
+
+  /** The rows of the window as a page is told them at first; `undefined` for one that shows more than rows. */
+  get shown(): FirstRows | undefined {
+    const rows = this.#rows;
+    if (rows === undefined || this.#groups !== undefined) return undefined;
+    return { total: rows.total, rows: rows.window().map((row) => this.#summaryOf(row)), cursor: rows.cursor };
   }
 
   /** Another definition from now on. */

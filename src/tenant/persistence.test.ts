@@ -7,6 +7,7 @@ import {
   people,
   startDevice,
 } from "../../worker/device-fixtures.ts";
+import { CofferError } from "../std/index.ts";
 import { createMemoryStorage, type Storage, type Store } from "../store/index.ts";
 
 afterEach(closeDevices);
@@ -96,8 +97,9 @@ async function reopen({ storage, tenant, ids }: Filled) {
   const readForQuery = seen.positions.length;
   const first = await device.api.openDocument(database, ids[0] ?? "", newSubscription());
   const living = await device.api.documentIds(database);
+  const readInAll = seen.positions.length;
   await device.api.closeTenant(tenant.id);
-  return { answer, readForQuery, first, living, seen };
+  return { answer, answers: answers(), readForQuery, readInAll, first, living, seen };
 }
 
 async function tenantStore(storage: Storage): Promise<Store> {
@@ -107,6 +109,37 @@ async function tenantStore(storage: Storage): Promise<Store> {
     store.close();
   }
   throw new Error("no tenant has pages");
+}
+
+const pause = (ms: number): Promise<undefined> =>
+  new Promise((resolve) => {
+    setTimeout(() => resolve(undefined), ms);
+  });
+
+/** The storage, whose slots of a prefix are read when the gate opens, or cannot be read when it breaks; from then on all is as ever. */
+function gated(storage: Storage, prefix: string) {
+  let openGate: () => void = () => undefined;
+  let failGate: (error: CofferError) => void = () => undefined;
+  const gate = new Promise<void>((resolve, reject) => {
+    openGate = resolve;
+    failGate = reject;
+  });
+  gate.catch(() => undefined);
+  let isBroken = false;
+  const openStore: Storage["openStore"] = async (name) => {
+    const store = await storage.openStore(name);
+    const readSlots = store.readSlots.bind(store);
+    store.readSlots = async (asked) => {
+      if (asked === prefix && !isBroken) await gate;
+      return readSlots(asked);
+    };
+    return store;
+  };
+  const breakGate = (): void => {
+    isBroken = true;
+    failGate(new CofferError("store/failed", { reason: "broken" }));
+  };
+  return { storage: { ...storage, openStore }, openGate, breakGate };
 }
 
 const sees = (shown: Awaited<ReturnType<typeof reopen>>): void => {
@@ -120,7 +153,7 @@ describe("opening from pages", () => {
     const filled = await fill();
     const shown = await reopen(filled);
     sees(shown);
-    expect(shown.answer).toMatchObject({ total: count - 1, splices: [{ put: { length: 5 } }] });
+    expect(shown.answer).toMatchObject({ total: count - 1, splices: [{ at: 0, put: { length: 5 } }] });
     // The directory's commits, and the last one that was judged.
     expect(shown.readForQuery).toBeLessThan(10);
     // The thread that wrote them may not have judged its own last commit; now that is noted too.
@@ -146,16 +179,191 @@ describe("opening from pages", () => {
         await store.write({ slots: [{ name: slot.name, value }] });
         const shown = await reopen(filled);
         sees(shown);
-        expect(shown.readForQuery).toBeGreaterThan(50);
+        expect(shown.readInAll).toBeGreaterThan(100);
         // They are mended by that.
         expect(shown.seen.slots).toContain("derived/state");
         const mended = await reopen(filled);
         sees(mended);
-        expect(mended.readForQuery).toBeLessThan(10);
+        expect(mended.readInAll).toBeLessThan(50);
       }
     },
     20_000,
   );
+});
+
+describe("first rows", () => {
+  const firstRows = "derived/first-rows";
+  const readKept = async (filled: Filled): Promise<Uint8Array<ArrayBuffer> | undefined> => {
+    const slot = await (await tenantStore(filled.storage)).readSlot(firstRows);
+    return slot?.value instanceof Uint8Array ? slot.value : undefined;
+  };
+  const put = async (filled: Filled, value: Uint8Array<ArrayBuffer> | undefined): Promise<void> => {
+    await (await tenantStore(filled.storage)).write({ slots: [{ name: firstRows, value }] });
+  };
+  /** Open the tenant in a thread that waits for its catalogs, and tell what a query is answered meanwhile, if anything is open. */
+  const glance = async (filled: Filled, order: "asc" | "desc") => {
+    const { storage, openGate } = gated(filled.storage, "derived/catalog/");
+    const { api, events } = await startDevice(storage);
+    const opened = api.openTenant(filled.tenant.id, open);
+    const isEarly = await Promise.race([opened.then(() => true), pause(2000)]);
+    const answers = () => events.filter((event) => event.kind === "query");
+    const [database, query] = [newSubscription(), newSubscription()];
+    let early: { readonly status: unknown; readonly answer: unknown } | undefined;
+    if (isEarly === true) {
+      const status = await api.openDatabase(filled.tenant.id, "notes", database);
+      const definition = { filter: undefined, sort: [{ field: "index", order }], limit: 5, offset: 0 };
+      await api.openQuery(database, definition, query);
+      await pause(1);
+      early = { status, answer: answers().at(0) };
+    }
+    openGate();
+    await opened;
+    await api.closeTenant(filled.tenant.id);
+    return early;
+  };
+
+  const ask = (order: "asc" | "desc") => ({
+    filter: undefined,
+    sort: [{ field: "index", order }],
+    limit: 5,
+    offset: 0,
+  });
+
+  it("of a query that was asked before are told before the catalogs are read, and are the same", async () => {
+    const filled = await fill();
+    expect(await glance(filled, "desc")).toBeUndefined();
+    const slow = await reopen(filled);
+    const early = await glance(filled, "desc");
+    expect(early?.status).toEqual({ phase: "ready", documentCount: count - 1 });
+    expect(early?.answer).toMatchObject({ status: "ready", total: count - 1 });
+    const said = (answer: unknown) => {
+      const { splices, cursor, total } = answer as Record<string, unknown>;
+      return { splices, cursor, total };
+    };
+    expect(said(early?.answer)).toEqual(said(slow.answer));
+    expect(said(early?.answer).splices).toMatchObject([{ at: 0, put: { length: 5 } }]);
+    // Another query waits for the catalogs.
+    expect((await glance(filled, "asc"))?.answer).toBeUndefined();
+  });
+
+  it("are used no more once the log goes on, and from an older state never", async () => {
+    const filled = await fill();
+    await reopen(filled);
+    const kept = await readKept(filled);
+    const writer = await startDevice(filled.storage);
+    await writer.api.openTenant(filled.tenant.id, open);
+    const database = newSubscription();
+    await writer.api.openDatabase(filled.tenant.id, "notes", database);
+    await writer.api.deleteDocument(database, filled.ids.at(-1) ?? "");
+    // It is killed before it writes pages: the log is ahead of them.
+    expect(await glance(filled, "desc")).toBeUndefined();
+    await writer.api.closeTenant(filled.tenant.id);
+    // The pages are of now, the first rows of before.
+    await put(filled, kept);
+    expect(await glance(filled, "desc")).toBeUndefined();
+  });
+
+  it("that are damaged or gone cost nothing but time", async () => {
+    const filled = await fill();
+    await reopen(filled);
+    const kept = await readKept(filled);
+    if (kept === undefined) throw new Error("nothing is kept");
+    const flipped = kept.slice();
+    flipped[20] = (flipped[20] ?? 0) ^ 1;
+    for (const value of [flipped, undefined, kept.slice(0, 11)]) {
+      await put(filled, value);
+      expect(await glance(filled, "desc")).toBeUndefined();
+      const shown = await reopen(filled);
+      sees(shown);
+      expect(shown.readInAll).toBeLessThan(50);
+      expect(await readKept(filled)).toBeDefined();
+    }
+  });
+
+  it("say nothing of a document that was purged before the pages were written anew", async () => {
+    const filled = await fill();
+    await reopen(filled);
+    const purger = await startDevice(filled.storage);
+    await purger.api.openTenant(filled.tenant.id, open);
+    const database = newSubscription();
+    await purger.api.openDatabase(filled.tenant.id, "notes", database);
+    const kept = await readKept(filled);
+    expect(kept).toBeDefined();
+    await purger.api.purgeDocument(database, filled.ids.at(-1) ?? "");
+    // What was kept went with the purge, not with the next pages.
+    expect(await readKept(filled)).not.toEqual(kept);
+    expect(await glance(filled, "desc")).toBeUndefined();
+    await put(filled, kept);
+    expect(await glance(filled, "desc")).toBeUndefined();
+    await purger.api.closeTenant(filled.tenant.id);
+  });
+
+  it("are shown no more when the catalogs cannot be read: it is locked, and opens again", async () => {
+    const filled = await fill();
+    await reopen(filled);
+    const { storage, breakGate } = gated(filled.storage, "derived/catalog/");
+    const { api, events, until } = await startDevice(storage);
+    await api.openTenant(filled.tenant.id, { ...open, keepSession: true });
+    const [database, query] = [newSubscription(), newSubscription()];
+    await api.openDatabase(filled.tenant.id, "notes", database);
+    await api.openQuery(database, ask("desc"), query);
+    const last = () => events.findLast((event) => event.kind === "query" && event.subscription === query);
+    await until(() => last() !== undefined);
+    expect(last()).toMatchObject({ status: "ready", total: count - 1 });
+    breakGate();
+    await until(() => events.some((event) => event.kind === "tenant" && event.session === null));
+    expect(last()).toMatchObject({ status: "locked", total: 0, splices: [{ at: 0, put: [] }] });
+    await expect(api.documentIds(database)).rejects.toMatchObject({ code: "access/locked" });
+    await expect(api.openDatabase(filled.tenant.id, "notes", newSubscription())).rejects.toMatchObject({
+      code: "access/locked",
+    });
+    // It was no lock of the user's: whoever is signed in stays so, and the rows come back.
+    await api.openTenant(filled.tenant.id, { userName: undefined, password: undefined, keepSession: true });
+    await until(() => (last() as { readonly total?: number } | undefined)?.total === count - 1);
+    expect(await api.documentIds(database)).toHaveLength(count - 1);
+    await api.closeTenant(filled.tenant.id);
+  });
+
+  it("and a search beside them leave documents whole, whatever is asked before their entries are there", async () => {
+    const filled = await fill();
+    await reopen(filled);
+    const how = {
+      fields: undefined,
+      prefix: "last",
+      fuzzy: "auto",
+      highlight: false,
+      locale: undefined,
+    } as const;
+    const find = { ...how, text: "long", filter: undefined, sort: [], limit: 5, offset: 0 };
+    const searched = async (storage: Storage, meanwhile: () => Promise<void>) => {
+      const { api, events, until } = await startDevice(storage);
+      await api.openTenant(filled.tenant.id, open);
+      const [database, search, doc] = [newSubscription(), newSubscription(), newSubscription()];
+      await api.openDatabase(filled.tenant.id, "notes", database);
+      await api.openSearch(database, find, search);
+      await api.openQuery(database, ask("desc"), newSubscription());
+      await meanwhile();
+      await until(() =>
+        events.some(
+          (event) => event.kind === "search" && event.status.phase === "ready" && event.total === 1,
+        ),
+      );
+      const id = filled.ids[0] ?? "";
+      const { heads, value } = await api.openDocument(database, id, doc);
+      const { steps } = await api.history(database, id, 0);
+      await pause(1_500);
+      await api.closeTenant(filled.tenant.id);
+      return { heads, edits: value?.["edits"], steps };
+    };
+    const whole = await searched(filled.storage, () => Promise.resolve());
+    expect(whole).toMatchObject({ edits: 100 });
+    const { storage, openGate } = gated(filled.storage, "derived/entries/");
+    const early = await searched(storage, async () => {
+      await pause(300);
+      openGate();
+    });
+    expect(early).toEqual(whole);
+  });
 });
 
 describe("a document with a long history", () => {

@@ -7,6 +7,7 @@
  * | `derived/ledger/<page>` | the same name, its position | a ledger page |
  * | `derived/catalog/<dbId>/<page>` | the same name, its position | a catalog page |
  * | `derived/entries/<dbId>/<chunk>` | the same name, its position | a chunk of the catalog's journal |
+ * | `derived/first-rows` | the same name, the state's position | what queries answered, see first-rows.ts |
  *
  * State: u8 version (3), text log epoch, u64 judged to, 32 hash there, then the positions that pages were sealed at, each list a varint
  * count and u64 each: of the ledger; varint count of databases, and for each 16 dbId, of its catalog, of its journal.
@@ -17,8 +18,16 @@
 import { ByteReader, ByteWriter, bytesToId, idToBytes, type CommitHash, type DbId } from "../std/index.ts";
 import type { Slot, SlotWrite, Store } from "../store/index.ts";
 import type { Catalog } from "./catalog.ts";
-import { encodeCatalogPage, parseCatalogPage, type PageDoc } from "./catalog-codec.ts";
+import { encodeCatalogPage, parseCatalogPage } from "./catalog-codec.ts";
 import type { TenantCore } from "./core.ts";
+import {
+  encodeFirstRows,
+  firstRowsSlot,
+  parseFirstRows,
+  type DatabaseRows,
+  type FirstRowsKeeper,
+  type KeptRows,
+} from "./first-rows.ts";
 import { createPageSealer, type PageSealer } from "./pages.ts";
 
 const stateVersion = 3;
@@ -41,62 +50,106 @@ interface DerivedState {
 }
 
 /** The slots of what is derived, by name. */
-export type DerivedSlots = ReadonlyMap<string, Slot>;
+type DerivedSlots = ReadonlyMap<string, Slot>;
+
+/** What is derived, being read, in the order in which it is used. */
+export interface DerivedReading {
+  /** state, ledger and first rows */
+  readonly beginning: Promise<DerivedSlots>;
+  readonly summaries: Promise<DerivedSlots>;
+  readonly entries: Promise<DerivedSlots>;
+}
 
 /** Read all that is derived: it is sealed, so that this needs no keys and can begin before they are there. */
-export async function readDerived(store: Store): Promise<DerivedSlots> {
-  return new Map((await store.readSlots("derived/")).map((slot) => [slot.name, slot]));
+export function readDerived(store: Store): DerivedReading {
+  const read = async (...prefixes: readonly string[]): Promise<DerivedSlots> => {
+    const slots = await Promise.all(prefixes.map((prefix) => store.readSlots(prefix)));
+    return new Map(slots.flat().map((slot) => [slot.name, slot]));
+  };
+  const reading = {
+    beginning: read(stateSlot, firstRowsSlot, "derived/ledger/"),
+    summaries: read("derived/catalog/"),
+    entries: read("derived/entries/"),
+  };
+  for (const part of Object.values(reading)) part.catch(() => undefined);
+  return reading;
 }
 
 /** Loads and writes the sealed pages of one tenant. */
 export class Persistence {
   readonly #core: TenantCore;
+  readonly #firstRows: FirstRowsKeeper;
   readonly #sealer: PageSealer;
   #ledger: number[] = [];
   #databases = new Map<DbId, DatabasePages>();
   /** of the state slot that this thread loaded or wrote last: while the slot has it, the pages are those that this thread knows */
   #stateVersion = -1;
   #writtenTo = -1;
+  /** of the state slot that was read last */
+  #readVersion = -1;
+  /** between the two halves of loading */
+  #begun: DerivedState | undefined;
 
-  private constructor(core: TenantCore, sealer: PageSealer) {
+  private constructor(core: TenantCore, firstRows: FirstRowsKeeper, sealer: PageSealer) {
     this.#core = core;
+    this.#firstRows = firstRows;
     this.#sealer = sealer;
   }
 
-  static async open(core: TenantCore): Promise<Persistence> {
-    return new Persistence(
-      core,
-      await createPageSealer(core.world.crypto, core.keys.bag.deviceKey, core.tenantId),
-    );
+  static async open(core: TenantCore, firstRows: FirstRowsKeeper): Promise<Persistence> {
+    const sealer = await createPageSealer(core.world.crypto, core.keys.bag.deviceKey, core.tenantId);
+    return new Persistence(core, firstRows, sealer);
+  }
+
+  /** Put the ledger back, and what queries answered last, if that still holds. {@link finish} follows, whatever comes of it. */
+  async begin(reading: DerivedReading): Promise<void> {
+    this.#firstRows.loading(undefined);
+    const slots = await reading.beginning;
+    const state = await this.#readState(slots.get(stateSlot)?.value);
+    this.#readVersion = slots.get(stateSlot)?.version ?? -1;
+    if (state === undefined) return;
+    const names = state.ledger.map((at, page): PageName => [ledgerPage(page), at]);
+    const [end, pages, firstRows] = await Promise.all([
+      findEnd(this.#core.store, state),
+      this.#openAll(names, slots),
+      this.#readFirstRows(slots.get(firstRowsSlot)?.value, state),
+    ]);
+    if (end === "other") return;
+    if (pages === undefined || !pages.every((bytes) => this.#core.ledger.loadPage(bytes))) {
+      this.#core.resetDerived();
+      return;
+    }
+    this.#begun = state;
+    if (end === "here") this.#firstRows.loading(firstRows);
   }
 
   /**
-   * Put ledger and catalogs back from their pages.
+   * Put the catalogs back. `onSummaries`: queries can be answered, and nothing else yet.
    *
-   * @param read what {@link readDerived} gave
-   * @returns the position they are current to; 0 when they must be judged again
+   * @returns the position that all is current to; `undefined` when it must be judged again
    */
-  async load(read: Promise<DerivedSlots>): Promise<number> {
-    const { store } = this.#core;
-    const slots = await read;
-    this.#core.world.env.mark("pages read");
-    const state = await this.#readState(slots.get(stateSlot)?.value);
-    if (state === undefined) return 0;
-    const [isStillCurrent, pages] = await Promise.all([isCurrent(store, state), this.#openAll(state, slots)]);
-    if (!isStillCurrent) return 0;
-    this.#core.world.env.mark("pages opened");
-    if (pages === undefined || !this.#restore(state, pages)) {
+  async finish(reading: DerivedReading, onSummaries: () => void): Promise<number | undefined> {
+    const state = this.#begun;
+    this.#begun = undefined;
+    if (state === undefined) return undefined;
+    if (!(await this.#restore(state, reading, onSummaries))) {
       this.#core.resetDerived();
-      return 0;
+      this.#firstRows.loading(undefined);
+      return undefined;
     }
-    this.#core.world.env.mark("pages restored");
     this.#core.ledger.markClean();
     for (const catalog of this.#core.catalogs().values()) catalog.markClean();
     this.#ledger = state.ledger;
     this.#databases = state.databases;
     this.#writtenTo = state.judgedTo;
-    this.#stateVersion = slots.get(stateSlot)?.version ?? -1;
+    this.#stateVersion = this.#readVersion;
     return state.judgedTo;
+  }
+
+  /** Whether another thread wrote the pages since this one began to read them. */
+  async isOvertaken(): Promise<boolean> {
+    const slot = await this.#core.store.readSlot(stateSlot).catch(() => undefined);
+    return (slot?.version ?? -1) !== this.#readVersion;
   }
 
   /**
@@ -105,7 +158,7 @@ export class Persistence {
    */
   async collect(judgedTo: number, isFirst: boolean): Promise<Collected | undefined> {
     const { ledger } = this.#core;
-    if (isFirst && (await this.#isOvertaken())) {
+    if (isFirst && (await this.#takeOver())) {
       ledger.markAllDirty();
       for (const catalog of this.#core.catalogs().values()) catalog.markAllDirty();
     }
@@ -117,7 +170,9 @@ export class Persistence {
     for (const [dbId, catalog] of this.#core.catalogs())
       pages.push(...this.#collect(dbId, catalog, judgedTo));
     ledger.markClean();
-    if (pages.length === 0 && judgedTo === this.#writtenTo) return undefined;
+    this.#firstRows.gather();
+    if (pages.length === 0 && judgedTo === this.#writtenTo && !this.#firstRows.isDirty) return undefined;
+    pages.push({ name: firstRowsSlot, bytes: this.#encodeFirstRows() });
     const positions = this.#encodePositions();
     return { pages, judgedTo, encodeState: (hash) => this.#encodeState(judgedTo, hash, positions) };
   }
@@ -139,7 +194,7 @@ export class Persistence {
   }
 
   /** Whether the pages are others than those that this thread knows; from here on they are its own. */
-  async #isOvertaken(): Promise<boolean> {
+  async #takeOver(): Promise<boolean> {
     const known = this.#stateVersion;
     const slot = await this.#core.store.readSlot(stateSlot).catch(() => undefined);
     this.#stateVersion = slot?.version ?? 0;
@@ -191,44 +246,60 @@ export class Persistence {
     return bytes === undefined ? undefined : parseState(bytes);
   }
 
-  /** Open every page that the state names, all at once; `undefined` when one is missing or is not that page. */
-  async #openAll(state: DerivedState, slots: DerivedSlots): Promise<ReadonlyMap<string, Page> | undefined> {
-    const names: [name: string, position: number][] = state.ledger.map((at, page) => [ledgerPage(page), at]);
-    for (const [dbId, { catalog, entries }] of state.databases) {
-      for (const [page, at] of catalog.entries()) names.push([catalogPage(dbId, page), at]);
-      for (const [chunk, at] of entries.entries()) names.push([entriesChunk(dbId, chunk), at]);
-    }
-    const pages = new Map<string, Page>();
-    const opened = names.map(async ([name, position]) => {
-      const value = slots.get(name)?.value;
-      if (!(value instanceof Uint8Array)) return;
-      const bytes = await this.#sealer.open(name, position, value);
-      if (bytes !== undefined) pages.set(name, bytes);
-    });
-    await Promise.all(opened);
-    return pages.size === names.length ? pages : undefined;
+  async #readFirstRows(value: unknown, { judgedTo }: DerivedState): Promise<KeptRows | undefined> {
+    if (!(value instanceof Uint8Array)) return undefined;
+    const bytes = await this.#sealer.open(firstRowsSlot, judgedTo, value);
+    const kept = bytes && parseFirstRows(bytes);
+    return kept?.purgedCount === this.#core.purged.rows.length ? kept : undefined;
   }
 
-  #restore(state: DerivedState, pages: ReadonlyMap<string, Page>): boolean {
-    for (const page of state.ledger.keys()) {
-      const bytes = pages.get(ledgerPage(page));
-      if (bytes === undefined || !this.#core.ledger.loadPage(bytes)) return false;
+  #encodeFirstRows(): Page {
+    const databases = new Map<DbId, DatabaseRows>();
+    for (const [dbId, queries] of this.#firstRows.take())
+      databases.set(dbId, { documentCount: this.#core.catalog(dbId).livingCount, queries });
+    return encodeFirstRows({ purgedCount: this.#core.purged.rows.length, databases });
+  }
+
+  /** Open these pages, all at once; `undefined` when one is missing or is not that page. */
+  async #openAll(names: readonly PageName[], slots: DerivedSlots): Promise<readonly Page[] | undefined> {
+    const opened = await Promise.all(
+      names.map(async ([name, position]) => {
+        const value = slots.get(name)?.value;
+        return value instanceof Uint8Array ? this.#sealer.open(name, position, value) : undefined;
+      }),
+    );
+    return opened.every((bytes) => bytes !== undefined) ? opened : undefined;
+  }
+
+  async #restore(state: DerivedState, reading: DerivedReading, onSummaries: () => void): Promise<boolean> {
+    const { env } = this.#core.world;
+    const loaders = new Map<DbId, (chunks: readonly Page[]) => boolean>();
+    const slots = await reading.summaries;
+    for (const [dbId, { catalog }] of state.databases) {
+      const names = catalog.map((at, page): PageName => [catalogPage(dbId, page), at]);
+      const opened = await this.#openAll(names, slots);
+      env.mark("pages opened");
+      const pages = opened?.map(parseCatalogPage);
+      if (pages === undefined || !pages.every((page) => page !== undefined)) return false;
+      const loadEntries = this.#core.catalog(dbId).load(pages);
+      if (loadEntries === undefined) return false;
+      loaders.set(dbId, loadEntries);
     }
-    for (const [dbId, { catalog, entries }] of state.databases) {
-      const docs: (readonly PageDoc[])[] = [];
-      for (const page of catalog.keys()) {
-        const found = parseCatalogPage(pages.get(catalogPage(dbId, page)) ?? new Uint8Array(0));
-        if (found === undefined) return false;
-        docs.push(found);
-      }
-      const chunks = [...entries.keys()].flatMap((chunk) => pages.get(entriesChunk(dbId, chunk)) ?? []);
-      if (!this.#core.catalog(dbId).load(docs, chunks)) return false;
+    env.mark("summaries known");
+    onSummaries();
+    const journals = await reading.entries;
+    for (const [dbId, { entries }] of state.databases) {
+      const names = entries.map((at, chunk): PageName => [entriesChunk(dbId, chunk), at]);
+      const chunks = await this.#openAll(names, journals);
+      if (chunks === undefined || loaders.get(dbId)?.(chunks) !== true) return false;
     }
+    env.mark("entries known");
     return true;
   }
 }
 
 type Page = Uint8Array<ArrayBuffer>;
+type PageName = readonly [name: string, position: number];
 
 /** What {@link Persistence.collect} gives to {@link Persistence.write}. */
 export interface Collected {
@@ -247,11 +318,15 @@ const ledgerPage = (page: number): string => `derived/ledger/${page}`;
 const catalogPage = (dbId: DbId, page: number): string => `derived/catalog/${dbId}/${page}`;
 const entriesChunk = (dbId: DbId, chunk: number): string => `derived/entries/${dbId}/${chunk}`;
 
-async function isCurrent(store: Store, state: DerivedState): Promise<boolean> {
-  if (state.logEpoch !== store.logEpoch) return false;
-  if (state.judgedTo === 0) return true;
-  const [record] = await store.readRecords([state.judgedTo]);
-  return record !== undefined && record.commitHash === state.judgedHash;
+/** Where the log ends that the pages are of: where they end, beyond that, or it is another log. */
+async function findEnd(store: Store, state: DerivedState): Promise<"here" | "beyond" | "other"> {
+  if (state.logEpoch !== store.logEpoch) return "other";
+  const [lastPosition, [record]] = await Promise.all([
+    store.lastPosition(),
+    state.judgedTo === 0 ? [] : store.readRecords([state.judgedTo]),
+  ]);
+  if (record?.commitHash !== state.judgedHash) return "other";
+  return lastPosition === state.judgedTo ? "here" : "beyond";
 }
 
 function parseState(bytes: Uint8Array): DerivedState | undefined {

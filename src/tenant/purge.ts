@@ -32,6 +32,7 @@ import {
 import { openPrivate, sealPrivate } from "../keys/index.ts";
 import type { TenantCore } from "./core.ts";
 import type { SlotWrite } from "../store/index.ts";
+import { firstRowsSlot } from "./first-rows.ts";
 import { snapshotSlot } from "./local-snapshots.ts";
 import { slotNames } from "./slots.ts";
 
@@ -87,7 +88,13 @@ export async function takePurged(core: TenantCore): Promise<PurgedDocs> {
 export function listPurged(core: TenantCore, doc: PurgedDoc): Promise<PurgedDocs> {
   const edit = ({ rows, ids, erasedCount }: PurgedDocs): PurgedDocs | undefined =>
     ids.has(doc.docId) ? undefined : { rows: [...rows, doc], ids: new Set([...ids, doc.docId]), erasedCount };
-  return change(core, edit, [{ name: snapshotSlot(doc.dbId, doc.docId), value: undefined }]);
+  // What queries showed of it goes with the same write.
+  const further = [snapshotSlot(doc.dbId, doc.docId), firstRowsSlot];
+  return change(
+    core,
+    edit,
+    further.map((name) => ({ name, value: undefined })),
+  );
 }
 
 /** Note that nothing is left in the log of the first `count` documents of the list. */

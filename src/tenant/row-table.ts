@@ -1,6 +1,7 @@
 /** The live queries over the rows of one database under one shape. */
 import type { Release } from "../std/index.ts";
 import type { Definition } from "../expr/index.ts";
+import type { FirstRows } from "./first-rows.ts";
 import { LiveQuery, type QueryNews } from "./live-query.ts";
 import type { QuerySource } from "./query-rows.ts";
 import type { IndexOrder } from "./index-pages.ts";
@@ -14,6 +15,8 @@ export type QueryListener = (news: QueryNews | undefined) => void;
 /** A query that somebody asked. */
 export interface AskedQuery {
   update(definition: Definition): void;
+  /** What it shows now, of what can be kept; `undefined` while the rows are not there. */
+  shown(): FirstRows | undefined;
   readonly release: Release;
 }
 
@@ -40,6 +43,7 @@ export class RowTable implements RowFollower, QuerySource {
         const news = query.update(next);
         listener(this.#isLive ? news : undefined);
       },
+      shown: () => (this.#isLive ? query.shown : undefined),
       release: () => void this.#queries.delete(query),
     };
   }

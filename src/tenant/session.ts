@@ -8,9 +8,8 @@
  *      └────────── lock ◄────────────┘   keys, catalogs and documents dropped; sync of sealed commits goes on
  * ```
  */
-import { bytesToId, CofferError, isCofferError, type AuthorKey, type DbId } from "../std/index.ts";
+import { bytesToId, CofferError, isCofferError, type AuthorKey, type DbId, type Env } from "../std/index.ts";
 import type { BagSecrets, UnlockedIdentity } from "../keys/index.ts";
-import type { Store } from "../store/index.ts";
 import type { AlarmEvent, TenantSnapshot, WorkerEvent } from "../../worker/api.ts";
 import { Access } from "./access.ts";
 import { ChangeNews } from "./change-news.ts";
@@ -18,6 +17,7 @@ import type { TenantCore, TenantWorld } from "./core.ts";
 import { DatabaseSession } from "./database.ts";
 import type { Device, DeviceTenant } from "./device.ts";
 import { finishErasing } from "./erasing.ts";
+import type { FirstRowsKeeper } from "./first-rows.ts";
 import { Follower, type FollowerHooks } from "./follower.ts";
 import { adoptImported } from "./imported-keys.ts";
 import type { JudgeOutcome } from "./judge.ts";
@@ -28,25 +28,29 @@ import { openKeys, withBagSecrets } from "./opened-keys.ts";
 import { readPurged, setPurged } from "./purge.ts";
 import { followSharedSlots, type SharedSlots } from "./shared-slots.ts";
 import { slotNames } from "./slots.ts";
-import { readDerived, type DerivedSlots } from "./persistence.ts";
+import { readDerived, type DerivedReading } from "./persistence.ts";
 import { RowFeeds } from "./row-feed.ts";
 import { describeTenant } from "./snapshot.ts";
 import { Searches } from "./searches.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 const maxAlarms = 200;
-
-/** What an unlocked tenant goes by: the log, and what other tabs write beside it. */
-interface Followed {
-  readonly follower: Follower;
-  readonly shared: SharedSlots;
-}
+const firstRowsWithinMs = 50;
 
 export interface SessionOptions {
   readonly world: TenantWorld;
   readonly device: Device;
   readonly row: DeviceTenant;
   readonly emit: (event: WorkerEvent) => void;
+}
+
+/** What keeps an unlocked tenant up to date. */
+interface Following {
+  follower: Follower | undefined;
+  /** what other tabs write beside the log */
+  shared: SharedSlots | undefined;
+  /** ends when all that was kept is loaded */
+  loading: Promise<void>;
 }
 
 /** One tenant that the page has open. */
@@ -64,17 +68,25 @@ export class TenantSession {
   readonly #options: SessionOptions;
   readonly #databases = new Map<DbId, DatabaseSession>();
   #alarms: AlarmEvent[] = [];
-  #followed: Followed | undefined;
+  readonly #following: Following = {
+    follower: undefined,
+    shared: undefined,
+    loading: Promise.resolve(),
+  };
   #isTelling = false;
 
   constructor(options: SessionOptions, core: TenantCore) {
     this.#options = options;
     this.core = core;
     this.rows = new RowFeeds(core.world.env);
-    this.subscriptions = new Subscriptions(core.world.env, options.emit, {
+    this.subscriptions = new Subscriptions({
+      env: core.world.env,
+      crypto: core.world.crypto,
+      emit: options.emit,
       serial: core.serial,
       exclusive: (step) => this.exclusive(step),
       rows: this.rows,
+      onFirstRows: () => this.#following.follower?.scheduleFlush(),
     });
     this.searches = new Searches({
       env: core.world.env,
@@ -89,7 +101,7 @@ export class TenantSession {
     });
     const owner = { device: options.device, userKey: options.row.userKey };
     this.access = new Access(core, owner, {
-      readAhead: () => readAhead(core.store),
+      readAhead: () => readDerived(core.store),
       open: (identity, ahead) => this.#open(identity, ahead),
       drop: () => this.#drop(),
       onLocked: () => this.#tellLocked(),
@@ -100,7 +112,7 @@ export class TenantSession {
     return this.#options.row;
   }
 
-  async #open(identity: UnlockedIdentity, derived = readAhead(this.core.store)): Promise<void> {
+  async #open(identity: UnlockedIdentity, derived = readDerived(this.core.store)): Promise<void> {
     const { device } = this.#options;
     const { store, world } = this.core;
     world.env.mark("keys held");
@@ -160,10 +172,14 @@ export class TenantSession {
   }
 
   async #drop(): Promise<void> {
-    this.#followed?.shared.release();
+    await this.#following.loading.catch(() => undefined);
+    this.#following.shared?.release();
     this.rows.stop();
-    await this.#followed?.follower.close();
-    this.#followed = undefined;
+    await this.#following.follower?.close();
+    this.#following.follower = undefined;
+    this.#following.shared = undefined;
+    this.#following.loading = Promise.resolve();
+    this.subscriptions.queries.drop();
     await this.core.serial.run(async () => {
       this.core.unlocked = undefined;
       this.core.dropWriters();
@@ -181,31 +197,34 @@ export class TenantSession {
   exclusive<T>(step: () => Promise<T>): Promise<T> {
     return this.core.serial.run(async () => {
       // Until the directory and the pages are loaded a commit would name no directory head, and nobody else would take it.
-      if (this.core.unlocked === undefined || this.#followed === undefined)
+      if (this.core.unlocked === undefined || this.#following.follower === undefined)
         throw new CofferError("access/locked");
-      await this.#followed.shared.makeSure();
+      await this.#following.shared?.makeSure();
       return step();
     });
   }
 
   /** Judge what the log holds now, to its end. */
   async catchUp(): Promise<void> {
-    await this.#followed?.follower.catchUp();
+    await this.#following.loading;
+    await this.#following.follower?.catchUp();
   }
 
   /** As {@link catchUp}, where there is something to judge. */
   async settle(): Promise<void> {
-    await this.#followed?.follower.settle();
+    await this.#following.loading;
+    await this.#following.follower?.settle();
   }
 
   /** Judge again what waits: a key came, or documents are gone. */
   async recheck(): Promise<void> {
-    await this.#followed?.follower.recheck();
+    await this.#following.loading;
+    await this.#following.follower?.recheck();
   }
 
   /** Everything in the log up to here was judged. */
   get judgedTo(): number {
-    return this.#followed?.follower.judgedTo ?? 0;
+    return this.#following.follower?.judgedTo ?? 0;
   }
 
   close(): Promise<void> {
@@ -254,9 +273,9 @@ export class TenantSession {
         (docIds, isLocal) => {
           this.subscriptions.changed(created, docIds);
           this.news.note(created, docIds, isLocal);
-          this.#followed?.follower.scheduleFlush();
+          this.#following.follower?.scheduleFlush();
         },
-        () => this.#followed?.follower.scheduleFlush(),
+        () => this.#following.follower?.scheduleFlush(),
       );
       database = created;
       this.#databases.set(dbId, database);
@@ -264,7 +283,13 @@ export class TenantSession {
     return database;
   }
 
-  async #follow(derived: Promise<DerivedSlots>): Promise<void> {
+  /** Load what was kept and follow the log. Where the first rows are known, the rest is loaded behind the caller's back. */
+  async #follow(derived: DerivedReading): Promise<void> {
+    const loaded = (): void => {
+      if (this.subscriptions.queries.firstRows.isLoaded) return;
+      this.subscriptions.queries.firstRows.loaded();
+      this.rows.start();
+    };
     const hooks: FollowerHooks = {
       absorb: (dbId, accepted) => this.#database(dbId).absorb(accepted),
       onWithdrawn: (dbId, docIds) => this.#database(dbId).forget(docIds),
@@ -278,31 +303,51 @@ export class TenantSession {
       },
       saveSnapshots: async () => {
         for (const database of this.#databases.values()) await database.saveSnapshots();
-        await this.subscriptions.tables.saveOrders(this.judgedTo);
+        await this.subscriptions.queries.saveOrders(this.judgedTo);
       },
       onOutcome: (outcome) => this.#onOutcome(outcome),
       onEquivocation: (row) => this.alarm("equivocation", `${row.author} ${row.commitHash}`),
       onProgress: () => this.touch(),
+      firstRows: this.subscriptions.queries.firstRows,
+      onSummaries: loaded,
+      onReset: () => {
+        this.rows.stop();
+        for (const database of this.#databases.values()) database.reset();
+      },
     };
-    const follower = await Follower.open(this.core, hooks, derived);
-    const shared = followSharedSlots(this.core, {
-      onKeys: () => {
-        this.touch();
-        void this.recheck();
-      },
-      onPurged: (rows) => {
-        for (const { dbId, docId } of rows) this.#database(dbId).purge([docId]);
-        void this.recheck();
-      },
+    const share = (): SharedSlots =>
+      followSharedSlots(this.core, {
+        onKeys: () => {
+          this.touch();
+          void this.recheck();
+        },
+        onPurged: (rows) => {
+          for (const { dbId, docId } of rows) this.#database(dbId).purge([docId]);
+          void this.recheck();
+        },
+      });
+    const followOn = (): void => {
+      this.searches.unlock();
+      void this.#following.follower?.catchUp().then(() => {
+        this.core.world.prepareEngine();
+        return this.subscriptions.refresh();
+      });
+      void finishErasing(this.core);
+    };
+    // Nobody reads a catalog that is not there yet.
+    this.rows.stop();
+    const finish = await Follower.begin(this.core, hooks, derived);
+    const isEarly = this.subscriptions.queries.firstRows.hasKept;
+    const loading = this.core.serial.run(async () => {
+      if (isEarly) await soonTold(this.core.world.env, this.subscriptions.queries.firstRows);
+      this.#following.follower = await finish();
+      this.#following.shared = share();
+      loaded();
     });
-    this.#followed = { follower, shared };
-    this.rows.start();
-    this.searches.unlock();
-    void follower.catchUp().then(() => {
-      this.core.world.prepareEngine();
-      return this.subscriptions.refresh();
-    });
-    void finishErasing(this.core);
+    this.#following.loading = loading.then(followOn);
+    // What fails behind the caller's back is the same to whoever calls next as a lock.
+    if (isEarly) this.#following.loading.catch(() => void this.access.giveUp());
+    else await this.#following.loading;
   }
 
   #onOutcome(outcome: JudgeOutcome): void {
@@ -312,9 +357,13 @@ export class TenantSession {
   }
 }
 
-/** Read what is derived while the keys that open it are made ready: it is judged against the log when it is used. */
-function readAhead(store: Store): Promise<DerivedSlots> {
-  const derived = readDerived(store);
-  derived.catch(() => undefined);
-  return derived;
+/** Loading everything takes the thread for itself: a page that is about to ask for its first rows comes first, if it does so soon. */
+function soonTold(env: Env, firstRows: FirstRowsKeeper): Promise<void> {
+  return new Promise((resolve) => {
+    const release = env.setTimer(firstRowsWithinMs, resolve);
+    void firstRows.told.then(() => {
+      release();
+      resolve();
+    });
+  });
 }

@@ -34,6 +34,8 @@ type Fields = { readonly [field: string]: DocValue };
 export interface CompiledShape {
   /** fields that queries ask for often */
   readonly indexes: readonly FieldPath[];
+  /** what it was made of */
+  readonly source: DatabaseShape;
   /** The document as its application sees it: frozen, branches that stay are the same objects. */
   read(value: Fields): Fields;
   /** The same of a summary: what was cut off is not taken for missing. */
@@ -89,6 +91,7 @@ export function compileShape(shape: DatabaseShape): CompiledShape {
 
   return {
     indexes: shape.indexes ?? [],
+    source: shape,
     read: (value) => readAs(value, true).shown,
     readSummary: ({ value, isWhole }) => readAs(value, isWhole).shown,
     operationsBefore(value, draft) {

@@ -2,33 +2,31 @@
  * What one page watches of one tenant: documents and live queries, by the numbers the page chose. Turns changes into events.
  */
 import type { Definition } from "../expr/index.ts";
-import { CofferError, isCofferError, type Env, type DocId, type Release } from "../std/index.ts";
-import type { DatabaseStatus, DocSnapshot, DocUpdate, DraftMessage, WorkerEvent } from "../../worker/api.ts";
+import { CofferError, isCofferError, type DocId, type Release } from "../std/index.ts";
+import type { DatabaseStatus, DocSnapshot, DocUpdate, DraftMessage } from "../../worker/api.ts";
 import type { DatabaseSession } from "./database.ts";
 import { DraftQueue } from "./draft-queue.ts";
-import type { QueryNews } from "./live-query.ts";
-import type { RowFeeds } from "./row-feed.ts";
-import { RowTables, type AskedQuery, type QueryListener } from "./row-table.ts";
+import { AskedQueries, type QueryTools, type ShapedQuery } from "./asked-queries.ts";
 import type { Serial } from "./serial.ts";
-import type { CompiledShape } from "./shape.ts";
 import { WatchedDoc, type DocRequest } from "./watched-doc.ts";
 
 /** The counts of databases are told at most this often. */
 const pauseMs = 16;
-/** What a page has to forget of a query. */
-const nothing = [{ at: 0, remove: Number.POSITIVE_INFINITY, put: [] }];
+
+/** What {@link Subscriptions} works with. */
+export interface SubscriptionTools extends QueryTools {
+  readonly serial: Pick<Serial, "askedCount">;
+  readonly exclusive: Exclusive;
+}
 
 /** Runs a step in the tenant's queue. */
 type Exclusive = <T>(step: () => Promise<T>) => Promise<T>;
 
 /** Tells one page what it watches of one tenant. */
 export class Subscriptions {
-  readonly #env: Env;
-  readonly #emit: (event: WorkerEvent) => void;
-  readonly #exclusive: Exclusive;
+  readonly #tools: SubscriptionTools;
   readonly #docs = new Map<number, WatchedDoc>();
-  readonly #queries = new Map<number, AskedQuery>();
-  readonly tables: RowTables;
+  readonly queries: AskedQueries;
   readonly #databases = new Map<number, DatabaseSession>();
   readonly #staleDatabases = new Set<DatabaseSession>();
   #timer: Release | undefined;
@@ -37,17 +35,10 @@ export class Subscriptions {
   readonly #answering = new Set<number>();
   #locked = false;
 
-  constructor(
-    env: Env,
-    emit: (event: WorkerEvent) => void,
-    options: { serial: Pick<Serial, "askedCount">; exclusive: Exclusive; rows: RowFeeds },
-  ) {
-    const { exclusive, rows, serial } = options;
-    this.#env = env;
-    this.#emit = emit;
-    this.#exclusive = exclusive;
-    this.#drafts = new DraftQueue(serial, exclusive);
-    this.tables = new RowTables(rows);
+  constructor(tools: SubscriptionTools) {
+    this.#tools = tools;
+    this.#drafts = new DraftQueue(tools.serial, tools.exclusive);
+    this.queries = new AskedQueries(tools, () => this.#locked);
   }
 
   /** The way of every edit into the log. */
@@ -66,7 +57,7 @@ export class Subscriptions {
 
   async openDocument(subscription: number, request: DocRequest): Promise<DocSnapshot> {
     const snapshot = await request.session.snapshot(request.docId, request.line);
-    const watched = new WatchedDoc(subscription, request, this.#emit);
+    const watched = new WatchedDoc(subscription, request, this.#tools.emit);
     this.#docs.set(subscription, watched);
     return watched.begin(snapshot);
   }
@@ -115,23 +106,16 @@ export class Subscriptions {
     });
   }
 
-  openQuery(
-    subscription: number,
-    session: DatabaseSession,
-    { query, shape }: { query: Definition; shape: CompiledShape | undefined },
-  ): void {
-    this.closeQuery(subscription);
-    const listener: QueryListener = (news) => this.#tell(subscription, news);
-    this.#queries.set(subscription, this.tables.ask(session, shape, { definition: query, listener }));
+  openQuery(subscription: number, session: DatabaseSession, asked: ShapedQuery): void {
+    this.queries.open(subscription, session, asked);
   }
 
   updateQuery(subscription: number, query: Definition): void {
-    this.#queries.get(subscription)?.update(query);
+    this.queries.update(subscription, query);
   }
 
   closeQuery(subscription: number): void {
-    this.#queries.get(subscription)?.release();
-    this.#queries.delete(subscription);
+    this.queries.close(subscription);
   }
 
   /**
@@ -139,6 +123,7 @@ export class Subscriptions {
    * follow its rows. Called from within the tenant's queue.
    */
   changed(session: DatabaseSession, docIds: readonly DocId[]): void {
+    this.queries.firstRows.drop(session.dbId);
     const ids = new Set(docIds);
     for (const [subscription, watched] of this.#docs) {
       const { docId, line, session: owner } = watched.request;
@@ -148,7 +133,7 @@ export class Subscriptions {
       else watched.tell(snapshot);
     }
     this.#staleDatabases.add(session);
-    this.#timer ??= this.#env.setTimer(pauseMs, () => this.#tellStale());
+    this.#timer ??= this.#tools.env.setTimer(pauseMs, () => this.#tellStale());
   }
 
   /** Everything was dropped or locked: documents say so. Queries hear it from the feed of rows. */
@@ -171,7 +156,7 @@ export class Subscriptions {
   /** Read a document in its turn, and tell; what cannot be read is `failed`, what was locked meanwhile is told by {@link reset}. */
   async #tellDoc(subscription: number, watched: WatchedDoc): Promise<void> {
     try {
-      await this.#exclusive(async () => {
+      await this.#tools.exclusive(async () => {
         if (this.#docs.get(subscription) !== watched) return;
         const { docId, line, session } = watched.request;
         watched.tell(await session.snapshot(docId, line));
@@ -186,7 +171,7 @@ export class Subscriptions {
   close(): void {
     this.#timer?.();
     this.#docs.clear();
-    this.#queries.clear();
+    this.queries.clear();
     this.#databases.clear();
   }
 
@@ -197,22 +182,16 @@ export class Subscriptions {
   }
 
   #statusOf(session: DatabaseSession): DatabaseStatus {
-    return this.#locked
-      ? { phase: "locked", documentCount: 0 }
-      : { phase: "ready", documentCount: session.catalog.livingCount };
+    if (this.#locked) return { phase: "locked", documentCount: 0 };
+    const kept = this.queries.firstRows.kept(session.dbId);
+    return { phase: "ready", documentCount: kept?.documentCount ?? session.catalog.livingCount };
   }
 
   #tellDatabases(isMeant: (session: DatabaseSession) => boolean): void {
     for (const [subscription, session] of this.#databases) {
-      if (isMeant(session)) this.#emit({ kind: "database", subscription, status: this.#statusOf(session) });
+      if (isMeant(session))
+        this.#tools.emit({ kind: "database", subscription, status: this.#statusOf(session) });
     }
-  }
-
-  #tell(subscription: number, news: QueryNews | undefined): void {
-    const status = news === undefined ? "locked" : "ready";
-    const told = news ?? { total: 0, splices: nothing, groups: nothing, cursor: undefined };
-    if (news !== undefined) this.#env.mark("query answered");
-    this.#emit({ kind: "query", subscription, status, ...told });
   }
 }
 
