@@ -329,6 +329,11 @@ export class Story {
   async #unlock(member: Member, tab: SimTab): Promise<void> {
     await tab.api.unlock(this.world.tenantId, member.password);
     this.#lockedTabs.delete(tab);
+    if (!this.#readyTabs.has(tab)) {
+      // Another tab locked the tenant while this one was opening it: its page goes on from there.
+      await openDatabases(this.world, tab);
+      this.#readyTabs.add(tab);
+    }
     await this.checkAcknowledged(member, tab);
   }
 
