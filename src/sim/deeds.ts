@@ -203,13 +203,15 @@ export class LineDeeds {
     });
     if (drafts.length === 0) return;
     const durability = this.random.chance(0.3) ? "strict" : "relaxed";
-    await tab.api.changeDocuments(
+    const changed = await tab.api.changeDocuments(
       subscription,
       drafts.map(({ docId, baseHeads, operations }) => ({ docId, baseHeads, operations })),
       durability,
     );
+    // One that was deleted meanwhile is left out, and not named.
+    const named = new Set(changed.map(({ docId }) => docId));
     for (const { docId, mark } of drafts)
-      this.#story.acknowledge({ device, database, docId, mark }, durability);
+      if (named.has(docId)) this.#story.acknowledge({ device, database, docId, mark }, durability);
   }
 
   /** Many small edits, each upon the one before: they are committed in groups, and the device keeps a snapshot. */
