@@ -1,4 +1,6 @@
 /** Products that are broken in undo, branches, bulk edits, readers of what changed, or purging. */
+import { createWebVerifier } from "../crypto/index.ts";
+import { parseCommit } from "../entry/index.ts";
 import { createRandom } from "./pcg32.ts";
 import type { Mutant } from "./mutants.ts";
 import type { SimDevice, SimTab } from "./sim-device.ts";
@@ -42,6 +44,11 @@ export const lineMutants: readonly Mutant[] = [
     options: () => ({ operationCount: 120, sabotage: discardOpened }),
   },
   {
+    name: "a discard takes what is written on the branch without knowing of it",
+    oracles: ["acknowledged"],
+    options: () => ({ operationCount: 120, sabotage: discardOn }),
+  },
+  {
     name: "undo puts the whole document back as it was before the edit",
     oracles: ["acknowledged"],
     options: () => ({ sabotage: (world) => wrapTabs(world, undoWhole) }),
@@ -74,6 +81,11 @@ export const lineMutants: readonly Mutant[] = [
     oracles: ["converged", "reopened"],
     options: () => ({ operationCount: 120, sabotage: (world) => wrapTabs(world, hide) }),
   },
+  {
+    name: "nobody says that a document was purged before it was sent",
+    oracles: ["converged"],
+    options: () => ({ operationCount: 120, sabotage: forgetNaming }),
+  },
 ];
 
 /** Whoever looks at a branch ends it soon after, with what is written on it by then. */
@@ -90,6 +102,40 @@ function discardOpened(world: World): void {
       },
     });
   });
+}
+
+/** A branch that was discarded stays so: what comes of it later is discarded as well. */
+function discardOn(world: World): void {
+  wrapTabs(world, ({ api, env }) => {
+    const endBranch = api.endBranch.bind(api);
+    const again = (args: Parameters<typeof endBranch>, count: number): void => {
+      if (count === 0) return;
+      env.setTimer(3000, () => {
+        void endBranch(...args).catch(() => undefined);
+        again(args, count - 1);
+      });
+    };
+    Object.assign(api, {
+      endBranch: (...args: Parameters<typeof endBranch>) => {
+        if (args[3] === "discard") again(args, 60);
+        return endBranch(...args);
+      },
+    });
+  });
+}
+
+/** The word that something was erased never reaches the log. */
+function forgetNaming({ members }: World): void {
+  const crypto = createWebVerifier();
+  const isNaming = ({ bytes }: { readonly bytes: Uint8Array }): boolean => {
+    const parsed = parseCommit(crypto, bytes);
+    return (
+      parsed.kind === "verified" &&
+      parsed.commit.entries.some(({ header }) => header?.entryType === "doc_purge")
+    );
+  };
+  for (const { device } of members)
+    device.disk.fault = { onWrite: (batch) => (batch.records?.some(isNaming) === true ? undefined : batch) };
 }
 
 /** What others have marked since goes with the edit. */
