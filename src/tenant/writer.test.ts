@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createContentKey, createDocNaming, type ContentKey, type EntryDraft } from "../entry/index.ts";
 import { createWebCrypto } from "../crypto/index.ts";
 import { bytesToId, CofferError, createSystemEnv } from "../std/index.ts";
@@ -44,9 +44,12 @@ async function openWriter() {
     const { docId } = createDocNaming(crypto, origin)(docCounter);
     return createDraft(docId, key, docCounter);
   };
-  /** What the store was asked so far; answers take a few turns. */
+  /** Wait until the store was asked so often. */
+  const asks = async (count: number) =>
+    vi.waitFor(() => expect(asked.length).toBe(count), { timeout: 30_000, interval: 1 });
+  /** Time in which it could be asked too much. */
   const settle = () => new Promise((resolve) => setTimeout(resolve, 5));
-  return { store, writer, draft, asked, settle };
+  return { store, writer, draft, asked, asks, settle };
 }
 
 function createDraft(docId: EntryDraft["docId"], key: ContentKey, docCounter: number): EntryDraft {
@@ -56,15 +59,15 @@ function createDraft(docId: EntryDraft["docId"], key: ContentKey, docCounter: nu
 
 describe("a writer", () => {
   it("seals the next commit while one is stored, and stores them in order", async () => {
-    const { writer, draft, asked, settle, store } = await openWriter();
+    const { writer, draft, asked, asks, settle, store } = await openWriter();
     const first = await writer.begin([draft()]);
     const second = await writer.begin([draft()]);
+    await asks(1);
     await settle();
     expect(asked.length).toBe(1);
     asked[0]?.go();
     const one = await first.stored;
-    await settle();
-    expect(asked.length).toBe(2);
+    await asks(2);
     asked[1]?.go();
     const two = await second.stored;
     expect([one.position, two.position]).toEqual([1, 2]);
@@ -74,11 +77,11 @@ describe("a writer", () => {
   });
 
   it("stores nothing behind a commit that was not stored, and begins anew", async () => {
-    const { writer, draft, asked, settle } = await openWriter();
+    const { writer, draft, asked, asks, settle } = await openWriter();
     const { nonce } = writer;
     const first = await writer.begin([draft()]);
     const second = await writer.begin([draft()]);
-    await settle();
+    await asks(1);
     asked[0]?.fail();
     const quota = { code: "store/quota" };
     await expect(first.stored).rejects.toMatchObject(quota);
@@ -87,7 +90,7 @@ describe("a writer", () => {
     expect(asked.length).toBe(1);
     expect(writer.nonce).not.toBe(nonce);
     const third = writer.write([draft()]);
-    await settle();
+    await asks(2);
     asked[1]?.go();
     const { commit } = await third;
     expect(commit.header).toMatchObject({ writerSeq: 1, predecessors: [] });
@@ -95,16 +98,16 @@ describe("a writer", () => {
   });
 
   it("stores nothing that was being sealed when the one before it failed", async () => {
-    const { writer, draft, asked, settle } = await openWriter();
+    const { writer, draft, asked, asks } = await openWriter();
     const first = await writer.begin([draft()]);
-    await settle();
+    await asks(1);
     const second = writer.begin([draft()]);
     asked[0]?.fail();
     await expect(first.stored).rejects.toMatchObject({ code: "store/quota" });
     await expect((await second).stored).rejects.toMatchObject({ code: "store/quota" });
     expect(asked.length).toBe(1);
     const third = writer.write([draft()]);
-    await settle();
+    await asks(2);
     asked[1]?.go();
     expect((await third).commit.header.writerSeq).toBe(1);
   });
