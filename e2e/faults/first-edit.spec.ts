@@ -1,4 +1,4 @@
-/** The first edit of a page loads the engine of documents: on a network that is not always there. */
+/** The first edit that sets more than plain fields loads the engine of documents: on a network that is not always there. */
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { Page } from "@playwright/test";
@@ -42,19 +42,19 @@ class WasmHost {
   }
 }
 
-/** Change the one document of a page; resolves to the outcome, and what is shown then. */
-async function edit(page: Page, body: string): Promise<readonly unknown[]> {
+/** Put a list into the one document of a page, which takes the engine; resolves to the outcome, and what is shown then. */
+async function edit(page: Page, line: string): Promise<readonly unknown[]> {
   return page.evaluate(async (text) => {
     const rows = await story.until(story.query.rows, (all) => all.length > 0);
     const doc = await story.db.getDocument(
       rows.find(({ data }) => data.title === "written before")?.id ?? "",
     );
     const changing = story.db.changeDoc(doc, (draft) => {
-      draft.body = text;
+      draft.lines = [text];
     });
     const outcome = await story.outcomeOf(changing);
-    return [outcome, doc.data.value?.body];
-  }, body);
+    return [outcome, doc.data.value?.lines?.[0]];
+  }, line);
 }
 
 test("the first edit of all needs no network", async ({ openDevice, site }) => {

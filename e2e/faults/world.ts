@@ -17,6 +17,7 @@ export interface Note {
   title: string;
   count?: number;
   body?: string;
+  lines?: string[];
 }
 
 /** What a page of these stories has; `coffer`, `tenant`, … are there once a story has opened them. */
