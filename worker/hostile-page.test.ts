@@ -66,6 +66,7 @@ const asked: SearchMessage = {
   limit: 5,
   offset: 0,
   highlight: true,
+  excerptLength: 80,
 };
 
 async function openScene(): Promise<Scene> {

@@ -1,5 +1,5 @@
 /** The part of the contract that is about full text. */
-import type { SearchMark, SearchStatus } from "../src/page/types.ts";
+import type { SearchExcerpt, SearchMark, SearchStatus } from "../src/page/types.ts";
 import type { Expression, SortKey } from "../src/expr/index.ts";
 import type { SummaryRow } from "./api.ts";
 
@@ -7,6 +7,7 @@ import type { SummaryRow } from "./api.ts";
 export interface SearchRow extends SummaryRow {
   /** where the words stand; none when they were not asked for */
   readonly marks: readonly SearchMark[];
+  readonly excerpts: readonly SearchExcerpt[];
 }
 
 /** A search as it is run: the worker judges it as it does a query, and cuts what is over its limits. */
@@ -21,6 +22,7 @@ export interface SearchMessage {
   readonly limit: number;
   readonly offset: number;
   readonly highlight: boolean;
+  readonly excerptLength: number | undefined;
 }
 
 /** What a search gives now. `order` and `changed` as of a query; `scores` goes with `order`. */

@@ -1,8 +1,8 @@
 /** The calls about full text. */
 import { CofferError } from "../src/std/index.ts";
-import { searchLimits } from "../src/search/index.ts";
+import { excerptLimits, searchLimits } from "../src/search/index.ts";
 import type { SearchDefinition } from "../src/tenant/index.ts";
-import type { WorkerApi } from "./api.ts";
+import type { SearchMessage, WorkerApi } from "./api.ts";
 import type { WorkerHost } from "./host.ts";
 import { readFields, readNatural, readQuery, readText } from "./page-messages.ts";
 
@@ -10,6 +10,19 @@ type SearchCalls = Pick<WorkerApi, "openSearch" | "updateSearch" | "closeSearch"
 
 const prefixes = ["none", "last", "all"] as const;
 const edits = [0, 1, 2, "auto"] as const;
+const names: ReadonlySet<string> = new Set<keyof SearchMessage>([
+  "excerptLength",
+  "fields",
+  "filter",
+  "fuzzy",
+  "highlight",
+  "limit",
+  "locale",
+  "offset",
+  "prefix",
+  "sort",
+  "text",
+]);
 const maxHits = 1_000;
 
 /** Answer the calls about full text. */
@@ -36,9 +49,10 @@ export function searchCalls(host: WorkerHost): SearchCalls {
 
 /** Read a search of the page. Of a text that is too long the rest is left out. @throws `input/invalid` with `at`, `input/too-large` */
 function readSearch(message: unknown): SearchDefinition {
-  const { fields, filter, fuzzy, highlight, limit, locale, offset, prefix, sort, text, ...others } =
-    readFields(message, "search");
-  const [other] = Object.keys(others);
+  const given = readFields(message, "search");
+  const { excerptLength, fields, filter, fuzzy, highlight, limit, locale } = given;
+  const { offset, prefix, sort, text } = given;
+  const other = Object.keys(given).find((name) => !names.has(name));
   if (other !== undefined) invalid(other);
   if (typeof text !== "string") invalid("text");
   if (typeof highlight !== "boolean") invalid("highlight");
@@ -49,12 +63,18 @@ function readSearch(message: unknown): SearchDefinition {
     locale: query.locale,
     offset: query.offset,
     highlight,
+    excerptLength: excerptLength === undefined ? undefined : readExcerptLength(excerptLength),
     text: text.slice(0, searchLimits.textUnits),
     fields: fields === undefined ? undefined : readFieldNames(fields),
     prefix: readOne(prefix, "prefix", prefixes),
     fuzzy: readOne(fuzzy, "fuzzy", edits),
     limit: Math.min(query.limit ?? invalid("limit"), maxHits),
   };
+}
+
+function readExcerptLength(given: unknown): number {
+  const { leastUnits, mostUnits } = excerptLimits;
+  return Math.min(mostUnits, Math.max(leastUnits, readNatural(given, "excerptLength")));
 }
 
 function readFieldNames(fields: unknown): readonly string[] {

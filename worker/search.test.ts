@@ -38,6 +38,7 @@ const plain: SearchMessage = {
   limit: 50,
   offset: 0,
   highlight: false,
+  excerptLength: undefined,
 };
 
 interface Opened {
@@ -200,6 +201,15 @@ describe("a search", () => {
     const found = await search(bare, { text: "needle", highlight: true });
     expect(found.rows).toMatchObject([{ id: a, isWhole: false }]);
     expect(found.rows[0]?.marks).toEqual([{ field: "body", path: ["body"], from: 14_000, to: 14_006 }]);
+    expect(found.rows[0]?.excerpts).toEqual([]);
+    const cut = await search(bare, { text: "needle", excerptLength: 24 });
+    expect(cut.rows[0]?.marks).toEqual([]);
+    const place = { field: "body", path: ["body"], from: 13_986, wholeLength: 14_006 };
+    expect(cut.rows[0]?.excerpts).toEqual([
+      { ...place, text: "filler filler needle", marks: [{ from: 14, to: 20 }] },
+    ]);
+    await device.api.updateSearch(cut.subscription, { ...plain, text: "needle", excerptLength: 16 });
+    await expect.poll(() => cut.rows[0]?.excerpts[0]?.text).toBe("filler needle");
     expect(loadEngine).not.toHaveBeenCalled();
     await device.api.closeTenant(opened.tenantId);
     const third = await reopened(opened);

@@ -52,6 +52,7 @@ export type {
   QueryRow,
   Search,
   SearchHit,
+  SearchExcerpt,
   SearchMark,
   SearchOptions,
   SearchStatus,

@@ -24,6 +24,8 @@ export interface SearchOptions {
   readonly offset?: number;
   /** find out where the words stand */
   readonly highlight?: boolean;
+  /** cut pieces out of the texts around the words, of at most so many characters each, from 16 to 1,000; without it, none */
+  readonly excerptLength?: number | undefined;
 }
 
 /** Where a word that was searched for stands, in UTF-16 units of the text at `path` of the stored document. */
@@ -33,6 +35,20 @@ export interface SearchMark {
   readonly path: Path;
   readonly from: number;
   readonly to: number;
+}
+
+/** A piece of a text of the stored document, around the words that were searched for. All counts are of UTF-16 units. */
+export interface SearchExcerpt {
+  /** the field at the top of the document */
+  readonly field: string;
+  readonly path: Path;
+  /** where it begins in the whole text */
+  readonly from: number;
+  /** how long the whole text is */
+  readonly wholeLength: number;
+  readonly text: string;
+  /** where the words stand in `text` */
+  readonly marks: readonly { readonly from: number; readonly to: number }[];
 }
 
 export interface SearchStatus {
@@ -47,6 +63,8 @@ export interface SearchHit<T extends object = Record<string, unknown>> extends Q
   readonly score: number;
   /** in the order of the document, at most 256; empty without `highlight`. They can lie behind what `data` shows of a long text */
   readonly marks: readonly SearchMark[];
+  /** of the first 8 texts in which words stand, in the order of the document; empty without `excerptLength` */
+  readonly excerpts: readonly SearchExcerpt[];
 }
 
 export interface Search<T extends object = Record<string, unknown>> {

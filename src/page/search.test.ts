@@ -32,6 +32,7 @@ const row = (id: string, title: string, marks: readonly SearchMark[] = []): Sear
   createdAtMs: 1,
   changedAtMs: 2,
   marks,
+  excerpts: [],
 });
 const calls = (name: string): readonly string[] => world.calls.filter((call) => call.startsWith(name));
 
@@ -46,6 +47,7 @@ it("asks with every option, and with what is usual where there is none", async (
     limit: 5,
     offset: 2,
     highlight: true,
+    excerptLength: 80,
   });
   await settle();
   const [first, second] = calls("openSearch");
@@ -54,13 +56,15 @@ it("asks with every option, and with what is usual where there is none", async (
   );
   expect(second).toContain('"text":"pan","fields":["title"],"filter":{');
   expect(second).toContain(
-    '"sort":[{"field":"title"}],"limit":5,"offset":2,"highlight":true,"prefix":"all","fuzzy":"auto"}',
+    '"sort":[{"field":"title"}],"limit":5,"offset":2,"highlight":true,"excerptLength":80,"prefix":"all","fuzzy":"auto"}',
   );
   full.update("panel", { prefix: false, fuzzy: 1, fields: undefined });
   await settle();
   const [update] = calls("updateSearch");
   expect(update).toContain('"text":"panel"');
-  expect(update).toContain('"limit":5,"offset":2,"highlight":true,"prefix":"none","fuzzy":1}');
+  expect(update).toContain(
+    '"limit":5,"offset":2,"highlight":true,"excerptLength":80,"prefix":"none","fuzzy":1}',
+  );
   expect(update).not.toContain('"fields"');
   plain.dispose();
   full.dispose();
@@ -88,6 +92,7 @@ it("puts hits together from deltas: what did not change is the same object, scor
       createdAtMs: 1,
       changedAtMs: 2,
       marks: [mark],
+      excerpts: [],
       score: 2,
     },
   ]);

@@ -136,6 +136,7 @@ function hitOf({ value, ...row }: SearchRow, before: SearchHit | undefined): Sea
 
 function messageOf(asked: Asked): SearchMessage {
   const {
+    excerptLength,
     fields,
     filter,
     fuzzy = 0,
@@ -155,6 +156,7 @@ function messageOf(asked: Asked): SearchMessage {
     limit,
     offset,
     highlight,
+    excerptLength,
     prefix: prefix === true ? "all" : prefix === false ? "none" : prefix,
     fuzzy: fuzzy === true ? "auto" : fuzzy === false ? 0 : fuzzy,
   };

@@ -30,7 +30,14 @@ export type {
   QueryGrouping,
   QueryRow,
 } from "./query-types.ts";
-export type { Search, SearchHit, SearchMark, SearchOptions, SearchStatus } from "./search-types.ts";
+export type {
+  Search,
+  SearchExcerpt,
+  SearchHit,
+  SearchMark,
+  SearchOptions,
+  SearchStatus,
+} from "./search-types.ts";
 export type { Migration, OpenDatabaseOptions, StandardResult, StandardSchema } from "./shape-types.ts";
 
 export interface OpenCofferOptions {

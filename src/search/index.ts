@@ -10,6 +10,7 @@
  *
  * It knows no store, no keys and no documents: who uses it says what their texts are, when they change, and where segments are kept.
  */
+export { cutExcerpts, excerptLimits, type SearchExcerpt } from "./excerpts.ts";
 export { findMarks, maxMarks, type SearchMark } from "./marks.ts";
 export { searchLimits, type SearchQuery } from "./match.ts";
 export { encodeSegment, parseSegment, type IdForm, type SegmentDoc } from "./segment.ts";

@@ -7,7 +7,7 @@ import {
   type Definition,
   type Keys,
 } from "../expr/index.ts";
-import { findMarks, type Found, type SearchQuery, type SearchResult } from "../search/index.ts";
+import { cutExcerpts, findMarks, type Found, type SearchQuery, type SearchResult } from "../search/index.ts";
 import type { DocId } from "../std/index.ts";
 import type { SearchRow } from "../../worker/api.ts";
 import type { CatalogDoc, Summary } from "./catalog.ts";
@@ -19,6 +19,7 @@ import type { CompiledShape } from "./shape.ts";
 export interface SearchDefinition
   extends SearchQuery, Pick<Definition, "filter" | "sort" | "locale" | "offset"> {
   readonly highlight: boolean;
+  readonly excerptLength: number | undefined;
   readonly limit: number;
 }
 
@@ -35,8 +36,11 @@ export interface SearchDelta {
 interface ToldRow {
   readonly summary: Summary;
   readonly changedAtMs: number;
-  readonly marks: string;
+  readonly places: string;
 }
+
+/** Where the words of a search stand in a document. */
+type Places = Pick<SearchRow, "marks" | "excerpts">;
 
 interface Hit {
   readonly doc: CatalogDoc & { readonly summary: Summary };
@@ -80,12 +84,12 @@ export class LiveSearch {
     const window = hits.slice(offset, offset + limit);
     for (const { doc } of window) {
       const { changedAtMs, docId, summary } = doc;
-      const marks = message.highlight ? await this.#marksOf(fullText, doc, result) : [];
-      const row = { summary, changedAtMs, marks: JSON.stringify(marks) };
+      const places = await this.#placesIn(fullText, doc, result);
+      const row = { summary, changedAtMs, places: JSON.stringify(places) };
       const before = this.#told.get(docId);
       const isSame =
-        before?.summary === summary && before.changedAtMs === changedAtMs && before.marks === row.marks;
-      if (!isSame) changed.push(rowOf(doc, this.#read(summary), marks));
+        before?.summary === summary && before.changedAtMs === changedAtMs && before.places === row.places;
+      if (!isSame) changed.push(rowOf(doc, this.#read(summary), places));
       told.set(docId, row);
     }
     this.#told = told;
@@ -123,14 +127,16 @@ export class LiveSearch {
     return [...first, ...keyed.filter((one) => !shown.has(one))].map(({ hit }) => hit);
   }
 
-  async #marksOf(
-    fullText: FullText,
-    doc: Hit["doc"],
-    { isMatch }: SearchResult<DocId>,
-  ): Promise<SearchRow["marks"]> {
+  async #placesIn(fullText: FullText, doc: Hit["doc"], { isMatch }: SearchResult<DocId>): Promise<Places> {
+    const { excerptLength, fields, highlight } = this.#message;
+    if (!highlight && excerptLength === undefined) return nowhere;
     const { isWhole, value } = doc.summary;
     const texts = await fullText.readTexts({ docId: doc.docId, isWhole, value });
-    return findMarks(texts, isMatch, this.#message.fields);
+    const marks = findMarks(texts, isMatch, fields);
+    return {
+      marks: highlight ? marks : [],
+      excerpts: excerptLength === undefined ? [] : cutExcerpts(texts, marks, excerptLength),
+    };
   }
 
   /** A document as its application sees it. */
@@ -142,11 +148,13 @@ export class LiveSearch {
 function rowOf(
   { changedAtMs, changedBy, createdAtMs, docId, summary }: Hit["doc"],
   value: SearchRow["value"],
-  marks: SearchRow["marks"],
+  places: Places,
 ): SearchRow {
-  return { id: docId, value, isWhole: summary.isWhole, author: changedBy, createdAtMs, changedAtMs, marks };
+  const { isWhole } = summary;
+  return { id: docId, value, isWhole, author: changedBy, createdAtMs, changedAtMs, ...places };
 }
 
+const nowhere: Places = { marks: [], excerpts: [] };
 const nothing: SearchResult<DocId> = { found: [], isMatch: () => false };
 
 function isShown(doc: CatalogDoc | undefined): doc is Hit["doc"] {

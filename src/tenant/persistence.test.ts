@@ -332,6 +332,7 @@ describe("first rows", () => {
       prefix: "last",
       fuzzy: "auto",
       highlight: false,
+      excerptLength: undefined,
       locale: undefined,
     } as const;
     const find = { ...how, text: "long", filter: undefined, sort: [], limit: 5, offset: 0 };
