@@ -5,8 +5,10 @@ import * as imports from "./import.ts";
 import * as memory from "./memory.ts";
 import * as query from "./query.ts";
 import * as reopen from "./reopen.ts";
+import * as search from "./search.ts";
+import * as view from "./view.ts";
 
-const bench = { ...edit, ...idle, ...imports, ...memory, ...query, ...reopen };
+const bench = { ...edit, ...idle, ...imports, ...memory, ...query, ...reopen, ...search, ...view };
 
 /** The functions a runner may call by name. */
 export type Bench = typeof bench;

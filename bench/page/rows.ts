@@ -54,7 +54,7 @@ export function makeRows(count: number, seed = 1): readonly Person[] {
 }
 
 /** A dice of any number of sides (mulberry32), so that every run draws the same rows. */
-function createDice(seed: number): (sides: number) => number {
+export function createDice(seed: number): (sides: number) => number {
   let state = seed >>> 0;
   return (sides) => {
     state = (state + 0x6d2b79f5) >>> 0;

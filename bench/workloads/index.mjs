@@ -7,7 +7,9 @@ import { memory } from "./memory.mjs";
 import { peers } from "./peers.mjs";
 import { query } from "./query.mjs";
 import { reopen } from "./reopen.mjs";
+import { search } from "./search.mjs";
 import { sizes } from "./sizes.mjs";
+import { view } from "./view.mjs";
 
 /**
  * One workload: it measures in the world it is given, and gives its samples by the names of the metrics.
@@ -16,4 +18,4 @@ import { sizes } from "./sizes.mjs";
  */
 
 /** @type {readonly Workload[]} */
-export const workloads = [sizes, importing, blocking, edit, reopen, idle, query, memory, peers];
+export const workloads = [sizes, importing, blocking, edit, reopen, idle, query, view, search, memory, peers];
