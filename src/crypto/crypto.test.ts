@@ -5,21 +5,21 @@ import { describe, expect, it, vi } from "vitest";
 import { bytesToHex, concatBytes, utf8ToBytes } from "../std/index.ts";
 import { describeCrypto, hex, kdfParametersOf } from "./crypto-contract.ts";
 import vectors from "./crypto.vectors.json";
-import { createFastHash, createWebCrypto, createWebVerifier } from "./index.ts";
+import { createFastForms, createWebCrypto, createWebVerifier } from "./index.ts";
 
 describeCrypto("WebCrypto in Node", createWebCrypto);
 
-const fast = createFastHash();
+const fast = createFastForms();
 const isFast = await fast.settled;
-describeCrypto("WebCrypto in Node, hashing in WebAssembly", (env) => createWebCrypto(env, fast.sha256));
+describeCrypto("WebCrypto in Node, with a kernel in WebAssembly", (env) => createWebCrypto(env, fast));
 
 describe("hashing in WebAssembly", () => {
   it("takes over where there is WebAssembly, and leaves the JavaScript form where there is none", async () => {
     expect(isFast).toBe(true);
     vi.stubGlobal("WebAssembly", undefined);
     vi.resetModules();
-    const { createFastHash: createSlowHash } = await import("./index.ts");
-    const slow = createSlowHash();
+    const { createFastForms: createSlowForms } = await import("./index.ts");
+    const slow = createSlowForms();
     expect(await slow.settled).toBe(false);
     expect(bytesToHex(slow.sha256(utf8ToBytes("abc")))).toBe(bytesToHex(fast.sha256(utf8ToBytes("abc"))));
     vi.unstubAllGlobals();
