@@ -9,7 +9,7 @@
 /** Steps from the root: keys of maps, indexes of lists. */
 export type Path = readonly (string | number)[];
 
-/** A value as it is recorded: what structured cloning keeps, with counters and atomic strings tagged. */
+/** A value as it is recorded: what structured cloning keeps, with counters, atomic strings and what was moved tagged. */
 export type DraftValue =
   | null
   | boolean
@@ -21,8 +21,11 @@ export type DraftValue =
   | readonly DraftValue[]
   | { readonly [key: string]: DraftValue };
 
-/** Wraps the values that plain data cannot tell apart. It is a Map, so that no document value can look like one. */
-export type TaggedValue = ReadonlyMap<"counter" | "atomic", number | string>;
+/**
+ * Wraps the values that plain data cannot tell apart. It is a Map, so that no document value can look like one. What is moved
+ * equals, as plain data, what the same edit took out of the document, and has its counters, atomic strings and marks.
+ */
+export type TaggedValue = ReadonlyMap<"counter" | "atomic" | "moved", DraftValue>;
 
 export type DraftOperation =
   | { readonly op: "set"; readonly path: Path; readonly value: DraftValue }

@@ -5,7 +5,8 @@
  * - recording and replaying equals running the same function inside `Automerge.change`
  * - the base is never changed; the optimistic value shares every unchanged branch with it and is frozen
  * - what cannot be recorded is refused at once, by `input/invalid` or `input/too-large` with the path: nothing is dropped silently
- * - what an edit removed it can put back, anywhere: recorded as a copy of what is shown, so that counters come back as numbers
+ * - what an edit removed it can put back, anywhere: recorded as a copy of what is shown, with its counters, atomic strings and marks.
+ *   So can leaves change their places in lists; one that comes into a field is what the page shows
  * - any key is legal; no prototype of any object ever changes
  *
  * It holds no documents and knows no Automerge: the worker hands the replay half a document to write to.

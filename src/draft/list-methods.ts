@@ -1,5 +1,5 @@
 /** The methods of lists that write. */
-import { assign, pathOf, read, spliceList, type ListNode } from "./node.ts";
+import { assign, pathOf, read, spliceList, take, type ListNode } from "./node.ts";
 import { shareStructure } from "./share.ts";
 import { isContainer, isDraft, refuse, removedCopy } from "./value.ts";
 
@@ -32,7 +32,8 @@ export const listMethods: Record<string, ListMethod> = {
   },
   fill(node, [given, start, end]) {
     const { length } = node.items;
-    const value = isDraft(given) ? (removedCopy(given, node.session.room) ?? given) : given;
+    let value = given;
+    if (isDraft(given)) take(node, [(value = removedCopy(given, node.session.room) ?? given)]);
     const from = toInteger(start, 0);
     const to = Math.min(toInteger(end, length), length);
     for (
@@ -59,10 +60,11 @@ function reorder(node: ListNode, args: unknown[], name: string): unknown {
   if (items.some(isContainer))
     refuse(
       pathOf(node),
-      `${name}() on objects cannot be merged with other people's edits; use splice, or order by a field when showing the list`,
+      `${name}() of objects cannot be merged: use splice, or sort where the list is shown`,
     );
   const before = [...items];
   const after = before.map((_, index) => read(node, index));
+  take(node, after);
   (after[name as "sort"] as (...given: unknown[]) => unknown)(...args);
   if (items.length !== before.length || before.some((item, index) => item !== items[index]))
     refuse(pathOf(node), `the list changed during ${name}()`);

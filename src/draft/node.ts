@@ -105,7 +105,7 @@ function isHeld({ kind, items }: Node, node: Node): boolean {
 
 /** Where a node is now. @throws `input/invalid` when it was removed */
 export function pathOf(node: Node): (string | number)[] {
-  return locate(node) ?? refuse([], "this object was removed from the document; put it back to edit it");
+  return locate(node) ?? refuse([], "this was removed: put it back to edit it");
 }
 
 /** Note an operation. @throws `input/invalid` after the end of the edit, `input/too-large` */
@@ -124,6 +124,11 @@ export function read(node: Node, key: string | number): unknown {
   const child = createNode(node.session, value, node, key);
   replace(node, key, child.draft);
   return child.draft;
+}
+
+/** Note what was read of elements that will be put elsewhere, or nowhere. */
+export function take(node: ListNode, values: readonly unknown[]): void {
+  for (const value of values) node.session.room.taken.add(value);
 }
 
 /** Put what is shown at a key, recording nothing. */
@@ -173,6 +178,7 @@ export function spliceList(
     encodeValue(session.room, value, [...path, at + offset]),
   );
   record(node, { op: "splice", path, index: at, remove: count, values: encoded });
+  take(node, removed);
   const tail = items.splice(at).slice(count);
   for (const [offset, value] of values.entries())
     items.push(show(node, at + offset, { value, encoded: encoded[offset] }));

@@ -99,7 +99,7 @@ function listHandler(node: ListNode): ProxyHandler<object> {
       if (key === "length" && isIndex(value) && value <= length) spliceList(node, value, length - value, []);
       else if (index !== undefined && index < length) assign(node, index, value);
       else if (index === length) spliceList(node, index, 0, [value]);
-      else refuse([...pathOf(node), String(key)], `not an index of this list, which has ${length} elements`);
+      else refuse([...pathOf(node), String(key)], `the list has ${length} elements`);
       return true;
     },
     deleteProperty(_, key) {

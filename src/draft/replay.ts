@@ -1,15 +1,14 @@
 /** The worker's half: runs recorded operations on a document that comes as an argument. */
 import { CofferError } from "../std/index.ts";
 import type { DraftOperation, DraftValue, Path } from "./draft.ts";
+import { holdsMoved, isTree, Kinds, movedPart, type InnerMark, type KindSource } from "./kinds.ts";
 
 type Step = string | number;
 type ScalarType = "null" | "boolean" | "int" | "f64" | "timestamp" | "bytes" | "counter" | "str";
 
 /** An Automerge document open for a change, as its wasm handle offers it, with the boxes of the values plain data lacks. */
 export interface ReplayTarget {
-  readonly doc: {
-    getWithType(object: string, step: Step): readonly [string, unknown] | null;
-    length(object: string): number;
+  readonly doc: KindSource & {
     put(object: string, step: Step, value: unknown, datatype: ScalarType): void;
     putObject(object: string, step: Step, text: string): string;
     putObjectFromHydrate(object: string, step: Step, value: unknown): string;
@@ -33,7 +32,53 @@ const root = "_root";
  * @throws `input/invalid` with `path` when an operation does not fit the document
  */
 export function replayDraft(target: ReplayTarget, operations: readonly DraftOperation[]): void {
-  for (const operation of foldIncrements(operations)) replayOne(target, operation);
+  const replay = holdsMoved(operations) ? replayMoving(target) : replayOne;
+  for (const operation of foldIncrements(operations)) replay(target, operation);
+}
+
+/** Replays one after the other, where what some take out others put in. */
+function replayMoving({ doc }: ReplayTarget): typeof replayOne {
+  const kinds = new Kinds(doc);
+  /** the list whose elements change places */
+  let ordered: string | undefined;
+  return (target, operation) => {
+    const { op, path } = operation;
+    if (op === "set" || op === "delete") {
+      const { owner, step } = ownerAt(target, path);
+      const isOrdering = typeof step === "number" && op === "set" && isMovedLeaf(operation.value);
+      if (!isOrdering) kinds.take(owner, step);
+      else if (owner !== ordered) kinds.takeAll(owner);
+      ordered = isOrdering ? owner : undefined;
+    } else {
+      ordered = undefined;
+      if (op === "splice") {
+        const list = objectAt(target, path, ["list"]);
+        const end = Math.min(operation.index + operation.remove, doc.length(list));
+        for (let index = operation.index; index < end; index++) kinds.take(list, index);
+      }
+    }
+    if (op === "set") {
+      const { value, marks } = kinds.settle(operation.value);
+      replayOne(target, { ...operation, value });
+      markInside(target, path, marks);
+    } else if (op === "splice") {
+      const settled = operation.values.map((value) => kinds.settle(value));
+      replayOne(target, { ...operation, values: settled.map(({ value }) => value) });
+      for (const [offset, { marks }] of settled.entries())
+        markInside(target, [...path, operation.index + offset], marks);
+    } else replayOne(target, operation);
+  };
+}
+
+function isMovedLeaf(value: DraftValue): boolean {
+  return value instanceof Map && !isTree(movedPart(value) ?? null);
+}
+
+function markInside(target: ReplayTarget, path: Path, marks: readonly InnerMark[]): void {
+  for (const { path: inner, mark } of marks) {
+    const { start, end, name, value } = mark;
+    target.doc.mark(objectAt(target, [...path, ...inner], ["text"]), { start, end }, name, value);
+  }
 }
 
 /** Of increases of one counter in a row, their sum: Automerge looks at all that there are whenever one is added. */
@@ -169,7 +214,7 @@ function setValue(target: ReplayTarget, owner: string, step: Step, value: DraftV
   mendInside(target, object, value);
 }
 
-function tagged(value: ReadonlyMap<string, number | string>): [string, number | string] {
+function tagged(value: ReadonlyMap<string, DraftValue>): [string, DraftValue] {
   for (const entry of value) return entry;
   return ["atomic", ""];
 }
@@ -178,7 +223,9 @@ function tagged(value: ReadonlyMap<string, number | string>): [string, number | 
 function hydrate(target: ReplayTarget, value: DraftValue): unknown {
   if (value instanceof Map) {
     const [tag, content] = tagged(value);
-    return tag === "counter" ? target.counter(Number(content)) : target.atomic(String(content));
+    return tag === "counter"
+      ? target.counter(Number(content))
+      : target.atomic(typeof content === "string" ? content : "");
   }
   if (value instanceof Date || value instanceof Uint8Array || typeof value !== "object" || value === null)
     return value;
@@ -209,12 +256,4 @@ function mendInside(target: ReplayTarget, object: string, value: DraftValue): vo
 function holdsLarge(value: DraftValue): boolean {
   if (typeof value === "number") return Number.isInteger(value) && !Number.isSafeInteger(value);
   return isTree(value) && Object.values(value).some(holdsLarge);
-}
-
-function isTree(value: DraftValue): value is { readonly [key: string]: DraftValue } {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    !(value instanceof Date || value instanceof Uint8Array || value instanceof Map)
-  );
 }

@@ -32,11 +32,13 @@ export function Atomic<Text extends string>(text: Text): Atomic<Text> {
 export interface DraftRoom {
   operations: number;
   bytes: number;
+  /** elements that it took out of lists, as they were read */
+  readonly taken: Set<unknown>;
 }
 
 /** The whole allowance of one draft. */
 export function createRoom(): DraftRoom {
-  return { operations: draftLimits.operations, bytes: draftLimits.bytes };
+  return { operations: draftLimits.operations, bytes: draftLimits.bytes, taken: new Set() };
 }
 
 /** Refuse what cannot be recorded; `path` is shown as a JSON pointer. */
@@ -94,13 +96,25 @@ export function encodeInitialValue(value: unknown): DraftValue {
   return encoded;
 }
 
-/** Copy a value as it is recorded; later changes to the original do not count. */
+/**
+ * Copy a value as it is recorded; later changes to the original do not count. What is put into a list and equals what was taken
+ * out of one is that: a leaf does not say whether it is the same.
+ */
 export function encodeValue(
   room: DraftRoom,
   value: unknown,
   path: Path,
   above: readonly object[] = [],
 ): DraftValue {
+  const encoded = encodePart(room, value, path, above);
+  const isTaken = isDraft(value) || (room.taken.has(value) && typeof path.at(-1) === "number");
+  return isTaken ? tag("moved", encoded) : encoded;
+}
+
+const tag = (name: "counter" | "atomic" | "moved", content: DraftValue): TaggedValue =>
+  new Map([[name, content]]);
+
+function encodePart(room: DraftRoom, value: unknown, path: Path, above: readonly object[]): DraftValue {
   takeRoom(room, path, typeof value === "string" ? textBytes(value) : 8);
   if (value === null || typeof value === "boolean") return value;
   if (typeof value === "number") return value + 0; // -0 is 0 in a document
@@ -109,11 +123,11 @@ export function encodeValue(
     const hint = value === undefined ? "; use null, or delete the field" : "";
     refuse(path, `${typeof value} cannot be stored${hint}`);
   }
-  if (value instanceof CounterBox) return new Map([["counter", checkInteger(Number(value), path)]]);
+  if (value instanceof CounterBox) return tag("counter", checkInteger(Number(value), path));
   if (value instanceof AtomicBox) {
     const text = String(value).toWellFormed();
     takeRoom(room, path, textBytes(text));
-    return new Map([["atomic", text]]);
+    return tag("atomic", text);
   }
   if (value instanceof Date) {
     if (Number.isNaN(value.getTime())) refuse(path, "this date is not valid");
@@ -150,15 +164,15 @@ function encodeContainer(room: DraftRoom, value: object, path: Path, above: read
 /** The keys of a list without gaps, or of a plain object. Others are refused. */
 function keysOf(room: DraftRoom, value: object, path: Path): readonly string[] {
   const isList = Array.isArray(value);
-  if (isList && value.length > room.operations) takeRoom({ operations: 0, bytes: 0 }, path, 0);
+  if (isList && value.length > room.operations) takeRoom({ ...room, operations: 0 }, path, 0);
   let prototype: unknown = Object.getPrototypeOf(value);
   if (isList && prototype !== null) prototype = Object.getPrototypeOf(prototype);
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
-    refuse(path, `only plain objects and lists can be stored, not a ${value.constructor.name}`);
+    refuse(path, `a ${value.constructor.name} cannot be stored`);
   if (Object.getOwnPropertySymbols(value).length > 0) refuse(path, "symbols cannot be stored");
   const keys = Object.keys(value);
   if (isList && (keys.length !== value.length || keys.some((key, index) => key !== `${index}`)))
-    refuse(path, "a list holds its elements, without gaps, and nothing else");
+    refuse(path, "a list has no gaps and no fields");
   return keys;
 }
 
@@ -180,7 +194,7 @@ export function checkInteger(value: unknown, path: Path): number {
 
 /** The plain reading of a recorded value: a frozen copy. */
 export function decodeValue(value: DraftValue): DocValue {
-  if (value instanceof Map) return (value as TaggedValue).values().next().value ?? null;
+  if (value instanceof Map) return decodeValue((value as TaggedValue).values().next().value ?? null);
   if (Array.isArray(value)) return Object.freeze(value.map(decodeValue));
   if (!isPlainMap(value)) return value as DocValue;
   return freezeMap(Object.entries(value).map(([key, element]) => [key, decodeValue(element)]));
