@@ -6,8 +6,10 @@ import { chunkLength, EntryJournal } from "./entry-journal.ts";
 import vectors from "./entry-journal.vectors.json" with { type: "json" };
 
 function entryOf(n: number, over: Partial<AcceptedEntry> = {}): AcceptedEntry {
+  // A commit has three entries.
+  const commit = Math.floor(n / 3);
   return {
-    position: n,
+    position: commit,
     entryIndex: n % 256,
     entryHash: bytesToId("EntryHash", new Uint8Array(32).fill(n & 255)),
     changeHash: n.toString(16).padStart(64, "0"),
@@ -16,7 +18,7 @@ function entryOf(n: number, over: Partial<AcceptedEntry> = {}): AcceptedEntry {
     actor: "0a".repeat(16),
     seq: n + 1,
     note: "",
-    atMs: 1_700_000_000_000 + n,
+    atMs: 1_700_000_000_000 + commit,
     isEmpty: false,
     ...over,
   };

@@ -7,24 +7,26 @@
  *
  * | field | size |
  * |---|---|
- * | version | u8 (1) |
+ * | version | u8 (2) |
  * | count n | u16 |
  * | documents: 31 bits its number in the catalog; top bit: its first entry, what came before under this number is void | n × u32 |
- * | positions in the log | n × u64 |
+ * | commits: each the index of its own below | n × u16 |
  * | entry hashes | n × 32 |
  * | change hashes | n × 32 |
  * | ends of the details, from the first detail on | n × u32 |
- * | details: entryIndex u8, type u8 (and 4 for a change without operations), sized actor, varint seq, varint count of dependencies, varint each, text note, varint time | |
+ * | count m of commits, in the order in which they are first named | u16, 1…n |
+ * | commits: position in the log, time | m × 2 varints |
+ * | details: entryIndex u8, type u8 (and 4 for a change without operations), sized actor, varint seq, varint count of dependencies, varint each, text note | |
  *
  * A dependency is an index among the document's own entries, and lower than the entry's.
  */
 import { assert, ByteReader, ByteWriter, bytesToHex, bytesToId, idToBytes, parseHex } from "../std/index.ts";
 import type { AcceptedEntry, CatalogDoc } from "./catalog.ts";
 
-const chunkVersion = 1;
+const chunkVersion = 2;
 export const chunkLength = 512;
 const headBytes = 3;
-const rowBytes = 4 + 8 + 32 + 32 + 4;
+const rowBytes = 4 + 2 + 32 + 32 + 4;
 const firstBit = 0x8000_0000;
 const maxActorBytes = 64;
 const maxDocuments = 50_000_000;
@@ -39,11 +41,17 @@ interface Row {
   readonly entry: AcceptedEntry;
 }
 
-/** A chunk that was read, and not decoded. */
+/** What the entries of one commit have in common. */
+type Commit = Pick<AcceptedEntry, "position" | "atMs">;
+
+/** A chunk that was read, but for its details. */
 interface Chunk {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView;
   readonly count: number;
+  readonly commits: readonly Commit[];
+  /** where the details begin */
+  readonly detailsAt: number;
 }
 
 /** Where the records of each document are: `places[starts[number]] … places[starts[number + 1]]`, counted over all chunks. */
@@ -176,8 +184,10 @@ function rowsOf(number: number, entries: readonly AcceptedEntry[]): Row[] {
 
 function encodeChunk(rows: readonly Row[]): Uint8Array<ArrayBuffer> {
   const details = new ByteWriter(rows.length * 32);
+  const commits = new ByteWriter(64);
   const writer = new ByteWriter(rows.length * (rowBytes + 32) + headBytes);
   const ends: number[] = [];
+  const indexes = new Map<string, number>();
   for (const { entry } of rows) {
     const actor = parseHex(entry.actor);
     assert(actor !== undefined && actor.length <= maxActorBytes, "journal: an actor is bytes in hex");
@@ -188,15 +198,23 @@ function encodeChunk(rows: readonly Row[]): Uint8Array<ArrayBuffer> {
       .varint(entry.seq);
     details.varint(entry.dependencies.length);
     for (const index of entry.dependencies) details.varint(index);
-    ends.push(details.text(entry.note).varint(entry.atMs).length);
+    ends.push(details.text(entry.note).length);
+    const name = commitName(entry);
+    if (indexes.has(name)) continue;
+    indexes.set(name, indexes.size);
+    commits.varint(entry.position).varint(entry.atMs);
   }
   writer.u8(chunkVersion).u16(rows.length);
   for (const { number, isFirst } of rows) writer.u32(number + (isFirst ? firstBit : 0));
-  for (const { entry } of rows) writer.u64(entry.position);
+  for (const { entry } of rows) writer.u16(indexes.get(commitName(entry)) ?? 0);
   for (const { entry } of rows) writer.fixed(idToBytes(entry.entryHash));
   for (const { entry } of rows) writer.fixed(parseHex(entry.changeHash) ?? new Uint8Array(0), 32);
   for (const end of ends) writer.u32(end);
-  return writer.fixed(details.toBytes()).toBytes();
+  return writer.u16(indexes.size).fixed(commits.toBytes()).fixed(details.toBytes()).toBytes();
+}
+
+function commitName({ position, atMs }: Commit): string {
+  return `${position} ${atMs}`;
 }
 
 /** Judge the form of a chunk; its details are read later. */
@@ -204,15 +222,24 @@ function parseChunk(bytes: Uint8Array<ArrayBuffer>): Chunk | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < headBytes || view.getUint8(0) !== chunkVersion) return undefined;
   const count = view.getUint16(1);
-  const detailsAt = headBytes + count * rowBytes;
-  if (count === 0 || count > chunkLength || bytes.length < detailsAt) return undefined;
+  const commitsAt = headBytes + count * rowBytes;
+  if (count === 0 || count > chunkLength || bytes.length < commitsAt) return undefined;
+  const reader = new ByteReader(bytes.subarray(commitsAt));
+  const commitCount = reader.u16();
+  const commits: Commit[] = [];
+  for (let i = 0; i < commitCount && reader.error === undefined; i++)
+    commits.push({ position: reader.varint(), atMs: reader.varint() });
+  if (reader.error !== undefined) return undefined;
+  for (let row = 0; row < count; row++)
+    if (view.getUint16(headBytes + 4 * count + 2 * row) >= commitCount) return undefined;
   let last = 0;
-  for (let at = detailsAt - 4 * count; at < detailsAt; at += 4) {
+  for (let at = commitsAt - 4 * count; at < commitsAt; at += 4) {
     const end = view.getUint32(at);
     if (end < last) return undefined;
     last = end;
   }
-  return detailsAt + last === bytes.length ? { bytes, view, count } : undefined;
+  const detailsAt = commitsAt + reader.offset;
+  return detailsAt + last === bytes.length ? { bytes, view, count, commits, detailsAt } : undefined;
 }
 
 function indexChunks(chunks: readonly Chunk[], numberLimit: number): Index {
@@ -252,12 +279,11 @@ function indexChunks(chunks: readonly Chunk[], numberLimit: number): Index {
 }
 
 /** Read one record. Chunks are sealed by this device: one that is not as it was written is a bug. */
-function decodeRow({ bytes, view, count }: Chunk, row: number): Row {
-  const positionsAt = headBytes + 4 * count;
-  const hashesAt = positionsAt + 8 * count;
+function decodeRow({ bytes, view, count, commits, detailsAt }: Chunk, row: number): Row {
+  const commitsAt = headBytes + 4 * count;
+  const hashesAt = commitsAt + 2 * count;
   const changesAt = hashesAt + 32 * count;
   const endsAt = changesAt + 32 * count;
-  const detailsAt = endsAt + 4 * count;
   const from = row === 0 ? 0 : view.getUint32(endsAt + 4 * (row - 1));
   const reader = new ByteReader(
     bytes.subarray(detailsAt + from, detailsAt + view.getUint32(endsAt + 4 * row)),
@@ -271,11 +297,14 @@ function decodeRow({ bytes, view, count }: Chunk, row: number): Row {
   const dependencies: number[] = [];
   for (let i = 0; i < dependencyCount && reader.error === undefined; i++) dependencies.push(reader.varint());
   const note = reader.text(maxNoteBytes);
-  const atMs = reader.varint();
-  assert(reader.finish() && entryType !== undefined, "journal: a record is as it was written");
+  const commit = commits[view.getUint16(commitsAt + 2 * row)];
+  assert(
+    reader.finish() && entryType !== undefined && commit !== undefined,
+    "journal: a record is as it was written",
+  );
   const word = view.getUint32(headBytes + 4 * row);
   const entry: AcceptedEntry = {
-    position: Number(view.getBigUint64(positionsAt + 8 * row)),
+    position: commit.position,
     entryIndex,
     entryHash: bytesToId("EntryHash", bytes.subarray(hashesAt + 32 * row, hashesAt + 32 * (row + 1))),
     changeHash: bytesToHex(bytes.subarray(changesAt + 32 * row, changesAt + 32 * (row + 1))),
@@ -284,7 +313,7 @@ function decodeRow({ bytes, view, count }: Chunk, row: number): Row {
     actor,
     seq,
     note,
-    atMs,
+    atMs: commit.atMs,
     isEmpty: (flags & emptyFlag) !== 0,
   };
   return { number: word % firstBit, isFirst: word >= firstBit, entry };
