@@ -285,4 +285,22 @@ describe("a leaf that changes its place in lists", () => {
       field: { text: "b" },
     });
   });
+
+  it("is the one that was moved, not one that went before it", () => {
+    const made = make({ list: ["a", Atomic("a"), "b"], other: ["a", Atomic("a"), "b"], third: ["", "x"] });
+    edit<Lists>(made, (d) => {
+      (d.list as unknown[]).shift();
+      (d.list as unknown[]).reverse();
+      const other = d.other;
+      other.shift();
+      other.push(other.shift());
+      (d.third as unknown[])[0] = Atomic("");
+      (d.third as unknown[]).reverse();
+    });
+    expect(kindsOf(made)).toMatchObject({
+      list: [{ text: "b" }, a],
+      other: [{ text: "b" }, a],
+      third: [{ text: "x" }, { atomic: "" }],
+    });
+  });
 });

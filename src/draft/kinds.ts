@@ -31,6 +31,17 @@ interface Kept {
   readonly marks: readonly InnerMark[];
 }
 
+/** What was taken of equal plain values. */
+interface Shelf {
+  /** what is to come */
+  readonly taken: Kept[];
+  /** what came last */
+  last: Kept | undefined;
+  /** which operation took the first ones, and how many of them are there */
+  operation: number;
+  next: number;
+}
+
 /** A value with nothing moved in it, and the marks that it shall have. */
 export type Settled = Pick<Kept, "value" | "marks">;
 
@@ -68,23 +79,30 @@ export function isTree(
 export class Kinds {
   readonly #doc: KindSource;
   readonly #numbers = new Map<string, number>();
-  /** what was taken and is to come, and what came last */
-  readonly #kept = new Map<number, { readonly taken: Kept[]; last: Kept | undefined }>();
+  readonly #kept = new Map<number, Shelf>();
+  #operation = 0;
 
   constructor(doc: KindSource) {
     this.#doc = doc;
   }
 
-  /** Note what is at a place. */
-  take(owner: string, step: Step): void {
+  /** What is taken from here on is of another operation than what was taken before. */
+  begin(): void {
+    this.#operation += 1;
+  }
+
+  /** Note what is at a place; of leaves, only elements that a list gives up. */
+  take(owner: string, step: Step, isLeafToo: boolean): void {
     const found = this.#doc.getWithType(owner, step);
-    if (found !== null) this.#keep(this.#read(found));
+    if (found === null) return;
+    const kept = this.#read(found);
+    if (isLeafToo || isTree(kept.value)) this.#keep(kept);
   }
 
   /** Note the elements of a list. */
   takeAll(list: string): void {
     const length = this.#doc.length(list);
-    for (let index = 0; index < length; index++) this.take(list, index);
+    for (let index = 0; index < length; index++) this.take(list, index, true);
   }
 
   /** A recorded value as it goes into the document. */
@@ -114,17 +132,21 @@ export class Kinds {
     );
   }
 
-  /** Of several that are equal each comes in its turn, and the last one again. */
+  /** Of several that are equal the newest operation's come first, in their order; the last one comes again. */
   #find(content: DraftValue): Kept | undefined {
-    const entry = this.#kept.get(this.#numberOf(content));
-    if (entry !== undefined) entry.last = entry.taken.shift() ?? entry.last;
-    return entry?.last;
+    const shelf = this.#kept.get(this.#numberOf(content));
+    if (shelf === undefined) return undefined;
+    shelf.next = Math.max(0, shelf.next - 1);
+    shelf.last = shelf.taken.shift() ?? shelf.last;
+    return shelf.last;
   }
 
   #keep(kept: Kept): void {
-    const entry = this.#kept.get(kept.plain);
-    if (entry === undefined) this.#kept.set(kept.plain, { taken: [kept], last: undefined });
-    else entry.taken.push(kept);
+    const shelf = this.#kept.get(kept.plain) ?? { taken: [], last: undefined, operation: 0, next: 0 };
+    this.#kept.set(kept.plain, shelf);
+    if (shelf.operation !== this.#operation) Object.assign(shelf, { operation: this.#operation, next: 0 });
+    shelf.taken.splice(shelf.next, 0, kept);
+    shelf.next += 1;
   }
 
   #read([type, content]: readonly [string, unknown]): Kept {

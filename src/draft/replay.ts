@@ -43,10 +43,11 @@ function replayMoving({ doc }: ReplayTarget): typeof replayOne {
   let ordered: string | undefined;
   return (target, operation) => {
     const { op, path } = operation;
+    kinds.begin();
     if (op === "set" || op === "delete") {
       const { owner, step } = ownerAt(target, path);
       const isOrdering = typeof step === "number" && op === "set" && isMovedLeaf(operation.value);
-      if (!isOrdering) kinds.take(owner, step);
+      if (!isOrdering) kinds.take(owner, step, false);
       else if (owner !== ordered) kinds.takeAll(owner);
       ordered = isOrdering ? owner : undefined;
     } else {
@@ -54,7 +55,7 @@ function replayMoving({ doc }: ReplayTarget): typeof replayOne {
       if (op === "splice") {
         const list = objectAt(target, path, ["list"]);
         const end = Math.min(operation.index + operation.remove, doc.length(list));
-        for (let index = operation.index; index < end; index++) kinds.take(list, index);
+        for (let index = operation.index; index < end; index++) kinds.take(list, index, true);
       }
     }
     if (op === "set") {
@@ -71,7 +72,8 @@ function replayMoving({ doc }: ReplayTarget): typeof replayOne {
 }
 
 function isMovedLeaf(value: DraftValue): boolean {
-  return value instanceof Map && !isTree(movedPart(value) ?? null);
+  const part = value instanceof Map ? movedPart(value) : undefined;
+  return part !== undefined && !isTree(part);
 }
 
 function markInside(target: ReplayTarget, path: Path, marks: readonly InnerMark[]): void {
