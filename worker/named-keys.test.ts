@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { WebSocket as NodeWebSocket } from "ws";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startServer, type RunningServer } from "../server/src/index.ts";
+import { CofferError } from "../src/std/index.ts";
 import { createMemoryStorage, type Storage } from "../src/store/index.ts";
 import { total } from "../src/view/index.ts";
 import type { TenantSnapshot } from "./api.ts";
@@ -173,3 +174,36 @@ it("who lacks the key has the commits and reads everything else; newcomers are g
   const sealing = guest.api.createDocuments(database, [{ n: 1 }], { keyName: "salaries" });
   await expect(sealing).rejects.toMatchObject({ code: "key/missing" });
 });
+
+it.each([true, false])(
+  "a key is made where the store does not say whether it wrote it, and wrote it: %s",
+  async (isWritten) => {
+    const storage = createMemoryStorage(env);
+    let isSilent = false;
+    const { device, tenantId, database } = await founded({
+      ...storage,
+      async openStore(name) {
+        const store = await storage.openStore(name);
+        const write = store.write.bind(store);
+        store.write = async (batch) => {
+          if (!isSilent || batch.slots?.some((slot) => slot.name === "bag") !== true) return write(batch);
+          isSilent = false;
+          if (isWritten) await write(batch);
+          throw new CofferError("store/failed", { outcome: "unknown" });
+        };
+        return store;
+      },
+    });
+    isSilent = true;
+    await device.api.createKey(tenantId, "salaries");
+    expect(isSilent).toBe(false);
+    const [id = ""] = await device.api.createDocuments(database, [{ pay: 1 }], { keyName: "salaries" });
+    const taken = device.api.createKey(tenantId, "salaries");
+    await expect(taken).rejects.toMatchObject({ code: "input/invalid" });
+    const fresh = await startDevice(storage);
+    expect((await fresh.api.openTenant(tenantId, password)).keys).toEqual(["salaries"]);
+    const again = newSubscription();
+    await fresh.api.openDatabase(tenantId, "contacts", again);
+    expect((await fresh.api.readDocuments(again, [id]))[0]?.snapshot.value).toEqual({ pay: 1 });
+  },
+);

@@ -1,6 +1,6 @@
 /** Keys of backups: added to those that are here, never instead of them; two tabs that adopt at once lose nothing. */
 import { beforeEach, expect, test } from "vitest";
-import { bytesToId, createSystemEnv } from "../std/index.ts";
+import { bytesToId, CofferError, createSystemEnv } from "../std/index.ts";
 import {
   createIdentity,
   createVault,
@@ -144,4 +144,23 @@ test("two tabs that adopt at once, and one that makes a key meanwhile, lose noth
   };
   await Promise.all([adopt(), adopt()]);
   expect((await held()).keys).toEqual([1, 2, 8]);
+});
+
+test("keys are adopted where the store does not say that it wrote, and where it did not write", async () => {
+  const write = store.write.bind(store);
+  for (const isWritten of [true, false]) {
+    await put(slotNames, { version: 3, device: 5, keys: [1] });
+    await put(importedSlotNames("f1"), { version: 9, device: 6, keys: [2] });
+    let isSilent = true;
+    store.write = async (batch) => {
+      if (!isSilent) return write(batch);
+      isSilent = false;
+      if (isWritten) await write(batch);
+      throw new CofferError("store/failed", { outcome: "unknown" });
+    };
+    expect(await adopt()).toBe(true);
+    expect((await held()).keys).toEqual([1, 2]);
+    expect(await readImported(store)).toEqual([]);
+    store.write = write;
+  }
 });

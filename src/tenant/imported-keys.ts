@@ -32,10 +32,9 @@ import {
   tenantNamesPurpose,
   type TenantNames,
 } from "./slots.ts";
+import { again, swapSlots } from "./swap.ts";
 
 const prefix = "imported/";
-const maxAttempts = 8;
-
 type ByteSlot = Slot & { readonly value: Uint8Array<ArrayBuffer> };
 
 /** The keys of one file that was imported. */
@@ -65,9 +64,11 @@ export async function adoptImported(
   store: Store,
   identity: UnlockedIdentity,
 ): Promise<boolean> {
-  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+  let isFirst = true;
+  return swapSlots("key bag", async (swap) => {
     const imported = await readImported(store);
-    if (imported.length === 0) return attempt > 0;
+    if (imported.length === 0) return !isFirst;
+    isFirst = false;
     const [bagSlot, namesSlot] = await Promise.all([
       store.readSlot(slotNames.bag),
       store.readSlot(slotNames.names),
@@ -75,7 +76,8 @@ export async function adoptImported(
     const here = await openKeys(crypto, identity, bagSlot, namesSlot);
     const merged = await mergeAll(crypto, identity, here, imported);
     try {
-      const result = await store.write({
+      const names = encodeTenantNames(merged.names);
+      const writing = store.write({
         slots: [
           {
             name: slotNames.bag,
@@ -84,22 +86,21 @@ export async function adoptImported(
           },
           {
             name: slotNames.names,
-            value: await sealPrivate(crypto, identity, tenantNamesPurpose, encodeTenantNames(merged.names)),
+            value: await sealPrivate(crypto, identity, tenantNamesPurpose, names),
             expectedVersion: namesSlot?.version ?? 0,
           },
-          ...imported.flatMap(({ bag, names }) => [
+          ...imported.flatMap(({ bag, names: imports }) => [
             { name: bag.name, value: undefined, expectedVersion: bag.version },
-            { name: names.name, value: undefined, expectedVersion: names.version },
+            { name: imports.name, value: undefined, expectedVersion: imports.version },
           ]),
         ],
         durability: "strict",
       });
-      if (result.kind === "stored") return true;
+      return (await swap(writing)) ? true : again;
     } finally {
       wipeSecrets(merged.secrets);
     }
-  }
-  throw new CofferError("store/failed", { what: "key bag", reason: "conflict" });
+  });
 }
 
 interface OpenedKeys {

@@ -4,7 +4,7 @@
  * Key bag and names are slots of the device, written together by compare-and-swap, so that two tabs lose none of each other's. A tab
  * whose bag another one has changed takes the new one: when the store tells it, and before it says that a key is missing.
  */
-import { CofferError, type KeyId } from "../std/index.ts";
+import { CofferError, equalBytes, type KeyId } from "../std/index.ts";
 import { deriveNameId } from "../entry/index.ts";
 import {
   addKey,
@@ -27,8 +27,7 @@ import {
   tenantNamesPurpose,
   type TenantNames,
 } from "./slots.ts";
-
-const maxAttempts = 8;
+import { again, swapSlots } from "./swap.ts";
 
 interface ReadKeys {
   readonly secrets: BagSecrets;
@@ -50,6 +49,7 @@ export async function createKey(core: TenantCore, text: string): Promise<void> {
   const key = { keyId, epoch: 1, secret: crypto.randomBytes(32) };
   try {
     await changeKeys(core, ({ names, secrets }) => {
+      if (secrets.keys.some(({ secret }) => equalBytes(secret, key.secret))) return undefined;
       requireFree(core, { names, secrets }, keyId);
       const isHeld = secrets.keys.some((known) => known.keyId === keyId);
       return { secrets: isHeld ? secrets : addKey(secrets, key), names: addKeyNames(names, [name]) };
@@ -68,34 +68,37 @@ export function addKeyNames(names: TenantNames, added: readonly string[]): Tenan
 export type HeldKeys = Pick<ReadKeys, "secrets" | "names">;
 
 /**
- * Change key bag and names together, and take them over. `change` may be asked again where another tab came between.
+ * Change key bag and names together, and take them over. `change` may be asked again where another tab came between, or where the
+ * store does not say whether it wrote; what is as it should be already it leaves alone.
  *
  * @throws `access/locked`, and what `change` throws
  */
-export async function changeKeys(core: TenantCore, change: (before: HeldKeys) => HeldKeys): Promise<void> {
+export async function changeKeys(
+  core: TenantCore,
+  change: (before: HeldKeys) => HeldKeys | undefined,
+): Promise<void> {
   const { crypto } = core.world;
-  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+  await swapSlots("key bag", async (swap) => {
     const { identity } = core.keys;
     const read = await readKeys(core.world, core.store, identity);
     try {
-      const { names, secrets } = change(read);
-      const bag = await sealBag(crypto, identity, secrets);
-      const sealedNames = await sealPrivate(crypto, identity, tenantNamesPurpose, encodeTenantNames(names));
-      const result = await core.store.write({
+      const changed = change(read);
+      if (changed === undefined) return undefined;
+      const bag = await sealBag(crypto, identity, changed.secrets);
+      const names = await sealPrivate(crypto, identity, tenantNamesPurpose, encodeTenantNames(changed.names));
+      const writing = core.store.write({
         slots: [
           { name: slotNames.bag, value: bag, expectedVersion: read.bagVersion },
-          { name: slotNames.names, value: sealedNames, expectedVersion: read.namesVersion },
+          { name: slotNames.names, value: names, expectedVersion: read.namesVersion },
         ],
         durability: "strict",
       });
-      if (result.kind === "conflict") continue;
-      await reloadKeys(core);
-      return;
+      return (await swap(writing)) ? undefined : again;
     } finally {
       wipeSecrets(read.secrets);
     }
-  }
-  throw new CofferError("store/failed", { what: "key bag", reason: "conflict" });
+  });
+  await reloadKeys(core);
 }
 
 /**

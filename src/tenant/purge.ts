@@ -35,11 +35,11 @@ import type { SlotWrite } from "../store/index.ts";
 import { firstRowsSlot } from "./first-rows.ts";
 import { snapshotSlot } from "./local-snapshots.ts";
 import { slotNames } from "./slots.ts";
+import { again, swapSlots, type Swap } from "./swap.ts";
 
 const purgedVersion = 1;
 const purgedPurpose = "purged-documents";
 const maxPurged = 30_000;
-const maxAttempts = 8;
 
 /** A document that was purged. */
 export interface PurgedDoc {
@@ -151,8 +151,7 @@ async function change(
   edit: (before: PurgedDocs) => PurgedDocs | undefined,
   further: readonly SlotWrite[] = [],
 ): Promise<PurgedDocs> {
-  let unknownCount = 0;
-  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+  const attempt = async (swap: Swap): Promise<PurgedDocs | typeof again> => {
     const { purged, version } = await readSlot(core);
     const after = edit(purged);
     if (after === undefined) return purged;
@@ -160,17 +159,12 @@ async function change(
     const { identity } = core.keys;
     const value = await sealPrivate(core.world.crypto, identity, purgedPurpose, encodePurged(after));
     const slot = { name: slotNames.purged, value, expectedVersion: version };
-    const writing = core.store.write({ slots: [slot, ...further], durability: "strict" });
-    const result = await writing.catch((error: unknown) => {
-      if (!isCofferError(error) || error.details["outcome"] !== "unknown") throw error;
-      if (core.unlocked !== undefined) core.unlocked = { ...core.unlocked, isPurgedUnsure: true };
-      // What it did shows in the list as it is read next. A store that cannot tell twice is left alone.
-      if (++unknownCount > 1) throw error;
-      return undefined;
-    });
-    if (result?.kind === "stored") return after;
-  }
-  throw new CofferError("store/failed", { slot: slotNames.purged, reason: "conflict" });
+    const isStored = await swap(core.store.write({ slots: [slot, ...further], durability: "strict" }));
+    return isStored ? after : again;
+  };
+  return swapSlots(slotNames.purged, attempt, () => {
+    if (core.unlocked !== undefined) core.unlocked = { ...core.unlocked, isPurgedUnsure: true };
+  });
 }
 
 async function readSlot(
