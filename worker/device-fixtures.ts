@@ -104,6 +104,33 @@ export function createTabsEnv(): Env {
   return { ...env, openChannel };
 }
 
+/** The world with the locks of a browser: one holder at a time, for all who share it. */
+export function withLocks(world: Env): Env {
+  const tails = new Map<string, Promise<unknown>>();
+  const held = new Set<string>();
+  return {
+    ...world,
+    async withLock(name, { ifAvailable, signal }, run) {
+      if (ifAvailable === true && held.has(name)) return undefined;
+      const before = tails.get(name) ?? Promise.resolve();
+      const turn = before.then(async () => {
+        if (signal?.aborted === true) throw new DOMException("aborted", "AbortError");
+        held.add(name);
+        try {
+          return await run();
+        } finally {
+          held.delete(name);
+        }
+      });
+      tails.set(
+        name,
+        turn.catch(() => undefined),
+      );
+      return turn;
+    },
+  };
+}
+
 const openTransport = (url: string) => ({
   http: createHttpTransport(env, url),
   live: createWebSocketTransport(env, url),

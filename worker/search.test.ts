@@ -18,6 +18,7 @@ import {
   people,
   startDevice,
   type Device,
+  withLocks,
 } from "./device-fixtures.ts";
 
 // Node 20 has no WebSocket of its own.
@@ -433,30 +434,3 @@ describe("an index", () => {
     expect(reads.count).toBeLessThan(count + 20);
   });
 });
-
-/** The world with the locks of a browser: one holder at a time, for all who share it. */
-function withLocks(world: Env): Env {
-  const tails = new Map<string, Promise<unknown>>();
-  const held = new Set<string>();
-  return {
-    ...world,
-    async withLock(name, { ifAvailable, signal }, run) {
-      if (ifAvailable === true && held.has(name)) return undefined;
-      const before = tails.get(name) ?? Promise.resolve();
-      const turn = before.then(async () => {
-        if (signal?.aborted === true) throw new DOMException("aborted", "AbortError");
-        held.add(name);
-        try {
-          return await run();
-        } finally {
-          held.delete(name);
-        }
-      });
-      tails.set(
-        name,
-        turn.catch(() => undefined),
-      );
-      return turn;
-    },
-  };
-}

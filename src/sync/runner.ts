@@ -63,6 +63,8 @@ const lockName = ({ store, transport }: RunnerOptions): string =>
 /** What runners of one link say to each other. */
 type ChannelMessage =
   | { readonly kind: "status"; readonly status: LinkProgress }
+  /** a new one wants to know the status, which may not change for long */
+  | { readonly kind: "ask" }
   | { readonly kind: "sync"; readonly id: string }
   | { readonly kind: "synced"; readonly id: string; readonly code: CofferErrorCode | undefined };
 
@@ -112,6 +114,7 @@ export function startRunner(options: RunnerOptions): Runner {
       held.tell({ kind: "sync" });
     });
   channel.onMessage(onMessage(channel, show, () => conversation, syncHere));
+  channel.post({ kind: "ask" } satisfies ChannelMessage);
   const lock = env.withLock(lockName(options), { signal: abort.signal }, hold).catch((error: unknown) => {
     if (!abort.signal.aborted) throw error;
   });
@@ -147,6 +150,8 @@ function onMessage(
     if (!isChannelMessage(message)) return;
     const conversation = held();
     if (message.kind === "status" && conversation === undefined) show(message.status);
+    if (message.kind === "ask" && conversation !== undefined)
+      channel.post({ kind: "status", status: conversation.status } satisfies ChannelMessage);
     if (message.kind !== "sync" || conversation === undefined) return;
     const { id } = message;
     void sync(conversation).then((code) =>
@@ -209,6 +214,7 @@ function isChannelMessage(message: unknown): message is ChannelMessage {
   if (typeof message !== "object" || message === null || !("kind" in message)) return false;
   if (message.kind === "status")
     return "status" in message && typeof message.status === "object" && message.status !== null;
+  if (message.kind === "ask") return true;
   if (!("id" in message) || typeof message.id !== "string") return false;
   if (message.kind === "sync") return true;
   return (

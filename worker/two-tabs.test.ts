@@ -1,0 +1,125 @@
+/** Two tabs of one device and a server: one of them talks, for both. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { WebSocket as NodeWebSocket } from "ws";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { startServer, type RunningServer } from "../server/src/index.ts";
+import { createMemoryStorage, type Storage } from "../src/store/index.ts";
+import type { Env } from "../src/std/index.ts";
+import {
+  closeDevices,
+  createTabsEnv,
+  env,
+  newSubscription,
+  people,
+  startDevice,
+  withLocks,
+  type Device,
+} from "./device-fixtures.ts";
+
+const password = { userName: undefined, password: people.userPassword, keepSession: false };
+
+let dataFolder: string;
+let server: RunningServer;
+/** what left the device */
+const sent: { sockets: number; frameBytes: number; requests: string[] } = {
+  sockets: 0,
+  frameBytes: 0,
+  requests: [],
+};
+const system = { WebSocket: globalThis.WebSocket, fetch: globalThis.fetch };
+
+class CountedSocket extends NodeWebSocket {
+  constructor(url: string, protocols?: string[]) {
+    super(url, protocols);
+    sent.sockets += 1;
+  }
+
+  override send(data: Uint8Array): void {
+    sent.frameBytes += data.byteLength;
+    super.send(data);
+  }
+}
+
+beforeEach(async () => {
+  dataFolder = await mkdtemp(join(tmpdir(), "coffer-test-"));
+  server = await startServer({ dataFolder, port: 0 });
+  Object.assign(sent, { sockets: 0, frameBytes: 0, requests: [] });
+  globalThis.WebSocket = CountedSocket as unknown as typeof WebSocket;
+  globalThis.fetch = (input, init) => {
+    sent.requests.push(String(input instanceof Request ? input.url : input));
+    return system.fetch(input, init);
+  };
+});
+afterEach(async () => {
+  await closeDevices();
+  await server.close();
+  await rm(dataFolder, { recursive: true, force: true });
+  Object.assign(globalThis, system);
+});
+
+interface Tab {
+  readonly device: Device;
+  readonly database: number;
+}
+
+async function openTab(storage: Storage, world: Env, tenantId: string): Promise<Tab> {
+  const device = await startDevice(storage, world);
+  await device.api.openTenant(tenantId, password);
+  const database = newSubscription();
+  await device.api.openDatabase(tenantId, "contacts", database);
+  return { device, database };
+}
+
+const phaseOf = ({ device }: Tab): string | undefined => {
+  const event = device.events.findLast((one) => one.kind === "tenant");
+  return event?.kind === "tenant" ? event.snapshot.links[0]?.status.phase : undefined;
+};
+
+const countOf = async ({ device, database }: Tab): Promise<number> =>
+  (await device.api.documentIds(database)).length;
+
+it("one tab talks to the server for all, nothing is sent twice, and the next takes over when it goes", async () => {
+  const storage = createMemoryStorage(env);
+  const world = withLocks(createTabsEnv());
+  const founder = await startDevice(storage, world);
+  const { adminUser, id: tenantId } = await founder.api.createTenant(people);
+  const proof = { adminKey: adminUser?.key ?? "", adminPassword: people.adminPassword };
+  await founder.api.publish(tenantId, server.url, proof);
+  await founder.api.connect(tenantId, server.url);
+  const database = newSubscription();
+  await founder.api.openDatabase(tenantId, "contacts", database);
+  const first: Tab = { device: founder, database };
+  await expect.poll(() => phaseOf(first)).toBe("live");
+  expect(sent.sockets).toBe(1);
+
+  const requests = sent.requests.length;
+  const second = await openTab(storage, world, tenantId);
+  await expect.poll(() => phaseOf(second)).toBe("live");
+  expect([sent.sockets, sent.requests.slice(requests)]).toEqual([1, []]);
+
+  const note = ({ device, database: at }: Tab): Promise<unknown> =>
+    device.api.createDocuments(at, [{ note: "x".repeat(3000) }]);
+  /** what goes up of four documents, until all of it is acknowledged */
+  const costOf = async (tabs: readonly Tab[]): Promise<number> => {
+    const before = sent.frameBytes;
+    await Promise.all(tabs.map(note));
+    await founder.api.sync(tenantId, server.url);
+    return sent.frameBytes - before;
+  };
+  const alone = await costOf([first, first, first, first]);
+  expect(alone).toBeGreaterThan(4 * 3000);
+  const shared = await costOf([first, second, second, first]);
+  for (const tab of [first, second]) await expect.poll(() => countOf(tab)).toBe(8);
+  expect(shared).toBeLessThan(1.5 * alone);
+  // A tab that does not talk asks the one that does.
+  await second.device.api.sync(tenantId, server.url);
+  expect([sent.sockets, sent.requests.slice(requests)]).toEqual([1, []]);
+
+  await founder.api.closeTenant(tenantId);
+  await note(second);
+  await expect.poll(() => sent.sockets).toBe(2);
+  await second.device.api.sync(tenantId, server.url);
+  expect(phaseOf(second)).toBe("live");
+});
