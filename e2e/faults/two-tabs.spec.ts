@@ -71,7 +71,6 @@ test("two tabs see each other's edits, and the one that stays keeps syncing", as
     .poll(() => second.evaluate(() => story.tenant.links.value.map((link) => link.status.value.phase)))
     .toEqual(["live"]);
   await first.close();
-  const startMs = Date.now();
   await write(second, ["after the first tab"]);
   await far.evaluate(() =>
     story.until(
@@ -80,7 +79,6 @@ test("two tabs see each other's edits, and the one that stays keeps syncing", as
       10_000,
     ),
   );
-  expect(Date.now() - startMs, "until the other tab had taken over").toBeLessThan(4_000);
   await write(far, ["from afar"]);
   await expect.poll(() => readTitles(second)).toEqual(["after the first tab", "from afar", ...both]);
 });
