@@ -194,7 +194,7 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
       [
         { op: "set", path: ["new"], value: { a: new Map([["counter", 3]]) } },
         { op: "spliceText", path: ["text"], index: 0, remove: 1, insert: "a" },
-        { op: "splice", path: ["list"], index: 0, remove: 1, values: [1] },
+        { op: "splice", path: ["list"], index: 0, remove: 1, values: [1, new Map([["moved", { a: 1 }]])] },
         {
           op: "mark",
           path: ["text"],
@@ -310,6 +310,8 @@ const junk: readonly unknown[] = [
   new Map([["counter", 2 ** 60]]),
   new Map([["counter", Number.NaN]]),
   new Map([["atomic", 3]]),
+  new Map([["moved", undefined]]),
+  new Map([["moved", new Map([["moved", 1]])]]),
   new Set([1]),
   /x/g,
   new Error("x"),
@@ -494,6 +496,8 @@ const values = fc.oneof(
     new Uint8Array([0, 255]),
     new Map([["counter", Number.MAX_SAFE_INTEGER]]),
     new Map([["atomic", "\ud83d"]]),
+    new Map([["moved", [{ a: new Map([["counter", 1]]) }]]]),
+    new Map([["moved", "a"]]),
     [],
     {},
     [[], [{}], "a"],

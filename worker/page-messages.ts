@@ -31,10 +31,12 @@ function invalid(at: string): never {
 interface Room {
   parts: number;
   bytes: number;
+  /** what was moved stands in edits alone */
+  readonly mayMove: boolean;
 }
 
-function createRoom(): Room {
-  return { parts: draftLimits.operations, bytes: draftLimits.bytes };
+function createRoom(mayMove = false): Room {
+  return { parts: draftLimits.operations, bytes: draftLimits.bytes, mayMove };
 }
 
 /** Take room for a part of so many bytes at least. @throws `input/too-large` */
@@ -231,7 +233,7 @@ export function readHeads(heads: unknown, at: string): readonly string[] {
 }
 
 function readOperations(operations: unknown, at: string): readonly DraftOperation[] {
-  const room = createRoom();
+  const room = createRoom(true);
   return readList(operations, at, draftLimits.operations).map((operation, index): DraftOperation => {
     take(room, 0);
     if (!isOperation(operation, room)) invalid(`${at}.${index}`);
@@ -337,7 +339,7 @@ function isValue(value: unknown, room: Room, depth = 0): value is DraftValue {
   if (value === null || ["boolean", "number", "string"].includes(typeof value)) return true;
   if (value instanceof Date) return !Number.isNaN(value.getTime());
   if (value instanceof Uint8Array) return true;
-  if (value instanceof Map) return isTagged(value, room);
+  if (value instanceof Map) return isTagged(value, room, depth);
   if (Array.isArray(value)) {
     // gaps are `undefined` here, and as such refused
     for (const element of value as readonly unknown[]) if (!isValue(element, room, depth + 1)) return false;
@@ -350,11 +352,16 @@ function isValue(value: unknown, room: Room, depth = 0): value is DraftValue {
   });
 }
 
-function isTagged(value: ReadonlyMap<unknown, unknown>, room: Room): boolean {
+function isTagged(value: ReadonlyMap<unknown, unknown>, room: Room, depth: number): boolean {
   const [entry, ...more] = value;
   if (entry === undefined || more.length > 0) return false;
   const [tag, content] = entry;
-  return tag === "counter" ? Number.isSafeInteger(content) : tag === "atomic" && isText(content, room);
+  if (tag === "counter") return Number.isSafeInteger(content);
+  if (tag === "atomic") return isText(content, room);
+  if (tag !== "moved" || !room.mayMove || content instanceof Map) return false;
+  // what is tagged has taken its part already
+  room.parts += 1;
+  return isValue(content, room, depth);
 }
 
 /** Tell plain objects from what else cloning keeps: dates, bytes, maps, errors, patterns, boxes. */
