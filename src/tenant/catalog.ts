@@ -15,7 +15,7 @@ import { linesOf, mainHeadsOf, taggedBranch } from "./branches.ts";
 import { currentHeads, isDocDeleted } from "./doc-fold.ts";
 import { findChange } from "./find-entry.ts";
 import type { PageDoc } from "./catalog-codec.ts";
-import { EntryJournal } from "./entry-journal.ts";
+import { EntryJournal, type ActorsAt } from "./entry-journal.ts";
 import { restoreDoc } from "./restored-doc.ts";
 
 export type DocumentEntryType = "doc_create" | "doc_change" | "doc_delete";
@@ -96,11 +96,16 @@ export class Catalog {
   readonly #dirtyPages = new Set<number>();
   readonly #unread = new Set<DocId>();
   /** every entry that was accepted, in order: what is kept of them */
-  readonly journal = new EntryJournal();
+  readonly journal: EntryJournal;
   /** hear of every document that is changed, added or removed: while it happens, so that they only note it */
   readonly listeners = new Set<(doc: CatalogDoc) => void>();
   #nextNumber = 0;
   #livingCount = 0;
+
+  /** `actorsAt`: what need not be kept of accepted entries, see entry-journal.ts */
+  constructor(actorsAt?: ActorsAt) {
+    this.journal = new EntryJournal(actorsAt);
+  }
 
   get(docId: DocId): CatalogDoc | undefined {
     return this.#docs.get(docId);

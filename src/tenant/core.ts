@@ -4,6 +4,7 @@
  */
 import {
   CofferError,
+  parseHex,
   type AuthorKey,
   type CommitHash,
   type DbId,
@@ -16,6 +17,7 @@ import type { Crypto } from "../crypto/index.ts";
 import { createDirectory, prescribedEpoch, type DirectoryState } from "../directory/index.ts";
 import type { ChangeCodec, DocEngine } from "../doc/index.ts";
 import {
+  deriveActorId,
   deriveNameId,
   directoryDbId,
   type ContentKey,
@@ -26,6 +28,7 @@ import type { Genesis, KeyBag, UnlockedIdentity } from "../keys/index.ts";
 import type { Storage, Store } from "../store/index.ts";
 import type { Transport } from "../sync/index.ts";
 import { Catalog } from "./catalog.ts";
+import type { ActorsAt } from "./entry-journal.ts";
 import { Contests } from "./contests.ts";
 import type { JudgeState, JudgeTools } from "./judge.ts";
 import { knownCommitOf, Ledger, type KnownCommit } from "./ledger.ts";
@@ -169,7 +172,7 @@ export class TenantCore implements JudgeState {
   catalog(dbId: DbId): Catalog {
     let catalog = this.#catalogs.get(dbId);
     if (catalog === undefined) {
-      catalog = new Catalog();
+      catalog = new Catalog((position) => actorsOf(this, position));
       this.#catalogs.set(dbId, catalog);
     }
     return catalog;
@@ -240,4 +243,12 @@ export class TenantCore implements JudgeState {
       atMs: this.world.env.nowMs(),
     });
   }
+}
+
+/** What actors the writer of an accepted commit has in documents. */
+function actorsOf({ ledger, world }: TenantCore, position: number): ReturnType<ActorsAt> {
+  const row = ledger.at(position);
+  const writerNonce = parseHex(row?.writerNonce ?? "");
+  if (row === undefined || writerNonce === undefined) return undefined;
+  return (docId) => deriveActorId(world.crypto, { author: row.author, writerNonce, docId });
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import fc from "fast-check";
-import { bytesToId } from "../std/index.ts";
+import { bytesToId, type DocId } from "../std/index.ts";
 import type { AcceptedEntry } from "./catalog.ts";
-import { chunkLength, EntryJournal } from "./entry-journal.ts";
+import { chunkLength, EntryJournal, type ActorsAt } from "./entry-journal.ts";
 import vectors from "./entry-journal.vectors.json" with { type: "json" };
 
 function entryOf(n: number, over: Partial<AcceptedEntry> = {}): AcceptedEntry {
@@ -24,9 +24,19 @@ function entryOf(n: number, over: Partial<AcceptedEntry> = {}): AcceptedEntry {
   };
 }
 
+function docIdOf(number: number): DocId {
+  return bytesToId("DocId", new Uint8Array(16).fill(number & 255));
+}
+
+/** What the writer of a commit is called in a document. Nobody knows the commit of position 77,777. */
+const actorsAt: ActorsAt = (position) =>
+  position === 77_777
+    ? undefined
+    : (docId) => Buffer.from(`${position}:${docId}`).toString("hex").slice(0, 64);
+
 /** Documents as a catalog holds them, with what happens to them. */
 function createWorld() {
-  const journal = new EntryJournal();
+  const journal = new EntryJournal(actorsAt);
   const docs = new Map<number, AcceptedEntry[]>();
   let count = 0;
   return {
@@ -37,15 +47,20 @@ function createWorld() {
       docs.set(number, entries);
       const last = entries.length - 1;
       const dependencies = last < 0 ? [] : [...new Set([last, count % (last + 1)])];
-      entries.push(entryOf(count++, { dependencies, note: count % 7 === 0 ? "{}" : "" }));
-      journal.add({ number, entries });
+      const entry = entryOf(count++, { dependencies, note: count % 7 === 0 ? "{}" : "" });
+      // Every fifth is by an actor of a form of its own.
+      const derived = actorsAt(entry.position)?.(docIdOf(number)) ?? "";
+      entries.push(
+        count % 5 === 0 ? { ...entry, actor: `13b22309${derived.slice(8)}` } : { ...entry, actor: derived },
+      );
+      journal.add({ number, docId: docIdOf(number), entries });
     },
     /** Leave the first `kept` entries. */
     cut(number: number, kept: number): void {
       const before = docs.get(number) ?? [];
       const entries = before.slice(0, kept).map((entry) => ({ ...entry, dependencies: [] }));
       if (entries.length === before.length) return;
-      journal.restart({ number, entries }, before.length);
+      journal.restart({ number, docId: docIdOf(number), entries }, before.length);
       if (entries.length === 0) docs.delete(number);
       else docs.set(number, entries);
     },
@@ -95,7 +110,7 @@ describe("the journal of entries", () => {
             expect(next.journal.load([...shelf.chunks], numbers)).toBe(true);
             for (const [number, entries] of world.docs) {
               expect(next.journal.loadedCount(number)).toBe(entries.length);
-              const decoded = next.journal.decode(number);
+              const decoded = next.journal.decode(number, docIdOf(number));
               expect(decoded).toEqual(entries);
               next.docs.set(number, decoded);
             }
@@ -115,10 +130,10 @@ describe("the journal of entries", () => {
     expect(shelf.take(world.journal)).toBe(0);
     world.add(0);
     expect(shelf.take(world.journal)).toBe(1);
-    const back = new EntryJournal();
+    const back = new EntryJournal(actorsAt);
     expect(back.load(shelf.chunks, 1)).toBe(true);
     expect(back.takeDirty()).toEqual([]);
-    back.add({ number: 0, entries: [...back.decode(0), entryOf(9)] });
+    back.add({ number: 0, docId: docIdOf(0), entries: [...back.decode(0, docIdOf(0)), entryOf(9)] });
     expect(back.takeDirty().map(({ chunk }) => chunk)).toEqual([10]);
   });
 
@@ -132,27 +147,45 @@ describe("the journal of entries", () => {
       world.cut(2, 0);
     }
     expect(world.journal.isWasteful).toBe(true);
-    world.journal.rewrite([...world.docs].map(([number, entries]) => ({ number, entries }) as never));
+    world.journal.rewrite(
+      [...world.docs].map(([number, entries]) => ({ number, docId: docIdOf(number), entries })),
+    );
     expect(world.journal.chunkCount).toBe(2);
     const shelf = createShelf();
     shelf.take(world.journal);
-    const back = new EntryJournal();
+    const back = new EntryJournal(actorsAt);
     expect(back.load(shelf.chunks, 3)).toBe(true);
-    for (const [number, entries] of world.docs) expect(back.decode(number)).toEqual(entries);
+    for (const [number, entries] of world.docs) expect(back.decode(number, docIdOf(number))).toEqual(entries);
+  });
+
+  it("keeps no byte of an actor that can be derived, and takes no chunk whose commits are not known", () => {
+    const bytesOf = (actor: string, position: number): Uint8Array<ArrayBuffer> => {
+      const journal = new EntryJournal((at) => (at === 77_777 ? () => "0b".repeat(16) : actorsAt(at)));
+      const [docId, entries] = [docIdOf(0), [entryOf(0, { position, actor })]];
+      journal.add({ number: 0, docId, entries });
+      return journal.takeDirty()[0]?.bytes ?? new Uint8Array();
+    };
+    const explicit = bytesOf("0a".repeat(16), 77_777);
+    const derived = bytesOf("0b".repeat(16), 77_777);
+    expect(explicit.length - derived.length).toBe(16);
+    for (const bytes of [explicit, derived]) expect(new EntryJournal(actorsAt).load([bytes], 1)).toBe(false);
   });
 
   it("keeps its format", () => {
-    const journal = new EntryJournal();
+    const journal = new EntryJournal(actorsAt);
     const first = entryOf(1, { entryType: "doc_create", seq: 1 });
     const second = entryOf(2, { dependencies: [0], note: '{"branch":"b"}', isEmpty: true });
-    journal.add({ number: 3, entries: [first] });
-    journal.add({ number: 3, entries: [first, second] });
-    journal.add({ number: 4, entries: [entryOf(5, { entryType: "doc_create", actor: "" })] });
+    const [third, fourth] = [docIdOf(3), docIdOf(4)];
+    const derived = entryOf(5, { entryType: "doc_create", actor: actorsAt(1)?.(fourth) ?? "" });
+    journal.add({ number: 3, docId: third, entries: [first] });
+    journal.add({ number: 3, docId: third, entries: [first, second] });
+    journal.add({ number: 4, docId: fourth, entries: [derived] });
     const [chunk] = journal.takeDirty();
     expect(Buffer.from(chunk?.bytes ?? []).toString("hex")).toBe(vectors.chunk);
-    const back = new EntryJournal();
+    const back = new EntryJournal(actorsAt);
     expect(back.load([Uint8Array.from(Buffer.from(vectors.chunk, "hex"))], 5)).toBe(true);
-    expect(back.decode(3)).toEqual([first, second]);
+    expect(back.decode(3, third)).toEqual([first, second]);
+    expect(back.decode(4, fourth)).toEqual([derived]);
   });
 
   it("refuses chunks of another form, and never throws", () => {

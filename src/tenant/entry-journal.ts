@@ -7,7 +7,7 @@
  *
  * | field | size |
  * |---|---|
- * | version | u8 (2) |
+ * | version | u8 (3) |
  * | count n | u16 |
  * | documents: 31 bits its number in the catalog; top bit: its first entry, what came before under this number is void | n × u32 |
  * | commits: each the index of its own below | n × u16 |
@@ -18,12 +18,22 @@
  * | commits: position in the log, time | m × 2 varints |
  * | details: entryIndex u8, type u8 (and 4 for a change without operations), sized actor, varint seq, varint count of dependencies, varint each, text note | |
  *
- * A dependency is an index among the document's own entries, and lower than the entry's.
+ * A dependency is an index among the document's own entries, and lower than the entry's. No byte of an actor stands for the one that the
+ * writer of the commit has in this document: whoever knows the commit derives it.
  */
-import { assert, ByteReader, ByteWriter, bytesToHex, bytesToId, idToBytes, parseHex } from "../std/index.ts";
+import {
+  assert,
+  ByteReader,
+  ByteWriter,
+  bytesToHex,
+  bytesToId,
+  idToBytes,
+  parseHex,
+  type DocId,
+} from "../std/index.ts";
 import type { AcceptedEntry, CatalogDoc } from "./catalog.ts";
 
-const chunkVersion = 2;
+const chunkVersion = 3;
 export const chunkLength = 512;
 const headBytes = 3;
 const rowBytes = 4 + 2 + 32 + 32 + 4;
@@ -34,12 +44,23 @@ const maxNoteBytes = 1024;
 const emptyFlag = 4;
 const types = ["doc_create", "doc_change", "doc_delete"] as const;
 
+/** Tells what actors the writer of a commit has in documents, by the commit's position; `undefined` for a commit that is not known. */
+export type ActorsAt = (position: number) => ((docId: DocId) => string) | undefined;
+
+/** Every commit is known, and nobody's actor is derived. */
+const noActors: ActorsAt = () => () => "";
+
 interface Row {
   /** of the document, in its catalog */
   readonly number: number;
   readonly isFirst: boolean;
   readonly entry: AcceptedEntry;
+  /** not known of what was read back: then the actor of the entry is "" if it is to be derived */
+  readonly docId: DocId | undefined;
 }
+
+/** A chunk of records: as it is kept, or still to be encoded. */
+type FullChunk = Uint8Array<ArrayBuffer> | readonly Row[];
 
 /** What the entries of one commit have in common. */
 type Commit = Pick<AcceptedEntry, "position" | "atMs">;
@@ -64,8 +85,9 @@ const noIndex: Index = { starts: new Uint32Array(1), places: new Uint32Array(0) 
 
 /** The journal of one database. */
 export class EntryJournal {
-  /** full chunks as they are kept */
-  #full: Uint8Array<ArrayBuffer>[] = [];
+  readonly #actorsAt: ActorsAt;
+  /** encoded when they are asked for, which is not in the midst of an import */
+  readonly #full: FullChunk[] = [];
   /** the records behind them */
   #rows: Row[] = [];
   /** what was there when the catalog was put back from its pages */
@@ -77,6 +99,10 @@ export class EntryJournal {
   #dirtyFrom = 0;
   #voidCount = 0;
 
+  constructor(actorsAt: ActorsAt = noActors) {
+    this.#actorsAt = actorsAt;
+  }
+
   get chunkCount(): number {
     return this.#full.length + (this.#rows.length > 0 || this.#open !== undefined ? 1 : 0);
   }
@@ -87,22 +113,22 @@ export class EntryJournal {
   }
 
   /** A document has one more entry. */
-  add({ number, entries }: Pick<CatalogDoc, "number" | "entries">): void {
+  add({ number, docId, entries }: JournalDoc): void {
     const entry = entries.at(-1);
-    if (entry !== undefined) this.#push({ number, isFirst: entries.length === 1, entry });
+    if (entry !== undefined) this.#push({ number, docId, isFirst: entries.length === 1, entry });
   }
 
   /** A document has these entries now, and none of the `before` entries that it had. */
-  restart({ number, entries }: Pick<CatalogDoc, "number" | "entries">, before: number): void {
-    for (const row of rowsOf(number, entries)) this.#push(row);
+  restart(doc: JournalDoc, before: number): void {
+    for (const row of rowsOf(doc)) this.#push(row);
     this.#voidCount += before;
   }
 
   /** Begin again with the entries of these documents. */
-  rewrite(docs: Iterable<CatalogDoc>): void {
-    const rows = [...docs].flatMap(({ number, entries }) => rowsOf(number, entries));
+  rewrite(docs: Iterable<JournalDoc>): void {
+    const rows = [...docs].flatMap(rowsOf);
     this.#open = undefined;
-    this.#full = [];
+    this.#full.length = 0;
     this.#rows = [];
     this.#dirtyFrom = 0;
     this.#voidCount = 0;
@@ -117,27 +143,38 @@ export class EntryJournal {
   takeDirty(): readonly { readonly chunk: number; readonly bytes: Uint8Array<ArrayBuffer> }[] {
     if (this.#dirtyFrom >= this.chunkCount) return [];
     const last = this.#full.length;
-    const dirty = this.#full.map((bytes, chunk) => ({ chunk, bytes })).slice(Math.min(this.#dirtyFrom, last));
-    if (this.#rows.length > 0) dirty.push({ chunk: last, bytes: encodeChunk(this.#rows) });
+    const dirty: { readonly chunk: number; readonly bytes: Uint8Array<ArrayBuffer> }[] = [];
+    for (let chunk = Math.min(this.#dirtyFrom, last); chunk < last; chunk++) {
+      const full = this.#full[chunk] ?? [];
+      const bytes = full instanceof Uint8Array ? full : encodeChunk(full, this.#actorsAt);
+      this.#full[chunk] = bytes;
+      dirty.push({ chunk, bytes });
+    }
+    if (this.#rows.length > 0) dirty.push({ chunk: last, bytes: encodeChunk(this.#rows, this.#actorsAt) });
     else if (this.#open !== undefined) dirty.push({ chunk: last, bytes: this.#open.bytes });
     this.#dirtyFrom = this.chunkCount;
     return dirty;
   }
 
-  /** Take chunks that were kept, in order, of documents numbered below `numberLimit`. `false` when one is damaged. */
+  /**
+   * Take chunks that were kept, in order, of documents numbered below `numberLimit`. `false` when one is damaged, or of a commit that is
+   * not known.
+   */
   load(pages: readonly Uint8Array<ArrayBuffer>[], numberLimit: number): boolean {
     if (numberLimit > maxDocuments) return false;
     const chunks: Chunk[] = [];
     for (const [index, bytes] of pages.entries()) {
       const chunk = parseChunk(bytes);
       if (chunk === undefined || (chunk.count < chunkLength && index < pages.length - 1)) return false;
+      if (!chunk.commits.every(({ position }) => this.#actorsAt(position) !== undefined)) return false;
       chunks.push(chunk);
     }
     this.#loaded = chunks;
     this.#index = indexChunks(chunks, numberLimit);
     this.#voidCount = chunks.reduce((sum, { count }) => sum + count, 0) - this.#index.places.length;
     this.#open = chunks.findLast(({ count }) => count < chunkLength);
-    this.#full = chunks.filter((chunk) => chunk !== this.#open).map(({ bytes }) => bytes);
+    this.#full.length = 0;
+    for (const chunk of chunks) if (chunk !== this.#open) this.#full.push(chunk.bytes);
     this.#rows = [];
     this.#dirtyFrom = this.chunkCount;
     return true;
@@ -150,14 +187,18 @@ export class EntryJournal {
   }
 
   /** Decode the entries that the loaded chunks hold of a document. */
-  decode(number: number): AcceptedEntry[] {
+  decode(number: number, docId: DocId): AcceptedEntry[] {
     const { starts, places } = this.#index;
     const own = places.subarray(starts[number] ?? 0, starts[number + 1] ?? 0);
     assert(own.length > 0, "journal: entries are asked for when they are loaded");
     return Array.from(own, (place) => {
       const chunk = this.#loaded[Math.floor(place / chunkLength)];
       assert(chunk !== undefined, "journal: an indexed record is in a chunk");
-      return decodeRow(chunk, place % chunkLength).entry;
+      const { entry } = decodeRow(chunk, place % chunkLength);
+      if (entry.actor !== "") return entry;
+      const actor = this.#actorsAt(entry.position)?.(docId);
+      assert(actor !== undefined, "journal: the commits of loaded chunks are known");
+      return { ...entry, actor };
     });
   }
 
@@ -166,7 +207,7 @@ export class EntryJournal {
     this.#dirtyFrom = Math.min(this.#dirtyFrom, this.#full.length);
     this.#rows.push(row);
     if (this.#rows.length < chunkLength) return;
-    this.#full.push(encodeChunk(this.#rows));
+    this.#full.push(this.#rows);
     this.#rows = [];
   }
 
@@ -178,23 +219,35 @@ export class EntryJournal {
   }
 }
 
-function rowsOf(number: number, entries: readonly AcceptedEntry[]): Row[] {
-  return entries.map((entry, index) => ({ number, isFirst: index === 0, entry }));
+/** What the journal is told of a document. */
+type JournalDoc = Pick<CatalogDoc, "number" | "docId" | "entries">;
+
+function rowsOf({ number, docId, entries }: JournalDoc): Row[] {
+  return entries.map((entry, index) => ({ number, docId, isFirst: index === 0, entry }));
 }
 
-function encodeChunk(rows: readonly Row[]): Uint8Array<ArrayBuffer> {
+/** The bytes that stand for an entry's actor: none where it can be derived. */
+function actorBytes({ docId, entry }: Row, actorsAt: ActorsAt): Uint8Array<ArrayBuffer> {
+  const isDerived =
+    docId === undefined ? entry.actor === "" : actorsAt(entry.position)?.(docId) === entry.actor;
+  const actor = isDerived ? new Uint8Array(0) : parseHex(entry.actor);
+  assert(actor !== undefined && actor.length <= maxActorBytes, "journal: an actor is bytes in hex");
+  assert(isDerived || actor.length > 0, "journal: an actor has bytes");
+  return actor;
+}
+
+function encodeChunk(rows: readonly Row[], actorsAt: ActorsAt): Uint8Array<ArrayBuffer> {
   const details = new ByteWriter(rows.length * 32);
   const commits = new ByteWriter(64);
   const writer = new ByteWriter(rows.length * (rowBytes + 32) + headBytes);
   const ends: number[] = [];
   const indexes = new Map<string, number>();
-  for (const { entry } of rows) {
-    const actor = parseHex(entry.actor);
-    assert(actor !== undefined && actor.length <= maxActorBytes, "journal: an actor is bytes in hex");
+  for (const row of rows) {
+    const { entry } = row;
     details.u8(entry.entryIndex);
     details
       .u8(types.indexOf(entry.entryType) | (entry.isEmpty ? emptyFlag : 0))
-      .sized(actor)
+      .sized(actorBytes(row, actorsAt))
       .varint(entry.seq);
     details.varint(entry.dependencies.length);
     for (const index of entry.dependencies) details.varint(index);
@@ -316,5 +369,5 @@ function decodeRow({ bytes, view, count, commits, detailsAt }: Chunk, row: numbe
     atMs: commit.atMs,
     isEmpty: (flags & emptyFlag) !== 0,
   };
-  return { number: word % firstBit, isFirst: word >= firstBit, entry };
+  return { number: word % firstBit, isFirst: word >= firstBit, entry, docId: undefined };
 }

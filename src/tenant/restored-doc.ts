@@ -40,7 +40,7 @@ class RestoredDoc implements CatalogDoc {
   }
 
   get entries(): AcceptedEntry[] {
-    if (!Array.isArray(this.#entries)) this.#entries = this.#entries.decode(this.number);
+    if (!Array.isArray(this.#entries)) this.#entries = this.#entries.decode(this.number, this.docId);
     return this.#entries;
   }
 
