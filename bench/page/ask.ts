@@ -20,7 +20,29 @@ export async function askWorker<T>(script: string, question: unknown): Promise<T
   }
 }
 
-/** Answer the one question this worker is asked. */
+/** Ask a worker one question again and again: how long each answer took. The first is not counted: it starts the worker. */
+export async function askAgain(script: string, question: unknown, count: number): Promise<readonly number[]> {
+  const worker = new Worker(script, { type: "module" });
+  const times: number[] = [];
+  try {
+    for (let asked = 0; asked <= count; asked += 1) {
+      const startMs = performance.now();
+      await new Promise<void>((resolve, reject) => {
+        worker.addEventListener("message", () => resolve(), { once: true });
+        worker.addEventListener("error", (event) => reject(new Error(`${script}: ${event.message}`)), {
+          once: true,
+        });
+        worker.postMessage(question);
+      });
+      if (asked > 0) times.push(performance.now() - startMs);
+    }
+    return times;
+  } finally {
+    worker.terminate();
+  }
+}
+
+/** Answer each question this worker is asked. */
 export function answerOnce<Question, T>(run: (question: Question) => Promise<T>): void {
   self.addEventListener("message", (event: MessageEvent<Question>) => {
     const post = (answer: Answer<T>): void => self.postMessage(answer);

@@ -6,9 +6,10 @@ import * as memory from "./memory.ts";
 import * as query from "./query.ts";
 import * as reopen from "./reopen.ts";
 import * as search from "./search.ts";
+import * as single from "./single.ts";
 import * as view from "./view.ts";
 
-const bench = { ...edit, ...idle, ...imports, ...memory, ...query, ...reopen, ...search, ...view };
+const bench = { ...edit, ...idle, ...imports, ...memory, ...query, ...reopen, ...search, ...single, ...view };
 
 /** The functions a runner may call by name. */
 export type Bench = typeof bench;

@@ -1,14 +1,17 @@
-/** A worker that measures the stages of an import, or the derivation of a key from a password, without the rest of the product. */
+/** A worker that measures the stages of an import, of single writes, or the derivation of a key from a password, without the rest of the product. */
 import { createFastForms, createWebCrypto } from "../../src/crypto/index.ts";
 import { loadAutomerge } from "../../src/doc/index.ts";
 import { createSystemEnv } from "../../src/std/index.ts";
 import { createDexieStorage } from "../../src/store/index.ts";
 import { answerOnce } from "./ask.ts";
 import { makeRows } from "./rows.ts";
+import { measureSingleStages, type SingleStageTimes } from "./single-stages.ts";
 import { measureStages, type StageTimes } from "./stages.ts";
 
 export type StagesQuestion =
   | { readonly kind: "stages"; readonly storeName: string; readonly count: number; readonly wasmUrl: string }
+  | { readonly kind: "single"; readonly storeName: string; readonly count: number }
+  | { readonly kind: "echo" }
   | { readonly kind: "password" };
 
 export interface StagesAnswer extends StageTimes {
@@ -41,6 +44,15 @@ async function derivePassword(): Promise<{ ms: number }> {
   return { ms: performance.now() - startMs };
 }
 
-answerOnce<StagesQuestion, StagesAnswer | { ms: number }>((question) =>
-  question.kind === "stages" ? stages(question) : derivePassword(),
-);
+answerOnce<StagesQuestion, StagesAnswer | SingleStageTimes | { ms: number }>(async (question) => {
+  switch (question.kind) {
+    case "stages":
+      return stages(question);
+    case "single":
+      return measureSingleStages(question.storeName, question.count);
+    case "password":
+      return derivePassword();
+    case "echo":
+      return { ms: 0 };
+  }
+});

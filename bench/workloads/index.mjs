@@ -8,6 +8,7 @@ import { peers } from "./peers.mjs";
 import { query } from "./query.mjs";
 import { reopen } from "./reopen.mjs";
 import { search } from "./search.mjs";
+import { single } from "./single.mjs";
 import { sizes } from "./sizes.mjs";
 import { view } from "./view.mjs";
 
@@ -18,4 +19,17 @@ import { view } from "./view.mjs";
  */
 
 /** @type {readonly Workload[]} */
-export const workloads = [sizes, importing, blocking, edit, reopen, idle, query, view, search, memory, peers];
+export const workloads = [
+  sizes,
+  importing,
+  single,
+  blocking,
+  edit,
+  reopen,
+  idle,
+  query,
+  view,
+  search,
+  memory,
+  peers,
+];

@@ -1,0 +1,155 @@
+/**
+ * Where the time of one insert and of one update goes: each stage of the worker alone, called as the worker calls it, one document after
+ * another, each awaited until it is stored.
+ *
+ * | Stage | What runs |
+ * |---|---|
+ * | floor | one raw `add` of as many bytes, in a relaxed transaction of its own, until it is complete |
+ * | encode | an insert: document id, actor id, the first change |
+ * | replay | an update: the change that sets one field |
+ * | seal | the commit of one entry: its key, encryption, header; without the two below |
+ * | hash | every SHA-256 inside |
+ * | sign | the signature |
+ * | store | `store.write` of the commit: the floor, and what stands around it |
+ */
+import { createFastForms, createWebCrypto, type Crypto } from "../../src/crypto/index.ts";
+import { createChangeCodec } from "../../src/doc/index.ts";
+import { encodeInitialValue } from "../../src/draft/index.ts";
+import { createDocNaming, sealCommit, type EntryDraft, type SealedCommit } from "../../src/entry/index.ts";
+import { createSystemEnv, type CommitHash, type EntryHash } from "../../src/std/index.ts";
+import { createDexieStorage } from "../../src/store/index.ts";
+import { makeRows } from "./rows.ts";
+import { createAuthor, watchedCrypto, Watches } from "./stages.ts";
+
+export type SingleStage = "floor" | "encode" | "replay" | "seal" | "hash" | "sign" | "store";
+
+/** Milliseconds of each document, by stage; those of an update are of its own. */
+export type SingleStageTimes = Readonly<Record<"insert" | "update", Partial<Record<SingleStage, number[]>>>>;
+
+/** Write `count` documents and then an update of each, stage by stage. */
+export async function measureSingleStages(storeName: string, count: number): Promise<SingleStageTimes> {
+  const env = createSystemEnv();
+  const fast = createFastForms();
+  await fast.settled;
+  const crypto = createWebCrypto(env, fast);
+  const codec = createChangeCodec((bytes) => crypto.sha256(bytes));
+  const store = await createDexieStorage(env).openStore(storeName);
+  const author = await createAuthor(crypto);
+  const nameDoc = createDocNaming(crypto, { ...author, keyId: author.key.keyId });
+  const times = { insert: {}, update: {} } satisfies SingleStageTimes;
+  const timeMs = Date.now();
+  let seq = 0;
+  let previous: CommitHash | undefined;
+  const write = async (watches: Watches, entry: EntryDraft): Promise<SealedCommit> => {
+    const commit = await seal(crypto, watches, { ...author, entry, previous, seq: (seq += 1) });
+    const record = { commitHash: commit.commitHash, bytes: commit.bytes, origin: "" };
+    await watches.wait("store", () => store.write({ records: [record], durability: "relaxed" }));
+    previous = commit.commitHash;
+    return commit;
+  };
+  const made: { docId: EntryDraft["docId"]; actor: string; entryHash: EntryHash; hash: string }[] = [];
+  const rows = makeRows(count);
+  for (const [docCounter, row] of rows.entries()) {
+    const watches = new Watches();
+    const { name, created } = watches.run("encode", () => {
+      const named = nameDoc(docCounter);
+      const value = encodeInitialValue(row);
+      return { name: named, created: codec.encodeCreate({ value, actor: named.actor, timeMs }) };
+    });
+    const { change } = created;
+    const { key } = author;
+    const { docId } = name;
+    const commit = await write(watches, {
+      entryType: "doc_create",
+      docId,
+      dependencies: [],
+      key,
+      docCounter,
+      plaintext: change.bytes,
+    });
+    note(times.insert, watches);
+    const [entry] = commit.entries;
+    if (entry !== undefined)
+      made.push({ docId, actor: name.actor, entryHash: entry.entryHash, hash: change.hash });
+  }
+  for (const [index, { docId, actor, entryHash, hash }] of made.entries()) {
+    const watches = new Watches();
+    const value = { ...rows[index] } as Parameters<typeof codec.encodeFirstEdit>[0]["value"];
+    const written = watches.run("replay", () =>
+      codec.encodeFirstEdit({
+        value,
+        created: { hash, actor, atMs: timeMs },
+        operations: [{ op: "set", path: ["name"], value: `Changed ${index}` }],
+        actor,
+        timeMs,
+      }),
+    );
+    if (written === undefined)
+      throw new Error("The first edit of a plain document is written without Automerge");
+    const plaintext = written.change.bytes;
+    const { key } = author;
+    await write(watches, { entryType: "doc_change", docId, dependencies: [entryHash], key, plaintext });
+    note(times.update, watches);
+  }
+  await store.destroy();
+  const floor = await measureFloor(`${storeName}-floor`, count);
+  return { insert: { ...times.insert, floor }, update: { ...times.update, floor } };
+}
+
+function note(times: Partial<Record<SingleStage, number[]>>, { totalMs }: Watches): void {
+  for (const stage of ["encode", "replay", "seal", "hash", "sign", "store"] as const)
+    (times[stage] ??= []).push(totalMs[stage]);
+}
+
+/** Seal one commit of one entry; what hashing and signing took inside is not counted as sealing. */
+async function seal(
+  crypto: Crypto,
+  watches: Watches,
+  parts: Awaited<ReturnType<typeof createAuthor>> & {
+    readonly entry: EntryDraft;
+    readonly previous: CommitHash | undefined;
+    readonly seq: number;
+  },
+): Promise<SealedCommit> {
+  const { entry, previous, seq, ...author } = parts;
+  const commit = await watches.wait("seal", () =>
+    sealCommit(watchedCrypto(crypto, watches), {
+      ...author,
+      writerSeq: seq,
+      predecessors: previous === undefined ? [] : [previous],
+      directoryHead: undefined,
+      createdAtMs: Date.now(),
+      entries: [entry],
+    }),
+  );
+  watches.totalMs.seal -= watches.totalMs.hash + watches.totalMs.sign;
+  return commit;
+}
+
+/** What IndexedDB takes for the same: nothing of ours is in it. */
+async function measureFloor(name: string, count: number): Promise<number[]> {
+  const database = await new Promise<IDBDatabase>((resolve, reject) => {
+    const request = indexedDB.open(name, 1);
+    request.addEventListener("upgradeneeded", () => {
+      request.result.createObjectStore("log", { keyPath: "position", autoIncrement: true });
+    });
+    request.addEventListener("success", () => resolve(request.result));
+    request.addEventListener("error", () => reject(request.error ?? new Error("IndexedDB did not open")));
+  });
+  const bytes = new Uint8Array(700);
+  const times: number[] = [];
+  for (let done = 0; done < count; done += 1) {
+    const startMs = performance.now();
+    await new Promise<void>((resolve, reject) => {
+      const transaction = database.transaction(["log"], "readwrite", { durability: "relaxed" });
+      transaction.addEventListener("complete", () => resolve());
+      transaction.addEventListener("abort", () => reject(transaction.error ?? new Error("aborted")));
+      transaction.objectStore("log").add({ commitHash: "c".repeat(43), bytes, origin: "" });
+      transaction.commit();
+    });
+    times.push(performance.now() - startMs);
+  }
+  database.close();
+  indexedDB.deleteDatabase(name);
+  return times;
+}
