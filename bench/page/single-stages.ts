@@ -65,6 +65,7 @@ export async function measureSingleStages(storeName: string, count: number): Pro
       dependencies: [],
       key,
       docCounter,
+      name,
       plaintext: change.bytes,
     });
     note(times.insert, watches);

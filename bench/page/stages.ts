@@ -157,7 +157,8 @@ function encodeChunk(
   const nameDoc = createDocNaming(crypto, { ...author, keyId: author.key.keyId });
   return values.map((value, index) => {
     const docCounter = from + index;
-    const { docId, actor } = nameDoc(docCounter);
+    const name = nameDoc(docCounter);
+    const { docId, actor } = name;
     const { change } = codec.encodeCreate({ value, actor, timeMs: Date.now() });
     return {
       entryType: "doc_create",
@@ -165,6 +166,7 @@ function encodeChunk(
       dependencies: [],
       key: author.key,
       docCounter,
+      name,
       plaintext: change.bytes,
     };
   });

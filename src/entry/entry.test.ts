@@ -3,6 +3,7 @@ import { bytesToId, concatBytes, idToBytes } from "../std/index.ts";
 import { bytesOf, createFixture, hashOf, wireCommit, wireEntry, type WireParts } from "./entry-fixtures.ts";
 import {
   createContentKey,
+  createDocNaming,
   encodeCommit,
   entryLimits,
   openEntries,
@@ -423,6 +424,44 @@ describe("attacks", () => {
     expect(derivations).toBe(2);
     await openEntries(counting, commit, findKey);
     expect(derivations).toBe(4);
+  });
+});
+
+describe("the name of a new document", () => {
+  const origin = { ...fixture.place, keyId: keys[0].keyId };
+  const name = createDocNaming(crypto, origin)(5);
+  const draft: EntryDraft = { ...createDoc(5, text), name };
+  const countingHashes = (count: { hashes: number }): typeof crypto => ({
+    ...crypto,
+    sha256: (...parts) => (count.hashes++, crypto.sha256(...parts)),
+  });
+
+  it("is that of its origin, and saves its sealing a hash", async () => {
+    expect(name.docId).toBe(createDoc(5, text).docId);
+    const [named, unnamed] = [{ hashes: 0 }, { hashes: 0 }];
+    await sealCommit(countingHashes(named), draftOf([draft]));
+    await sealCommit(countingHashes(unnamed), draftOf([createDoc(5, text)]));
+    expect(named.hashes).toBe(unnamed.hashes - 1);
+  });
+
+  it.each([
+    ["another document's", { ...draft, docId: createDoc(6, text).docId }],
+    ["of another counter", { ...draft, docCounter: 6 }],
+    ["of another key", { ...draft, key: keys[1] }],
+    [
+      "made up",
+      { ...draft, docId: createDoc(6, text).docId, name: { ...name, docId: createDoc(6, text).docId } },
+    ],
+    [
+      "of another writer",
+      {
+        ...draft,
+        docId: createDocNaming(crypto, { ...origin, writerNonce: bytesOf(9, 16) })(5).docId,
+        name: createDocNaming(crypto, { ...origin, writerNonce: bytesOf(9, 16) })(5),
+      },
+    ],
+  ])("is no proof when it is %s", async (_, wrong) => {
+    await expect(sealCommit(crypto, draftOf([wrong]))).rejects.toThrow("derived from its origin");
   });
 });
 

@@ -141,6 +141,26 @@ export type OpenVerdict =
   | { readonly kind: "absent" }
   | { readonly kind: "forged"; readonly reason: "commitment" | "ciphertext" | "padding" };
 
+/** What a document's id is made from: who created it, where, under which key, and as which of theirs. */
+export interface DocOrigin {
+  readonly tenantId: TenantId;
+  readonly dbId: DbId;
+  readonly keyId: KeyId;
+  readonly author: AuthorKey;
+  /** 16 bytes */
+  readonly writerNonce: Uint8Array;
+  readonly docCounter: number;
+}
+
+/** The name of a new document. Made by `createDocNaming` alone, so that whoever is handed it need not derive it again. */
+export interface DocName {
+  readonly origin: Omit<DocOrigin, "docCounter">;
+  readonly docCounter: number;
+  readonly docId: DocId;
+  /** what its writer is called in it */
+  readonly actor: string;
+}
+
 /** What a writer hands in for one entry. */
 export interface EntryDraft {
   readonly entryType: EntryType;
@@ -149,6 +169,8 @@ export interface EntryDraft {
   readonly dependencies: readonly (EntryHash | { readonly index: number })[];
   readonly key: ContentKey;
   readonly docCounter?: number;
+  /** of a new document, where it was derived before */
+  readonly name?: DocName;
   readonly plaintext: Uint8Array;
 }
 

@@ -16,6 +16,7 @@ import {
   bytesToHex,
   bytesToId,
   concatBytes,
+  equalBytes,
   idToBytes,
   utf8ToBytes,
   type AuthorKey,
@@ -28,7 +29,7 @@ import {
   type TenantId,
 } from "../std/index.ts";
 import type { Crypto, Verifier } from "../crypto/index.ts";
-import type { ContentKey, EntryHeader } from "./entry.ts";
+import type { ContentKey, DocName, DocOrigin, EntryHeader } from "./entry.ts";
 
 const docDomain = utf8ToBytes("coffer/doc/v1\0");
 const actorDomain = utf8ToBytes("coffer/actor/v1\0");
@@ -36,17 +37,6 @@ const nameDomain = utf8ToBytes("coffer/name/v1\0");
 const directoryDomain = utf8ToBytes("coffer/directory/v1\0");
 const keyDomain = utf8ToBytes("coffer/key/v1\0");
 const dependenciesDomain = utf8ToBytes("coffer/deps/v1\0");
-
-/** What a document's id is made from: who created it, where, under which key, and as which of theirs. */
-export interface DocOrigin {
-  readonly tenantId: TenantId;
-  readonly dbId: DbId;
-  readonly keyId: KeyId;
-  readonly author: AuthorKey;
-  /** 16 bytes */
-  readonly writerNonce: Uint8Array;
-  readonly docCounter: number;
-}
 
 /** Derive a document's id. Its key is part of it, so a document can never slide to a weaker key. */
 export function deriveDocId(crypto: Pick<Verifier, "sha256">, origin: DocOrigin): DocId {
@@ -95,18 +85,37 @@ function createActorDerivation(
   };
 }
 
+const madeNames = new WeakSet<DocName>();
+
 /** Prepare to name many new documents of one writer under one key: the id of each, and the actor that creates it. */
 export function createDocNaming(
   crypto: Pick<Verifier, "sha256">,
   origin: Omit<DocOrigin, "docCounter">,
-): (docCounter: number) => { readonly docId: DocId; readonly actor: string } {
+): (docCounter: number) => DocName {
   const keyId = idToBytes(origin.keyId);
-  const deriveId = createDocIdDerivation(crypto, origin);
-  const deriveActor = createActorDerivation(crypto, origin);
+  const own = { ...origin, writerNonce: origin.writerNonce.slice() };
+  const deriveId = createDocIdDerivation(crypto, own);
+  const deriveActor = createActorDerivation(crypto, own);
   return (docCounter) => {
     const docId = deriveId(keyId, docCounter);
-    return { docId: bytesToId("DocId", docId), actor: deriveActor(docId) };
+    const name = { origin: own, docCounter, docId: bytesToId("DocId", docId), actor: deriveActor(docId) };
+    madeNames.add(name);
+    return name;
   };
+}
+
+/** Tell whether a name was derived, and from this origin. */
+export function isNameFrom(name: DocName, origin: DocOrigin): boolean {
+  const { tenantId, dbId, keyId, author, writerNonce } = name.origin;
+  return (
+    madeNames.has(name) &&
+    name.docCounter === origin.docCounter &&
+    tenantId === origin.tenantId &&
+    dbId === origin.dbId &&
+    keyId === origin.keyId &&
+    author === origin.author &&
+    equalBytes(writerNonce, origin.writerNonce)
+  );
 }
 
 /*

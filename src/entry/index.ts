@@ -23,6 +23,8 @@ export {
   type CommitVerdict,
   type CommittedKey,
   type ContentKey,
+  type DocName,
+  type DocOrigin,
   type EntryDraft,
   type EntryHeader,
   type EntryType,
@@ -41,7 +43,6 @@ export {
   entryIdOf,
   isActorOf,
   keyFingerprint,
-  type DocOrigin,
 } from "./ids.ts";
 export { openEntries, openEntry, type FindKey } from "./open.ts";
 export { maxPlaintextBytes, sealedSizeBytes } from "./padding.ts";

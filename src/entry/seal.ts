@@ -36,7 +36,7 @@ import {
   type EntryDraft,
   type EntryHeader,
 } from "./entry.ts";
-import { createDocIdDerivation } from "./ids.ts";
+import { createDocIdDerivation, isNameFrom } from "./ids.ts";
 import { maxPlaintextBytes, padInto, paddedSizeBytes, sealedSizeBytes, tagBytes } from "./padding.ts";
 import { deriveSealingSecret, nonceOf, type SealingSecret } from "./sealing-key.ts";
 
@@ -176,6 +176,7 @@ interface SealedEntry {
 }
 
 interface SealingCommit {
+  readonly core: CommitCore;
   readonly context: Uint8Array;
   readonly keys: readonly CommitKey[];
   readonly deriveDocId: ReturnType<typeof createDocIdDerivation>;
@@ -196,6 +197,7 @@ async function sealEntries(
   for (const { plaintext, dependencies } of entries)
     arenaBytes += paddedSizeBytes(plaintext.length) + additionalDataSizeBytes(dependencies.length);
   const commit: SealingCommit = {
+    core,
     context: contextOf(crypto, core),
     keys,
     deriveDocId: createDocIdDerivation(crypto, core),
@@ -278,7 +280,7 @@ function beginEntry(
   const key = commit.keys[keyIndex];
   assert(key !== undefined, "entry: every key of the draft was derived");
   const docId = idToBytes(draft.docId);
-  checkDocId(draft, docId, () => commit.deriveDocId(key.keyId, docCounter));
+  checkDocId(commit, draft, { key, docId });
   const plaintext = takeRoom(commit, paddedSizeBytes(draft.plaintext.length));
   padInto(plaintext, draft.plaintext);
   const dependencies = draft.dependencies.length === 0 ? [] : resolveDependencies(draft, commit.sealed);
@@ -325,13 +327,23 @@ function endEntry(
 }
 
 /** A document's id must be what readers will derive; otherwise the commit would be refused everywhere. */
-function checkDocId(draft: EntryDraft, docId: Uint8Array, derive: () => Uint8Array): void {
-  if (draft.entryType === "doc_create") {
-    assert(equalBytes(docId, derive()), "entry: a new document's id is derived from its origin");
+function checkDocId(
+  { core, deriveDocId }: SealingCommit,
+  draft: EntryDraft,
+  { key, docId }: { readonly key: CommitKey; readonly docId: Uint8Array },
+): void {
+  const { docCounter = 0, entryType, name } = draft;
+  if (entryType === "doc_create") {
+    const origin = { ...core, keyId: key.committed.keyId, docCounter };
+    const isDerived = name !== undefined && name.docId === draft.docId && isNameFrom(name, origin);
+    assert(
+      isDerived || equalBytes(docId, deriveDocId(key.keyId, docCounter)),
+      "entry: a new document's id is derived from its origin",
+    );
     return;
   }
-  assert((draft.docCounter ?? 0) === 0, "entry: only doc_create has a counter");
-  const isDirectory = draft.entryType === "directory_record";
+  assert(docCounter === 0, "entry: only doc_create has a counter");
+  const isDirectory = entryType === "directory_record";
   assert(!isDirectory || docId.every((byte) => byte === 0), "entry: a directory record has no document");
 }
 

@@ -121,7 +121,7 @@ function createEncoder(
   const { tenantId } = core;
   const author = core.keys.identity.publicIdentity.signingKey;
   const { keyId } = key;
-  const name = createDocNaming(crypto, {
+  const nameDoc = createDocNaming(crypto, {
     tenantId,
     dbId: writer.dbId,
     keyId,
@@ -131,7 +131,8 @@ function createEncoder(
   const timeMs = core.nowMs();
   return (value) => {
     const docCounter = writer.nextDocCounter();
-    const { docId, actor } = name(docCounter);
+    const name = nameDoc(docCounter);
+    const { docId, actor } = name;
     const { change, value: reading } = codec.encodeCreate({ value, actor, timeMs });
     const draft: EntryDraft = {
       entryType: "doc_create",
@@ -139,6 +140,7 @@ function createEncoder(
       dependencies: [],
       key,
       docCounter,
+      name,
       plaintext: change.bytes,
     };
     return { document: { docId, change, summary: summarizeValue(reading) }, draft };
