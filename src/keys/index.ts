@@ -28,10 +28,14 @@ export type {
   LockedVault,
   PublicIdentity,
   UnlockedIdentity,
+  UnlockSecret,
 } from "./keys.ts";
 export { keyWrapBytes, unwrapKey, wrapKey, type NamedSecret, type WrapPlace } from "./key-wrap.ts";
 export { readKeyName, requireName } from "./name.ts";
 export { checkPassword, createSharePassword, requirePassword, type PasswordCheck } from "./password.ts";
 export { openPrivate, sealPrivate } from "./private.ts";
 export { safetyNumber } from "./safety-number.ts";
-export { createVault, readVault, unlockVault } from "./vault.ts";
+export { createRecoveryCode } from "./recovery-code.ts";
+export type { SlotFacts } from "./vault-codec.ts";
+export type { NewSlot } from "./vault-slots.ts";
+export { changeVault, createVault, readVault, readVaultSlots, unlockVault } from "./vault.ts";

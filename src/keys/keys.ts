@@ -2,7 +2,9 @@
  * Identities, vaults, key bags and joining, as types. Byte tables are in the files that encode them.
  *
  * ```
- * password ── Argon2id ──► slot key ── unwraps ──► master (32 random bytes)
+ * password ─── Argon2id ─┐
+ * passkey's PRF ── HKDF ─┼► slot key ── unwraps ──► master (32 random bytes)
+ * recovery code ── HKDF ─┘                          │
  *                                                   ├─ HKDF "signing"                 ► opens the Ed25519 seed
  *                                                   ├─ HKDF "encryption"              ► opens the X25519 scalar
  *                                                   ├─ HKDF "profile"                 ► opens names (user, tenant alias)
@@ -40,6 +42,14 @@ export interface IdentitySecrets {
   readonly signingSecret: Uint8Array<ArrayBuffer>;
   readonly encryptionSecret: Uint8Array<ArrayBuffer>;
 }
+
+/** What opens a vault: any of the ways that were put in. */
+export type UnlockSecret =
+  | { readonly kind: "password"; readonly password: string }
+  /** `output`: 32 bytes, what the authenticator's PRF gives for the salt of the slot */
+  | { readonly kind: "passkey"; readonly credentialId: Uint8Array; readonly output: Uint8Array }
+  /** as it was typed */
+  | { readonly kind: "recovery-code"; readonly code: string };
 
 /** What a vault says while it is locked. */
 export interface LockedVault {

@@ -5,8 +5,10 @@
 import { expect, test } from "vitest";
 import { bytesToHex, bytesToId, isCofferError, parseHex, parseId } from "../std/index.ts";
 import {
+  changeVault,
   createGenesis,
   createIdentity,
+  createRecoveryCode,
   createSharePassword,
   createVault,
   encodeJoinRequest,
@@ -26,7 +28,7 @@ import {
 import vectors from "./keys.vectors.json";
 import { createSeededCrypto } from "./seeded-crypto.ts";
 
-const { input, made, failures } = vectors;
+const { input, before, made, failures } = vectors;
 
 async function make(): Promise<typeof made> {
   const crypto = createSeededCrypto(input.seed, "real");
@@ -93,7 +95,7 @@ test("what is made today is what was frozen, byte for byte", async () => {
   expect(await make()).toEqual(made);
 });
 
-test("what was frozen opens", async () => {
+test.each([made, before.vaultVersion1])("what was frozen opens, of every version: %#", async (made) => {
   const crypto = createSeededCrypto("another seed", "real");
   const admin = await unlockVault(crypto, bytesOf(made.adminVault), input.password);
   const guest = await unlockVault(crypto, bytesOf(made.guestVault), input.password);
@@ -128,18 +130,36 @@ test("what was frozen opens", async () => {
   expect(response.genesis.tenantId).toBe(parseId("TenantId", made.tenantId));
 });
 
+test("a vault of version 1 opens, and is of version 2 after the first change of its ways in", async () => {
+  const crypto = createSeededCrypto("first version", "real");
+  const { password, nowMs } = input;
+  const first = bytesOf(before.vaultVersion1.guestVault);
+  const identity = await unlockVault(crypto, first, password);
+  expect(identity.publicIdentity).toMatchObject({
+    userName: input.guestName,
+    signingKey: before.vaultVersion1.memberKey,
+  });
+  const code = createRecoveryCode(crypto);
+  const add = { kind: "recovery-code", code } as const;
+  const { vault } = await changeVault(crypto, first, { secret: password, add, nowMs: nowMs + 1 });
+  expect(vault[0]).toBe(2);
+  for (const secret of [password, add])
+    expect((await unlockVault(crypto, vault, secret)).publicIdentity).toEqual(identity.publicIdentity);
+  expect(readVault(vault)).toEqual(readVault(first));
+});
+
 test.each(failures)("refused: $name", async ({ of, value, code, detail }) => {
   const crypto = createSeededCrypto("failures", "real");
   const openers: Record<string, () => Promise<unknown>> = {
     vault: () => unlockVault(crypto, bytesOf(value), input.password),
     "vault with another password": () => unlockVault(crypto, bytesOf(value), `${input.password}!`),
     bag: async () => {
-      const admin = await unlockVault(crypto, bytesOf(made.adminVault), input.password);
+      const admin = await unlockVault(crypto, bytesOf(before.vaultVersion1.adminVault), input.password);
       return openBagSecrets(crypto, admin, bytesOf(value), { minVersion: 4 });
     },
     request: () => parseJoinRequest(crypto, value),
     response: async () => {
-      const identity = await unlockVault(crypto, bytesOf(made.guestVault), input.password);
+      const identity = await unlockVault(crypto, bytesOf(before.vaultVersion1.guestVault), input.password);
       return openJoinResponse(crypto, value, {
         identity,
         sharePassword: "lusab-babad-gutih-tugad",

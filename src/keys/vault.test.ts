@@ -6,6 +6,9 @@ import { createSeededCrypto } from "./seeded-crypto.ts";
 
 const password = "tall ships sail at noon";
 const crypto = createSeededCrypto("vault");
+/** kind, id, time, parameters of Argon2id, salt, box */
+const slotBytes = 1 + 8 + 8 + 7 + 17 + 60;
+const parametersAt = 74 + 1 + 8 + 8;
 let vault: Uint8Array<ArrayBuffer>;
 let identity: UnlockedIdentity;
 let freshVault: () => Promise<{ vault: Uint8Array<ArrayBuffer>; identity: UnlockedIdentity }>;
@@ -123,7 +126,7 @@ describe("vault", () => {
   });
 
   test("never opens, not in part either, when any bit was changed on purpose", async () => {
-    const bodyStart = 74 + 1 + 7 + 17 + 60;
+    const bodyStart = 74 + slotBytes;
     for (let at = 0; at < vault.length - 16; at++) {
       for (const bit of [at % 8, (at + 3) % 8]) {
         const changed = forge(vault, (body) => body.with(at, (body[at] ?? 0) ^ (1 << bit)));
@@ -139,7 +142,7 @@ describe("vault", () => {
   test("refuses parts of another vault of the same password", async () => {
     const other = (await freshVault()).vault;
     expect(other.length).toBe(vault.length);
-    const bodyStart = 74 + 1 + 7 + 17 + 60;
+    const bodyStart = 74 + slotBytes;
     for (const [from, to] of [
       [0, 1],
       [1, 33],
@@ -176,20 +179,20 @@ describe("vault", () => {
       expect(await codeOf(() => readVault(vault.subarray(0, end)))).toBe("entry/corrupt");
     expect(await codeOf(() => readVault(new Uint8Array(10_000_000)))).toBe("entry/corrupt");
     expect(await codeOf(() => readVault(concatBytes(vault, new Uint8Array(1))))).toBe("entry/corrupt");
-    expect(await failure(() => readVault(vault.with(0, 2)))).toMatchObject({
+    expect(await failure(() => readVault(vault.with(0, 3)))).toMatchObject({
       code: "entry/corrupt",
       details: { reason: "version" },
     });
     expect(await codeOf(() => readVault(vault.with(73, 0)))).toBe("entry/corrupt");
-    expect(await codeOf(() => readVault(vault.with(73, 5)))).toBe("entry/corrupt");
-    expect(await codeOf(() => readVault(vault.with(74, 2)))).toBe("entry/corrupt");
+    expect(await codeOf(() => readVault(vault.with(73, 9)))).toBe("entry/corrupt");
+    expect(await codeOf(() => readVault(vault.with(74, 4)))).toBe("entry/corrupt");
   });
 
   test("has room for slots: a second one opens what the first does not", async () => {
-    const slotBytes = 1 + 7 + 17 + 60;
     const withGarbageSlot = forge(vault, (body) => {
       const slot = body.slice(74, 74 + slotBytes);
       slot[slotBytes - 1] = (slot[slotBytes - 1] ?? 0) ^ 1;
+      slot[1] = (slot[1] ?? 0) ^ 1;
       return concatBytes(body.subarray(0, 73), new Uint8Array([2]), slot, body.subarray(74));
     });
     expect(readVault(withGarbageSlot).signingKey).toBe(identity.publicIdentity.signingKey);
@@ -213,13 +216,13 @@ describe("vault with real password functions", () => {
     expect(await codeOf(unlockVault(real, made.vault, "Amelie Poulain"))).toBe("key/wrong-password");
     const withMemory = (memoryKiB: number): Uint8Array =>
       forge(made.vault, (body) => {
-        new DataView(body.buffer).setUint32(76, memoryKiB);
+        new DataView(body.buffer).setUint32(parametersAt + 1, memoryKiB);
         return body;
       });
     for (const memoryKiB of [0, 8, 19_455, 1_048_577, 0xffff_ffff]) {
       expect(await codeOf(unlockVault(real, withMemory(memoryKiB), password))).toBe("key/parameters");
     }
-    const passes = forge(made.vault, (body) => body.with(80, 1));
+    const passes = forge(made.vault, (body) => body.with(parametersAt + 5, 1));
     expect(await codeOf(unlockVault(real, passes, password))).toBe("key/parameters");
     expect(await codeOf(unlockVault(real, withMemory(19_457), "Am\u00e9lie Poulain"))).toBe(
       "key/wrong-password",

@@ -1,34 +1,18 @@
 /**
- * The vault: an identity at rest, under a password.
+ * The vault: an identity at rest, and the ways to open it: passwords, passkeys, recovery codes.
  *
- * | part | field | size |
- * |---|---|---|
- * | head | version | u8, 1 |
- * | | signingKey | 32, Ed25519 public key |
- * | | encryptionKey | 32, X25519 public key |
- * | | createdAtMs | u64 |
- * | slots | slotCount | u8, 1 … 4 |
- * | each slot | kind | u8: 1 password |
- * | | parameters | see kdf-codec.ts |
- * | | master | box of 32 bytes under the password's key; AAD "coffer/vault-slot/v1\0" ‖ head ‖ kind ‖ parameters |
- * | body | signing | box of the Ed25519 seed(32) under HKDF "signing" |
- * | | encryption | box of the X25519 scalar(32) under HKDF "encryption" |
- * | | userName | sized box of the name, UTF-8, under HKDF "profile" |
- * | | | AAD of the body: "coffer/vault-" ‖ purpose ‖ "/v1\0" ‖ head ‖ slots |
- * | end | checksum | 16, SHA-256("coffer/vault-checksum/v1\0" ‖ all before it), cut |
+ * Guarantees
+ * - V1 a written vault can be read
+ * - V2 every way in wraps the same master; who adds or removes one opens the vault first
+ * - V3 a vault keeps at least one way in, and what opened it before a change of others opens it after
+ * - V4 each way has an id of its own, for as long as it is there
  *
- * A box is nonce(12) ‖ ciphertext ‖ tag(16) of AES-256-GCM. HKDF runs over the master, without salt; its info is the purpose.
- * The bag key's info is "tenant:v1:" ‖ the signing key as base64url: an identity is made before its tenant is known and
- * belongs to one tenant, so its signing key stands for it.
- *
- * The checksum tells damage from a wrong password. It protects nothing: what an attacker changes, the tags find. A slot that
- * was changed opens nothing, and the body is bound to every slot, so no vault opens in part.
+ * Its bytes are in vault-codec.ts. A way that was removed still opens a copy of the vault from before: as ever with encryption at rest,
+ * what was copied while it could be opened stays openable.
  */
 import {
   assert,
-  bytesToId,
   bytesToUtf8,
-  ByteReader,
   ByteWriter,
   CofferError,
   concatBytes,
@@ -36,48 +20,48 @@ import {
   utf8ToBytes,
   type AuthorKey,
 } from "../std/index.ts";
-import type { Crypto, KdfParameters, Key } from "../crypto/index.ts";
-import { boxOverheadBytes, openBox, sealBox } from "./box.ts";
+import type { Crypto, Key } from "../crypto/index.ts";
+import { openBox, sealBox } from "./box.ts";
 import { publicIdentityOf } from "./identity.ts";
-import { readKdfParameters, writeKdfParameters } from "./kdf-codec.ts";
-import type { IdentitySecrets, LockedVault, UnlockedIdentity } from "./keys.ts";
-import { isName, maxNameBytes, requireName } from "./name.ts";
+import type { IdentitySecrets, LockedVault, UnlockedIdentity, UnlockSecret } from "./keys.ts";
+import { isName, requireName } from "./name.ts";
 import { requirePassword } from "./password.ts";
+import {
+  checksumOf,
+  encodeHead,
+  encodeSlots,
+  parseVault,
+  vaultLimits,
+  vaultVersion,
+  type SlotFacts,
+  type VaultParts,
+} from "./vault-codec.ts";
+import { openSlots, sealSlot, type NewSlot } from "./vault-slots.ts";
 
-const vaultVersion = 1;
-const passwordSlot = 1;
-const maxSlots = 4;
-const maxVaultBytes = 4096;
-const headBytes = 1 + 32 + 32 + 8;
-const checksumBytes = 16;
-const secretBoxBytes = 32 + boxOverheadBytes;
-
-const slotDomain = utf8ToBytes("coffer/vault-slot/v1\0");
-const checksumDomain = utf8ToBytes("coffer/vault-checksum/v1\0");
 const noSalt = new Uint8Array(0);
-
-interface Slot {
-  readonly parameters: KdfParameters;
-  /** head ‖ kind ‖ parameters, as they stand in the vault */
-  readonly bound: Uint8Array;
-  readonly master: Uint8Array;
-}
-
-interface VaultParts {
-  readonly locked: LockedVault;
-  readonly slots: readonly Slot[];
-  /** head ‖ slots */
-  readonly bound: Uint8Array;
-  readonly signing: Uint8Array;
-  readonly encryption: Uint8Array;
-  readonly userName: Uint8Array;
-}
 
 interface VaultKeys {
   readonly signing: Key;
   readonly encryption: Key;
   readonly profileKey: Key;
   readonly bagKey: Key;
+}
+
+/** Secrets and name of an identity while they are moved from one form of its vault to another. */
+interface Body {
+  readonly signingSecret: Uint8Array<ArrayBuffer>;
+  readonly encryptionSecret: Uint8Array<ArrayBuffer>;
+  readonly userName: string;
+}
+
+/** What is to become of the ways into a vault. */
+export interface VaultChange {
+  /** a way that opens it now */
+  readonly secret: string | UnlockSecret;
+  readonly add?: NewSlot;
+  /** ids of the ways that go */
+  readonly remove?: (slots: readonly SlotFacts[]) => readonly string[];
+  readonly nowMs: number;
 }
 
 /**
@@ -97,26 +81,16 @@ export async function createVault(
   if (signing === undefined || encryption === undefined)
     throw new CofferError("input/invalid", { reason: "secrets" });
   const publicIdentity = publicIdentityOf(secrets.userName, signing, encryption);
+  const { signingKey, encryptionKey } = publicIdentity;
 
   const master = crypto.randomBytes(32);
-  const keys = await deriveVaultKeys(crypto, master, publicIdentity.signingKey);
-  const head = new ByteWriter(headBytes)
-    .u8(vaultVersion)
-    .fixed(signing.publicKey, 32)
-    .fixed(encryption.publicKey, 32)
-    .u64(nowMs)
-    .toBytes();
-  const slot = await sealSlot(crypto, { head, master, password });
+  const keys = await deriveVaultKeys(crypto, master, signingKey);
+  const head = encodeHead({ signingKey, encryptionKey, createdAtMs: nowMs });
+  const secret = { kind: "password", password } as const;
+  const place = { head, signingKey, addedAtMs: nowMs };
+  const { bytes } = await sealSlot(crypto, place, { secret, master });
   master.fill(0);
-  const bound = concatBytes(head, new Uint8Array([1]), slot);
-  const body = new ByteWriter()
-    .fixed(bound)
-    .fixed(await sealBox(crypto, keys.signing, secrets.signingSecret, bodyData("signing", bound)))
-    .fixed(await sealBox(crypto, keys.encryption, secrets.encryptionSecret, bodyData("encryption", bound)))
-    .sized(await sealBox(crypto, keys.profileKey, utf8ToBytes(secrets.userName), bodyData("profile", bound)))
-    .toBytes();
-  const vault = concatBytes(body, checksumOf(crypto, body));
-  assert(vault.length <= maxVaultBytes && parseVault(vault) !== undefined, "V1: a written vault can be read");
+  const vault = await sealBody(crypto, keys, { bound: encodeSlots(head, [bytes]), body: secrets });
   secrets.signingSecret.fill(0);
   secrets.encryptionSecret.fill(0);
   const { bagKey, profileKey } = keys;
@@ -132,89 +106,149 @@ export function readVault(vault: Uint8Array): LockedVault {
   return requireParts(vault).locked;
 }
 
+/** Read which ways lead into a vault; nothing of it is authenticated before unlocking. @throws `entry/corrupt` */
+export function readVaultSlots(vault: Uint8Array): readonly SlotFacts[] {
+  return requireParts(vault).slots.map(({ id, addedAtMs, parameters }) => ({ id, addedAtMs, parameters }));
+}
+
 /**
- * Open a vault: one derivation from the password for each slot until one opens, then all keys from its master.
+ * Open a vault: one derivation from the password for each slot of one until one opens, then all keys from its master.
  *
- * @throws `key/wrong-password`; `key/parameters` before any work when a slot asks for too little or too much of it;
- *   `entry/corrupt` when the vault is damaged or was changed
+ * @throws `key/wrong-password`, whatever the way; `key/parameters` before any work when a slot asks for too little or too much of it;
+ *   `input/invalid` for what is no recovery code; `entry/corrupt` when the vault is damaged or was changed
  */
 export async function unlockVault(
   crypto: Crypto,
   vault: Uint8Array,
-  password: string,
+  secret: string | UnlockSecret,
 ): Promise<UnlockedIdentity> {
-  const parts = requireParts(vault);
-  const end = vault.length - checksumBytes;
-  if (!equalBytes(vault.subarray(end), checksumOf(crypto, vault.subarray(0, end)))) throw corrupt("checksum");
-  const master = await openSlots(crypto, parts.slots, password);
-  if (master === undefined) throw new CofferError("key/wrong-password");
+  const parts = requireWhole(crypto, vault);
+  const { master } = await requireSlot(crypto, parts, secret);
   try {
-    return await openBody(crypto, parts, master);
+    const keys = await deriveVaultKeys(crypto, master, parts.locked.signingKey);
+    return await withBody(crypto, parts, { keys, use: (body) => identityOf(crypto, parts, { body, keys }) });
   } finally {
     master.fill(0);
   }
 }
 
-async function sealSlot(
+/**
+ * Change the ways into a vault, all or nothing.
+ *
+ * @throws as `unlockVault` and `sealSlot`; `input/unknown-id` for a way that is not there; `input/invalid` with `reason: "last way in"`;
+ *   `input/too-large` for more ways than a vault holds
+ */
+export async function changeVault(
   crypto: Crypto,
-  options: { readonly head: Uint8Array; readonly master: Uint8Array; readonly password: string },
-): Promise<Uint8Array<ArrayBuffer>> {
-  const parameters = crypto.createKdfParameters();
-  const writer = new ByteWriter().u8(passwordSlot);
-  writeKdfParameters(writer, parameters);
-  const slotHead = writer.toBytes();
-  const additionalData = concatBytes(slotDomain, options.head, slotHead);
-  const key = await passwordKey(crypto, options.password, parameters);
-  return concatBytes(slotHead, await sealBox(crypto, key, options.master, additionalData));
-}
-
-async function openSlots(
-  crypto: Crypto,
-  slots: readonly Slot[],
-  password: string,
-): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  for (const slot of slots) {
-    const key = await passwordKey(crypto, password, slot.parameters);
-    const master = await openBox(crypto, key, slot.master, concatBytes(slotDomain, slot.bound));
-    if (master !== undefined) return master;
+  vault: Uint8Array,
+  change: VaultChange,
+): Promise<{ readonly vault: Uint8Array<ArrayBuffer>; readonly added: string | undefined }> {
+  const parts = requireWhole(crypto, vault);
+  const removed = new Set(change.remove?.(parts.slots));
+  for (const id of removed)
+    if (!parts.slots.some((slot) => slot.id === id))
+      throw new CofferError("input/unknown-id", { what: "slot" });
+  const { master, slot: opened } = await requireSlot(crypto, parts, change.secret);
+  try {
+    const { signingKey } = parts.locked;
+    const head = encodeHead(parts.locked);
+    const kept: Uint8Array[] = [];
+    for (const slot of parts.slots) {
+      if (removed.has(slot.id)) continue;
+      if (parts.version === vaultVersion) kept.push(slot.bytes);
+      else {
+        // Its only slot, and bound to the old head: the same password opens the new one.
+        assert(slot === opened, "V3: a vault of version 1 has one way in");
+        const place = { head, signingKey, addedAtMs: slot.addedAtMs };
+        kept.push((await sealSlot(crypto, place, { secret: toSecret(change.secret), master })).bytes);
+      }
+    }
+    const place = { head, signingKey, addedAtMs: change.nowMs };
+    const added = change.add && (await sealSlot(crypto, place, { secret: change.add, master }));
+    const slots = added === undefined ? kept : [...kept, added.bytes];
+    if (slots.length === 0) throw new CofferError("input/invalid", { reason: "last way in" });
+    const keys = await deriveVaultKeys(crypto, master, signingKey);
+    const bound = encodeSlots(head, slots);
+    const changed = await withBody(crypto, parts, {
+      keys,
+      use: (body) => sealBody(crypto, keys, { bound, body }),
+    });
+    return { vault: changed, added: added?.id };
+  } finally {
+    master.fill(0);
   }
-  return undefined;
 }
 
-async function openBody(crypto: Crypto, parts: VaultParts, master: Uint8Array): Promise<UnlockedIdentity> {
-  const { bound, locked } = parts;
-  const keys = await deriveVaultKeys(crypto, master, locked.signingKey);
-  const { bagKey, profileKey } = keys;
-  const signingSecret = await openBox(crypto, keys.signing, parts.signing, bodyData("signing", bound));
-  const encryptionSecret = await openBox(
-    crypto,
-    keys.encryption,
-    parts.encryption,
-    bodyData("encryption", bound),
-  );
-  const nameBytes = await openBox(crypto, profileKey, parts.userName, bodyData("profile", bound));
+function toSecret(secret: string | UnlockSecret): UnlockSecret {
+  return typeof secret === "string" ? { kind: "password", password: secret } : secret;
+}
+
+async function requireSlot(
+  crypto: Crypto,
+  parts: VaultParts,
+  secret: string | UnlockSecret,
+): Promise<NonNullable<Awaited<ReturnType<typeof openSlots>>>> {
+  const opened = await openSlots(crypto, parts, toSecret(secret));
+  if (opened === undefined) throw new CofferError("key/wrong-password");
+  return opened;
+}
+
+/** Seal what is in a vault for its ways in. @throws `input/too-large` when there are too many of them */
+async function sealBody(
+  crypto: Crypto,
+  keys: VaultKeys,
+  { bound, body }: { readonly bound: Uint8Array; readonly body: Body },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const summed = new ByteWriter()
+    .fixed(bound)
+    .fixed(await sealBox(crypto, keys.signing, body.signingSecret, bodyData("signing", bound)))
+    .fixed(await sealBox(crypto, keys.encryption, body.encryptionSecret, bodyData("encryption", bound)))
+    .sized(await sealBox(crypto, keys.profileKey, utf8ToBytes(body.userName), bodyData("profile", bound)))
+    .toBytes();
+  const vault = concatBytes(summed, checksumOf(crypto, summed));
+  if (parseVault(vault) === undefined)
+    throw new CofferError("input/too-large", { what: "vault", slots: vaultLimits.slots });
+  return vault;
+}
+
+/** Open what is in a vault for a moment. @throws `entry/corrupt` */
+async function withBody<T>(
+  crypto: Crypto,
+  parts: VaultParts,
+  { keys, use }: { readonly keys: VaultKeys; readonly use: (body: Body) => Promise<T> },
+): Promise<T> {
+  const { bound } = parts;
+  const open = (key: Key, box: Uint8Array, purpose: Purpose): Promise<Uint8Array<ArrayBuffer> | undefined> =>
+    openBox(crypto, key, box, bodyData(purpose, bound));
+  const signingSecret = await open(keys.signing, parts.signing, "signing");
+  const encryptionSecret = await open(keys.encryption, parts.encryption, "encryption");
+  const nameBytes = await open(keys.profileKey, parts.userName, "profile");
   try {
     const userName = nameBytes && bytesToUtf8(nameBytes);
-    const signing = signingSecret && (await crypto.importSigningPair(signingSecret));
-    const encryption = encryptionSecret && (await crypto.importEncryptionPair(encryptionSecret));
-    if (userName === undefined || signing === undefined || encryption === undefined) throw corrupt("body");
-    const publicIdentity = publicIdentityOf(userName, signing, encryption);
-    const isSame =
-      publicIdentity.signingKey === locked.signingKey &&
-      equalBytes(publicIdentity.encryptionKey, locked.encryptionKey);
-    if (!isSame || !isName(userName)) throw corrupt("identity");
-    return { publicIdentity, signing, encryption, bagKey, profileKey };
+    if (userName === undefined || signingSecret === undefined || encryptionSecret === undefined)
+      throw corrupt("body");
+    return await use({ signingSecret, encryptionSecret, userName });
   } finally {
     signingSecret?.fill(0);
     encryptionSecret?.fill(0);
   }
 }
 
-async function passwordKey(crypto: Crypto, password: string, parameters: KdfParameters): Promise<Key> {
-  const secret = await crypto.deriveFromPassword(password, parameters);
-  const key = await crypto.importCipherKey(secret);
-  secret.fill(0);
-  return key;
+async function identityOf(
+  crypto: Crypto,
+  { locked }: VaultParts,
+  { body, keys }: { readonly body: Body; readonly keys: VaultKeys },
+): Promise<UnlockedIdentity> {
+  const signing = await crypto.importSigningPair(body.signingSecret);
+  const encryption = await crypto.importEncryptionPair(body.encryptionSecret);
+  if (signing === undefined || encryption === undefined) throw corrupt("body");
+  const publicIdentity = publicIdentityOf(body.userName, signing, encryption);
+  const isSame =
+    publicIdentity.signingKey === locked.signingKey &&
+    equalBytes(publicIdentity.encryptionKey, locked.encryptionKey);
+  if (!isSame || !isName(body.userName)) throw corrupt("identity");
+  const { bagKey, profileKey } = keys;
+  return { publicIdentity, signing, encryption, bagKey, profileKey };
 }
 
 async function deriveVaultKeys(
@@ -237,12 +271,17 @@ async function deriveVaultKeys(
   };
 }
 
-function bodyData(purpose: "signing" | "encryption" | "profile", bound: Uint8Array): Uint8Array {
+type Purpose = "signing" | "encryption" | "profile";
+
+function bodyData(purpose: Purpose, bound: Uint8Array): Uint8Array {
   return concatBytes(utf8ToBytes(`coffer/vault-${purpose}/v1\0`), bound);
 }
 
-function checksumOf(crypto: Crypto, bytes: Uint8Array): Uint8Array {
-  return crypto.sha256(checksumDomain, bytes).subarray(0, checksumBytes);
+/** @throws `entry/corrupt` */
+function requireWhole(crypto: Crypto, vault: Uint8Array): VaultParts {
+  const parts = requireParts(vault);
+  if (!equalBytes(parts.checksum, checksumOf(crypto, parts.summed))) throw corrupt("checksum");
+  return parts;
 }
 
 function requireParts(vault: Uint8Array): VaultParts {
@@ -260,34 +299,4 @@ function corrupt(reason: string, message?: string): CofferError {
     reason,
     ...(message === undefined ? {} : { message }),
   });
-}
-
-function parseVault(bytes: Uint8Array): VaultParts | undefined {
-  if (bytes.length > maxVaultBytes) return undefined;
-  const reader = new ByteReader(bytes);
-  if (reader.u8() !== vaultVersion) reader.fail("version");
-  const signingKeyBytes = reader.fixed(32);
-  const encryptionKey = reader.fixed(32).slice();
-  const createdAtMs = reader.u64();
-  const slotCount = reader.u8();
-  if (slotCount < 1 || slotCount > maxSlots) reader.fail("slots");
-  const head = bytes.subarray(0, headBytes);
-  const slots: Slot[] = [];
-  for (let i = 0; i < slotCount && reader.error === undefined; i++) slots.push(readSlot(reader, bytes, head));
-  const bound = bytes.subarray(0, reader.offset);
-  const signing = reader.fixed(secretBoxBytes);
-  const encryption = reader.fixed(secretBoxBytes);
-  const userName = reader.sized(maxNameBytes + boxOverheadBytes);
-  reader.fixed(checksumBytes);
-  if (!reader.finish()) return undefined;
-  const locked = { signingKey: bytesToId("AuthorKey", signingKeyBytes), encryptionKey, createdAtMs };
-  return { locked, slots, bound, signing, encryption, userName };
-}
-
-function readSlot(reader: ByteReader, bytes: Uint8Array, head: Uint8Array): Slot {
-  const start = reader.offset;
-  if (reader.u8() !== passwordSlot) reader.fail("slot kind");
-  const parameters = readKdfParameters(reader);
-  const bound = concatBytes(head, bytes.subarray(start, reader.offset));
-  return { parameters, bound, master: reader.fixed(secretBoxBytes) };
 }
