@@ -21,6 +21,7 @@
  *   seen at once
  */
 import type { DocValue, DraftOperation, DraftValue, Mark, Patch, Path } from "../src/draft/index.ts";
+import type { KeySlotCalls, UnlockMessage } from "./key-slot-api.ts";
 import type { ViewCalls, ViewEvent } from "./view-api.ts";
 import type {
   AlarmEvent,
@@ -225,7 +226,7 @@ export interface AdminProof {
   readonly adminPassword: string;
 }
 
-export interface WorkerApi extends ViewCalls {
+export interface WorkerApi extends ViewCalls, KeySlotCalls {
   /**
    * `listener` is the worker's own poster of {@link EventMessage}; it does not cross the thread, the page
    * passes the options only.
@@ -243,21 +244,20 @@ export interface WorkerApi extends ViewCalls {
     userPassword: string;
   }): Promise<TenantSnapshot>;
   /**
-   * Without a password, and then by id: by the keys of a kept session, or those that a running worker of this device hands over.
-   * `keepSession` keeps the session for the next opening; an opening by password without it ends one that was kept.
+   * Without anything that opens a vault, and then by id: by the keys of a kept session, or those that a running worker of this device hands over.
+   * `keepSession` keeps the session for the next opening; another opening without it ends one that was kept.
    *
    * @throws `access/locked` when there are no such keys, `key/missing` when the tenant's data is lost
    */
   openTenant(
     nameOrId: string,
-    options: { userName: string | undefined; password: string | undefined; keepSession: boolean },
+    options: UnlockMessage & { userName?: string | undefined; keepSession?: boolean | undefined },
   ): Promise<TenantSnapshot>;
   /** After a restart: open with what the page kept; without a box the tenant opens locked. */
   resumeTenant(tenantId: string, session: SessionBox | undefined): Promise<TenantSnapshot>;
   closeTenant(tenantId: string): Promise<void>;
   removeTenant(tenantId: string): Promise<void>;
   lock(tenantId: string): Promise<void>;
-  unlock(tenantId: string, password: string): Promise<void>;
   createUserId(userName: string, password: string): Promise<Identity>;
   createJoinRequest(key: string): Promise<string>;
   inspectJoinRequest(

@@ -120,7 +120,22 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   closeTenant: () => ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"],
   removeTenant: () => ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"],
   lock: () => ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"],
-  unlock: (s) => [s.tenantId, "not this one"],
+  unlock: (s) => [s.tenantId, { password: "not this one" }],
+  passkeys: (s) => [s.tenantId],
+  keySlots: (s) => [s.tenantId, s.adminKey],
+  addKeySlot: (s) => [
+    s.tenantId,
+    s.userKey,
+    { recoveryCode: "0000-0000" },
+    { passkey: { credentialId: new Uint8Array(16), output: new Uint8Array(32), salt: new Uint8Array(32) } },
+  ],
+  removeKeySlot: (s) => [s.tenantId, s.adminKey, { password: "not this one" }, "0011223344556677"],
+  changePassword: (s) => [
+    s.tenantId,
+    undefined,
+    { passkey: { credentialId: new Uint8Array(16), output: new Uint8Array(32) } },
+    password,
+  ],
   createUserId: () => ["cn=guest/o=acme", password],
   createJoinRequest: (s) => [s.userKey],
   inspectJoinRequest: (s) => [s.tenantId, "mdb://join-request/AAAA"],
@@ -586,7 +601,7 @@ it("takes wild drafts whole or not at all", async () => {
         }
         await api.closeDocument(doc);
         await api.lock(tenantId);
-        await api.unlock(tenantId, people.userPassword);
+        await api.unlock(tenantId, { password: people.userPassword });
         const again = newSubscription();
         const fresh = await api.openDocument(database, docId, again);
         expect(shown.value).toEqual(fresh.value);

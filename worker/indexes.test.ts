@@ -76,7 +76,7 @@ it("are kept sealed, found again, and answer as without them, damaged or not", a
     await expect.poll(() => rowsBy(device.events, query).map(({ value }) => value["n"])).toEqual([1, 4, 7]);
     await device.api.lock(tenantId);
     await expect.poll(() => rowsBy(device.events, query)).toEqual([]);
-    await device.api.unlock(tenantId, people.userPassword);
+    await device.api.unlock(tenantId, { password: people.userPassword });
     await expect.poll(() => rowsBy(device.events, query).map(({ value }) => value["n"])).toEqual([1, 4, 7]);
     await device.api.closeTenant(tenantId);
   }

@@ -188,7 +188,7 @@ describe("keys from another tab", () => {
       await Promise.all([locking, opening.catch(() => undefined)]);
       for (const tab of [first, second, third])
         await expect.poll(async () => (await tab.api.tenants())[0]?.locked, { interval: 5 }).toBe(true);
-      await first.api.unlock(id, people.userPassword);
+      await first.api.unlock(id, { password: people.userPassword });
       await second.api.openTenant(id, withPassword);
     }
     await first.api.lock(id);

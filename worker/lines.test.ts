@@ -395,7 +395,7 @@ describe("what a page is told", () => {
     expect(look(reader).value).toEqual(shownAfter(writer.shown, update).value);
     await api.lock(place.tenantId);
     expect(look(reader)).toMatchObject({ status: "locked", value: undefined });
-    await api.unlock(place.tenantId, people.userPassword);
+    await api.unlock(place.tenantId, { password: people.userPassword });
     await expect.poll(() => look(reader).status).toBe("ready");
     const last = events.findLast(
       (event) => event.kind === "doc" && event.subscription === reader.subscription,

@@ -235,7 +235,7 @@ describe("a search", () => {
     await expect(
       opened.device.api.openSearch(opened.database, { ...plain, text: "secret" }, newSubscription()),
     ).resolves.toBeUndefined();
-    await opened.device.api.unlock(opened.tenantId, people.userPassword);
+    await opened.device.api.unlock(opened.tenantId, { password: people.userPassword });
     await expect.poll(() => shown.phase).toBe("ready");
     expect(shown.ids).toEqual([a]);
   });

@@ -72,8 +72,10 @@ describe("one device", () => {
     });
     await api.lock(tenant.id);
     await expect(api.createDocuments(database, [{ x: 1 }])).rejects.toMatchObject({ code: "access/locked" });
-    await expect(api.unlock(tenant.id, "not this one")).rejects.toMatchObject({ code: "key/wrong-password" });
-    await api.unlock(tenant.id, people.userPassword);
+    await expect(api.unlock(tenant.id, { password: "not this one" })).rejects.toMatchObject({
+      code: "key/wrong-password",
+    });
+    await api.unlock(tenant.id, { password: people.userPassword });
     const again = newSubscription();
     await expect.poll(() => api.documentIds(database)).toEqual([id]);
     expect((await api.openDocument(database, id ?? "", again)).value).toEqual({
@@ -170,7 +172,7 @@ describe("one device", () => {
     await first.api.lock(tenant.id);
     await expect.poll(async () => (await second.api.tenants()).map(({ locked }) => locked)).toEqual([true]);
     const locking = first.api.lock(tenant.id);
-    await first.api.unlock(tenant.id, people.userPassword);
+    await first.api.unlock(tenant.id, { password: people.userPassword });
     await locking;
     expect((await first.api.tenants()).map(({ locked }) => locked)).toEqual([false]);
   });

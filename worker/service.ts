@@ -4,6 +4,7 @@ import { backupCalls } from "./backup-calls.ts";
 import { bulkCalls } from "./bulk-calls.ts";
 import { directoryCalls } from "./directory-calls.ts";
 import { documentCalls, linkCalls } from "./document-calls.ts";
+import { keySlotCalls } from "./key-slot-calls.ts";
 import { lineCalls } from "./line-calls.ts";
 import { WorkerHost, type WorldMaker } from "./host.ts";
 import { peopleCalls } from "./people-calls.ts";
@@ -18,6 +19,7 @@ export function createService(makeWorld: WorldMaker): WorkerApi {
     start: (options, listener) => host.start(options, listener),
     ping: () => Promise.resolve(),
     ...tenantCalls(host),
+    ...keySlotCalls(host),
     ...peopleCalls(host),
     ...directoryCalls(host),
     ...linkCalls(host),

@@ -127,7 +127,7 @@ describe("on a full disk", () => {
     const pieces = await exportFile(next, id);
     await next.api.lock(id);
     expect((await next.api.tenants())[0]?.locked).toBe(true);
-    await next.api.unlock(id, people.userPassword);
+    await next.api.unlock(id, { password: people.userPassword });
     await next.api.closeTenant(id);
 
     disk.isFull = false;

@@ -1,6 +1,6 @@
 /** The calls about tenants on this device: found, open, lock, remove. */
 import { CofferError, toCofferError } from "../src/std/index.ts";
-import { unlockVault, type UnlockedIdentity } from "../src/keys/index.ts";
+import { unlockVault, type UnlockedIdentity, type UnlockSecret } from "../src/keys/index.ts";
 import {
   foundTenant,
   listKept,
@@ -11,7 +11,8 @@ import {
 import { tenantStoreName } from "../src/sync/index.ts";
 import type { KnownTenant, TenantSnapshot, WorkerApi } from "./api.ts";
 import { requireTenantId, type WorkerHost } from "./host.ts";
-import { readFields, readString, readStrings, readText } from "./page-messages.ts";
+import { readSecretIfAny } from "./key-slot-messages.ts";
+import { readFields, readStrings, readText } from "./page-messages.ts";
 
 type TenantCalls = Pick<
   WorkerApi,
@@ -23,10 +24,12 @@ type TenantCalls = Pick<
   | "closeTenant"
   | "removeTenant"
   | "lock"
-  | "unlock"
 >;
 
-type OpenOptions = Parameters<WorkerApi["openTenant"]>[1];
+interface OpenOptions {
+  readonly keepSession: boolean;
+  readonly userName: string | undefined;
+}
 
 const founding = ["tenantName", "adminName", "adminPassword", "userName", "userPassword"] as const;
 
@@ -48,10 +51,10 @@ export function tenantCalls(host: WorkerHost): TenantCalls {
     async openTenant(nameOrId, options) {
       const name = readText(nameOrId, "nameOrId");
       const read = readOpenOptions(options);
-      const { password } = read;
-      return password === undefined
+      const secret = readSecretIfAny(options, "options");
+      return secret === undefined
         ? openHeld(host, name, read)
-        : openByPassword(host, name, { ...read, password });
+        : openBySecret(host, name, { ...read, secret });
     },
 
     async resumeTenant(tenantId, box) {
@@ -83,21 +86,16 @@ export function tenantCalls(host: WorkerHost): TenantCalls {
     async lock(tenantId) {
       await host.tenant(tenantId).access.lock("everywhere");
     },
-
-    async unlock(tenantId, password) {
-      await host.tenant(tenantId).access.unlock(readString(password, "password"));
-    },
   };
 }
 
 /** Read how a tenant is to be opened. @throws `input/invalid` with `at` */
 function readOpenOptions(message: unknown): OpenOptions {
-  const { keepSession, password, userName } = readFields(message, "options");
+  const { keepSession = false, userName } = readFields(message, "options");
   if (typeof keepSession !== "boolean") throw new CofferError("input/invalid", { at: "options.keepSession" });
   return {
     keepSession,
     userName: userName === undefined ? undefined : readText(userName, "options.userName"),
-    password: password === undefined ? undefined : readString(password, "options.password"),
   };
 }
 
@@ -130,11 +128,11 @@ async function listTenants(host: WorkerHost): Promise<readonly KnownTenant[]> {
   return Promise.all(known);
 }
 
-/** Names are sealed, so a tenant that is asked for by name is found by trying the password on each, the last opened first. */
-async function openByPassword(
+/** Names are sealed, so a tenant that is asked for by name is found by trying the secret on each, the last opened first. */
+async function openBySecret(
   host: WorkerHost,
   nameOrId: string,
-  options: OpenOptions & { readonly password: string },
+  options: OpenOptions & { readonly secret: UnlockSecret },
 ): Promise<TenantSnapshot> {
   const { device, world } = await host.ready();
   const rows = await device.listTenants();
@@ -142,7 +140,7 @@ async function openByPassword(
   let failure = new CofferError("input/unknown-id", { what: "tenant" });
   for (const row of byId.length > 0 ? byId : rows) {
     const vault = await device.readVault(row.userKey);
-    const identity = await unlockVault(world.crypto, vault, options.password).catch((error: unknown) => {
+    const identity = await unlockVault(world.crypto, vault, options.secret).catch((error: unknown) => {
       failure = toCofferError(error);
     });
     if (identity === undefined) continue;

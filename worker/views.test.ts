@@ -146,7 +146,7 @@ describe("a view in the worker", () => {
     });
     expect(await api.askView(view, { ask: "read", from: 0, count: 9 })).toEqual([]);
     expect(await api.askView(view, { ask: "find", where: { values: ["red"] } })).toBeUndefined();
-    await api.unlock(tenantId, people.userPassword);
+    await api.unlock(tenantId, { password: people.userPassword });
     await isOutline(device, view, ["red", "  ada"]);
   });
 
@@ -170,7 +170,7 @@ describe("a view in the worker", () => {
     await api.lock(other.id);
     await isOutline(device, view, ["red", "  ada", "sea", "  cyd"]);
     expect(eventsOf(device, view).at(-1)).toMatchObject({ status: "ready", locked: ["o1"] });
-    await api.unlock(other.id, people.userPassword);
+    await api.unlock(other.id, { password: people.userPassword });
     await isOutline(device, view, ["red", "  ada", "  bob", "sea", "  cyd"]);
     await api.closeDatabase(database);
     await isOutline(device, view, ["red", "  bob"]);

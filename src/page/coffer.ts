@@ -190,9 +190,9 @@ function createCoffer(core: CofferCore): Coffer {
     }),
     ...lazily(() => core, "createTenant createJoinRequest joinTenant importBackup keepStorage view"),
     status: core.status,
-    async openTenant(nameOrId, { userName, password, keepSession = false } = {}) {
-      const options = { userName, password, keepSession };
-      return (await core.open((api) => api.openTenant(nameOrId, options))).tenant;
+    async openTenant(nameOrId, { passkey, ...given } = {}) {
+      const asked = passkey && (await (await loadMore()).unlockMessage(core, { passkey }));
+      return (await core.open((api) => api.openTenant(nameOrId, { ...given, ...asked }))).tenant;
     },
     close: async () => core.close(),
     [Symbol.dispose]: () => inBackground(core.close()),

@@ -652,7 +652,7 @@ describe("storage", () => {
 describe("openTenant", () => {
   it("without a password is the worker's to judge", async () => {
     await coffer.openTenant("t1");
-    expect(callsOf("openTenant").at(-1)).toBe('openTenant("t1", {"keepSession":false})');
+    expect(callsOf("openTenant").at(-1)).toBe('openTenant("t1", {})');
     await coffer.openTenant("t1", { password: "p", keepSession: true });
     expect(callsOf("openTenant").at(-1)).toBe('openTenant("t1", {"password":"p","keepSession":true})');
   });

@@ -18,8 +18,10 @@
 export { bindText, type BindTextOptions, type TextField } from "./bind-text.ts";
 export { openCoffer } from "./coffer.ts";
 export type {
+  AddedKeySlot,
   AdminOptions,
   AlarmEvent,
+  AutoLockLimits,
   BackupOptions,
   BackupProgress,
   BackupReport,
@@ -36,11 +38,14 @@ export type {
   HistoryStep,
   Identity,
   KeyGrant,
+  KeySlot,
+  KeySlotProof,
   Keys,
   KnownTenant,
   LinkStatus,
   Member,
   Migration,
+  NewKeySlot,
   OpenCofferOptions,
   OpenDatabaseOptions,
   QuarantinedCommit,
@@ -63,6 +68,7 @@ export type {
   Tenant,
   TenantStatus,
   UndoOptions,
+  UnlockWay,
 } from "./types.ts";
 export type {
   CategoryName,

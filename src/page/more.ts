@@ -19,6 +19,15 @@ export {
   setGroup,
 } from "./directory.ts";
 export { followOutbox, keepStorage } from "./install.ts";
+export {
+  addKeySlot,
+  changePassword,
+  getKeySlots,
+  lockWhen,
+  removeKeySlot,
+  unlock,
+  unlockMessage,
+} from "./key-slots.ts";
 export { followMarks } from "./marks.ts";
 export {
   branch,

@@ -434,7 +434,7 @@ describe("a worker's death", () => {
     expect(world.docs.get("d1")?.value["title"]).toBe("two");
     const { length } = world.calls;
     await tenant.unlock({ password: "right" });
-    expect(world.calls.slice(length)).toEqual(['unlock("t1", "right")']);
+    expect(world.calls.slice(length)).toEqual(['unlock("t1", {"password":"right"})']);
   });
 
   it("opens with the next unlocking what a lock kept from being opened, whoever unlocks", async () => {

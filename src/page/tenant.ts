@@ -64,12 +64,6 @@ export class TenantCore {
     for (const database of this.#databases.live) await restoreOne(database, call);
   }
 
-  /** Unlock, and open what could not be opened under lock. */
-  async unlock(password: string): Promise<void> {
-    await this.session.call((api) => api.unlock(this.id, password));
-    await this.reopen();
-  }
-
   /** Now that it is unlocked, open what a worker that was restarted under lock could not. */
   async reopen(): Promise<void> {
     const call: RestoreCall = async (run) => this.session.call(run);
@@ -115,7 +109,7 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
   const call: Session["call"] = async (run) => use().session.call(run);
   const { readBackup, ...others } = lazily(
     use,
-    "approveJoinRequest publishToServer connectToServer readBackup",
+    "approveJoinRequest publishToServer connectToServer readBackup unlock getKeySlots addKeySlot removeKeySlot changePassword lockWhen",
   );
   const { keys: list, keyGrants: grants } = parts("keys", "keyGrants");
   return {
@@ -144,7 +138,6 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
         { highWaterMark: 0 },
       );
     },
-    unlock: async ({ password }) => use().unlock(password),
     dispose: release,
     [Symbol.dispose]: release,
   };

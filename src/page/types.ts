@@ -6,6 +6,7 @@ import type { CofferErrorCode } from "../std/index.ts";
 import type { DocData, Draft, Mark, Patch, Path } from "../draft/index.ts";
 import type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
 import type { Directory, Keys } from "./directory-types.ts";
+import type { KeySlots, UnlockWay } from "./key-slot-types.ts";
 import type { Query, QueryDefinition } from "./query-types.ts";
 import type { Search, SearchOptions } from "./search-types.ts";
 import type { OpenDatabaseOptions } from "./shape-types.ts";
@@ -22,6 +23,14 @@ export type {
   Member,
   SettingValues,
 } from "./directory-types.ts";
+export type {
+  AddedKeySlot,
+  AutoLockLimits,
+  KeySlot,
+  KeySlotProof,
+  NewKeySlot,
+  UnlockWay,
+} from "./key-slot-types.ts";
 export type {
   Query,
   QueryCursor,
@@ -97,14 +106,14 @@ export interface Coffer {
     userPassword: string;
   }): Promise<{ tenant: Tenant; adminUser: Identity; appUser: Identity }>;
   /**
-   * `nameOrId`: the display name, or the id from `tenants()`. Without a password, and then by id, it opens when its session was
+   * `nameOrId`: the display name, or the id from `tenants()`. It opens by password, passkey or recovery code; without any, and then by id, it opens when its session was
    * kept, or when another tab holds it unlocked.
    *
-   * @throws access/locked when the password is needed
+   * @throws access/locked when one of them is needed; key/wrong-password when it opens nothing here
    */
   openTenant(
     nameOrId: string,
-    options?: { userName?: string; password?: string; keepSession?: boolean },
+    options?: Partial<UnlockWay> & { userName?: string; keepSession?: boolean },
   ): Promise<Tenant>;
   /**
    * Take in a backup file: a tenant with its keys, names and documents. A tenant that is here already is completed; what is
@@ -161,7 +170,7 @@ export interface QuarantinedCommit {
   readonly atMs: number;
 }
 
-export interface Tenant {
+export interface Tenant extends KeySlots {
   readonly id: string;
   /** display name; `undefined` while locked */
   readonly name: ReadonlySignal<string | undefined>;
@@ -206,7 +215,6 @@ export interface Tenant {
   /** links of this tenant on this device; after unlocking they resume by themselves */
   readonly links: ReadonlySignal<readonly ServerLink[]>;
   lock(): Promise<void>;
-  unlock(options: { password: string }): Promise<void>;
   dispose(): void;
   [Symbol.dispose](): void;
 }

@@ -54,7 +54,7 @@ describe.each([1, 2, 3, 4, 5])("with seed %i", (seed) => {
     const [founder, guest] = membersOf(world);
     const tab = firstTab(founder);
     await scheduler.settle(tab.api.lock(world.tenantId));
-    const unlocked = tab.api.unlock(world.tenantId, founder.password);
+    const unlocked = tab.api.unlock(world.tenantId, { password: founder.password });
     const made: string[] = [];
     const refused: unknown[] = [];
     for (let attempt = 0; attempt < 12; attempt++) {

@@ -327,7 +327,7 @@ export class Story {
   }
 
   async #unlock(member: Member, tab: SimTab): Promise<void> {
-    await tab.api.unlock(this.world.tenantId, member.password);
+    await tab.api.unlock(this.world.tenantId, { password: member.password });
     this.#lockedTabs.delete(tab);
     if (!this.#readyTabs.has(tab)) {
       // Another tab locked the tenant while this one was opening it: its page goes on from there.

@@ -11,7 +11,7 @@
  * forgotten, and other tabs are told twice, before and after the kept session is gone.
  */
 import { CofferError, isCofferError, type AuthorKey } from "../std/index.ts";
-import { unlockVault, type UnlockedIdentity } from "../keys/index.ts";
+import { unlockVault, type UnlockedIdentity, type UnlockSecret } from "../keys/index.ts";
 import type { TenantCore } from "./core.ts";
 import type { Device } from "./device.ts";
 import { endKeptSession, keepSession, readKeptSession } from "./kept-session.ts";
@@ -57,13 +57,13 @@ export class Access {
     );
   }
 
-  /** Unlock with the user's password. @throws `key/wrong-password`, `entry/corrupt`, `key/missing` */
-  async unlock(password: string): Promise<void> {
+  /** Unlock by one of the ways into the user's vault. @throws `key/wrong-password`, `entry/corrupt`, `key/missing` */
+  async unlock(secret: UnlockSecret): Promise<void> {
     // Whatever is under way may be a locking.
     await this.#phases.run(async () => undefined);
     if (this.#core.unlocked !== undefined) return;
     const vault = await this.#device.readVault(this.#userKey);
-    await this.unlockWith(await unlockVault(this.#core.world.crypto, vault, password));
+    await this.unlockWith(await unlockVault(this.#core.world.crypto, vault, secret));
   }
 
   /** Unlock with the keys of a kept session, or of another tab. @throws `access/locked` when there are none, or a lock came */

@@ -197,6 +197,27 @@ export class Device {
     await this.store.write({ slots, durability: "strict" });
   }
 
+  /**
+   * Put another vault of the same identity in the place of the one that `change` was given; it is asked again when that is no longer there.
+   *
+   * @throws `input/unknown-id`, `store/failed` when others change it all the time, whatever `change` throws
+   */
+  async replaceVault<T extends { readonly vault: Uint8Array<ArrayBuffer> }>(
+    key: AuthorKey,
+    change: (vault: Uint8Array<ArrayBuffer>) => Promise<T>,
+  ): Promise<T> {
+    const name = `vault/${key}`;
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const slot = await this.store.readSlot(name);
+      if (!(slot?.value instanceof Uint8Array)) throw new CofferError("input/unknown-id");
+      const changed = await change(slot.value);
+      const write = { name, value: changed.vault, expectedVersion: slot.version };
+      const result = await this.store.write({ slots: [write], durability: "strict" });
+      if (result.kind === "stored") return changed;
+    }
+    throw new CofferError("store/failed", { reason: "vault in use" });
+  }
+
   async listPending(): Promise<readonly { key: AuthorKey; createdAtMs: number }[]> {
     const pending: { key: AuthorKey; createdAtMs: number }[] = [];
     for (const slot of await this.store.readSlots("pending/")) {

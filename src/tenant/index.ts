@@ -30,6 +30,14 @@ export {
   removeTenant,
   type FoundingOptions,
 } from "./founding.ts";
+export {
+  addKeySlot,
+  changePassword,
+  listKeySlots,
+  removeKeySlot,
+  type AddedSlot,
+  type VaultPlace,
+} from "./key-slots.ts";
 export { listKept, provesIdentity } from "./kept-session.ts";
 export { purgeDocument } from "./erasing.ts";
 export { LiveView, type FollowRows, type LiveViewSource } from "./live-view.ts";
