@@ -36,11 +36,14 @@ export async function closeDevices(): Promise<void> {
   for (const close of closing.splice(0)) await close();
 }
 
+/** Automerge, from the package. */
+export const loadEngine = () => loadAutomerge(() => readFile(wasm));
+
 /** A device's worker in this process, over a storage; in the world of `env` where it is not the system's own. */
 export async function startDevice(
   storage: Storage,
   world: Env = env,
-  loadEngine = () => loadAutomerge(() => readFile(wasm)),
+  engineOf = loadEngine,
   onEvents: (events: readonly WorkerEvent[]) => void = () => undefined,
 ): Promise<Device> {
   const events: WorkerEvent[] = [];
@@ -52,7 +55,7 @@ export async function startDevice(
     scope: options.name,
     openTransport,
     codec: createChangeCodec((bytes) => crypto.sha256(bytes)),
-    loadEngine,
+    loadEngine: engineOf,
     prepareEngine: () => undefined,
   }));
   await api.start({ name: "coffer", wasmUrl: undefined, lifeLock: "life" }, (batch) => {

@@ -16,6 +16,7 @@ import { EditDesk, requireDoc } from "./edit-desk.ts";
 import { IndexPages } from "./index-pages.ts";
 import { absorb, readUnread } from "./intake.ts";
 import type { AcceptedChange } from "./judge.ts";
+import { KeptValues } from "./kept-values.ts";
 import { LocalSnapshots } from "./local-snapshots.ts";
 import { createPageSealer, type PageSealer } from "./pages.ts";
 import type { Ledger } from "./ledger.ts";
@@ -23,6 +24,9 @@ import { requireKey } from "./named-keys.ts";
 import { entriesOf, newEntriesOf, type PreparedEdit } from "./prepared-edit.ts";
 import { dropPurged } from "./purge.ts";
 import type { Writer, WrittenCommit } from "./writer.ts";
+
+/** So many documents are loaded behind what is shown of them; of further ones each waits for its first edit. */
+const maxBehind = 8;
 
 /** Documents changed; `isLocal`: this worker wrote them. */
 export type ChangeListener = (docIds: readonly DocId[], isLocal: boolean) => void;
@@ -45,9 +49,12 @@ export class DatabaseSession {
   readonly #onChange: ChangeListener;
   readonly #onSnapshotDue: () => void;
   readonly #snapshots: LocalSnapshots;
+  readonly #values: KeptValues;
   readonly #creations = new CreationQueue((creation, isOver) => this.#begin(creation, isOver));
   /** where the orders of its indexes are kept */
   readonly orders: IndexPages;
+  /** documents that are shown by what was kept of them, and are being loaded */
+  readonly #behind = { count: 0, done: Promise.resolve() };
   #documents: Documents;
   #desk: EditDesk;
 
@@ -60,6 +67,7 @@ export class DatabaseSession {
     const openSealer = async (): Promise<PageSealer> =>
       createPageSealer(core.world.crypto, core.keys.bag.deviceKey, core.tenantId);
     this.#snapshots = new LocalSnapshots(core.store, dbId, openSealer);
+    this.#values = new KeptValues(core.store, dbId, openSealer);
     this.orders = new IndexPages({ store: core.store, dbId }, openSealer, onSnapshotDue);
     this.#documents = this.#openDocuments();
     this.#desk = new EditDesk(core, dbId, this.#documents);
@@ -175,7 +183,28 @@ export class DatabaseSession {
     if (line !== "main") return branchSnapshot(this.lines, entry, line);
     // Whoever shows a document may edit it soon.
     void this.#core.world.loadEngine().catch(() => undefined);
-    return this.peek(docId) ?? snapshotOf(entry, await this.#documents.load(docId));
+    const shown = this.peek(docId);
+    if (shown !== undefined) return shown;
+    const value = await this.#values.read(entry);
+    if (value === undefined) return snapshotOf(entry, await this.#documents.load(docId));
+    this.#loadBehind(docId);
+    return snapshotOf(entry, { value, heads: entry.heads });
+  }
+
+  /** Load a document that is shown already, as soon as Automerge is there: its reader may edit it soon. One after the other. */
+  #loadBehind(docId: DocId): void {
+    if (this.#behind.count >= maxBehind) return;
+    this.#behind.count += 1;
+    const load = async (): Promise<void> => {
+      const { serial, world } = this.#core;
+      await world.loadEngine();
+      await serial.run(async () => {
+        if (this.#core.unlocked !== undefined) await this.#documents.load(docId);
+      });
+    };
+    // Whoever edits it hears of what fails.
+    this.#behind.done = this.#behind.done.then(load).catch(() => undefined);
+    void this.#behind.done.then(() => (this.#behind.count -= 1));
   }
 
   /** Documents were purged: nothing of them stays in memory. */
@@ -198,6 +227,10 @@ export class DatabaseSession {
     for (const [docId, snapshot] of taken) {
       await this.#snapshots.write(docId, snapshot);
       if (this.#core.isPurged(docId)) await this.#snapshots.remove(docId);
+    }
+    for (const [docId, value] of this.#values.take()) {
+      await this.#values.write(docId, value);
+      if (this.#core.isPurged(docId)) await this.#values.remove(docId);
     }
   }
 
@@ -228,6 +261,7 @@ export class DatabaseSession {
   /** Free all documents: they load again from the log when needed. */
   reset(): void {
     this.#documents.clear();
+    this.#values.drop();
     this.#documents = this.#openDocuments();
     this.#desk = new EditDesk(this.#core, this.dbId, this.#documents);
   }
@@ -242,6 +276,7 @@ export class DatabaseSession {
       codec: core.world.codec,
       loadEngine: core.world.loadEngine,
       snapshots: this.#snapshots,
+      values: this.#values,
       onSnapshotDue: this.#onSnapshotDue,
     });
   }

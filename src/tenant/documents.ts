@@ -21,6 +21,7 @@ import {
 import type { Store } from "../store/index.ts";
 import { branchOf, entriesOfLine, lineHeads, lineOf, type Line } from "./branches.ts";
 import type { AcceptedEntry, Catalog, CatalogDoc } from "./catalog.ts";
+import type { KeptValues } from "./kept-values.ts";
 import { entriesBehind, isSnapshotDue, type LocalSnapshot, type LocalSnapshots } from "./local-snapshots.ts";
 
 /** Handles are freed beyond so many, and beyond so much memory. */
@@ -42,6 +43,7 @@ export interface DocumentsOptions {
   readonly codec: ChangeCodec;
   readonly loadEngine: () => Promise<DocEngine>;
   readonly snapshots: LocalSnapshots;
+  readonly values: Pick<KeptValues, "isDue" | "note" | "forget">;
   /** A document was opened that {@link Documents.takeSnapshots} would give. */
   readonly onSnapshotDue: () => void;
 }
@@ -86,7 +88,8 @@ export class Documents {
         : undefined;
     const { doc, sizeBytes } = kept ?? (await this.#loadWhole(docId, line, entries));
     this.#keep(name, doc, sizeBytes);
-    if (line === "main" && this.#isDue(docId)) this.#options.onSnapshotDue();
+    if (line === "main" && (this.#isDue(docId) || this.#options.values.isDue(entry)))
+      this.#options.onSnapshotDue();
     return doc;
   }
 
@@ -156,6 +159,7 @@ export class Documents {
   /** Entries of a document are void: what was kept of it goes. */
   forget(docId: DocId): void {
     this.#due.delete(docId);
+    this.#options.values.forget(docId);
     // One that stays behind all the same is never used: L2.
     if (this.#covered.delete(docId)) this.#options.snapshots.remove(docId).catch(() => undefined);
   }
@@ -168,8 +172,9 @@ export class Documents {
   #noteDue(name: HandleName): void {
     const doc = this.#open.get(name);
     const entry = this.#options.catalog.get(name as DocId);
-    if (doc === undefined || entry === undefined || !this.#isDue(entry.docId)) return;
-    if (doc.heads.join() !== entry.heads.join()) return;
+    if (doc === undefined || entry === undefined || doc.heads.join() !== entry.heads.join()) return;
+    this.#options.values.note(entry, doc.value);
+    if (!this.#isDue(entry.docId)) return;
     const covered = entriesOf(entry, "main").length;
     this.#covered.set(entry.docId, covered);
     this.#due.set(entry.docId, { heads: doc.heads, covered, saved: doc.save() });

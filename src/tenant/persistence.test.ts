@@ -3,8 +3,10 @@ import {
   closeDevices,
   draft,
   env,
+  loadEngine,
   newSubscription,
   people,
+  shownAfter,
   startDevice,
 } from "../../worker/device-fixtures.ts";
 import { CofferError } from "../std/index.ts";
@@ -100,6 +102,11 @@ async function reopen({ storage, tenant, ids }: Filled) {
   const readInAll = seen.positions.length;
   await device.api.closeTenant(tenant.id);
   return { answer, answers: answers(), readForQuery, readInAll, first, living, seen };
+}
+
+async function forgetValues(store: Store): Promise<void> {
+  const kept = await store.readSlots("values/");
+  await store.write({ slots: kept.map(({ name }) => ({ name, value: undefined })) });
 }
 
 async function tenantStore(storage: Storage): Promise<Store> {
@@ -374,10 +381,12 @@ describe("a document with a long history", () => {
     const [kept] = await store.readSlots("snapshots/");
     if (kept === undefined) throw new Error("there is no snapshot");
     await store.write({ slots: [{ name: kept.name, value: undefined }] });
+    await forgetValues(store);
     // Whoever opens it keeps it.
     const cold = await reopen(filled);
     expect(cold.seen.positions.length - cold.readForQuery).toBeGreaterThan(90);
     expect(cold.seen.slots.some((name) => name.startsWith("snapshots/"))).toBe(true);
+    await forgetValues(store);
     const warm = await reopen(filled);
     sees(warm);
     expect(warm.first).toEqual(cold.first);
@@ -395,12 +404,14 @@ describe("a document with a long history", () => {
     flipped[30] = (flipped[30] ?? 0) ^ 1;
     for (const value of [flipped, undefined, new Uint8Array(5)]) {
       await store.write({ slots: [{ name: slot.name, value }] });
+      await forgetValues(store);
       const shown = await reopen(filled);
       sees(shown);
       expect(shown.seen.slots).toContain(slot.name);
     }
     const moved = slot.name.replace(filled.ids[0] ?? "", filled.ids[2] ?? "");
     await store.write({ slots: [{ name: moved, value: slot.value }] });
+    await forgetValues(store);
     sees(await reopen(filled));
   });
 
@@ -409,6 +420,7 @@ describe("a document with a long history", () => {
     await reopen(filled);
     const store = await tenantStore(filled.storage);
     expect((await store.readSlots("snapshots/")).length).toBe(1);
+    expect((await store.readSlots("values/")).length).toBe(1);
     const device = await startDevice(filled.storage);
     await device.api.openTenant(filled.tenant.id, open);
     const database = newSubscription();
@@ -417,5 +429,92 @@ describe("a document with a long history", () => {
     await device.api.purgeDocument(database, filled.ids[0] ?? "");
     await device.api.closeTenant(filled.tenant.id);
     expect(await store.readSlots("snapshots/")).toEqual([]);
+    expect(await store.readSlots("values/")).toEqual([]);
+  });
+
+  /** The document on a device where Automerge comes when `letIn` is called. */
+  async function openLate({ storage, tenant, ids }: Filled) {
+    let letIn: () => void = () => undefined;
+    const isLetIn = new Promise<void>((resolve) => {
+      letIn = resolve;
+    });
+    const device = await startDevice(storage, env, async () => isLetIn.then(loadEngine));
+    await device.api.openTenant(tenant.id, open);
+    const [database, doc] = [newSubscription(), newSubscription()];
+    await device.api.openDatabase(tenant.id, "notes", database);
+    const opening = device.api.openDocument(database, ids[0] ?? "", doc);
+    const close = async () => device.api.closeTenant(tenant.id);
+    return { ...device, database, doc, opening, letIn: () => letIn(), close };
+  }
+
+  it("is shown before Automerge is there, takes an edit meanwhile, and shows what the log holds", async () => {
+    const filled = await fill();
+    const device = await openLate(filled);
+    const shown = await device.opening;
+    expect(shown.value).toMatchObject({
+      index: 0,
+      edits: 100,
+      born: new Date(0),
+      text: "long ".repeat(1000),
+    });
+    const edit = draft([{ op: "set", path: ["edits"], value: 101 }], shown.heads);
+    const changing = device.api.changeDocument(device.doc, edit);
+    device.letIn();
+    const { update } = await changing;
+    expect(shownAfter(shown, update).value).toEqual({ ...shown.value, edits: 101 });
+    const events = device.events.filter(({ kind }) => kind === "doc");
+    expect(events).toEqual([]);
+    await device.close();
+    await forgetValues(await tenantStore(filled.storage));
+    const { first } = await reopen(filled);
+    expect(first.value).toEqual({ ...shown.value, edits: 101 });
+    // And what was kept of that is the same again.
+    const again = await openLate(filled);
+    expect(await again.opening).toEqual(first);
+    again.letIn();
+    await again.close();
+  });
+
+  it.each(["damaged", "gone", "from before the last edit"])(
+    "is read from the log when what was kept of its value is %s",
+    async (how) => {
+      const filled = await fill();
+      const store = await tenantStore(filled.storage);
+      const [slot] = await store.readSlots("values/");
+      if (!(slot?.value instanceof Uint8Array)) throw new Error("no value was kept");
+      if (how === "from before the last edit") {
+        const device = await openLate(filled);
+        device.letIn();
+        const { heads } = await device.opening;
+        const edit = draft([{ op: "set", path: ["edits"], value: 101 }], heads);
+        await device.api.changeDocument(device.doc, edit);
+        await device.close();
+      }
+      const flipped = slot.value.slice();
+      flipped[30] = (flipped[30] ?? 0) ^ 1;
+      const value = how === "damaged" ? flipped : how === "gone" ? undefined : slot.value;
+      await store.write({ slots: [{ name: slot.name, value }] });
+      const device = await openLate(filled);
+      let isShown = false;
+      void device.opening.then(() => (isShown = true));
+      await pause(200);
+      expect(isShown).toBe(false);
+      device.letIn();
+      const edits = how === "from before the last edit" ? 101 : 100;
+      expect((await device.opening).value).toMatchObject({ edits, text: "long ".repeat(1000) });
+      await device.close();
+      // Whoever opened it kept it.
+      const again = await openLate(filled);
+      expect((await again.opening).value).toMatchObject({ edits });
+      again.letIn();
+      await again.close();
+    },
+  );
+
+  it("keeps no value of a document that its summary shows whole, or that is read soon", async () => {
+    const filled = await fill();
+    const store = await tenantStore(filled.storage);
+    const names = (await store.readSlots("values/")).map(({ name }) => name.split("/")[2]);
+    expect(names).toEqual([filled.ids[0]]);
   });
 });

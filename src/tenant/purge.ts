@@ -33,6 +33,7 @@ import { openPrivate, sealPrivate } from "../keys/index.ts";
 import type { TenantCore } from "./core.ts";
 import type { SlotWrite } from "../store/index.ts";
 import { firstRowsSlot } from "./first-rows.ts";
+import { valueSlot } from "./kept-values.ts";
 import { snapshotSlot } from "./local-snapshots.ts";
 import { slotNames } from "./slots.ts";
 import { again, swapSlots, type Swap } from "./swap.ts";
@@ -89,7 +90,7 @@ export function listPurged(core: TenantCore, doc: PurgedDoc): Promise<PurgedDocs
   const edit = ({ rows, ids, erasedCount }: PurgedDocs): PurgedDocs | undefined =>
     ids.has(doc.docId) ? undefined : { rows: [...rows, doc], ids: new Set([...ids, doc.docId]), erasedCount };
   // What queries showed of it goes with the same write.
-  const further = [snapshotSlot(doc.dbId, doc.docId), firstRowsSlot];
+  const further = [snapshotSlot(doc.dbId, doc.docId), valueSlot(doc.dbId, doc.docId), firstRowsSlot];
   return change(
     core,
     edit,
