@@ -23,8 +23,7 @@ export function splice(
   const count = Math.abs(remove);
   checkCut(place, text, from);
   checkCut(place, text, from + count);
-  if (typeof insert !== "string") refuse(place.path, "text is inserted as a string");
-  const added = insert.toWellFormed();
+  const added = wellFormed(place, insert);
   if (count === 0 && added === "") return;
   const operation = {
     op: "spliceText",
@@ -36,11 +35,15 @@ export function splice(
   place.write(operation, text.slice(0, from) + added + text.slice(from + count), textBytes(added));
 }
 
+function wellFormed({ path }: Place, text: string): string {
+  if (typeof text !== "string") refuse(path, "text is a string");
+  return text.toWellFormed();
+}
+
 /** Turn the text at `path` into `value` by the smallest edits, so that it merges with other people's. */
 export function updateText(draft: unknown, path: Path, value: string): void {
   const { place, text } = findText(draft, path);
-  if (typeof value !== "string") refuse(place.path, "text is updated by a string");
-  const next = value.toWellFormed();
+  const next = wellFormed(place, value);
   if (next === text) return;
   place.write({ op: "updateText", path: place.path, value: next }, next, textBytes(next));
 }
@@ -100,8 +103,7 @@ function checkRange(place: Place, text: string, range: MarkRange): MarkRange {
 }
 
 function checkName(place: Place, name: string): string {
-  if (typeof name !== "string" || name === "") refuse(place.path, "a mark needs a name");
-  return name.toWellFormed();
+  return wellFormed(place, name) || refuse(place.path, "a mark needs a name");
 }
 
 /** A place where text may be cut: inside it, and not between the halves of one character. */

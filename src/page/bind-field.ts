@@ -5,7 +5,7 @@
  * without moving the caret from its place. While an input method composes, the field is left alone: what came
  * meanwhile is merged when it is done.
  */
-import type { effect } from "@preact/signals-core";
+import type { effect, ReadonlySignal } from "@preact/signals-core";
 import type { Path, updateText } from "../draft/index.ts";
 import { toCofferError, type CofferError, type Release } from "../std/index.ts";
 import type { DocCore } from "./doc.ts";
@@ -25,13 +25,15 @@ export interface TextField extends Pick<EventTarget, "addEventListener" | "remov
 export interface FieldWorld {
   readonly effect: typeof effect;
   readonly updateText: typeof updateText;
+  /** of a handle, which is held as long as this is */
+  readonly data: ReadonlySignal<unknown>;
   onError(error: CofferError): void;
 }
 
 /** Bind a field that is read-only until now, and was so before or not. Gives the end of the binding. */
 export function bindField(
   element: TextField,
-  core: DocCore,
+  core: Pick<DocCore, "change">,
   path: Path,
   { wasReadOnly, ...world }: FieldWorld & { readonly wasReadOnly: boolean },
 ): Release {
@@ -51,13 +53,13 @@ export function bindField(
   };
 
   const pull = (): void => {
-    const data = core.shown.data.peek();
+    const data = world.data.peek();
     element.readOnly = wasReadOnly || data === undefined;
     if (!isComposing) show(readText(data, path));
   };
 
   const push = (): void => {
-    const data = core.shown.data.peek();
+    const data = world.data.peek();
     if (isComposing || data === undefined || element.value === agreed) return;
     const before = agreed;
     const typed = element.value;
@@ -84,7 +86,7 @@ export function bindField(
   };
   const stop = world.effect(() => {
     // Only the subscription is wanted here: `pull` reads the newest value by itself.
-    void core.shown.data.value;
+    void world.data.value;
     pull();
   });
   element.addEventListener("input", push);

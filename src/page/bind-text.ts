@@ -38,7 +38,9 @@ export function bindText<T extends object>(
   element.readOnly = true;
   loadMore().then(
     ({ bindField }) => {
-      if (!isOver) end = bindField(element, core, path, { effect, updateText, onError, wasReadOnly });
+      if (isOver) return;
+      const { data } = doc;
+      end = bindField(element, core, path, { effect, updateText, onError, wasReadOnly, data });
     },
     (cause: unknown) => onError(toCofferError(cause)),
   );

@@ -14,13 +14,12 @@
  * D4 every update is applied to what was heard last (W6), whether it is shown or not; branches that it leaves
  * alone stay the same objects, and so does the base while drafts come and fail
  */
-import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals-core";
+import { computed, effect, signal, type ReadonlySignal } from "@preact/signals-core";
 import type { DocSnapshot, DocUpdate } from "../../worker/api.ts";
 import {
   applyPatches,
   recordDraft,
   shareStructure,
-  type DocData,
   type Draft,
   type DraftOperation,
   type Mark,
@@ -30,6 +29,7 @@ import {
 import { CofferError, toCofferError, type Release } from "../std/index.ts";
 import { unreadable } from "./doc-errors.ts";
 import { loadMore } from "./lazy.ts";
+import { createParts } from "./parts.ts";
 import type { Lease } from "./pool.ts";
 import type { PageShape } from "./schema.ts";
 import { inBackground, runCallers, type RestoreCall, type Session } from "./session.ts";
@@ -78,17 +78,24 @@ export interface DocPlace {
   readonly shape: EditShape;
 }
 
+/** What a document shows. */
+type Shown = Omit<DocSnapshot, "value" | "status"> & {
+  readonly data: DocValueObject | undefined;
+  readonly status: DocStatus;
+};
+
 /** The state of one document, shared by its handles. */
 export class DocCore {
   readonly place: DocPlace;
   readonly subscription: number;
-  readonly shown = {
-    data: signal<DocValueObject | undefined>(undefined),
-    heads: signal<readonly string[]>([]),
-    status: signal<DocStatus>("loading"),
-    lastChange: signal<DocSnapshot["lastChange"]>(undefined),
-    branches: signal<readonly string[]>([]),
-  };
+  /** one value for all that its handles show; parts that stay equal stay the same objects */
+  readonly shown = signal<Shown>({
+    data: undefined,
+    heads: [],
+    status: "loading",
+    lastChange: undefined,
+    branches: [],
+  });
   readonly #session: Session;
   #base: DocSnapshot = {
     value: undefined,
@@ -144,11 +151,10 @@ export class DocCore {
   async change(edit: (draft: never) => void, durability: Durability): Promise<ChangeReply> {
     // During a restart nothing is recorded: it is not yet known upon what.
     if (!this.#session.isReady()) await this.#session.ready();
-    const { data, status, heads } = this.shown;
-    const shown = data.peek();
-    if (shown === undefined) throw unreadable(status.peek(), this.place.id);
-    const { operations, optimistic } = recordEdit(shown, edit, this.place.shape);
-    if (operations.length === 0) return { heads: heads.peek() };
+    const { data, status, heads } = this.shown.peek();
+    if (data === undefined) throw unreadable(status, this.place.id);
+    const { operations, optimistic } = recordEdit(data, edit, this.place.shape);
+    if (operations.length === 0) return { heads };
     return this.#track(this.#send(operations, optimistic, durability));
   }
 
@@ -251,7 +257,7 @@ export class DocCore {
   }
 
   #adopt({ value, ...about }: DocSnapshot): void {
-    const shown = this.shown.data.peek();
+    const shown = this.shown.peek().data;
     const isOptimistic = shown !== this.#base.value;
     this.#base = this.#heard = { ...about, value: isOptimistic ? shareStructure(shown, value) : value };
     // What stays in flight while the value is away settles by its reply, and is never shown again.
@@ -261,15 +267,13 @@ export class DocCore {
 
   #show(): void {
     const { value, status, ...about } = this.#base;
-    const { shown } = this;
+    const before = this.shown.peek();
     const isSaving = this.#pending.length > 0 && status === "ready";
-    batch(() => {
-      shown.data.value = this.#pending.at(-1)?.optimistic ?? value;
-      shown.status.value = isSaving ? "saving" : status;
-      keep(shown.heads, about.heads);
-      keep(shown.lastChange, about.lastChange);
-      keep(shown.branches, about.branches);
-    });
+    this.shown.value = {
+      ...shareStructure<Omit<Shown, "data" | "status">>(before, about),
+      data: this.#pending.at(-1)?.optimistic ?? value,
+      status: isSaving ? "saving" : status,
+    };
   }
 }
 
@@ -280,28 +284,30 @@ function follow({ value }: DocSnapshot, update: DocUpdate): DocSnapshot {
   return { ...about, value: value && applyPatches(value, patches) };
 }
 
-/** Set a signal unless its value is equal already. */
-function keep<T>(target: { value: T; peek(): T }, now: T): void {
-  target.value = shareStructure(target.peek(), now);
-}
-
 function isSame(before: unknown, after: unknown): boolean {
   return shareStructure(before, after) === before;
 }
 
 const leases = new WeakMap<object, Lease<DocCore>>();
+/** gives back the shares that nobody holds any more */
+const dropped = new FinalizationRegistry<Release>((release) => release());
 
-/** Make a handle of a document out of a share of it. */
+/** Make a handle of a document out of a share of it. Whoever holds or watches one of its signals holds the share. */
 export function createDoc<T extends object>(lease: Lease<DocCore>): Doc<T> {
-  const { place, shown } = lease.shared;
-  const data = shown.data as ReadonlySignal<unknown> as ReadonlySignal<DocData<T> | undefined>;
+  const { place } = lease.shared;
+  dropped.register(lease, lease.release);
+  const shown = createParts<Shown, keyof Shown>(
+    ["data", "heads", "status", "lastChange", "branches"],
+    (name) => lease.shared.shown.value[name],
+  );
+  const { data } = shown as Pick<Doc<T>, "data">;
   const doc: Doc<T> = {
     id: place.id,
     branchName: place.branchName,
     ...shown,
     data,
     select: (pick) => select(data, pick),
-    marks: (path) => watchMarks(lease.shared, path),
+    marks: (path) => watchMarks(lease, path),
     dispose: lease.release,
     [Symbol.dispose]: lease.release,
   };
@@ -323,11 +329,13 @@ function select<D, U>(
 }
 
 /** The marks of a text, followed as long as somebody watches. */
-function watchMarks(core: DocCore, path: Path): ReadonlySignal<readonly Mark[] | undefined> {
+function watchMarks(lease: Lease<DocCore>, path: Path): ReadonlySignal<readonly Mark[] | undefined> {
   let following: Promise<Release>;
   const marks = signal<readonly Mark[] | undefined>(undefined, {
     watched() {
-      following = loadMore().then((more) => more.followMarks(core, path, marks, { computed, effect }));
+      following = loadMore().then((more) =>
+        more.followMarks(lease.shared, path, marks, { computed, effect }),
+      );
       inBackground(following);
     },
     unwatched: () => inBackground(following.then((stop) => stop())),

@@ -11,8 +11,10 @@ export function followMarks(
   marks: Signal<readonly Mark[] | undefined>,
   signals: { readonly computed: typeof computed; readonly effect: typeof effect },
 ): Release {
-  const { data, heads } = core.shown;
-  const wanted = signals.computed(() => data.value && heads.value);
+  const wanted = signals.computed(() => {
+    const { data, heads } = core.shown.value;
+    return data && heads;
+  });
   let isOver = false;
   const stop = signals.effect(() => {
     const at = wanted.value;

@@ -6,6 +6,7 @@ import type { CofferError } from "../std/index.ts";
 import { createDatabase, DatabaseCore } from "./database.ts";
 import { lazily, loadMore } from "./lazy.ts";
 import { createLink } from "./link.ts";
+import { createParts, type Parts } from "./parts.ts";
 import { createPool, type Lease } from "./pool.ts";
 import { forward, restoreOne, type RestoreCall, type Session } from "./session.ts";
 import type { Database, OpenDatabaseOptions, ServerLink, Tenant } from "./types.ts";
@@ -97,15 +98,10 @@ export class TenantCore {
   }
 }
 
-/** A signal for each of some parts of a snapshot. */
-type Parts<K extends keyof TenantSnapshot> = { readonly [N in K]: ReadonlySignal<TenantSnapshot[N]> };
-
 /** Make a handle of a tenant out of a share of it. */
 export function createTenant({ shared: core, use, release }: Lease<TenantCore>): Tenant {
-  const parts = <K extends keyof TenantSnapshot>(...keys: readonly K[]): Parts<K> => {
-    const signals = keys.map((key) => [key, computed(() => core.snapshot.value[key])]);
-    return Object.fromEntries(signals) as Parts<K>;
-  };
+  const parts = <K extends keyof TenantSnapshot>(...names: readonly K[]): Parts<TenantSnapshot, K> =>
+    createParts<TenantSnapshot, K>(names, (name) => core.snapshot.value[name]);
   const call: Session["call"] = async (run) => use().session.call(run);
   const { readBackup, ...others } = lazily(
     use,
