@@ -5,7 +5,7 @@
  */
 import automergeWasmUrl from "@automerge/automerge/automerge.wasm?url";
 import { expose, transferHandlers } from "comlink";
-import { createFastForms, createWebCrypto } from "../src/crypto/index.ts";
+import { createFastHash, createWebCrypto } from "../src/crypto/index.ts";
 import { createChangeCodec, createEngineFile } from "../src/doc/index.ts";
 import { createSystemEnv, installErrorMessages, installErrorTransfer } from "../src/std/index.ts";
 import { createDexieStorage } from "../src/store/index.ts";
@@ -18,7 +18,7 @@ declare const self: DedicatedWorkerGlobalScope;
 installErrorMessages();
 const env = createSystemEnv();
 env.mark("worker running");
-const crypto = createWebCrypto(env, createFastForms());
+const crypto = createWebCrypto(env, createFastHash().sha256);
 const codec = createChangeCodec((bytes) => crypto.sha256(bytes));
 
 const service = createService((options) => {

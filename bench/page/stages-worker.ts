@@ -1,5 +1,5 @@
 /** A worker that measures the stages of an import, of single writes, or the derivation of a key from a password, without the rest of the product. */
-import { createFastForms, createWebCrypto } from "../../src/crypto/index.ts";
+import { createFastHash, createWebCrypto } from "../../src/crypto/index.ts";
 import { loadAutomerge } from "../../src/doc/index.ts";
 import { createSystemEnv } from "../../src/std/index.ts";
 import { createDexieStorage } from "../../src/store/index.ts";
@@ -29,9 +29,9 @@ async function stages({
   const startMs = performance.now();
   await loadAutomerge(new URL(wasmUrl, self.location.href).href);
   const wasmMs = performance.now() - startMs;
-  const fast = createFastForms();
-  await fast.settled;
-  const times = await measureStages(makeRows(count), { crypto: createWebCrypto(env, fast), store });
+  const hash = createFastHash();
+  await hash.settled;
+  const times = await measureStages(makeRows(count), { crypto: createWebCrypto(env, hash.sha256), store });
   await store.destroy();
   return { ...times, wasmMs };
 }

@@ -23,7 +23,7 @@ export const packageGates: readonly { name: RegExp; files: RegExp }[] = [
   { name: /^@preact\/signals-core$/, files: /^src\/(page\/|global\.ts$)/ },
   { name: /^@noble\/hashes/, files: /^src\/crypto\// },
   { name: /^@hpke\//, files: /^src\/crypto\// },
-  { name: /^hash-wasm$/, files: /^src\/crypto\/argon2\.ts$/ },
+  { name: /^hash-wasm$/, files: /^src\/crypto\/(argon2|wasm-hash)\.ts$/ },
   { name: /^minisearch(\/SearchableMap)?$/, files: /^src\/search\// },
   { name: /^(libsql|pg|hono|ws|@hono\/.*)(\/.*)?$/, files: /^server\// },
   { name: /^node:/, files: /^server\// },

@@ -5,21 +5,21 @@ import { describe, expect, it, vi } from "vitest";
 import { bytesToHex, concatBytes, utf8ToBytes } from "../std/index.ts";
 import { describeCrypto, hex, kdfParametersOf } from "./crypto-contract.ts";
 import vectors from "./crypto.vectors.json";
-import { createFastForms, createWebCrypto, createWebVerifier } from "./index.ts";
+import { createFastHash, createWebCrypto, createWebVerifier } from "./index.ts";
 
 describeCrypto("WebCrypto in Node", createWebCrypto);
 
-const fast = createFastForms();
+const fast = createFastHash();
 const isFast = await fast.settled;
-describeCrypto("WebCrypto in Node, with a kernel in WebAssembly", (env) => createWebCrypto(env, fast));
+describeCrypto("WebCrypto in Node, hashing in WebAssembly", (env) => createWebCrypto(env, fast.sha256));
 
 describe("hashing in WebAssembly", () => {
   it("takes over where there is WebAssembly, and leaves the JavaScript form where there is none", async () => {
     expect(isFast).toBe(true);
     vi.stubGlobal("WebAssembly", undefined);
     vi.resetModules();
-    const { createFastForms: createSlowForms } = await import("./index.ts");
-    const slow = createSlowForms();
+    const { createFastHash: createSlowHash } = await import("./index.ts");
+    const slow = createSlowHash();
     expect(await slow.settled).toBe(false);
     expect(bytesToHex(slow.sha256(utf8ToBytes("abc")))).toBe(bytesToHex(fast.sha256(utf8ToBytes("abc"))));
     vi.unstubAllGlobals();

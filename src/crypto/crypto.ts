@@ -65,14 +65,6 @@ export interface Crypto {
     plaintext: Uint8Array,
     additionalData: Uint8Array,
   ): Promise<Uint8Array<ArrayBuffer>>;
-  /**
-   * As {@link encrypt} does, under a key of 32 bytes that is used for these messages alone, and at once: for threads that have such a form.
-   * `undefined` stands for a message that the platform encrypts faster.
-   */
-  encryptSmall?(
-    secret: Uint8Array,
-    messages: readonly PlainMessage[],
-  ): readonly (Uint8Array<ArrayBuffer> | undefined)[];
   /** The plaintext, or `undefined` when the tag does not match. */
   decrypt(
     key: Key,
@@ -113,14 +105,6 @@ export interface Crypto {
   deriveFromPassword(password: string, parameters: KdfParameters): Promise<Uint8Array<ArrayBuffer>>;
   /** The parameters for a new password, with a fresh 16-byte salt: Argon2id 64 MiB, 3 passes, 1 lane. */
   createKdfParameters(): KdfParameters;
-}
-
-/** A message that is to be encrypted. */
-export interface PlainMessage {
-  /** 12 bytes */
-  readonly nonce: Uint8Array;
-  readonly plaintext: Uint8Array;
-  readonly additionalData: Uint8Array;
 }
 
 /**

@@ -16,11 +16,10 @@ export {
   type HpkeContext,
   type KdfParameters,
   type Key,
-  type PlainMessage,
   type SigningKeyPair,
   type Verifier,
 } from "./crypto.ts";
-export { createFastForms, type FastForms } from "./fast-forms.ts";
+export { createFastHash, type FastHash } from "./fast-hash.ts";
 export { maxPasswordBytes } from "./password.ts";
 export { createWebVerifier } from "./verifier.ts";
 export { createWebCrypto } from "./webcrypto.ts";

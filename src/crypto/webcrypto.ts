@@ -3,7 +3,6 @@ import { assert, createSystemEnv, parseBase64url, type Env } from "../std/index.
 import { toBufferSource } from "./buffer-source.ts";
 import type { Crypto, EncryptionKeyPair, Key, SigningKeyPair } from "./crypto.ts";
 import { importOkpPrivateKey, okpKeyBytes } from "./okp.ts";
-import type { FastForms } from "./fast-forms.ts";
 import { createKdfParameters, deriveFromPassword } from "./password.ts";
 import { createWebVerifier } from "./verifier.ts";
 
@@ -16,16 +15,15 @@ const maxDerivedBytes = 255 * 32;
  * Create the contract over WebCrypto.
  *
  * @param env where random bytes come from, so that a simulator can put them under its seed
- * @param fast what this thread has beside the platform's forms, see `fast-forms.ts`
+ * @param hash another form of SHA-256, see `fast-hash.ts`
  */
 export function createWebCrypto(
   env: Pick<Env, "randomBytes"> = createSystemEnv(),
-  fast?: Pick<FastForms, "sha256" | "encryptSmall">,
+  hash?: Crypto["sha256"],
 ): Crypto {
-  const verifier = createWebVerifier(env, fast?.sha256);
+  const verifier = createWebVerifier(env, hash);
   return {
     ...verifier,
-    ...(fast === undefined ? {} : { encryptSmall: fast.encryptSmall }),
     ...createLazyHpke(verifier),
     importDerivationKey,
     derive,

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bytesToId, type CommitHash } from "../std/index.ts";
-import { createFastForms, type Crypto } from "../crypto/index.ts";
 import { createFixture, entryDrafts } from "./entry-fixtures.ts";
 import {
   encodeCommit,
@@ -43,35 +42,6 @@ describe("any draft", () => {
         },
       ),
       { numRuns: 100 },
-    );
-  });
-
-  it("is sealed in WebAssembly to the bytes that the platform gives, and leaves no sealing key behind", async () => {
-    const fast = createFastForms();
-    expect(await fast.settled).toBe(true);
-    await fc.assert(
-      fc.asyncProperty(
-        entryDrafts(fixture),
-        fc.uint8Array({ minLength: 32, maxLength: 32 }),
-        async (entries, salt) => {
-          const derived: Uint8Array[] = [];
-          const salted: Crypto = {
-            ...crypto,
-            randomBytes: () => salt.slice(),
-            derive: async (...call) => {
-              const bytes = await crypto.derive(...call);
-              derived.push(bytes);
-              return bytes;
-            },
-          };
-          const { encryptSmall, sha256 } = fast;
-          const byPlatform = await sealCommit(salted, draftOf(entries));
-          const atOnce = await sealCommit({ ...salted, encryptSmall, sha256 }, draftOf(entries));
-          expect(atOnce).toEqual(byPlatform);
-          for (const bytes of derived) expect(bytes.subarray(0, 32)).toEqual(new Uint8Array(32));
-        },
-      ),
-      { numRuns: 60 },
     );
   });
 

@@ -10,7 +10,7 @@ import {
   type CommitHash,
   type EntryHash,
 } from "../std/index.ts";
-import type { Crypto, Key, PlainMessage } from "../crypto/index.ts";
+import type { Crypto } from "../crypto/index.ts";
 import {
   additionalDataOf,
   additionalDataSizeBytes,
@@ -38,7 +38,7 @@ import {
 } from "./entry.ts";
 import { createDocIdDerivation, isNameFrom } from "./ids.ts";
 import { maxPlaintextBytes, padInto, paddedSizeBytes, sealedSizeBytes, tagBytes } from "./padding.ts";
-import { deriveSealingSecret, nonceOf, type SealingSecret } from "./sealing-key.ts";
+import { deriveSealingKey, nonceOf, type SealingKey } from "./sealing-key.ts";
 
 /** A commit that was made here: its bytes are its own. */
 export interface SealedCommit extends Commit {
@@ -71,9 +71,7 @@ export async function sealCommit(crypto: Crypto, draft: CommitDraft): Promise<Se
     salt,
     keys: keys.map(({ committed }) => committed),
   };
-  const sealed = await sealEntries(crypto, { draft, core, keys }).finally(() => {
-    for (const { sealing } of keys) sealing.secret.fill(0);
-  });
+  const sealed = await sealEntries(crypto, { draft, core, keys });
   const entries = sealed.map(({ entry }) => entry);
   const coreBytes = encodeCore(core);
   const unsigned = encodeUnsigned(coreBytes, entries);
@@ -141,9 +139,7 @@ interface CommitKey {
   readonly keyId: Uint8Array;
   readonly name: Uint8Array;
   readonly committed: CommittedKey;
-  readonly sealing: SealingSecret;
-  /** the same for the platform, once an entry asks for it */
-  cipherKey: Promise<Key> | undefined;
+  readonly sealing: SealingKey;
 }
 
 /** The distinct keys that entries use, in the order that the commit lists them. */
@@ -162,10 +158,9 @@ async function deriveKeys(
   checkCount("keys", groups.size, entryLimits.keysPerCommit);
   const keys = [...groups.values()].map(async ({ content, contents }) => {
     const { keyId, epoch, fingerprint } = content;
-    const sealing = await deriveSealingSecret(crypto, content, salt);
+    const sealing = await deriveSealingKey(crypto, content, salt);
     const committed = { keyId, epoch, fingerprint, commitment: sealing.commitment };
-    const name = encodeKeyName(content);
-    return { contents, keyId: idToBytes(keyId), name, committed, sealing, cipherKey: undefined };
+    return { contents, keyId: idToBytes(keyId), name: encodeKeyName(content), committed, sealing };
   });
   return (await Promise.all(keys)).sort((a, b) => compareBytes(a.name, b.name));
 }
@@ -211,47 +206,19 @@ async function sealEntries(
     for (let index = from; index < entries.length; index++) {
       const entry = entries[index];
       if (entry === undefined || dependsOn(entry, index) >= from) break;
-      begun.push(beginEntry(commit, { draft: entry, index }));
+      begun.push(beginEntry(crypto, commit, { draft: entry, index }));
     }
-    const ciphertexts = new Map<BegunEntry, Uint8Array>();
-    for (const key of keys) await encryptUnder(crypto, key, { begun, ciphertexts });
-    for (const entry of begun) commit.sealed.push(endEntry(crypto, entry, ciphertexts.get(entry)));
+    const ciphertexts = await Promise.all(begun.map(({ ciphertext }) => ciphertext));
+    for (const [at, { additionalData, header }] of begun.entries())
+      commit.sealed.push(
+        endEntry(crypto, { additionalData, header, ciphertext: ciphertexts[at] ?? noBytes }),
+      );
   }
   commit.arena.fill(0);
   return commit.sealed;
 }
 
-/** Encrypt the entries of one key: at once where this thread can, by the platform what it cannot. */
-async function encryptUnder(
-  crypto: Crypto,
-  key: CommitKey,
-  run: { readonly begun: readonly BegunEntry[]; readonly ciphertexts: Map<BegunEntry, Uint8Array> },
-): Promise<void> {
-  const own = run.begun.filter((entry) => entry.key === key);
-  if (own.length === 0) return;
-  const atOnce = crypto.encryptSmall?.(
-    key.sealing.secret,
-    own.map(({ message }) => message),
-  );
-  const waiting: Promise<void>[] = [];
-  for (const [index, entry] of own.entries()) {
-    const ciphertext = atOnce?.[index];
-    if (ciphertext === undefined) waiting.push(encryptByPlatform(crypto, entry, run.ciphertexts));
-    else run.ciphertexts.set(entry, ciphertext);
-  }
-  if (waiting.length > 0) await Promise.all(waiting);
-}
-
-async function encryptByPlatform(
-  crypto: Crypto,
-  entry: BegunEntry,
-  ciphertexts: Map<BegunEntry, Uint8Array>,
-): Promise<void> {
-  const { key, message } = entry;
-  key.cipherKey ??= crypto.importCipherKey(key.sealing.secret);
-  const { nonce, plaintext, additionalData } = message;
-  ciphertexts.set(entry, await crypto.encrypt(await key.cipherKey, nonce, plaintext, additionalData));
-}
+const noBytes = new Uint8Array(0);
 
 /** The last entry of the same commit that an entry depends on, -1 for none. */
 function dependsOn({ dependencies }: EntryDraft, index: number): number {
@@ -264,14 +231,15 @@ function dependsOn({ dependencies }: EntryDraft, index: number): number {
   return last;
 }
 
-/** An entry that is to be encrypted. */
+/** An entry that is being encrypted. */
 interface BegunEntry {
+  readonly additionalData: Uint8Array;
   readonly header: Omit<EntryHeader, "ciphertextHash">;
-  readonly key: CommitKey;
-  readonly message: PlainMessage;
+  readonly ciphertext: Promise<Uint8Array<ArrayBuffer>>;
 }
 
 function beginEntry(
+  crypto: Crypto,
   commit: SealingCommit,
   { draft, index }: { readonly draft: EntryDraft; readonly index: number },
 ): BegunEntry {
@@ -302,7 +270,8 @@ function beginEntry(
   };
   const room = takeRoom(commit, additionalDataSizeBytes(dependencies.length));
   const additionalData = additionalDataOf(commit.context, index, fields, room);
-  return { header, key, message: { nonce: nonceOf(index), plaintext, additionalData } };
+  const ciphertext = crypto.encrypt(key.sealing.cipherKey, nonceOf(index), plaintext, additionalData);
+  return { additionalData, header, ciphertext };
 }
 
 function takeRoom(commit: SealingCommit, sizeBytes: number): Uint8Array<ArrayBuffer> {
@@ -313,15 +282,14 @@ function takeRoom(commit: SealingCommit, sizeBytes: number): Uint8Array<ArrayBuf
 
 function endEntry(
   crypto: Crypto,
-  { header, message }: BegunEntry,
-  ciphertext: Uint8Array | undefined,
+  { additionalData, header, ciphertext }: Omit<BegunEntry, "ciphertext"> & { ciphertext: Uint8Array },
 ): SealedEntry {
   assert(
-    ciphertext?.length === header.ciphertextSizeBytes,
+    ciphertext.length === header.ciphertextSizeBytes,
     "entry: the ciphertext has the size that was bound",
   );
   const ciphertextHash = crypto.sha256(ciphertext);
-  const hash = hashEntry(crypto, message.additionalData, ciphertextHash);
+  const hash = hashEntry(crypto, additionalData, ciphertextHash);
   const entryHash = bytesToId("EntryHash", hash);
   return { entry: { entryHash, header: { ...header, ciphertextHash }, ciphertext }, hash };
 }

@@ -10,17 +10,9 @@ import { ByteWriter, idToBytes } from "../std/index.ts";
 import type { Crypto, Key } from "../crypto/index.ts";
 import type { ContentKey } from "./entry.ts";
 
-/** Lives as long as the call that opens a commit. */
+/** Lives as long as the call that seals or opens a commit. */
 export interface SealingKey {
   readonly cipherKey: Key;
-  /** 32 bytes */
-  readonly commitment: Uint8Array;
-}
-
-/** The same as bytes, which whoever seals with it overwrites with zeros. */
-export interface SealingSecret {
-  /** 32 bytes */
-  readonly secret: Uint8Array<ArrayBuffer>;
   /** 32 bytes */
   readonly commitment: Uint8Array;
 }
@@ -31,18 +23,6 @@ export async function deriveSealingKey(
   content: ContentKey,
   salt: Uint8Array,
 ): Promise<SealingKey> {
-  const { secret, commitment } = await deriveSealingSecret(crypto, content, salt);
-  const cipherKey = await crypto.importCipherKey(secret);
-  secret.fill(0);
-  return { cipherKey, commitment };
-}
-
-/** Derive the sealing key of one commit, to seal with it at once. */
-export async function deriveSealingSecret(
-  crypto: Pick<Crypto, "derive">,
-  content: ContentKey,
-  salt: Uint8Array,
-): Promise<SealingSecret> {
   const epoch = new ByteWriter(4).u32(content.epoch).toBytes();
   const info = new ByteWriter(64)
     .text("coffer/seal/v1")
@@ -50,8 +30,10 @@ export async function deriveSealingSecret(
     .sized(epoch)
     .toBytes();
   const derived = await crypto.derive(content.key, salt, info, 64);
+  const cipherKey = await crypto.importCipherKey(derived.subarray(0, 32));
   const commitment = derived.slice(32);
-  return { secret: derived.subarray(0, 32), commitment };
+  derived.fill(0);
+  return { cipherKey, commitment };
 }
 
 /** The nonce of an entry: its index. */
