@@ -66,6 +66,7 @@ export type {
   TenantStatus,
 };
 
+export type { KnownPasskey, UnlockMessage } from "./key-slot-api.ts";
 export type { SearchEvent, SearchMessage, SearchRow } from "./search-api.ts";
 export type { ViewEvent, ViewMessage } from "./view-api.ts";
 

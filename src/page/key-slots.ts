@@ -1,6 +1,5 @@
 /** The calls about ways to open a tenant: password, passkey, recovery code. */
-import type { TenantSnapshot } from "../../worker/api.ts";
-import type { UnlockMessage } from "../../worker/key-slot-api.ts";
+import type { TenantSnapshot, UnlockMessage } from "../../worker/api.ts";
 import { CofferError, createSystemEnv } from "../std/index.ts";
 import type { ReadonlySignal } from "@preact/signals-core";
 import { lockByItself, type AutoLockWorld } from "./auto-lock.ts";

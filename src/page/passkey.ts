@@ -8,7 +8,7 @@
  * @see https://www.w3.org/TR/webauthn-3/#prf-extension
  */
 import { bytesToBase64url, CofferError, createPageEnv, toCofferError } from "../std/index.ts";
-import type { KnownPasskey } from "../../worker/key-slot-api.ts";
+import type { KnownPasskey } from "../../worker/api.ts";
 
 const { randomBytes } = createPageEnv();
 
