@@ -159,13 +159,16 @@ const handles: Readonly<Record<string, string>> = {
   link: "ServerLink",
 };
 
-/** The members of an interface of the public API. */
+/** The members of an interface of the public API, and of those that it extends. */
 function membersOf(name: string): string[] {
-  const [body = ""] = findAll(
-    `${read("src/page/types.ts")}\n${read("src/page/query-types.ts")}`,
-    new RegExp(`^export interface ${name}\\b[^\\n]*\\n([\\s\\S]*?)^\\}`, "gm"),
-  );
-  return findAll(body, /^ {2}(?:readonly )?(\w+)[?(:<]/gm);
+  const text = ["types", "query-types", "key-slot-types"]
+    .map((file) => read(`src/page/${file}.ts`))
+    .join("\n");
+  const named = `^export interface ${name}\\b`;
+  const [body = ""] = findAll(text, new RegExp(`${named}[^\\n]*\\n([\\s\\S]*?)^\\}`, "gm"));
+  const bases = findAll(text, new RegExp(`${named}[^\\n{]*\\bextends ([^\\n{]*)`, "gm"));
+  const extended = bases.flatMap((list) => findAll(list, /(\w+)/g));
+  return [...findAll(body, /^ {2}(?:readonly )?(\w+)[?(:<]/gm), ...extended.flatMap(membersOf)];
 }
 
 function unknownMembers(some: readonly Page[]): string[] {
