@@ -12,7 +12,7 @@
  * | sign | the signature |
  * | store | `store.write` of the commit: the floor, and what stands around it |
  */
-import { createFastForms, createWebCrypto, type Crypto } from "../../src/crypto/index.ts";
+import { createFastHash, createWebCrypto, type Crypto } from "../../src/crypto/index.ts";
 import { createChangeCodec } from "../../src/doc/index.ts";
 import { encodeInitialValue } from "../../src/draft/index.ts";
 import { createDocNaming, sealCommit, type EntryDraft, type SealedCommit } from "../../src/entry/index.ts";
@@ -29,9 +29,9 @@ export type SingleStageTimes = Readonly<Record<"insert" | "update", Partial<Reco
 /** Write `count` documents and then an update of each, stage by stage. */
 export async function measureSingleStages(storeName: string, count: number): Promise<SingleStageTimes> {
   const env = createSystemEnv();
-  const fast = createFastForms();
+  const fast = createFastHash();
   await fast.settled;
-  const crypto = createWebCrypto(env, fast);
+  const crypto = createWebCrypto(env, fast.sha256);
   const codec = createChangeCodec((bytes) => crypto.sha256(bytes));
   const store = await createDexieStorage(env).openStore(storeName);
   const author = await createAuthor(crypto);
