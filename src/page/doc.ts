@@ -297,7 +297,7 @@ export function createDoc<T extends object>(lease: Lease<DocCore>): Doc<T> {
   const { place } = lease.shared;
   dropped.register(lease, lease.release);
   const shown = createParts<Shown, keyof Shown>(
-    ["data", "heads", "status", "lastChange", "branches"],
+    Object.keys(lease.shared.shown.peek()) as (keyof Shown)[],
     (name) => lease.shared.shown.value[name],
   );
   const { data } = shown as Pick<Doc<T>, "data">;
