@@ -1,6 +1,6 @@
 /** The views of a page, and the databases that they show: a view may be opened before its databases, and outlive them. */
 import type { Env } from "../src/std/index.ts";
-import { LiveView } from "../src/tenant/index.ts";
+import { LiveView, sourceRows } from "../src/tenant/index.ts";
 import type { WorkerEvent } from "./api.ts";
 import type { OpenDatabase } from "./host.ts";
 
@@ -47,6 +47,6 @@ export class OpenViews {
     const open = this.#databases.get(number);
     if (open === undefined) return;
     const { session, database, shape } = open;
-    view.attach(number, (follower) => session.rows.follow(database, shape, follower));
+    view.attach(number, sourceRows(session, database, shape));
   }
 }

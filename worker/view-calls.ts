@@ -18,26 +18,36 @@ export function viewCalls(host: WorkerHost): ViewCalls {
 
     async updateView(subscription, definition) {
       const read = readViewDefinition(definition);
-      await requireView(host, subscription).update(read);
+      const view = requireView(host, subscription);
+      if (view.kept.isShown) await view.kept.whole();
+      await view.update(read);
     },
 
     async cancelView(subscription) {
-      host.views.find(subscription)?.cancel();
+      const view = host.views.find(subscription);
+      if (view?.kept.isShown === true) await view.kept.whole();
+      view?.cancel();
     },
 
     async moveView(subscription, from, count) {
       const window = readWindow(from, count);
-      host.views.find(subscription)?.move(window.from, window.count);
+      const view = host.views.find(subscription);
+      if (view?.kept.isShown === true) await view.kept.whole();
+      view?.move(window.from, window.count);
     },
 
     async turnView(subscription, turn) {
       const read = readTurn(turn);
-      return requireView(host, subscription).turn(read);
+      const view = requireView(host, subscription);
+      if (view.kept.isShown) await view.kept.whole();
+      return view.turn(read);
     },
 
     async askView(subscription, question) {
       const read = readQuestion(question);
-      return requireView(host, subscription).ask(read);
+      const view = requireView(host, subscription);
+      if (view.kept.isShown) await view.kept.whole();
+      return view.ask(read);
     },
 
     async closeView(subscription) {

@@ -49,6 +49,7 @@ export class AskedQueries {
   constructor(tools: QueryTools, isLocked: () => boolean) {
     this.#tools = tools;
     this.#isLocked = isLocked;
+    this.firstRows.views.onDue = tools.onFirstRows;
     this.#tables = new RowTables(tools.rows);
   }
 
@@ -93,6 +94,8 @@ export class AskedQueries {
   drop(): void {
     const isEarly = !this.firstRows.isLoaded;
     this.firstRows.loading(undefined);
+    this.firstRows.views.loading(undefined);
+    this.firstRows.views.lost();
     if (isEarly) for (const subscription of this.#queries.keys()) this.#tellLocked(subscription);
   }
 

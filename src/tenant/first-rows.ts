@@ -30,6 +30,8 @@ import type { Cursor, Definition } from "../expr/index.ts";
 import type { DocValue } from "../draft/index.ts";
 import type { SummaryRow } from "../../worker/api.ts";
 import { isRecord, parseJson, toJson, untagValue } from "./catalog-codec.ts";
+import { FirstViews } from "./first-views.ts";
+import type { WindowDelta } from "../view/index.ts";
 
 /** Where they are kept. */
 export const firstRowsSlot = "derived/first-rows";
@@ -76,6 +78,8 @@ export function queryKey(
 
 /** Remembers what was answered since something changed last; until the catalogs are there, what was answered before they were left. */
 export class FirstRowsKeeper {
+  /** the windows of views, which are kept in the same way */
+  readonly views = new FirstViews();
   /** the catalogs are being loaded: nothing else is known than what is kept */
   #kept: KeptRows | "nothing" | undefined = "nothing";
   readonly #gather: () => void;
@@ -92,6 +96,7 @@ export class FirstRowsKeeper {
   /** Note what queries show now, before it is looked whether there is something to write. */
   gather(): void {
     if (this.isLoaded) this.#gather();
+    this.views.gather();
   }
 
   /** A query was answered from the catalog as it is now. */
@@ -106,6 +111,7 @@ export class FirstRowsKeeper {
   /** Documents of a database changed: what was answered before may be wrong. */
   drop(dbId: DbId): void {
     this.#answers.delete(dbId);
+    this.views.drop(dbId);
   }
 
   /** The catalogs are being loaded, and this is what still holds of what was kept: it need not be written again. */
@@ -119,6 +125,7 @@ export class FirstRowsKeeper {
   /** The catalogs are there: they answer. */
   loaded(): void {
     this.#kept = undefined;
+    this.views.loaded();
   }
 
   get isLoaded(): boolean {
@@ -132,7 +139,14 @@ export class FirstRowsKeeper {
     return kept;
   }
 
-  /** Resolves when a query was answered by what is kept. */
+  /** What a view is shown while the catalogs are being loaded, if its window is kept. */
+  tellView(key: string): WindowDelta | undefined {
+    const kept = this.views.tell(key);
+    if (kept !== undefined) this.#onTold();
+    return kept;
+  }
+
+  /** Resolves when a query or a view was answered by what is kept. */
   get told(): Promise<void> {
     return new Promise((resolve) => {
       this.#onTold = resolve;
@@ -151,7 +165,7 @@ export class FirstRowsKeeper {
 
   /** Whether what is here is other than what was written. */
   get isDirty(): boolean {
-    return this.#signature() !== this.#written;
+    return this.views.isDirty || this.#signature() !== this.#written;
   }
 
   /** All of it, to be written: it counts as written then. */

@@ -50,6 +50,7 @@ export { Serial } from "./serial.ts";
 export { TenantSession, type SessionOptions } from "./session.ts";
 export { compileShape, shapePatches, shapeSnapshot, versionField, type CompiledShape } from "./shape.ts";
 export { slotNames } from "./slots.ts";
+export { sourceRows } from "./source-rows.ts";
 export { diffVersions, documentAt, readHistory, readMarks } from "./time-travel.ts";
 export { undoDepth, undoLast } from "./undo.ts";
 export type { DocRequest } from "./watched-doc.ts";

@@ -11,6 +11,7 @@
  * - LV1 documents of a source that is locked, or closed, are gone from rows and totals at once
  * - LV2 while a changed definition is built, the old one stays, up to date
  * - LV3 no slice of a build takes much longer than 12 ms, so that edits do not wait
+ * - LV4 rows that were kept of its last opening are shown until the view is built; who asks for others waits until then
  */
 import { CofferError, type Env, type Release } from "../std/index.ts";
 import { compileFilter, type Expression } from "../expr/index.ts";
@@ -30,6 +31,7 @@ import {
   type ViewTurn,
 } from "../view/index.ts";
 import type { WorkerEvent } from "../../worker/api.ts";
+import { KeptWindow, type SourceRows } from "./kept-window.ts";
 import type { RowDelta, RowFollower } from "./row-feed.ts";
 
 const sliceMs = 12;
@@ -84,6 +86,8 @@ export class LiveView {
   #isBuilt = false;
   #building: Building | undefined;
   #timer: Release | undefined;
+  /** what is shown of its last opening */
+  readonly kept: KeptWindow;
 
   constructor(env: Env, emit: (event: WorkerEvent) => void, options: LiveViewOptions) {
     this.#env = env;
@@ -100,27 +104,39 @@ export class LiveView {
     this.#view = this.#createView(options.definition, options.state ?? initialState);
     this.#window = new ViewWindow(options.window.count);
     this.#window.move(options.window.from, options.window.count);
+    this.kept = new KeptWindow(options.sources, options.window, {
+      gather: () => this.#note(),
+      lost: () => {
+        if (this.kept.drop()) this.#tell();
+      },
+    });
     this.#tell();
   }
 
   /** A database is open: follow it. */
-  attach(database: number, follow: FollowRows): void {
+  attach(database: number, rows: SourceRows): void {
     for (const [index, source] of this.#sources.entries()) {
       if (source.database !== database || source.release !== undefined) continue;
-      source.release = follow({
+      this.kept.attach(index, rows);
+      source.release = rows.follow({
         start: (rows) => this.#started(index, rows),
         apply: (deltas) => this.#changed(index, deltas),
         stop: () => this.#stopped(index),
       });
     }
+    this.#showKept();
   }
 
   /** A database is closed: its documents are gone. */
   detach(database: number): void {
     for (const [index, source] of this.#sources.entries()) {
       if (source.database !== database || source.release === undefined) continue;
+      this.kept.flush();
+      this.#note();
       source.release();
       source.release = undefined;
+      this.kept.detach(index);
+      if (this.kept.drop()) this.#tell();
       this.#stopped(index);
     }
   }
@@ -169,7 +185,10 @@ export class LiveView {
   }
 
   close(): void {
+    this.kept.flush();
+    this.#note();
     this.#drop();
+    this.kept.close();
     for (const { release } of this.#sources) release?.();
   }
 
@@ -191,6 +210,7 @@ export class LiveView {
   #stopped(index: number): void {
     const source = this.#sources[index];
     if (source === undefined || !source.isOpen) return;
+    this.kept.drop();
     source.isOpen = false;
     source.started = undefined;
     for (const [other, { isOpen }] of this.#sources.entries()) {
@@ -253,8 +273,32 @@ export class LiveView {
     this.#definition = definition;
     this.#isBuilt = true;
     this.#window.distrust();
+    this.kept.drop();
     this.#tell();
+    this.kept.due();
     asked?.resolve();
+  }
+
+  #showKept(): void {
+    if (this.#isBuilt || this.#sources.some(({ isOpen }) => isOpen)) return;
+    const delta = this.kept.tell(this.#definition, this.#view.state);
+    if (delta === undefined) return;
+    this.#window.begin(delta);
+    this.#emit({
+      kind: "view",
+      subscription: this.#subscription,
+      status: "ready",
+      locked: [],
+      progress: 0,
+      delta,
+    });
+  }
+
+  /** Keep what is shown, which is what there is, for the next opening. */
+  #note(): void {
+    const isWhole =
+      this.#isBuilt && this.#building === undefined && this.#sources.every(({ isOpen }) => isOpen);
+    if (isWhole) this.kept.note(this.#view);
   }
 
   #drop(): void {
@@ -265,6 +309,8 @@ export class LiveView {
   }
 
   #tell(progress?: number): void {
+    // Until the view is built, what was kept stands.
+    if (this.kept.isShown) return;
     const open = this.#sources.filter(({ isOpen }) => isOpen);
     const locked = this.#sources.filter(({ isOpen }) => !isOpen).map(({ origin }) => origin);
     const status = open.length === 0 ? "locked" : this.#isBuilt ? "ready" : "loading";

@@ -8,6 +8,7 @@
  * | `derived/catalog/<dbId>/<page>` | the same name, its position | a catalog page |
  * | `derived/entries/<dbId>/<chunk>` | the same name, its position | a chunk of the catalog's journal |
  * | `derived/first-rows` | the same name, the state's position | what queries answered, see first-rows.ts |
+ * | `derived/first-views` | the same name, the state's position | the first windows of views, see first-views.ts |
  *
  * State: u8 version (3), text log epoch, u64 judged to, 32 hash there, then the positions that pages were sealed at, each list a varint
  * count and u64 each: of the ledger; varint count of databases, and for each 16 dbId, of its catalog, of its journal.
@@ -26,8 +27,8 @@ import {
   parseFirstRows,
   type DatabaseRows,
   type FirstRowsKeeper,
-  type KeptRows,
 } from "./first-rows.ts";
+import { encodeFirstViews, firstViewsSlot, parseFirstViews } from "./first-views.ts";
 import { createPageSealer, type PageSealer } from "./pages.ts";
 
 const stateVersion = 3;
@@ -54,7 +55,7 @@ type DerivedSlots = ReadonlyMap<string, Slot>;
 
 /** What is derived, being read, in the order in which it is used. */
 export interface DerivedReading {
-  /** state, ledger and first rows */
+  /** state, ledger, first rows and first views */
   readonly beginning: Promise<DerivedSlots>;
   readonly summaries: Promise<DerivedSlots>;
   readonly entries: Promise<DerivedSlots>;
@@ -67,7 +68,7 @@ export function readDerived(store: Store): DerivedReading {
     return new Map(slots.flat().map((slot) => [slot.name, slot]));
   };
   const reading = {
-    beginning: read(stateSlot, firstRowsSlot, "derived/ledger/"),
+    beginning: read(stateSlot, firstRowsSlot, firstViewsSlot, "derived/ledger/"),
     summaries: read("derived/catalog/"),
     entries: read("derived/entries/"),
   };
@@ -103,16 +104,17 @@ export class Persistence {
 
   /** Put the ledger back, and what queries answered last, if that still holds. {@link finish} follows, whatever comes of it. */
   async begin(reading: DerivedReading): Promise<void> {
-    this.#firstRows.loading(undefined);
+    this.#forgetFirst();
     const slots = await reading.beginning;
     const state = await this.#readState(slots.get(stateSlot)?.value);
     this.#readVersion = slots.get(stateSlot)?.version ?? -1;
     if (state === undefined) return;
     const names = state.ledger.map((at, page): PageName => [ledgerPage(page), at]);
-    const [end, pages, firstRows] = await Promise.all([
+    const [end, pages, firstRows, firstViews] = await Promise.all([
       findEnd(this.#core.store, state),
       this.#openAll(names, slots),
-      this.#readFirstRows(slots.get(firstRowsSlot)?.value, state),
+      this.#readFirst(slots.get(firstRowsSlot), state, parseFirstRows),
+      this.#readFirst(slots.get(firstViewsSlot), state, parseFirstViews),
     ]);
     if (end === "other") return;
     if (pages === undefined || !pages.every((bytes) => this.#core.ledger.loadPage(bytes))) {
@@ -120,7 +122,9 @@ export class Persistence {
       return;
     }
     this.#begun = state;
-    if (end === "here") this.#firstRows.loading(firstRows);
+    if (end !== "here") return;
+    this.#firstRows.loading(firstRows);
+    this.#firstRows.views.loading(firstViews);
   }
 
   /**
@@ -134,7 +138,7 @@ export class Persistence {
     if (state === undefined) return undefined;
     if (!(await this.#restore(state, reading, onSummaries))) {
       this.#core.resetDerived();
-      this.#firstRows.loading(undefined);
+      this.#forgetFirst();
       return undefined;
     }
     this.#core.ledger.markClean();
@@ -172,7 +176,7 @@ export class Persistence {
     ledger.markClean();
     this.#firstRows.gather();
     if (pages.length === 0 && judgedTo === this.#writtenTo && !this.#firstRows.isDirty) return undefined;
-    pages.push({ name: firstRowsSlot, bytes: this.#encodeFirstRows() });
+    pages.push(...this.#encodeFirst());
     const positions = this.#encodePositions();
     return { pages, judgedTo, encodeState: (hash) => this.#encodeState(judgedTo, hash, positions) };
   }
@@ -246,18 +250,41 @@ export class Persistence {
     return bytes === undefined ? undefined : parseState(bytes);
   }
 
-  async #readFirstRows(value: unknown, { judgedTo }: DerivedState): Promise<KeptRows | undefined> {
-    if (!(value instanceof Uint8Array)) return undefined;
-    const bytes = await this.#sealer.open(firstRowsSlot, judgedTo, value);
-    const kept = bytes && parseFirstRows(bytes);
-    return kept?.purgedCount === this.#core.purged.rows.length ? kept : undefined;
+  get #purgedCount(): number {
+    return this.#core.purged.rows.length;
   }
 
-  #encodeFirstRows(): Page {
+  #forgetFirst(): void {
+    this.#firstRows.loading(undefined);
+    this.#firstRows.views.loading(undefined);
+  }
+
+  async #readFirst<Kept extends { readonly purgedCount: number }>(
+    slot: Slot | undefined,
+    { judgedTo }: DerivedState,
+    parse: (bytes: Uint8Array) => Kept | undefined,
+  ): Promise<Kept | undefined> {
+    if (!(slot?.value instanceof Uint8Array)) return undefined;
+    const bytes = await this.#sealer.open(slot.name, judgedTo, slot.value);
+    const kept = bytes && parse(bytes);
+    return kept?.purgedCount === this.#purgedCount ? kept : undefined;
+  }
+
+  #encodeFirst(): readonly DirtyPage[] {
+    const purgedCount = this.#purgedCount;
+    const views = this.#firstRows.views.take();
+    const queries = this.#firstRows.take();
+    // Of a database that a view shows it is known how many documents it has, whether or not there are queries.
+    const shown = new Set([...queries.keys(), ...[...views.values()].flatMap(({ dbIds }) => dbIds)]);
     const databases = new Map<DbId, DatabaseRows>();
-    for (const [dbId, queries] of this.#firstRows.take())
-      databases.set(dbId, { documentCount: this.#core.catalog(dbId).livingCount, queries });
-    return encodeFirstRows({ purgedCount: this.#core.purged.rows.length, databases });
+    for (const dbId of shown) {
+      const documentCount = this.#core.catalog(dbId).livingCount;
+      databases.set(dbId, { documentCount, queries: queries.get(dbId) ?? new Map() });
+    }
+    return [
+      { name: firstRowsSlot, bytes: encodeFirstRows({ purgedCount, databases }) },
+      { name: firstViewsSlot, bytes: encodeFirstViews({ purgedCount, views }) },
+    ];
   }
 
   /** Open these pages, all at once; `undefined` when one is missing or is not that page. */

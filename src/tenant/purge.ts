@@ -33,6 +33,7 @@ import { openPrivate, sealPrivate } from "../keys/index.ts";
 import type { TenantCore } from "./core.ts";
 import type { SlotWrite } from "../store/index.ts";
 import { firstRowsSlot } from "./first-rows.ts";
+import { firstViewsSlot } from "./first-views.ts";
 import { valueSlot } from "./kept-values.ts";
 import { snapshotSlot } from "./local-snapshots.ts";
 import { slotNames } from "./slots.ts";
@@ -89,8 +90,9 @@ export async function takePurged(core: TenantCore): Promise<PurgedDocs> {
 export function listPurged(core: TenantCore, doc: PurgedDoc): Promise<PurgedDocs> {
   const edit = ({ rows, ids, erasedCount }: PurgedDocs): PurgedDocs | undefined =>
     ids.has(doc.docId) ? undefined : { rows: [...rows, doc], ids: new Set([...ids, doc.docId]), erasedCount };
-  // What queries showed of it goes with the same write.
-  const further = [snapshotSlot(doc.dbId, doc.docId), valueSlot(doc.dbId, doc.docId), firstRowsSlot];
+  // What queries and views showed of it goes with the same write.
+  const kept = [snapshotSlot(doc.dbId, doc.docId), valueSlot(doc.dbId, doc.docId)];
+  const further = [...kept, firstRowsSlot, firstViewsSlot];
   return change(
     core,
     edit,

@@ -61,6 +61,11 @@ export class ViewWindow {
     this.#told = [];
   }
 
+  /** The page has these rows already; what they say now is not known. */
+  begin({ splices }: WindowDelta): void {
+    this.#told = splices.flatMap(({ inserted }) => inserted.map(({ key }) => ({ key, stamp: "" })));
+  }
+
   /** The view is another one: rows of the same keys may say something else. */
   distrust(): void {
     this.#told = this.#told.map(({ key }) => ({ key, stamp: "" }));
