@@ -112,6 +112,10 @@ export class FirstViews {
     this.#isLoading = false;
   }
 
+  get isEmpty(): boolean {
+    return this.#answers.size === 0;
+  }
+
   get isDirty(): boolean {
     return this.#isDirty;
   }

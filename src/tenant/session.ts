@@ -8,7 +8,14 @@
  *      └────────── lock ◄────────────┘   keys, catalogs and documents dropped; sync of sealed commits goes on
  * ```
  */
-import { bytesToId, CofferError, isCofferError, type AuthorKey, type DbId, type Env } from "../std/index.ts";
+import {
+  bytesToId,
+  CofferError,
+  isCofferError,
+  type AuthorKey,
+  type DbId,
+  type Release,
+} from "../std/index.ts";
 import type { BagSecrets, UnlockedIdentity } from "../keys/index.ts";
 import type { AlarmEvent, TenantSnapshot, WorkerEvent } from "../../worker/api.ts";
 import { Access } from "./access.ts";
@@ -36,6 +43,8 @@ import { Subscriptions } from "./subscriptions.ts";
 
 const maxAlarms = 200;
 const firstRowsWithinMs = 50;
+/** Where a view was open last, its page loads more of itself before it asks for it again. */
+const firstViewsWithinMs = 500;
 
 export interface SessionOptions {
   readonly world: TenantWorld;
@@ -339,7 +348,7 @@ export class TenantSession {
     const finish = await Follower.begin(this.core, hooks, derived);
     const isEarly = this.subscriptions.queries.firstRows.hasKept;
     const loading = this.core.serial.run(async () => {
-      if (isEarly) await soonTold(this.core.world.env, this.subscriptions.queries.firstRows);
+      if (isEarly) await soonTold(this.core, this.subscriptions.queries.firstRows);
       this.#following.follower = await finish();
       this.#following.shared = share();
       loaded();
@@ -358,9 +367,17 @@ export class TenantSession {
 }
 
 /** Loading everything takes the thread for itself: a page that is about to ask for its first rows comes first, if it does so soon. */
-function soonTold(env: Env, firstRows: FirstRowsKeeper): Promise<void> {
+function soonTold({ serial, world: { env } }: TenantCore, firstRows: FirstRowsKeeper): Promise<void> {
+  const askedBefore = serial.askedCount;
+  const endMs = env.monotonicMs() + (firstRows.views.isEmpty ? firstRowsWithinMs : firstViewsWithinMs);
   return new Promise((resolve) => {
-    const release = env.setTimer(firstRowsWithinMs, resolve);
+    let release: Release;
+    const look = (): void => {
+      // Whoever waits in the queue waits for what is to be loaded.
+      if (serial.askedCount > askedBefore || env.monotonicMs() >= endMs) resolve();
+      else release = env.setTimer(firstRowsWithinMs, look);
+    };
+    release = env.setTimer(firstRowsWithinMs, look);
     void firstRows.told.then(() => {
       release();
       resolve();
