@@ -192,7 +192,7 @@ describe("a view that is opened again", () => {
     await again.device.until(() => again.first !== undefined);
     await again.device.api.lock(again.tenantId);
     expect(again.events.at(-1)).toMatchObject({ status: "locked", locked: ["o"], delta: undefined });
-    await again.device.api.unlock(again.tenantId, people.userPassword);
+    await again.device.api.unlock(again.tenantId, { password: people.userPassword });
     await again.built();
     expect(again.outline).toEqual(all);
   });
