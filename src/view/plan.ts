@@ -58,6 +58,8 @@ export interface Plan {
   readExtreme(row: ViewRow, origin: number, extreme: number): unknown;
   /** what the page sees of a document */
   show(row: ViewRow, origin: number): { readonly [column: string]: unknown };
+  /** some column orders */
+  readonly isOrdered: boolean;
   /** by the columns that order */
   compareKeys(left: readonly unknown[], right: readonly unknown[]): number;
   /** categories that stand side by side */
@@ -113,6 +115,7 @@ export function planView(definition: ViewDefinition, sources: readonly SourcePla
     })),
     accounts: parts.map(({ kind }) => kind),
     extremes: extremes.map(({ column: { total } }) => (total === "min" ? "min" : "max")),
+    isOrdered: sorts.length > 0,
     measure(row, origin) {
       const isIn = sources[origin]?.matches(row.value) === true && matches(row.value);
       return {

@@ -19,6 +19,7 @@ import { assert } from "../std/index.ts";
 import { CountedList, type Measure } from "./counted-list.ts";
 import { categoryKey, type Step } from "./path.ts";
 import type { Measures, Plan, ViewRow } from "./plan.ts";
+import { rankFirstKeys, type Ranks } from "./ranks.ts";
 import { sortInSteps } from "./sort-in-steps.ts";
 import { Totals } from "./totals.ts";
 
@@ -126,7 +127,11 @@ export class Tree {
       if (index % stepSize === stepSize - 1) yield index + 1;
     }
     let done = all.length;
-    for (const size of this.#settle(whole, gathered)) {
+    const ranking = rankFirstKeys(this.#plan, all, stepSize);
+    let ranked = ranking.next();
+    for (; ranked.done !== true; ranked = ranking.next()) yield done;
+    const ranks = ranked.value;
+    for (const size of this.#settle(whole, gathered, ranks)) {
       done += size;
       yield Math.min(done, 2 * all.length);
     }
@@ -247,14 +252,33 @@ export class Tree {
   }
 
   /** Sort what was gathered, from the innermost categories outwards; yields how many documents were sorted since. */
-  *#settle(category: Category, gathered: ReadonlyMap<Category, Placement[]>): Generator<number, void> {
-    const placements = gathered.get(category) ?? [];
-    const documents = yield* sortInSteps(placements, this.#placementMeasure.compare, stepSize);
+  *#settle(
+    category: Category,
+    gathered: ReadonlyMap<Category, Placement[]>,
+    ranks: Ranks | undefined,
+  ): Generator<number, void> {
+    const documents = yield* this.#sorted(gathered.get(category) ?? [], ranks);
     category.documents.build(documents);
     const children = [...category.children.values()];
-    for (const child of children) yield* this.#settle(child, gathered);
+    for (const child of children) yield* this.#settle(child, gathered, ranks);
     category.categories.build(children.sort(this.#categoryMeasure.compare));
     if (documents.length > 0) yield documents.length;
+  }
+
+  *#sorted(
+    placements: readonly Placement[],
+    ranks: Ranks | undefined,
+  ): Generator<number, readonly Placement[]> {
+    const { compare } = this.#placementMeasure;
+    if (ranks === undefined) return yield* sortInSteps(placements, compare, stepSize);
+    const ranked = placements.map((placement) => ({
+      placement,
+      rank: ranks.get(keysOf(this.#plan, placement.held)[0]) ?? 0,
+    }));
+    type Ranked = (typeof ranked)[number];
+    const byRank = (left: Ranked, right: Ranked): number =>
+      left.rank - right.rank || compare(left.placement, right.placement);
+    return (yield* sortInSteps(ranked, byRank, stepSize)).map(({ placement }) => placement);
   }
 
   /** Add a document to the totals of all categories that it stands in, once each. */
