@@ -139,6 +139,8 @@ class RowFeed {
   #rows: (Row | undefined)[] | undefined;
   /** documents of numbers that were touched since the last batch, in that order */
   readonly #touched = new Map<number, DocId>();
+  /** those of the rows that are there, until one of them changes: every query asks for them */
+  #present: readonly Row[] | undefined;
   #unlisten: Release = () => undefined;
 
   constructor(source: RowSource, shape: CompiledShape | undefined, onTouched: () => void) {
@@ -195,6 +197,7 @@ class RowFeed {
     catalog.listeners.add(listener);
     this.#unlisten = () => void catalog.listeners.delete(listener);
     this.#rows = [];
+    this.#present = undefined;
     for (const doc of catalog.values()) this.#rows[doc.number] = this.#rowOf(doc, undefined);
   }
 
@@ -202,6 +205,7 @@ class RowFeed {
     this.#unlisten();
     this.#unlisten = () => undefined;
     this.#rows = undefined;
+    this.#present = undefined;
     this.#touched.clear();
   }
 
@@ -213,7 +217,7 @@ class RowFeed {
 
   /** All rows as they were told last. */
   present(): readonly Row[] {
-    return (this.#rows ?? []).filter((row) => row !== undefined);
+    return (this.#present ??= (this.#rows ?? []).filter((row) => row !== undefined));
   }
 
   #take(rows: (Row | undefined)[]): readonly RowDelta[] {
@@ -224,6 +228,7 @@ class RowFeed {
       const after = doc?.number === number ? this.#rowOf(doc, before) : undefined;
       if (before === after) continue;
       rows[number] = after;
+      this.#present = undefined;
       // A document that went and came back has two numbers.
       const other = deltas.get(docId);
       deltas.set(docId, { docId, before: before ?? other?.before, after: after ?? other?.after });
