@@ -85,14 +85,16 @@ async function importFile({ api }: Device, pieces: readonly Uint8Array[]) {
   return api.finishImport(number);
 }
 
-async function founded(
-  storage: Storage,
-): Promise<{ device: Device; id: string; docId: string; database: number }> {
+async function founded(storage: Storage) {
   const device = await startDevice(storage);
-  const { id } = await device.api.createTenant(people);
+  const { adminUser, id } = await device.api.createTenant(people);
   const database = await openContacts(device, id);
   const [docId = ""] = await device.api.createDocuments(database, [{ name: "Ada" }]);
-  return { device, id, docId, database };
+  const proof = {
+    adminKey: adminUser?.key ?? "",
+    adminPassword: people.adminPassword,
+  };
+  return { device, id, docId, database, proof };
 }
 
 describe("on a full disk", () => {
@@ -138,6 +140,67 @@ describe("on a full disk", () => {
     await importFile(fresh, pieces);
     await fresh.api.openTenant(id, open);
     await expect.poll(() => idsOf(fresh, id)).toEqual([docId]);
+  });
+
+  /** What writes: a case for each. */
+  type World = Awaited<ReturnType<typeof founded>>;
+  type Writing = (world: World, doc: number, heads: readonly string[]) => Promise<unknown>;
+  const set = (name: string) => [{ op: "set" as const, path: ["name"], value: name }];
+  const writings: Record<string, Writing> = {
+    "a new document": ({ device, database }) => device.api.createDocuments(database, [{ name: "Bob" }]),
+    "many new documents": ({ device, database }) =>
+      device.api.createDocuments(
+        database,
+        Array.from({ length: 300 }, (_, n) => ({ n })),
+      ),
+    "an edit": ({ device }, doc, heads) => device.api.changeDocument(doc, draft(set("Eve"), heads)),
+    "edits of many": ({ device, database, docId }, _, baseHeads) =>
+      device.api.changeDocuments(database, [{ docId, baseHeads, operations: set("Eve") }], "relaxed"),
+    "an undo": ({ device }, doc) => device.api.undo(doc, { isRedo: false, groupMs: 0 }),
+    "a redo": ({ device }, doc) => device.api.undo(doc, { isRedo: true, groupMs: 0 }),
+    "a branch": ({ device, database, docId }) => device.api.createBranch(database, docId, "other"),
+    "a merge": ({ device, database, docId }) => device.api.endBranch(database, docId, "plan", "merge"),
+    "a discard": ({ device, database, docId }) => device.api.endBranch(database, docId, "plan", "discard"),
+    "a deletion": ({ device, database, docId }) => device.api.deleteDocument(database, docId),
+    "a purge": ({ device, database, docId }) => device.api.purgeDocument(database, docId),
+    "a key": ({ device, id }) => device.api.createKey(id, "salaries"),
+    "a rotation": ({ device, id, proof }) => device.api.rotateKey(id, "default", proof),
+  };
+
+  it.each(Object.entries(writings))("%s says so, and what was there is there", async (name, write) => {
+    const disk = createDisk();
+    const world = await founded(disk.storage);
+    const { database, device, docId, id } = world;
+    const doc = newSubscription();
+    let { heads } = await device.api.openDocument(database, docId, doc);
+    for (const one of ["Bea", "Cleo"])
+      ({ heads } = await device.api.changeDocument(doc, draft(set(one), heads)));
+    if (name === "a redo") await device.api.undo(doc, { isRedo: false, groupMs: 0 });
+    await device.api.createBranch(database, docId, "plan");
+    const [before] = await device.api.readDocuments(database, [docId]);
+    const ids = await idsOf(device, id);
+    disk.isFull = true;
+    await expect(write(world, doc, before?.snapshot.heads ?? [])).rejects.toMatchObject(full);
+    for (const seen of [before, (await device.api.readDocuments(database, [docId]))[0]])
+      expect(seen?.snapshot).toMatchObject({
+        value: before?.snapshot.value,
+        status: "ready",
+        branches: ["plan"],
+      });
+    expect(await idsOf(device, id)).toEqual(ids);
+    expect(await exportFile(device, id)).not.toEqual([]);
+    await device.api.lock(id);
+    await device.api.unlock(id, { password: people.userPassword });
+    disk.isFull = false;
+    const again = await openContacts(device, id);
+    // What the last pages do not hold is judged once more, behind the opening.
+    await expect
+      .poll(async () => (await device.api.readDocuments(again, [docId]))[0]?.snapshot.heads)
+      .toEqual(before?.snapshot.heads);
+    const late = newSubscription();
+    const { heads: now, value } = await device.api.openDocument(again, docId, late);
+    expect(value).toEqual(before?.snapshot.value);
+    await write({ ...world, database: again }, late, now);
   });
 
   it("a tenant opens after a crash that left its markers", async () => {

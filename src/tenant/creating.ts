@@ -70,7 +70,10 @@ export async function beginDocuments(
   const docIds: DocId[] = [];
   const flush = async (batch: Batch): Promise<void> => {
     const { stored } = await writer.begin(batch.drafts);
-    storing.push(stored.then((written) => enter(room, written, batch)));
+    const entered = stored.then((written) => enter(room, written, batch));
+    // It may fail while the next ones are being sealed; their end tells of it.
+    entered.catch(() => undefined);
+    storing.push(entered);
     for (const { docId } of batch.documents) docIds.push(docId);
   };
   // What was begun has failed: it says why.
