@@ -4,7 +4,7 @@
  *
  * | Stage | What runs |
  * |---|---|
- * | floor | one raw `add` of as many bytes, in a relaxed transaction of its own, until it is complete |
+ * | floor | one raw `add` of as many bytes, in a relaxed transaction of its own, until it is complete: before each document, in turns |
  * | encode | an insert: document id, actor id, the first change |
  * | replay | an update: the change that sets one field |
  * | seal | the commit of one entry: its key, encryption, header; without the two below |
@@ -37,6 +37,7 @@ export async function measureSingleStages(storeName: string, count: number): Pro
   const author = await createAuthor(crypto);
   const nameDoc = createDocNaming(crypto, { ...author, keyId: author.key.keyId });
   const times = { insert: {}, update: {} } satisfies SingleStageTimes;
+  const floor = await openFloor(`${storeName}-floor`);
   const timeMs = Date.now();
   let seq = 0;
   let previous: CommitHash | undefined;
@@ -51,6 +52,7 @@ export async function measureSingleStages(storeName: string, count: number): Pro
   const rows = makeRows(count);
   for (const [docCounter, row] of rows.entries()) {
     const watches = new Watches();
+    const floorMs = await floor.add();
     const { name, created } = watches.run("encode", () => {
       const named = nameDoc(docCounter);
       const value = encodeInitialValue(row);
@@ -68,13 +70,14 @@ export async function measureSingleStages(storeName: string, count: number): Pro
       name,
       plaintext: change.bytes,
     });
-    note(times.insert, watches);
+    note(times.insert, watches, floorMs);
     const [entry] = commit.entries;
     if (entry !== undefined)
       made.push({ docId, actor: name.actor, entryHash: entry.entryHash, hash: change.hash });
   }
   for (const [index, { docId, actor, entryHash, hash }] of made.entries()) {
     const watches = new Watches();
+    const floorMs = await floor.add();
     const value = { ...rows[index] } as Parameters<typeof codec.encodeFirstEdit>[0]["value"];
     const written = watches.run("replay", () =>
       codec.encodeFirstEdit({
@@ -90,14 +93,15 @@ export async function measureSingleStages(storeName: string, count: number): Pro
     const plaintext = written.change.bytes;
     const { key } = author;
     await write(watches, { entryType: "doc_change", docId, dependencies: [entryHash], key, plaintext });
-    note(times.update, watches);
+    note(times.update, watches, floorMs);
   }
   await store.destroy();
-  const floor = await measureFloor(`${storeName}-floor`, count);
-  return { insert: { ...times.insert, floor }, update: { ...times.update, floor } };
+  floor.remove();
+  return times;
 }
 
-function note(times: Partial<Record<SingleStage, number[]>>, { totalMs }: Watches): void {
+function note(times: Partial<Record<SingleStage, number[]>>, { totalMs }: Watches, floorMs: number): void {
+  (times.floor ??= []).push(floorMs);
   for (const stage of ["encode", "replay", "seal", "hash", "sign", "store"] as const)
     (times[stage] ??= []).push(totalMs[stage]);
 }
@@ -127,8 +131,8 @@ async function seal(
   return commit;
 }
 
-/** What IndexedDB takes for the same: nothing of ours is in it. */
-async function measureFloor(name: string, count: number): Promise<number[]> {
+/** What IndexedDB takes for the same: nothing of ours is in it. `add` tells how long it took. */
+async function openFloor(name: string): Promise<{ add(): Promise<number>; remove(): void }> {
   const database = await new Promise<IDBDatabase>((resolve, reject) => {
     const request = indexedDB.open(name, 1);
     request.addEventListener("upgradeneeded", () => {
@@ -138,19 +142,21 @@ async function measureFloor(name: string, count: number): Promise<number[]> {
     request.addEventListener("error", () => reject(request.error ?? new Error("IndexedDB did not open")));
   });
   const bytes = new Uint8Array(700);
-  const times: number[] = [];
-  for (let done = 0; done < count; done += 1) {
-    const startMs = performance.now();
-    await new Promise<void>((resolve, reject) => {
-      const transaction = database.transaction(["log"], "readwrite", { durability: "relaxed" });
-      transaction.addEventListener("complete", () => resolve());
-      transaction.addEventListener("abort", () => reject(transaction.error ?? new Error("aborted")));
-      transaction.objectStore("log").add({ commitHash: "c".repeat(43), bytes, origin: "" });
-      transaction.commit();
-    });
-    times.push(performance.now() - startMs);
-  }
-  database.close();
-  indexedDB.deleteDatabase(name);
-  return times;
+  return {
+    async add() {
+      const startMs = performance.now();
+      await new Promise<void>((resolve, reject) => {
+        const transaction = database.transaction(["log"], "readwrite", { durability: "relaxed" });
+        transaction.addEventListener("complete", () => resolve());
+        transaction.addEventListener("abort", () => reject(transaction.error ?? new Error("aborted")));
+        transaction.objectStore("log").add({ commitHash: "c".repeat(43), bytes, origin: "" });
+        transaction.commit();
+      });
+      return performance.now() - startMs;
+    },
+    remove() {
+      database.close();
+      indexedDB.deleteDatabase(name);
+    },
+  };
 }

@@ -35,9 +35,8 @@ export const single = {
         let known = roundTrip;
         for (const [stage, values] of Object.entries(stages[kind])) {
           const each = median(values) * microseconds;
-          if (stage === "floor") {
-            if (kind === "insert") add("floor", each);
-          } else if (each > 0) {
+          if (stage === "floor") add(`${kind}.floor`, each);
+          else if (each > 0) {
             known += each;
             add(`${kind}.${stage}`, each);
           }
