@@ -265,20 +265,30 @@ export class Tree {
     if (documents.length > 0) yield documents.length;
   }
 
+  /** In order; what is ranked goes into a bucket for each rank first, so that only those of one rank are compared. */
   *#sorted(
     placements: readonly Placement[],
     ranks: Ranks | undefined,
   ): Generator<number, readonly Placement[]> {
     const { compare } = this.#placementMeasure;
     if (ranks === undefined) return yield* sortInSteps(placements, compare, stepSize);
-    const ranked = placements.map((placement) => ({
-      placement,
-      rank: ranks.get(keysOf(this.#plan, placement.held)[0]) ?? 0,
-    }));
-    type Ranked = (typeof ranked)[number];
-    const byRank = (left: Ranked, right: Ranked): number =>
-      left.rank - right.rank || compare(left.placement, right.placement);
-    return (yield* sortInSteps(ranked, byRank, stepSize)).map(({ placement }) => placement);
+    const buckets = new Map<number, Placement[]>();
+    for (const placement of placements) {
+      const rank = ranks.get(keysOf(this.#plan, placement.held)[0]) ?? 0;
+      const bucket = buckets.get(rank);
+      if (bucket === undefined) buckets.set(rank, [placement]);
+      else bucket.push(placement);
+    }
+    const sorted: Placement[] = [];
+    let breath = stepSize;
+    for (const rank of [...buckets.keys()].sort((one, other) => one - other)) {
+      const bucket = yield* sortInSteps(buckets.get(rank) ?? [], compare, stepSize);
+      for (const placement of bucket) sorted.push(placement);
+      if (sorted.length < breath) continue;
+      yield 0;
+      breath = sorted.length + stepSize;
+    }
+    return sorted;
   }
 
   /** Add a document to the totals of all categories that it stands in, once each. */
