@@ -33,7 +33,11 @@ const service = createService((options) => {
       http: createHttpTransport(env, url),
       live: createWebSocketTransport(env, url),
     }),
-    loadEngine: () => engine.load(),
+    loadEngine: async () => {
+      const loaded = await engine.load();
+      env.mark("engine ready");
+      return loaded;
+    },
     prepareEngine: () => engine.prepare(),
   };
 });

@@ -2,6 +2,7 @@
 import * as edit from "./edit.ts";
 import * as idle from "./idle.ts";
 import * as imports from "./import.ts";
+import * as kept from "./kept.ts";
 import * as memory from "./memory.ts";
 import * as query from "./query.ts";
 import * as reopen from "./reopen.ts";
@@ -9,7 +10,18 @@ import * as search from "./search.ts";
 import * as single from "./single.ts";
 import * as view from "./view.ts";
 
-const bench = { ...edit, ...idle, ...imports, ...memory, ...query, ...reopen, ...search, ...single, ...view };
+const bench = {
+  ...edit,
+  ...idle,
+  ...imports,
+  ...kept,
+  ...memory,
+  ...query,
+  ...reopen,
+  ...search,
+  ...single,
+  ...view,
+};
 
 /** The functions a runner may call by name. */
 export type Bench = typeof bench;

@@ -5,6 +5,39 @@
 
 const count = 10_000;
 
+/** What a kept session passes on the way to its first rows, by what the stage that ends there is called; the worker tells the others. */
+const stages = /** @type {const} */ ({
+  workerStart: "worker running",
+  device: "device open",
+  store: "store open",
+  held: "keys held",
+  keys: "keys open",
+  tenant: "tenant open",
+  query: "query answered",
+  shown: "rows",
+  summaries: "summaries known",
+  entries: "entries known",
+  ids: "all",
+});
+
+/**
+ * The milestones of the page's worker, on the page's clock.
+ *
+ * @param {import("@playwright/test").Page} page
+ * @returns {Promise<Record<string, number>>}
+ */
+async function milestones(page) {
+  const [worker] = page.workers();
+  if (worker === undefined) throw new Error("The page has no worker");
+  return worker.evaluate(() =>
+    Object.fromEntries(
+      performance
+        .getEntriesByType("mark")
+        .map(({ name, startTime }) => [name.replace("coffer: ", ""), performance.timeOrigin + startTime]),
+    ),
+  );
+}
+
 /** @type {import("./index.mjs").Workload} */
 export const reopen = {
   name: "reopen",
@@ -28,15 +61,17 @@ export const reopen = {
       add("openTenant", times.openTenantMs);
       add("openDatabase", times.openDatabaseMs);
       add("firstRows", times.firstRowsMs);
-      add("allCounted", times.allCountedMs);
+      add("allKnown", times.allKnownMs);
       add("afterKey", sinceOpenMs - times.openCofferMs - key.ms);
       add("whole", times.sinceNavigationMs);
       await device.reload();
       await device.call("keepSession", { cofferName });
       await device.reload();
-      const kept = await device.call("reopen", { cofferName, count, isKept: true });
-      add("keptFirstRows", kept.openTenantMs + kept.openDatabaseMs + kept.firstRowsMs);
-      add("keptAllCounted", kept.openTenantMs + kept.openDatabaseMs + kept.allCountedMs);
+      add("floorWorker", await device.call("startEmptyWorker"));
+      const points = await device.call("reopenKept", { cofferName, count });
+      const at = { ...points, ...(await milestones(device.page)) };
+      await device.call("closeKept");
+      addStages(add, at);
       log(
         `  reopen ${run + 1}/${runs}: ${times.sinceNavigationMs.toFixed(0)} ms, Argon2id alone ${key.ms.toFixed(0)} ms`,
       );
@@ -44,11 +79,14 @@ export const reopen = {
     const longName = freshName("long");
     await device.reload();
     await device.call("fillLong", { cofferName: longName, count });
+    await device.reload();
+    await device.call("keepSession", { cofferName: longName });
     for (let run = 0; run < runs; run += 1) {
       await device.reload();
-      const { openMs, editMs } = await device.call("openLong", { cofferName: longName });
-      add("longOpen", openMs);
-      add("longEdit", editMs);
+      const points = await device.call("reopenLong", { cofferName: longName, length: count });
+      const at = { ...points, ...(await milestones(device.page)) };
+      await device.call("closeKept");
+      addLong(add, at);
     }
     await device.reload();
     await device.call("removeTenant", longName);
@@ -58,3 +96,35 @@ export const reopen = {
     return samples;
   },
 };
+
+/**
+ * @param {(name: string, value: number) => void} add
+ * @param {Readonly<Record<string, number>>} at
+ */
+function addStages(add, at) {
+  const { begin = Number.NaN, rows = Number.NaN, all = Number.NaN } = at;
+  const storeAt = at["store open"] ?? Number.NaN;
+  add("keptFirstRows", rows - begin);
+  add("keptSinceStore", rows - storeAt);
+  add("keptAllKnown", all - begin);
+  add("keptAllSinceStore", all - storeAt);
+  let before = begin;
+  for (const [stage, point] of Object.entries(stages)) {
+    const reached = at[point] ?? Number.NaN;
+    add(`stage.${stage}`, reached - before);
+    before = reached;
+  }
+}
+
+/**
+ * @param {(name: string, value: number) => void} add
+ * @param {Readonly<Record<string, number>>} at
+ */
+function addLong(add, at) {
+  const { begin = Number.NaN, named = Number.NaN, text = Number.NaN, edited = Number.NaN } = at;
+  add("longWhole", text - begin);
+  add("longSinceStore", text - (at["store open"] ?? Number.NaN));
+  add("longOpen", text - named);
+  add("longEngine", (at["engine ready"] ?? Number.NaN) - named);
+  add("longEdit", edited - text);
+}

@@ -49,7 +49,8 @@ export type Milestone =
   | "pages opened"
   | "summaries known"
   | "entries known"
-  | "query answered";
+  | "query answered"
+  | "engine ready";
 
 interface Globals {
   navigator?: { onLine?: boolean; locks?: LockManagerLike };

@@ -57,7 +57,8 @@ export const peer: Peer = {
         query.dispose();
         return rows;
       },
-      count: async () => db.status.value.documentCount,
+      // The count that is shown at first may be a kept one: all are known when their catalog is here.
+      count: async () => (await db.getAllDocumentIds()).length,
       async watch(id, listener) {
         const doc = await load(id);
         return effect(() => {
