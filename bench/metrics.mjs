@@ -380,6 +380,31 @@ export const metrics = [
   { name: "sizes.firstPaint", label: "the demo's first paint", unit: "ms", kind: "time", goal: 1000 },
 
   {
+    name: "scroll.wheel",
+    label: "longest task of a frame, by the wheel, 95 of 100 frames",
+    unit: "ms",
+    kind: "time",
+    goal: 16,
+  },
+  { name: "scroll.wheelLongest", label: "of all frames", unit: "ms", kind: "time" },
+  {
+    name: "scroll.jump",
+    label: "longest task of a frame, by long jumps, 95 of 100 frames",
+    unit: "ms",
+    kind: "time",
+    goal: 16,
+  },
+  { name: "scroll.jumpLongest", label: "of all frames", unit: "ms", kind: "time" },
+  {
+    name: "scroll.rowsInPage",
+    label: "rows in the page, of 100,000 and more",
+    unit: "",
+    kind: "count",
+    bar: 60,
+  },
+  { name: "scroll.open", label: "the view opened, 100,000 documents", unit: "ms", kind: "time" },
+
+  {
     name: "memory.known",
     label: "10,000 documents known, 100 open: page and worker",
     unit: "MB",

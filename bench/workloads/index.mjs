@@ -7,6 +7,7 @@ import { memory } from "./memory.mjs";
 import { peers } from "./peers.mjs";
 import { query } from "./query.mjs";
 import { reopen } from "./reopen.mjs";
+import { scroll } from "./scroll.mjs";
 import { search } from "./search.mjs";
 import { single } from "./single.mjs";
 import { sizes } from "./sizes.mjs";
@@ -30,6 +31,7 @@ export const workloads = [
   query,
   view,
   search,
+  scroll,
   memory,
   peers,
 ];
