@@ -1,5 +1,5 @@
-/** The filter and the order of the list, as the plain data that queries take. Pure. */
-import { and, coalesce, contains, eq, lower, or, type Expression, type SortKey } from "cofferdb";
+/** The filter and the order of the list, as the plain data that queries and searches take. Pure. */
+import { eq, type Expression, type SortKey } from "cofferdb";
 
 /** What the list can be sorted by, with the words for it. */
 export const sortFields = [
@@ -21,24 +21,9 @@ export interface FilmOrder {
   readonly order: "asc" | "desc";
 }
 
-/** The words of a search: every one must be found. */
-export function searchWords(search: string): readonly string[] {
-  return search
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== "");
-}
-
-/** Write the filter of a search and a genre; undefined lets everything through. */
-export function filmFilter(search: string, genre: string): Expression | undefined {
-  const words = searchWords(search).map((word) =>
-    or(
-      ...(["title", "director", "genre"] as const).map((name) => contains(lower(coalesce(name, "")), word)),
-      contains("tags", word),
-    ),
-  );
-  const all = genre === "" ? words : [...words, eq("genre", genre)];
-  return all.length === 0 ? undefined : and(...all);
+/** Write the filter of a genre; undefined lets everything through. */
+export function filmFilter(genre: string): Expression | undefined {
+  return genre === "" ? undefined : eq("genre", genre);
 }
 
 /** The sort keys of an order; ties go by title. */
@@ -46,8 +31,23 @@ export function filmSort({ field, order }: FilmOrder): readonly SortKey[] {
   return field === "title" ? [{ field, order }] : [{ field, order }, { field: "title" }];
 }
 
-/** The order after a click on a column: the other way round, or that column in its usual order. */
-export function nextOrder(now: FilmOrder, field: SortField): FilmOrder {
-  if (now.field === field) return { field, order: now.order === "asc" ? "desc" : "asc" };
-  return { field, order: sortFields.find((one) => one.field === field)?.firstOrder ?? "asc" };
+/** The order of a column as is usual for it. */
+export const firstOrderOf = (field: SortField): FilmOrder => ({
+  field,
+  order: sortFields.find((one) => one.field === field)?.firstOrder ?? "asc",
+});
+
+/**
+ * The order after a click on a column: that column in its usual order, then the other way round. What is searched for has an order of its
+ * own, the best first, which is `undefined`: a third click leads back to it.
+ */
+export function nextOrder(
+  now: FilmOrder | undefined,
+  field: SortField,
+  { isSearching }: { readonly isSearching: boolean },
+): FilmOrder | undefined {
+  const first = firstOrderOf(field);
+  if (now?.field !== field) return first;
+  if (now.order === first.order) return { field, order: now.order === "asc" ? "desc" : "asc" };
+  return isSearching ? undefined : first;
 }

@@ -1,12 +1,12 @@
 /** A text with what was searched for marked in it. */
-import { markHits } from "../text/format.ts";
+import { cutMarks, type Place } from "../text/cut-marks.ts";
 
 /** Show a text, always as text. */
-export function Marked({ text, words }: { readonly text: string; readonly words: readonly string[] }) {
-  if (words.length === 0) return <>{text}</>;
+export function Marked({ text, places }: { readonly text: string; readonly places: readonly Place[] }) {
+  if (places.length === 0) return <>{text}</>;
   return (
     <>
-      {markHits(text, words).map((part, index) =>
+      {cutMarks(text, places).map((part, index) =>
         part.isHit ? <mark key={index}>{part.text}</mark> : part.text,
       )}
     </>

@@ -1,24 +1,25 @@
 /** One row of the list: the cells of a table, or, laid out by the style sheet, a card. */
-import type { QueryRow } from "cofferdb";
+import type { QueryRow, SearchExcerpt, SearchHit } from "cofferdb";
+import { fieldLabel } from "../film/field-label.ts";
 import { Marked } from "../parts/marked.tsx";
 import type { Film } from "../film/film.ts";
 import { numberOf, readAt, textOf } from "../film/read-value.ts";
 import { docHref, goTo } from "../state/route.ts";
+import type { Place } from "../text/cut-marks.ts";
 import { formatMoney } from "../text/format.ts";
 
 interface FilmRowProps {
   /** undefined while it is on its way */
-  readonly row: QueryRow<Film> | undefined;
+  readonly row: QueryRow<Film> | SearchHit<Film> | undefined;
   readonly index: number;
   readonly px: number;
   readonly isFocusable: boolean;
   readonly isOpen: boolean;
-  readonly words: readonly string[];
   readonly onFocus: () => void;
 }
 
 /** Show a row in its place. */
-export function FilmRow({ row, index, px, isFocusable, isOpen, words, onFocus }: FilmRowProps) {
+export function FilmRow({ row, index, px, isFocusable, isOpen, onFocus }: FilmRowProps) {
   const place = { transform: `translateY(${index * px}px)`, height: `${px}px` };
   if (row === undefined) {
     return (
@@ -33,6 +34,7 @@ export function FilmRow({ row, index, px, isFocusable, isOpen, words, onFocus }:
     );
   }
   const { data, id } = row;
+  const excerpt = "excerpts" in row ? row.excerpts.find(({ field }) => !shownFields.has(field)) : undefined;
   const title = textOf(data.title);
   const imdb = numberOf(readAt(data, ["ratings", "imdb"]));
   const worldwideUsd = numberOf(readAt(data, ["distribution", "worldwideUsd"]));
@@ -50,17 +52,22 @@ export function FilmRow({ row, index, px, isFocusable, isOpen, words, onFocus }:
     >
       <div class="cell cell-title" role="gridcell">
         <a href={docHref(id)} tabIndex={-1}>
-          {title === "" ? <em class="muted">Untitled</em> : <Marked text={title} words={words} />}
+          {title === "" ? (
+            <em class="muted">Untitled</em>
+          ) : (
+            <Marked text={title} places={marksOf(row, "title")} />
+          )}
         </a>
+        {excerpt === undefined ? null : <Excerpt excerpt={excerpt} />}
       </div>
       <div class="cell cell-year" role="gridcell">
         {textOf(data.year)}
       </div>
       <div class="cell cell-genre" role="gridcell">
-        <Marked text={textOf(data.genre)} words={words} />
+        <Marked text={textOf(data.genre)} places={marksOf(row, "genre")} />
       </div>
       <div class="cell cell-director" role="gridcell">
-        <Marked text={textOf(data.director)} words={words} />
+        <Marked text={textOf(data.director)} places={marksOf(row, "director")} />
       </div>
       <div class="cell cell-imdb" role="gridcell">
         {imdb === undefined ? "" : imdb.toFixed(1)}
@@ -72,5 +79,25 @@ export function FilmRow({ row, index, px, isFocusable, isOpen, words, onFocus }:
         {worldwideUsd === undefined ? "" : formatMoney(worldwideUsd)}
       </div>
     </div>
+  );
+}
+
+/** What has a column of its own needs no excerpt. */
+const shownFields: ReadonlySet<string> = new Set(["title", "genre", "director"]);
+
+/** Where the words stand in a field, if the row is a hit. */
+function marksOf(row: QueryRow<Film> | SearchHit<Film>, field: keyof Film): readonly Place[] {
+  return "marks" in row ? row.marks.filter((mark) => mark.field === field && mark.path.length === 1) : [];
+}
+
+/** A piece of a text that is not in the row otherwise. */
+function Excerpt({ excerpt }: { readonly excerpt: SearchExcerpt }) {
+  const { field, from, marks, text, wholeLength } = excerpt;
+  return (
+    <span class="excerpt" data-testid="excerpt">
+      <span class="excerpt-field">{fieldLabel(field)}</span> {from > 0 ? "… " : ""}
+      <Marked text={text} places={marks} />
+      {from + text.length < wholeLength ? " …" : ""}
+    </span>
   );
 }

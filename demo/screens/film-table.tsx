@@ -5,12 +5,15 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Icon } from "../parts/icon.tsx";
-import { nextOrder, searchWords, sortFields } from "../film/film-filter.ts";
+import { nextOrder, sortFields } from "../film/film-filter.ts";
 import type { FilmList } from "../state/film-list.ts";
 import { docHref, goTo } from "../state/route.ts";
+import { look, measure, reveal } from "../parts/scroller.ts";
 import { FilmRow } from "./film-row.tsx";
 
 const rowPx = { table: 44, cards: 72 } as const;
+/** with a line more, for what was found elsewhere in the document */
+const hitPx = { table: 64, cards: 92 } as const;
 const headPx = 44;
 const cardsBelowPx = 620;
 /** rows beyond the edges, so that a flick of the wheel finds them drawn */
@@ -28,11 +31,12 @@ export function FilmTable({ list, docId }: FilmTableProps) {
   const focused = useSignal(0);
   const wantsFocus = useRef(false);
   const lastDocId = useRef(docId);
-  const total = list.total.value;
+  const total = list.rowCount.value;
+  const isSearching = list.isSearching.value;
   const { offset, rows } = list.shown.value;
   const { top, height, width } = view.value;
   const form = width < cardsBelowPx ? "cards" : "table";
-  const px = rowPx[form];
+  const px = (isSearching ? hitPx : rowPx)[form];
   const first = Math.max(0, Math.floor(top / px) - spareRows);
   const end = Math.min(total, Math.ceil((top + height) / px) + spareRows);
 
@@ -76,11 +80,10 @@ export function FilmTable({ list, docId }: FilmTableProps) {
   };
   // One row can be reached by Tab: the one that had the focus, or, when that is out of sight, the first in sight.
   const reachable = focused.value >= first && focused.value < end ? focused.value : Math.ceil(top / px);
-  const words = searchWords(list.search.value);
   const indexes = Array.from({ length: Math.max(0, end - first) }, (_, index) => first + index);
   return (
     <div
-      class={`grid grid-${form}`}
+      class={`grid grid-${form}${isSearching ? " grid-hits" : ""}`}
       role="grid"
       aria-label="Documents"
       aria-rowcount={total + 1}
@@ -102,7 +105,6 @@ export function FilmTable({ list, docId }: FilmTableProps) {
               px={px}
               isFocusable={index === reachable}
               isOpen={docId !== undefined && rows[index - offset]?.id === docId}
-              words={words}
               onFocus={() => (focused.value = index)}
             />
           ))}
@@ -115,6 +117,7 @@ export function FilmTable({ list, docId }: FilmTableProps) {
 
 function ColumnHeads({ list }: { readonly list: FilmList }) {
   const now = list.order.value;
+  const isSearching = list.isSearching.value;
   return (
     <div class="heads" role="rowgroup">
       <div class="head-row" role="row" aria-rowindex={1}>
@@ -123,11 +126,14 @@ function ColumnHeads({ list }: { readonly list: FilmList }) {
             key={field}
             role="columnheader"
             class={`cell cell-${field.split(".").at(-1)}`}
-            aria-sort={now.field === field ? (now.order === "asc" ? "ascending" : "descending") : "none"}
+            aria-sort={now?.field === field ? (now.order === "asc" ? "ascending" : "descending") : "none"}
           >
-            <button type="button" onClick={() => list.change({ order: nextOrder(now, field) })}>
+            <button
+              type="button"
+              onClick={() => list.change({ order: nextOrder(now, field, { isSearching }) })}
+            >
               {label}
-              {now.field === field ? <Icon name={now.order === "asc" ? "up" : "down"} /> : null}
+              {now?.field === field ? <Icon name={now.order === "asc" ? "up" : "down"} /> : null}
             </button>
           </div>
         ))}
@@ -137,42 +143,39 @@ function ColumnHeads({ list }: { readonly list: FilmList }) {
 }
 
 function NothingFound({ list }: { readonly list: FilmList }) {
-  if (list.search.value === "" && list.genre.value === "") return null;
+  const [search, genre] = [list.search.value.trim(), list.genre.value];
+  if ((search === "" && genre === "") || list.error.value !== undefined) return null;
+  const looked = list.indexing.value;
   return (
     <div class="nothing" role="row">
-      <p role="gridcell">
-        Nothing matches.{" "}
-        <button type="button" class="button" onClick={() => list.change({ search: "", genre: "" })}>
-          Show everything
-        </button>
-      </p>
+      <div role="gridcell" data-testid="nothing">
+        {looked !== undefined ? (
+          <p>Looking through the library…</p>
+        ) : (
+          <>
+            <h2>
+              {search === "" ? `No ${genre}` : <>Nothing matches “{search}”</>}
+              {search === "" || genre === "" ? "" : ` in ${genre}`}
+            </h2>
+            {search === "" ? null : (
+              <p>
+                Every word must occur in a document. The last may be a beginning, and a letter or two may be
+                wrong.
+              </p>
+            )}
+            <div class="actions">
+              {search !== "" && genre !== "" ? (
+                <button type="button" class="button" onClick={() => list.change({ genre: "" })}>
+                  Search all genres
+                </button>
+              ) : null}
+              <button type="button" class="button" onClick={() => list.change({ search: "", genre: "" })}>
+                Show everything
+              </button>
+            </div>
+          </>
+        )}
+      </div>
     </div>
   );
-}
-
-interface View {
-  readonly top: number;
-  readonly height: number;
-  readonly width: number;
-}
-
-function look(element: HTMLElement | null, tell: (view: View) => void): void {
-  if (element === null || element.clientHeight === 0) return;
-  tell({ top: element.scrollTop, height: element.clientHeight, width: element.clientWidth });
-}
-
-function measure(element: HTMLElement | null, tell: (view: View) => void): () => void {
-  if (element === null) return () => undefined;
-  look(element, tell);
-  const observer = new ResizeObserver(() => look(element, tell));
-  observer.observe(element);
-  return () => observer.disconnect();
-}
-
-/** Scroll just so far that a row is in sight; `px` is its height and that of the heads, which stay at the top. */
-function reveal(element: HTMLElement | null, rowTop: number, px: number): void {
-  if (element === null) return;
-  const { scrollTop, clientHeight } = element;
-  if (rowTop < scrollTop) element.scrollTop = rowTop;
-  else if (rowTop + px > scrollTop + clientHeight) element.scrollTop = rowTop + px - clientHeight;
 }

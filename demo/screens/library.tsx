@@ -1,10 +1,11 @@
 /** The library: search, filter, sort, import; and the list itself. */
 import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { Busy } from "../parts/busy.tsx";
 import { ImportBar } from "../parts/import-bar.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { createFilm, genres } from "../film/film.ts";
-import { sortFields, type SortField } from "../film/film-filter.ts";
+import { firstOrderOf, sortFields } from "../film/film-filter.ts";
 import { useAction } from "../state/action.ts";
 import { importCsv, importJob } from "../state/import-job.ts";
 import { pillState, whileSaving } from "../state/activity.ts";
@@ -71,20 +72,12 @@ function Toolbar({ space: { list, db } }: { readonly space: Space }) {
   const create = useAction(async () => whileSaving(createAndOpen(createFilm(""))));
   const total = list.total.value;
   const all = db.status.value.documentCount;
-  const isFiltered = list.search.value !== "" || list.genre.value !== "";
+  const listed = list.rowCount.value;
+  const unlisted = listed < total ? `, the first ${formatCount(listed)} listed` : "";
+  const isFiltered = list.isSearching.value || list.genre.value !== "";
   return (
     <div class="toolbar">
-      <div class="search">
-        <Icon name="search" />
-        <input
-          type="search"
-          aria-label="Search title, director, genre or tag"
-          placeholder="Search"
-          value={list.search.value}
-          onInput={(event) => list.change({ search: event.currentTarget.value })}
-          spellcheck={false}
-        />
-      </div>
+      <SearchField list={list} />
       <select
         aria-label="Genre"
         value={list.genre.value}
@@ -97,9 +90,11 @@ function Toolbar({ space: { list, db } }: { readonly space: Space }) {
       </select>
       <SortChoice space={{ list }} />
       <p class="total" role="status" data-testid="count">
-        {isFiltered
-          ? `${formatCount(total)} of ${formatThings(all, "document")}`
-          : formatThings(total, "document")}
+        {list.indexing.value !== undefined
+          ? `Looked through ${Math.floor(list.indexing.value * 100)} %`
+          : isFiltered
+            ? `${formatCount(total)} of ${formatThings(all, "document")}${unlisted}`
+            : formatThings(total, "document")}
       </p>
       <div class="toolbar-end">
         <ImportButton />
@@ -119,20 +114,65 @@ function Toolbar({ space: { list, db } }: { readonly space: Space }) {
   );
 }
 
+/** Search as one types. From anywhere, "/" leads here; from here, the arrow leads to the first hit. */
+function SearchField({ list }: Pick<Space, "list">) {
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      const isTyping =
+        event.target instanceof HTMLElement && event.target.closest("input, textarea, select, dialog");
+      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isTyping !== null) return;
+      event.preventDefault();
+      input.current?.select();
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, []);
+  return (
+    <div class="search">
+      <Icon name="search" />
+      <input
+        ref={input}
+        type="search"
+        aria-label="Search everything in the documents"
+        aria-keyshortcuts="/"
+        placeholder="Search"
+        value={list.search.value}
+        onFocus={() => list.prepare()}
+        onInput={(event) => list.change({ search: event.currentTarget.value })}
+        onKeyDown={(event) => {
+          if (event.key === "Escape" && list.search.peek() !== "") list.change({ search: "" });
+          else if (event.key === "ArrowDown")
+            input.current?.closest(".library")?.querySelector<HTMLElement>('.row[tabindex="0"]')?.focus();
+          else return;
+          event.preventDefault();
+        }}
+        autocomplete="off"
+        autocapitalize="none"
+        enterkeyhint="search"
+        spellcheck={false}
+      />
+      <kbd class="search-key" aria-hidden="true">
+        /
+      </kbd>
+    </div>
+  );
+}
+
 /** Where the columns have no heads to press, on narrow screens, the order is chosen here. */
 function SortChoice({ space: { list } }: { readonly space: Pick<Space, "list"> }) {
-  const { field, order } = list.order.value;
+  const { field, order } = list.order.value ?? {};
   return (
     <div class="sort-choice">
       <select
         aria-label="Sort by"
-        value={field}
+        value={field ?? ""}
         onChange={(event) => {
-          const chosen = event.currentTarget.value as SortField;
-          const { firstOrder = "asc" } = sortFields.find((one) => one.field === chosen) ?? {};
-          list.change({ order: { field: chosen, order: firstOrder } });
+          const chosen = sortFields.find((one) => one.field === event.currentTarget.value)?.field;
+          list.change({ order: chosen && firstOrderOf(chosen) });
         }}
       >
+        {list.isSearching.value ? <option value="">Best match</option> : null}
         {sortFields.map((one) => (
           <option key={one.field} value={one.field}>
             {one.label}
@@ -142,10 +182,11 @@ function SortChoice({ space: { list } }: { readonly space: Pick<Space, "list"> }
       <button
         type="button"
         class="button-icon"
-        aria-label={order === "asc" ? "Sorted upwards; sort downwards" : "Sorted downwards; sort upwards"}
-        onClick={() => list.change({ order: { field, order: order === "asc" ? "desc" : "asc" } })}
+        disabled={field === undefined}
+        aria-label={order === "desc" ? "Sorted downwards; sort upwards" : "Sorted upwards; sort downwards"}
+        onClick={() => field && list.change({ order: { field, order: order === "asc" ? "desc" : "asc" } })}
       >
-        <Icon name={order === "asc" ? "up" : "down"} />
+        <Icon name={order === "desc" ? "down" : "up"} />
       </button>
     </div>
   );

@@ -1,14 +1,5 @@
-import fc from "fast-check";
-import { describe, expect, test } from "vitest";
-import {
-  formatBytes,
-  formatClock,
-  formatMoment,
-  formatMoney,
-  formatThings,
-  initials,
-  markHits,
-} from "./format.ts";
+import { expect, test } from "vitest";
+import { formatBytes, formatClock, formatMoment, formatMoney, formatThings, initials } from "./format.ts";
 
 test.each([
   [0, "0 B"],
@@ -41,24 +32,4 @@ test.each([
   ["  ", ""],
 ])("the initials of %s are %s", (name, letters) => {
   expect(initials(name)).toBe(letters);
-});
-
-describe("hits", () => {
-  test("are marked wherever they are, in any case", () => {
-    expect(markHits("Star Wars", ["wa", "star"])).toStrictEqual([
-      { text: "Star", isHit: true },
-      { text: " ", isHit: false },
-      { text: "Wa", isHit: true },
-      { text: "rs", isHit: false },
-    ]);
-  });
-
-  test("never change the text", () => {
-    fc.assert(
-      fc.property(fc.string({ unit: "grapheme" }), fc.array(fc.string()), (text, words) => {
-        const parts = markHits(text, words);
-        expect(parts.map((part) => part.text).join("")).toBe(text);
-      }),
-    );
-  });
 });

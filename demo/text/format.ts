@@ -58,27 +58,3 @@ export function initials(name: string): string {
     .join("")
     .toUpperCase();
 }
-
-/** A text cut into parts, those that match one of the lower-case words marked. */
-export function markHits(
-  text: string,
-  words: readonly string[],
-): readonly { readonly text: string; readonly isHit: boolean }[] {
-  const folded = text.toLowerCase();
-  // Some letters change their length in lower case; then places in one text are not places in the other.
-  if (words.length === 0 || folded.length !== text.length) return [{ text, isHit: false }];
-  const parts: { text: string; isHit: boolean }[] = [];
-  let at = 0;
-  while (at < text.length) {
-    const hit = words
-      .map((word) => ({ word, index: folded.indexOf(word, at) }))
-      .filter(({ word, index }) => index >= 0 && word !== "")
-      .toSorted((a, b) => a.index - b.index || b.word.length - a.word.length)[0];
-    if (hit === undefined) break;
-    if (hit.index > at) parts.push({ text: text.slice(at, hit.index), isHit: false });
-    at = hit.index + hit.word.length;
-    parts.push({ text: text.slice(hit.index, at), isHit: true });
-  }
-  if (at < text.length || parts.length === 0) parts.push({ text: text.slice(at), isHit: false });
-  return parts;
-}

@@ -92,7 +92,8 @@ export async function join(page: Page, answer: { response: string; sharePassword
 export async function openFilm(page: Page, title: string): Promise<void> {
   await page.getByRole("link", { name: "Library" }).click();
   await page.getByRole("searchbox").fill(title);
-  await page.getByTestId("film-row").filter({ hasText: title }).first().click();
+  const link = page.getByRole("link", { name: title, exact: true });
+  await page.getByTestId("film-row").filter({ has: link }).first().click();
   await expect(field(page, "Title")).toHaveValue(title);
 }
 
