@@ -1,6 +1,7 @@
 /** Decides which screen is shown. */
 import { computed, useSignalEffect } from "@preact/signals";
 import { ErrorText } from "./parts/error-note.tsx";
+import { lazily } from "./parts/lazily.tsx";
 import { Document } from "./screens/document.tsx";
 import { Library } from "./screens/library.tsx";
 import { Locked } from "./screens/locked.tsx";
@@ -18,6 +19,12 @@ import { isLocked, leaveSpace, space, spaceName, type Space } from "./state/spac
 import { describeRoom } from "./text/pill.ts";
 
 const roomWarning = computed(() => describeRoom(coffer.value?.status.value.storage.room ?? "unknown"));
+
+const Views = lazily(async () => (await import("./view/view-page.tsx")).ViewPage, {
+  className: "library",
+  label: "View",
+  words: "Opening the view…",
+});
 
 /** The whole application. */
 export function App() {
@@ -56,10 +63,15 @@ function Place({ space: open }: { readonly space: Space }) {
   if (here.place === "people") return <People space={open} />;
   if (here.place === "sync") return <Sync space={open} />;
   if (here.place === "safety") return <Safety space={open} />;
+  const isView = here.place === "views";
   return (
     <div class={here.docId === undefined ? "split" : "split split-open"}>
-      <h1 class="visually-hidden">Library</h1>
-      <Library space={open} docId={here.docId} />
+      <h1 class="visually-hidden">{isView ? "Views" : "Library"}</h1>
+      {isView ? (
+        <Views space={open} viewId={here.viewId} docId={here.docId} />
+      ) : (
+        <Library space={open} docId={here.docId} />
+      )}
       {here.docId === undefined ? null : <Document key={here.docId} space={open} id={here.docId} />}
     </div>
   );

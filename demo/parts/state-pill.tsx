@@ -1,18 +1,14 @@
 /** The one place that always says how things stand, and what is behind it. */
-import { useSignal } from "@preact/signals";
-import { useRef } from "preact/hooks";
 import { pillState } from "../state/activity.ts";
-import { StorageFact, SyncFacts } from "./sync-facts.tsx";
-import { Icon } from "./icon.tsx";
+import { Sheet, useSheet } from "./sheet.tsx";
 import { useSteady } from "./steady.ts";
+import { StorageFact, SyncFacts } from "./sync-facts.tsx";
 
 /** The pill; pressing it opens the facts. */
 export function StatePill() {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const isOpen = useSignal(false);
+  const sheet = useSheet();
   const { kind, text, tone } = useSteady(pillState).value;
   const [first, ...rest] = text.split(" complete at ");
-  const close = (): void => dialog.current?.close();
   return (
     <>
       <button
@@ -22,10 +18,7 @@ export function StatePill() {
         data-state={kind}
         aria-haspopup="dialog"
         aria-label={`State: ${text}. Show details`}
-        onClick={() => {
-          isOpen.value = true;
-          dialog.current?.showModal();
-        }}
+        onClick={sheet.open}
       >
         <i class="dot" aria-hidden="true" />
         <span>
@@ -37,31 +30,14 @@ export function StatePill() {
           ))}
         </span>
       </button>
-      <dialog
-        ref={dialog}
-        class="sheet"
-        aria-labelledby="state-title"
-        data-testid="state-details"
-        onClose={() => (isOpen.value = false)}
-        onClick={(event) => event.target === dialog.current && close()}
-      >
-        <div class="sheet-body">
-          <div class="sheet-head">
-            <h2 id="state-title">How things stand</h2>
-            <button type="button" class="button-icon" aria-label="Close" onClick={close}>
-              <Icon name="close" />
-            </button>
-          </div>
-          {isOpen.value ? (
-            <SyncFacts>
-              <StorageFact />
-            </SyncFacts>
-          ) : null}
-          <a class="button" href="#/sync" onClick={close}>
-            Sync and storage
-          </a>
-        </div>
-      </dialog>
+      <Sheet sheet={sheet} title="How things stand" testId="state-details">
+        <SyncFacts>
+          <StorageFact />
+        </SyncFacts>
+        <a class="button" href="#/sync" onClick={sheet.close}>
+          Sync and storage
+        </a>
+      </Sheet>
     </>
   );
 }

@@ -4,16 +4,22 @@ import type { Doc } from "cofferdb";
 import { useEffect, useRef } from "preact/hooks";
 import { ErrorNote, ErrorText } from "../parts/error-note.tsx";
 import { Icon } from "../parts/icon.tsx";
+import { lazily } from "../parts/lazily.tsx";
 import type { Film } from "../film/film.ts";
 import { textOf } from "../film/read-value.ts";
 import { useAction } from "../state/action.ts";
 import { notify, whileSaving } from "../state/activity.ts";
-import { goTo } from "../state/route.ts";
+import { goTo, listHref, route } from "../state/route.ts";
 import { authorName, type Space } from "../state/space.ts";
 import { formatMoment, shortId } from "../text/format.ts";
 import { useUndo, type Undoing } from "../state/undo.ts";
 import { DocumentForm } from "./document-form.tsx";
-import { History } from "./history.tsx";
+
+const History = lazily(async () => (await import("./history.tsx")).History, {
+  className: "history",
+  label: "History",
+  words: "Opening the history…",
+});
 
 interface DocumentProps {
   readonly space: Space;
@@ -80,7 +86,7 @@ function OpenDocument({ space, doc }: { readonly space: Space; readonly doc: Doc
   const remove = useAction(async () => {
     const title = textOf(doc.data.peek()?.title) || "Untitled";
     await whileSaving(db.deleteDocument(doc));
-    goTo("#/library");
+    goTo(listHref.peek());
     notify(`Deleted “${title}”.`, { label: "Undo", run: async () => db.undeleteDocument(doc.id) });
   });
   const isDeleted = status === "deleted";
@@ -195,9 +201,9 @@ const statusWords: Record<Doc["status"]["value"], string> = {
 function DocumentHead({ children }: { readonly children: preact.ComponentChildren }) {
   return (
     <header class="document-head">
-      <a class="button button-plain back" href="#/library">
+      <a class="button button-plain back" href={listHref.value}>
         <Icon name="back" />
-        <span class="button-words">Library</span>
+        <span class="button-words">{route.value.place === "views" ? "View" : "Library"}</span>
       </a>
       {children}
     </header>

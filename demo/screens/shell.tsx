@@ -6,13 +6,14 @@ import { Notices } from "../parts/notices.tsx";
 import { SafetyNumber } from "../parts/safety-number.tsx";
 import { StatePill } from "../parts/state-pill.tsx";
 import { notify } from "../state/activity.ts";
-import { route, type Route } from "../state/route.ts";
+import { lastViewHref, route, type Route } from "../state/route.ts";
 import { lockSpace, spaceName, type Space } from "../state/space.ts";
 import { welcomeNumber } from "../state/welcome-number.ts";
 import { explain } from "../text/explain.ts";
 
 const places: readonly { place: Route["place"]; label: string; icon: IconName }[] = [
   { place: "library", label: "Library", icon: "library" },
+  { place: "views", label: "Views", icon: "views" },
   { place: "people", label: "People", icon: "people" },
   { place: "sync", label: "Sync", icon: "sync" },
   { place: "safety", label: "Safety", icon: "shield" },
@@ -46,7 +47,7 @@ export function Shell({ space, children }: { readonly space: Space; readonly chi
           {places.map(({ place, label, icon }) => (
             <a
               key={place}
-              href={`#/${place}`}
+              href={place === "views" ? lastViewHref.value : `#/${place}`}
               aria-current={route.value.place === place ? "page" : undefined}
             >
               <Icon name={icon} />

@@ -80,6 +80,43 @@ for (const { name, width, height, colorScheme } of looks) {
     await expect(page.getByRole("checkbox", { name: /Keep me signed in/ })).toBeVisible();
     await expectAccessible(page, "welcome, with a space");
   });
+
+  test(`search and views are accessible on ${name}`, async ({ server, openDevice }) => {
+    const { page } = await openDevice();
+    page.setDefaultTimeout(15_000);
+    await page.setViewportSize({ width, height });
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    await visit(page, server.url);
+    await startSpace(page);
+    await goTo(page, "Views");
+    await expect(page.getByTestId("view-empty")).toBeVisible();
+    await expectAccessible(page, "view, empty");
+    await newDocument(page, "Seven Samurai");
+    await goTo(page, "Library");
+    await page.getByRole("searchbox").fill("samurai");
+    await expect(page.getByTestId("film-row").locator("mark")).toHaveText("Samurai");
+    await expectAccessible(page, "search");
+    await page.getByRole("searchbox").fill("zzyzzyva");
+    await expect(page.getByTestId("nothing")).toContainText("Nothing matches");
+    await expectAccessible(page, "search, nothing found");
+    await page.getByRole("searchbox").fill("");
+    await goTo(page, "Views");
+    await page.getByRole("group", { name: "Expand to" }).getByRole("button", { name: "Films" }).click();
+    await expect(page.getByTestId("view-film")).toBeVisible();
+    await expectAccessible(page, "view");
+    await page.getByRole("button", { name: "Columns" }).click();
+    await expectAccessible(page, "view, columns");
+    await page.getByRole("combobox", { name: "Group by" }).selectOption("genre");
+    await page.keyboard.press("Escape");
+    await page.getByTestId("save-view").click();
+    await field(page, "Name").fill("By genre");
+    await page.getByRole("button", { name: "Save", exact: true }).click();
+    await expect(page.getByTestId("saved-views")).toBeHidden();
+    await page.getByTestId("save-view").click();
+    await expect(page.getByRole("button", { name: "Delete the view By genre" })).toBeVisible();
+    await expectAccessible(page, "view, saved");
+    await page.keyboard.press("Escape");
+  });
 }
 
 test("what people write is shown as text, and the page's policy is never broken", async ({
