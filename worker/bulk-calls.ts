@@ -52,6 +52,7 @@ export function bulkCalls(host: WorkerHost): BulkCalls {
     async readDocuments(subscription, docIds) {
       const open = host.database(subscription);
       const asked = readDocIds(docIds);
+      await open.session.catchUp("briefly");
       const read = await open.session.exclusive(() => readDocuments(open, asked.flatMap(idOf)));
       const byId = new Map<string, ReadDocument>(read.map((document) => [document.docId, document]));
       return asked.map((docId) => byId.get(docId) ?? { docId, snapshot: missingSnapshot });

@@ -127,6 +127,7 @@ async function openDocument(
   const { session, database, shape } = host.database(databaseSubscription);
   const id = requireDocId(docId);
   readNatural(subscription, "subscription");
+  await session.catchUp("briefly");
   // It may stand in the part of the log that is not judged yet: after a crash, or when it has only just arrived.
   if (database.catalog.get(id) === undefined) await session.catchUp();
   const line = lineOf(branch === undefined ? undefined : readBranchName(branch, "branch"));

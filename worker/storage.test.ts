@@ -193,14 +193,45 @@ describe("on a full disk", () => {
     await device.api.unlock(id, { password: people.userPassword });
     disk.isFull = false;
     const again = await openContacts(device, id);
-    // What the last pages do not hold is judged once more, behind the opening.
-    await expect
-      .poll(async () => (await device.api.readDocuments(again, [docId]))[0]?.snapshot.heads)
-      .toEqual(before?.snapshot.heads);
     const late = newSubscription();
     const { heads: now, value } = await device.api.openDocument(again, docId, late);
     expect(value).toEqual(before?.snapshot.value);
     await write({ ...world, database: again }, late, now);
+  });
+
+  it("an edit that no page holds yet is there when its document is opened after a crash", async () => {
+    const storage = createMemoryStorage(env);
+    const { device, id, docId, database } = await founded(storage);
+    const doc = newSubscription();
+    let { heads } = await device.api.openDocument(database, docId, doc);
+    const store = await storage.openStore(`coffer/tenant/${id}`);
+    await expect.poll(async () => (await store.readSlots("derived/")).length).toBeGreaterThan(0);
+    for (let round = 0; round < 3; round++) {
+      const value = `round ${round}`;
+      ({ heads } = await device.api.changeDocument(
+        doc,
+        draft([{ op: "set", path: ["name"], value }], heads),
+      ));
+      // Nobody closed the one before: its pages are not written.
+      const next = await startDevice({
+        ...storage,
+        async openStore(name) {
+          const opened = await storage.openStore(name);
+          const readLog = opened.readLog.bind(opened);
+          opened.readLog = async (range) => {
+            await new Promise((resolve) => setTimeout(resolve, 30));
+            return readLog(range);
+          };
+          return opened;
+        },
+      });
+      await next.api.openTenant(id, { password: people.userPassword });
+      const again = await openContacts(next, id);
+      const [read] = await next.api.readDocuments(again, [docId]);
+      expect(read?.snapshot).toMatchObject({ heads, value: { name: value } });
+      expect((await next.api.openDocument(again, docId, newSubscription())).heads).toEqual(heads);
+      await next.api.closeTenant(id);
+    }
   });
 
   it("a tenant opens after a crash that left its markers", async () => {

@@ -8,14 +8,7 @@
  *      └────────── lock ◄────────────┘   keys, catalogs and documents dropped; sync of sealed commits goes on
  * ```
  */
-import {
-  bytesToId,
-  CofferError,
-  isCofferError,
-  type AuthorKey,
-  type DbId,
-  type Release,
-} from "../std/index.ts";
+import { bytesToId, CofferError, isCofferError, type AuthorKey, type DbId } from "../std/index.ts";
 import type { BagSecrets, UnlockedIdentity } from "../keys/index.ts";
 import type { AlarmEvent, TenantSnapshot, WorkerEvent } from "../../worker/api.ts";
 import { Access } from "./access.ts";
@@ -24,7 +17,6 @@ import type { TenantCore, TenantWorld } from "./core.ts";
 import { DatabaseSession } from "./database.ts";
 import type { Device, DeviceTenant } from "./device.ts";
 import { finishErasing } from "./erasing.ts";
-import type { FirstRowsKeeper } from "./first-rows.ts";
 import { Follower, type FollowerHooks } from "./follower.ts";
 import { adoptImported } from "./imported-keys.ts";
 import type { JudgeOutcome } from "./judge.ts";
@@ -32,6 +24,7 @@ import { Links } from "./links.ts";
 import { noteLost, noticeEmptied } from "./loss.ts";
 import { reloadKeys } from "./named-keys.ts";
 import { openKeys, withBagSecrets } from "./opened-keys.ts";
+import { soonTold, waitAtMost } from "./patience.ts";
 import { readPurged, setPurged } from "./purge.ts";
 import { followSharedSlots, type SharedSlots } from "./shared-slots.ts";
 import { slotNames } from "./slots.ts";
@@ -42,9 +35,8 @@ import { Searches } from "./searches.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 const maxAlarms = 200;
-const firstRowsWithinMs = 50;
-/** Where a view was open last, its page loads more of itself before it asks for it again. */
-const firstViewsWithinMs = 500;
+/** for so long a document waits for what the last pages did not hold to be judged; then it is shown as it stands, and again */
+const caughtUpWithinMs = 300;
 
 export interface SessionOptions {
   readonly world: TenantWorld;
@@ -60,6 +52,8 @@ interface Following {
   shared: SharedSlots | undefined;
   /** ends when all that was kept is loaded */
   loading: Promise<void>;
+  /** ends when what the log held at the opening is judged; none once it is */
+  catchingUp: Promise<void> | undefined;
 }
 
 /** One tenant that the page has open. */
@@ -81,6 +75,7 @@ export class TenantSession {
     follower: undefined,
     shared: undefined,
     loading: Promise.resolve(),
+    catchingUp: undefined,
   };
   #isTelling = false;
 
@@ -188,6 +183,7 @@ export class TenantSession {
     this.#following.follower = undefined;
     this.#following.shared = undefined;
     this.#following.loading = Promise.resolve();
+    this.#following.catchingUp = undefined;
     this.subscriptions.queries.drop();
     await this.core.serial.run(async () => {
       this.core.unlocked = undefined;
@@ -213,10 +209,15 @@ export class TenantSession {
     });
   }
 
-  /** Judge what the log holds now, to its end. */
-  async catchUp(): Promise<void> {
+  /**
+   * Judge what the log holds now, to its end. `briefly`: where it is just being opened, wait a moment for what the log holds beyond the
+   * pages. After a crash these are one's own last edits; but there may be very much of it.
+   */
+  async catchUp(patience?: "briefly"): Promise<void> {
     await this.#following.loading;
-    await this.#following.follower?.catchUp();
+    if (patience === undefined) await this.#following.follower?.catchUp();
+    else if (this.#following.catchingUp !== undefined)
+      await waitAtMost(this.core.world.env, this.#following.catchingUp, caughtUpWithinMs);
   }
 
   /** As {@link catchUp}, where there is something to judge. */
@@ -337,7 +338,10 @@ export class TenantSession {
       });
     const followOn = (): void => {
       this.searches.unlock();
-      void this.#following.follower?.catchUp().then(() => {
+      const catchingUp = this.#following.follower?.catchUp();
+      this.#following.catchingUp = catchingUp;
+      void catchingUp?.then(() => {
+        if (this.#following.catchingUp === catchingUp) this.#following.catchingUp = undefined;
         this.core.world.prepareEngine();
         return this.subscriptions.refresh();
       });
@@ -364,23 +368,4 @@ export class TenantSession {
       this.alarm("quarantined", `${quarantined.commitHash}: ${quarantined.reason}`);
     if (outcome.isFork) this.alarm("fork", "directory");
   }
-}
-
-/** Loading everything takes the thread for itself: a page that is about to ask for its first rows comes first, if it does so soon. */
-function soonTold({ serial, world: { env } }: TenantCore, firstRows: FirstRowsKeeper): Promise<void> {
-  const askedBefore = serial.askedCount;
-  const endMs = env.monotonicMs() + (firstRows.views.isEmpty ? firstRowsWithinMs : firstViewsWithinMs);
-  return new Promise((resolve) => {
-    let release: Release;
-    const look = (): void => {
-      // Whoever waits in the queue waits for what is to be loaded.
-      if (serial.askedCount > askedBefore || env.monotonicMs() >= endMs) resolve();
-      else release = env.setTimer(firstRowsWithinMs, look);
-    };
-    release = env.setTimer(firstRowsWithinMs, look);
-    void firstRows.told.then(() => {
-      release();
-      resolve();
-    });
-  });
 }
