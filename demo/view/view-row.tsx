@@ -21,6 +21,7 @@ interface ViewRowProps extends PlaceProps {
   readonly arrangement: Arrangement;
   readonly viewId: string | undefined;
   readonly isOpen: boolean;
+  readonly isCard: boolean;
   readonly onToggle: (row: ShownRow) => void;
 }
 
@@ -51,7 +52,7 @@ export function ComingRow(props: PlaceProps) {
 
 /** Show a row in its place. */
 export function ViewRow(props: ViewRowProps) {
-  const { row, index, arrangement, isFocusable, isOpen, onFocus, onToggle, viewId } = props;
+  const { row, index, arrangement, isCard, isFocusable, isOpen, onFocus, onToggle, viewId } = props;
   const isCategory = row.kind === "category";
   const name = isCategory ? categoryName(row, arrangement) : textOf(row.values["title"]);
   return (
@@ -89,7 +90,7 @@ export function ViewRow(props: ViewRowProps) {
           {isCategory ? categoryCell(row, column) : filmCell(row, column)}
         </div>
       ))}
-      <CardLines row={row} arrangement={arrangement} />
+      {isCard ? <CardLines row={row} arrangement={arrangement} /> : null}
     </div>
   );
 }

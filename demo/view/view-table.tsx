@@ -11,6 +11,7 @@
  */
 import { useSignal } from "@preact/signals";
 import type { ShownRow, View } from "cofferdb";
+import type { ComponentProps, VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Icon } from "../parts/icon.tsx";
 import { look, measure, reveal, type Sight } from "../parts/scroller.ts";
@@ -26,7 +27,7 @@ const rowPx = { table: 44, cards: 64 } as const;
 const edgePx = 44;
 const cardsBelowPx = 620;
 /** rows beyond the edges, so that a flick of the wheel finds them drawn */
-const spareRows = 8;
+const spareRows = 4;
 
 interface ViewTableProps {
   readonly model: FilmView;
@@ -55,6 +56,7 @@ export function ViewTable({ model, view, docId }: ViewTableProps) {
   useEffect(() => model.want(first, end - first), [first, end]);
   useAnchor(scroller, { rows, from, px, top });
 
+  const drawn = useDrawn();
   const indexes = Array.from({ length: Math.max(0, end - first) }, (_, index) => first + index);
   const at = (index: number): ShownRow | undefined => rows[index - from];
   const focused = indexes.find((index) => at(index) !== undefined && at(index)?.key === model.place.key);
@@ -97,15 +99,14 @@ export function ViewTable({ model, view, docId }: ViewTableProps) {
             return row === undefined ? (
               <ComingRow key={`coming ${index}`} {...shared} />
             ) : (
-              <ViewRow
-                key={row.key}
-                {...shared}
-                row={row}
-                arrangement={arrangement.value}
-                viewId={model.savedId.value}
-                isOpen={row.kind === "document" && row.id === docId}
-                onToggle={(category) => focus.toggle(view, category)}
-              />
+              drawn(row, {
+                ...shared,
+                arrangement: arrangement.value,
+                viewId: model.savedId.value,
+                isOpen: row.kind === "document" && row.id === docId,
+                isCard: form === "cards",
+                onToggle: (category) => focus.toggle(view, category),
+              })
             );
           })}
         </div>
@@ -113,6 +114,25 @@ export function ViewTable({ model, view, docId }: ViewTableProps) {
       </div>
     </div>
   );
+}
+
+type RowProps = Omit<ComponentProps<typeof ViewRow>, "row">;
+
+/** Rows as they were drawn last: what says the same is not gone through again, so that scrolling costs what comes into sight. */
+function useDrawn(): (row: ShownRow, props: RowProps) => VNode {
+  const kept = useRef(new Map<string, { readonly stamp: readonly unknown[]; readonly node: VNode }>());
+  const before = kept.current;
+  const now: typeof before = new Map();
+  kept.current = now;
+  return (row, props) => {
+    const { arrangement, index, isCard, isFocusable, isOpen, px, viewId } = props;
+    const stamp = [row, arrangement, index, isCard, isFocusable, isOpen, px, viewId];
+    const same = before.get(row.key);
+    const isSame = same?.stamp.every((part, at) => part === stamp[at]) === true;
+    const one = isSame ? same : { stamp, node: <ViewRow key={row.key} row={row} {...props} /> };
+    now.set(row.key, one);
+    return one.node;
+  };
 }
 
 /** How wide the columns are: figures as wide as they get, texts share the rest. */
