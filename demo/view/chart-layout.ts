@@ -18,7 +18,8 @@ export interface PlacedBar extends Bar {
   readonly isValued: boolean;
 }
 
-const labelPx = { least: 46, value: 50 } as const;
+/** A label may reach a little beyond its place, not over its neighbours. */
+const labelPx = { least: 46, value: 50, letter: 6.6, give: 8 } as const;
 
 /** The heights of an upright chart: its values above, its labels below. */
 export const uprightPx = { top: 18, bottom: 22 } as const;
@@ -41,7 +42,7 @@ export function placeUpright(
       y: uprightPx.top + plot - length,
       width: barWidth,
       height: length,
-      isLabelled: index % each === 0,
+      isLabelled: index % each === 0 && bar.label.length * labelPx.letter <= each * step + labelPx.give,
       isValued: step >= labelPx.value,
     };
   });
