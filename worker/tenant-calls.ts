@@ -3,6 +3,7 @@ import { CofferError, toCofferError } from "../src/std/index.ts";
 import { unlockVault, type UnlockedIdentity, type UnlockSecret } from "../src/keys/index.ts";
 import {
   foundTenant,
+  kindsOfWays,
   listKept,
   provesIdentity,
   removeTenant,
@@ -124,6 +125,7 @@ async function listTenants(host: WorkerHost): Promise<readonly KnownTenant[]> {
     locked: host.findSession(row.tenantId)?.core.unlocked === undefined,
     kept: kept.has(row.tenantId),
     lost: await isLost(row),
+    ways: await kindsOfWays({ world, device, row, key: undefined }),
   }));
   return Promise.all(known);
 }

@@ -6,7 +6,7 @@ import { Icon } from "../parts/icon.tsx";
 import { UnlockForm } from "../parts/unlock-form.tsx";
 import { useAction } from "../state/action.ts";
 import { theCoffer } from "../state/coffer.ts";
-import { openWithPassword } from "../state/open-held.ts";
+import { openAs } from "../state/open-held.ts";
 import { formatDay, formatMoment, shortId } from "../text/format.ts";
 
 interface KnownSpacesProps {
@@ -55,7 +55,8 @@ function Unlock({ tenant, onChanged }: { readonly tenant: KnownTenant; readonly 
   });
   return (
     <UnlockForm
-      unlock={async (password) => openWithPassword(tenant.id, { password, keepSession: isKept.value })}
+      ways={tenant.ways}
+      unlock={async (way) => openAs(tenant.id, { ...way, keepSession: isKept.value })}
       options={
         <label class="check">
           <input

@@ -2,6 +2,7 @@
 import type { AlarmEvent } from "cofferdb";
 import { Icon } from "../parts/icon.tsx";
 import type { Space } from "../state/space.ts";
+import { WaysIn } from "./ways-in.tsx";
 import { formatMoment, shortId } from "../text/format.ts";
 
 const alarmWords: Record<AlarmEvent["kind"], string> = {
@@ -14,8 +15,9 @@ const alarmWords: Record<AlarmEvent["kind"], string> = {
   quarantined: "A commit was put aside because it did not hold.",
 };
 
-/** Alarms and quarantine. */
-export function Safety({ space: { tenant } }: { readonly space: Space }) {
+/** Alarms, quarantine, and what opens the space. */
+export function Safety({ space }: { readonly space: Space }) {
+  const { tenant } = space;
   const alarms = tenant.alarms.value;
   const quarantine = tenant.quarantine.value;
   return (
@@ -70,6 +72,7 @@ export function Safety({ space: { tenant } }: { readonly space: Space }) {
           </>
         )}
       </section>
+      <WaysIn space={space} />
     </section>
   );
 }

@@ -1,5 +1,5 @@
 /** Opening a space without asking: its session was kept, or another tab of this browser has it open. */
-import type { KnownTenant } from "cofferdb";
+import type { KnownTenant, UnlockWay } from "cofferdb";
 import { theCoffer } from "./coffer.ts";
 import { enterSpace, isLeft, space } from "./space.ts";
 
@@ -14,10 +14,10 @@ export async function openWithoutPassword(tenants: readonly KnownTenant[]): Prom
   await attempt;
 }
 
-/** Open a space with its password. An attempt without one is waited for: it may make this needless, and must not cross it. */
-export async function openWithPassword(
+/** Open a space with what its user gives. An attempt without one is waited for: it may make this needless, and must not cross it. */
+export async function openAs(
   id: string,
-  options: { readonly password: string; readonly keepSession: boolean },
+  options: UnlockWay & { readonly keepSession: boolean },
 ): Promise<void> {
   await attempt;
   if (space.peek()?.tenant.id !== id) await enterSpace(await theCoffer().openTenant(id, options));

@@ -6,7 +6,7 @@ import type { CofferErrorCode } from "../std/index.ts";
 import type { DocData, Draft, Mark, Patch, Path } from "../draft/index.ts";
 import type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
 import type { Directory, Keys } from "./directory-types.ts";
-import type { KeySlots, UnlockWay } from "./key-slot-types.ts";
+import type { KeySlot, KeySlots, UnlockWay } from "./key-slot-types.ts";
 import type { Query, QueryDefinition } from "./query-types.ts";
 import type { Search, SearchOptions } from "./search-types.ts";
 import type { OpenDatabaseOptions } from "./shape-types.ts";
@@ -86,6 +86,8 @@ export interface KnownTenant {
   readonly kept: boolean;
   /** its data is gone from this device, by the browser or by hand: restore a backup, or connect to a server again */
   readonly lost: boolean;
+  /** what opens it here */
+  readonly ways: readonly KeySlot["kind"][];
 }
 
 /** An identity on this device as the page sees it: public. */

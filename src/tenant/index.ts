@@ -33,6 +33,7 @@ export {
 export {
   addKeySlot,
   changePassword,
+  kindsOfWays,
   listKeySlots,
   removeKeySlot,
   type AddedSlot,

@@ -4,7 +4,7 @@
  * A change reads the vault, makes the new one, and puts it in the place of the very one that was read: of changes that cross, from several
  * tabs, none undoes another. Other devices and backup files keep the ways that they have.
  */
-import { CofferError, type AuthorKey } from "../std/index.ts";
+import { CofferError, isCofferError, type AuthorKey } from "../std/index.ts";
 import {
   changeVault,
   createRecoveryCode,
@@ -31,6 +31,17 @@ export type AddedSlot = Exclude<NewSlot, { kind: "recovery-code" }> | { readonly
 /** The ways into a vault, as they can be told under lock. @throws `input/unknown-id`, `entry/corrupt` */
 export async function listKeySlots(place: VaultPlace): Promise<readonly SlotFacts[]> {
   return readVaultSlots(await place.device.readVault(vaultKey(place)));
+}
+
+/** Of which kinds the ways into a vault are; none of one that is damaged or gone. */
+export async function kindsOfWays(place: VaultPlace): Promise<readonly SlotFacts["parameters"]["kind"][]> {
+  try {
+    const slots = await listKeySlots(place);
+    return [...new Set(slots.map(({ parameters }) => parameters.kind))];
+  } catch (error) {
+    if (!isCofferError(error) || error.code.startsWith("store/")) throw error;
+    return [];
+  }
 }
 
 /**
