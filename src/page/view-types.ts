@@ -73,7 +73,7 @@ export interface View {
   /** how much of a build is done, from 0 to 1; `undefined` while there is none */
   readonly progress: ReadonlySignal<number | undefined>;
   readonly error: ReadonlySignal<CofferError | undefined>;
-  /** what is expanded and selected: plain data that can be stored in a document, and given to `restore` */
+  /** what is expanded and selected: plain data that can be stored in a document, and given to `restore`; under lock as at first */
   readonly state: ReadonlySignal<ViewState>;
   /** Show other rows, at most 1000; resolves once they are there. */
   window(rows: { readonly from: number; readonly count: number }): Promise<void>;

@@ -175,14 +175,22 @@ describe("a view on the page", () => {
     const { coffer } = await openPage();
     const { db, tenant } = await open(coffer);
     await db.createDocuments([ada]);
-    const view = await coffer.view({ sources: [{ origin: "eu", db }], columns, state: all });
+    const view = await coffer.view({ sources: [{ origin: "eu", db }], columns });
+    await shows(view, ["red"]);
+    await view.expand(["red"]);
     await shows(view, ["red", "  ada"]);
+    const { state } = view;
+    const looked = state.value;
+    expect(JSON.stringify(looked)).toContain("red");
     await tenant.lock();
     expect(view.rows.value).toBeUndefined();
     expect(view.total.value).toBeUndefined();
     expect(view.status.value).toBe("locked");
+    // The names of categories are content too.
+    expect(JSON.stringify(state.value)).not.toContain("red");
     await tenant.unlock({ password: people.userPassword });
     await shows(view, ["red", "  ada"]);
+    expect(state.value).toEqual(looked);
   });
 
   it("goes on in a new worker, as it was looked at, locked or not", async () => {

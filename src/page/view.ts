@@ -82,6 +82,8 @@ class ViewCore {
   readonly #batch: typeof batch;
   readonly #releases: readonly Release[];
   #message: ViewMessage;
+  /** how it is looked at, also under lock, when nobody is shown the names of categories */
+  #state: ViewState;
   #isDisposed = false;
   #openIn: WorkerCalls | undefined;
 
@@ -92,6 +94,7 @@ class ViewCore {
     this.#session = session;
     this.#message = message;
     this.#batch = together;
+    this.#state = message.state ?? initialState;
     this.shown = {
       rows: create<readonly ShownRow[] | undefined>(undefined),
       from: create(message.window.from),
@@ -100,7 +103,7 @@ class ViewCore {
       locked: create<readonly string[]>([]),
       progress: create<number | undefined>(undefined),
       error: create<CofferError | undefined>(undefined),
-      state: create(message.state ?? initialState),
+      state: create(this.#state),
     };
     this.#subscription = session.nextNumber();
     const unlisten = session.listen(this.#subscription, (event) => {
@@ -119,7 +122,8 @@ class ViewCore {
   }
 
   async turn(how: ViewTurn): Promise<void> {
-    this.shown.state.value = await this.#call((api, view) => api.turnView(view, how));
+    this.#state = await this.#call((api, view) => api.turnView(view, how));
+    this.shown.state.value = this.#state;
   }
 
   async ask(question: ViewQuestion): Promise<FoundRow | readonly ShownRow[] | undefined> {
@@ -175,7 +179,7 @@ class ViewCore {
   async #openOnce(api: WorkerCalls): Promise<void> {
     if (this.#openIn === api || this.#isDisposed) return;
     this.#openIn = api;
-    this.#message = { ...this.#message, state: this.shown.state.peek() };
+    this.#message = { ...this.#message, state: this.#state };
     await api.openView(this.#message, this.#subscription);
   }
 
@@ -195,6 +199,7 @@ class ViewCore {
     this.#batch(() => {
       this.shown.status.value = status;
       this.shown.error.value = undefined;
+      this.shown.state.value = status === "locked" ? initialState : this.#state;
       this.shown.locked.value = shareStructure(this.shown.locked.peek(), locked);
       this.shown.progress.value = progress;
       if (delta === undefined) {
