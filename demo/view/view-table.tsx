@@ -71,7 +71,7 @@ export function ViewTable({ model, view, docId }: ViewTableProps) {
       aria-colcount={arrangement.value.columns.length + 1}
       data-testid="view"
       data-status={view.status.value}
-      style={columnStyle(arrangement.value.columns)}
+      style={columnStyle(arrangement.value.columns, width)}
     >
       <div
         ref={scroller}
@@ -135,11 +135,24 @@ function useDrawn(): (row: ShownRow, props: RowProps) => VNode {
   };
 }
 
+/** Pixels of a table's parts, and of one that has not that much room. */
+const spacious = { title: 240, figures: 96, text: 104, gap: 24 } as const;
+const tight = { title: 160, figures: 80, text: 88, gap: 12 } as const;
+const sidesPx = 48;
+
 /** How wide the columns are: figures as wide as they get, texts share the rest. */
-function columnStyle(columns: readonly ChosenColumn[]): Record<string, string> {
-  const widths = columns.map(({ name }) => (isNumeric(name) ? "96px" : "minmax(104px, 1.2fr)"));
-  const least = 240 + columns.reduce((sum, { name }) => sum + (isNumeric(name) ? 96 : 104) + 24, 48);
-  return { "--columns": ["minmax(240px, 2.4fr)", ...widths].join(" "), "--least": `${least}px` };
+function columnStyle(columns: readonly ChosenColumn[], roomPx: number): Record<string, string> {
+  const leastOf = ({ title, figures, text, gap }: typeof spacious | typeof tight): number =>
+    columns.reduce((sum, { name }) => sum + gap + (isNumeric(name) ? figures : text), title + sidesPx);
+  const px = leastOf(spacious) <= roomPx ? spacious : tight;
+  const widths = columns.map(({ name }) =>
+    isNumeric(name) ? `${px.figures}px` : `minmax(${px.text}px, 1.2fr)`,
+  );
+  return {
+    "--columns": [`minmax(${px.title}px, 2.4fr)`, ...widths].join(" "),
+    "--least": `${leastOf(px)}px`,
+    "--column-gap": `${px.gap}px`,
+  };
 }
 
 function ColumnHeads({ model }: { readonly model: FilmView }) {
