@@ -446,6 +446,14 @@ export const metrics = [
   { name: "peers.keystrokes", label: "10,000 keystrokes, stored", unit: "ms", kind: "time" },
   { name: "peers.keystrokesVsBest", label: "against the fastest peer", unit: "×", kind: "ratio", bar: 1 },
   { name: "peers.textReopen", label: "that text opened again", unit: "ms", kind: "time", bar: 300 },
+  { name: "peers.query", label: "filter, sort, 50 rows, warm", unit: "ms", kind: "time", bar: 5 },
+  {
+    name: "peers.queryVsBest",
+    label: "against the fastest of RxDB, PouchDB, PGlite",
+    unit: "×",
+    kind: "ratio",
+    bar: 1,
+  },
   { name: "peers.stored", label: "stored, one document", unit: "B", kind: "time" },
   { name: "peers.storedVsDexie", label: "against Dexie, plain", unit: "×", kind: "ratio", bar: 1 },
 ];

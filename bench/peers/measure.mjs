@@ -38,6 +38,9 @@ export const competitors = [
 
 export const singleCount = 500;
 export const keystrokeCount = 10_000;
+export const questionCount = 20;
+/** What is measured of a peer, each with a store of its own. */
+export const parts = /** @type {const} */ (["opening", "writing", "text", "query"]);
 const noticeCount = 60;
 const collectionName = "bench";
 const textName = "bench-text";
@@ -46,10 +49,12 @@ const callLimitMs = 240_000;
 /**
  * Run the comparison.
  *
- * @param {{ runs: number, only?: readonly string[], log: (text: string) => void }} options
+ * @param {{ runs: number, only?: readonly string[], measured?: readonly string[], log: (text: string) => void }} options
  * @returns {Promise<Samples>}
  */
-export async function measurePeers({ runs, only, log }) {
+export async function measurePeers({ runs, only, measured = parts, log }) {
+  const unknown = measured.find((part) => !parts.some((name) => name === part));
+  if (unknown !== undefined) throw new Error(`${unknown} is none of ${parts.join(", ")}`);
   const server = await startStaticServer(places(await buildPeers()));
   /** @type {Samples} */
   const samples = {};
@@ -60,13 +65,10 @@ export async function measurePeers({ runs, only, log }) {
         const competitor = chosen[(turn + round) % chosen.length];
         if (competitor === undefined) continue;
         const own = (samples[competitor.name] ??= {});
-        await measureOne(competitor, server.url, (measure, value) => (own[measure] ??= []).push(value)).catch(
-          (error) => log(`  ${competitor.label} broke off: ${String(error).slice(0, 400)}`),
-        );
-        const insertAll = own["bulk"]?.at(-1);
-        log(
-          `  round ${round + 1}/${runs}: ${competitor.label}, ${insertAll?.toFixed(1) ?? "no"} µs a document`,
-        );
+        await measureOne({ ...competitor, measured }, server.url, (measure, value) =>
+          (own[measure] ??= []).push(value),
+        ).catch((error) => log(`  ${competitor.label} broke off: ${String(error).slice(0, 400)}`));
+        log(`  round ${round + 1}/${runs}: ${competitor.label}, ${newest(own)}`);
       }
     }
   } finally {
@@ -75,17 +77,25 @@ export async function measurePeers({ runs, only, log }) {
   return samples;
 }
 
+/** @param {Record<string, number[]>} own */
+function newest({ bulk, query }) {
+  const insertAll = bulk?.at(-1);
+  return insertAll === undefined
+    ? `${query?.at(-1)?.toFixed(1) ?? "no"} ms a query`
+    : `${insertAll.toFixed(1)} µs a document`;
+}
+
 /** @param {string} folder */
 function places(folder) {
   return { "/": join(folder, "index.html"), "/assets/": join(folder, "assets") };
 }
 
 /**
- * @param {Competitor} competitor
+ * @param {Competitor & { readonly measured: readonly string[] }} competitor
  * @param {string} url
  * @param {(measure: string, value: number) => void} add
  */
-async function measureOne({ name, count }, url, add) {
+async function measureOne({ name, count, measured }, url, add) {
   const profile = mkdtempSync(join(tmpdir(), "cofferdb-peers-"));
   /** @type {BrowserContext | undefined} */
   let context;
@@ -95,47 +105,92 @@ async function measureOne({ name, count }, url, add) {
     return load(context.pages()[0] ?? (await context.newPage()), url);
   };
   try {
-    let page = await reopen();
-    const emptyBytes = storedBytes(profile);
-    await call(page, "open", name, collectionName);
-    const bulk = await call(page, "insertAll", count);
-    add("bulk", (bulk.ms / count) * 1000);
-    add("longestTask", bulk.longestTaskMs);
-    await call(page, "close");
-
-    await context?.close();
-    add("storedBytes", (storedBytes(profile) - emptyBytes) / count);
-    page = await reopen();
-    addOpening(add, "restart", await call(page, "coldOpen", name, collectionName));
-    await load(page, url);
-    addOpening(add, "reload", await call(page, "coldOpen", name, collectionName));
-    await load(page, url);
-
-    await call(page, "open", name, `${collectionName}-singles`);
-    const singles = await call(page, "singles", singleCount);
-    add("insert", singles.insertMs);
-    add("update", singles.updateMs);
-    for (const ms of (await call(page, "notify", noticeCount)) ?? []) add("notify", ms);
-    if (context !== undefined) await measureTabs({ context, page, name, url }, add);
-    await call(page, "close");
-
-    await load(page, url);
-    const typedMs = await call(page, "type", name, textName, keystrokeCount);
-    if (typedMs !== undefined) {
-      add("keystrokes", typedMs);
-      await load(page, url);
-      const read = await call(page, "readText", name, textName);
-      if (read.length !== keystrokeCount) throw new Error(`${read.length} characters came back`);
-      add("textReopen", read.ms);
-    }
+    /** @type {Visit} */
+    const visit = {
+      name,
+      count,
+      profile,
+      reopen,
+      end: async () => context?.close(),
+      reload: async (page) => load(page, url),
+      openTab: async (page) => load(await page.context().newPage(), url),
+    };
+    if (measured.includes("opening")) await measureOpening(visit, add);
+    if (measured.includes("writing")) await measureWriting(visit, add);
+    if (measured.includes("text")) await measureText(visit, add);
+    if (measured.includes("query")) await measureQuery(visit, add);
   } finally {
     await context?.close();
     rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 }
 
+/** @typedef {(measure: string, value: number) => void} Add */
 /**
- * @param {(measure: string, value: number) => void} add
+ * A peer in a browser of its own.
+ *
+ * @typedef {object} Visit
+ * @property {string} name
+ * @property {number} count
+ * @property {string} profile
+ * @property {() => Promise<Page>} reopen the browser begins again
+ * @property {() => Promise<void>} end
+ * @property {(page: Page) => Promise<Page>} reload
+ * @property {(page: Page) => Promise<Page>} openTab
+ */
+
+/** All tasks at once, and the store opened again. @param {Visit} visit @param {Add} add */
+async function measureOpening({ name, count, profile, reopen, end, reload }, add) {
+  let page = await reopen();
+  const emptyBytes = storedBytes(profile);
+  await call(page, "open", name, collectionName);
+  const bulk = await call(page, "insertAll", count);
+  add("bulk", (bulk.ms / count) * 1000);
+  add("longestTask", bulk.longestTaskMs);
+  await call(page, "close");
+
+  await end();
+  add("storedBytes", (storedBytes(profile) - emptyBytes) / count);
+  page = await reopen();
+  addOpening(add, "restart", await call(page, "coldOpen", name, collectionName));
+  await reload(page);
+  addOpening(add, "reload", await call(page, "coldOpen", name, collectionName));
+}
+
+/** One write after the other, and who hears of them. @param {Visit} visit @param {Add} add */
+async function measureWriting({ name, reopen, openTab }, add) {
+  const page = await reopen();
+  await call(page, "open", name, `${collectionName}-singles`);
+  const singles = await call(page, "singles", singleCount);
+  add("insert", singles.insertMs);
+  add("update", singles.updateMs);
+  for (const ms of (await call(page, "notify", noticeCount)) ?? []) add("notify", ms);
+  await measureTabs({ page, name, openTab }, add);
+  await call(page, "close");
+}
+
+/** A text, a character at a time. @param {Visit} visit @param {Add} add */
+async function measureText({ name, reopen, reload }, add) {
+  const page = await reopen();
+  const typedMs = await call(page, "type", name, textName, keystrokeCount);
+  if (typedMs === undefined) return;
+  add("keystrokes", typedMs);
+  await reload(page);
+  const read = await call(page, "readText", name, textName);
+  if (read.length !== keystrokeCount) throw new Error(`${read.length} characters came back`);
+  add("textReopen", read.ms);
+}
+
+/** Questions to a store that is open and warm. @param {Visit} visit @param {Add} add */
+async function measureQuery({ name, count, reopen }, add) {
+  const page = await reopen();
+  await call(page, "open", name, `${collectionName}-query`, true);
+  for (const ms of (await call(page, "ask", count, questionCount)) ?? []) add("query", ms);
+  await call(page, "close");
+}
+
+/**
+ * @param {Add} add
  * @param {string} how
  * @param {Awaited<ReturnType<PeerBench["coldOpen"]>>} times
  */
@@ -149,12 +204,12 @@ function addOpening(add, how, { openMs, firstRowsMs, allKnownMs, indexedDbMs }) 
 /**
  * How soon another tab hears of an update, where a peer tells other tabs by itself.
  *
- * @param {{ context: BrowserContext, page: Page, name: string, url: string }} world
- * @param {(measure: string, value: number) => void} add
+ * @param {Pick<Visit, "name" | "openTab"> & { readonly page: Page }} world
+ * @param {Add} add
  */
-async function measureTabs({ context, page, name, url }, add) {
+async function measureTabs({ page, name, openTab }, add) {
   const id = await call(page, "insertOne");
-  const other = await load(await context.newPage(), url);
+  const other = await openTab(page);
   try {
     const isListening = await call(other, "listen", name, `${collectionName}-singles`, id).catch(() => false);
     if (!isListening) return;

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fromRoot } from "../../build/paths.mjs";
 import { median } from "../report.mjs";
-import { competitors, keystrokeCount, singleCount } from "./measure.mjs";
+import { competitors, keystrokeCount, questionCount, singleCount } from "./measure.mjs";
 
 /** @typedef {import("./measure.mjs").Samples} Samples */
 /** @typedef {{ name: string, label: string, unit: string }} Column */
@@ -20,6 +20,7 @@ const columns = [
   { name: "restartAllKnown", label: "browser restart: all known", unit: "ms" },
   { name: "notify", label: "update to subscriber, same page", unit: "ms" },
   { name: "notifyTab", label: "update to subscriber, another tab", unit: "ms" },
+  { name: "query", label: "filter, sort, 50 rows, warm", unit: "ms" },
   { name: "keystrokes", label: "10,000 keystrokes, stored", unit: "ms" },
   { name: "textReopen", label: "that text opened again", unit: "ms" },
   { name: "storedBytes", label: "stored, per document", unit: "B" },
@@ -49,10 +50,10 @@ export function metricsOf(samples) {
   };
   /** @param {string} measure */
   const own = (measure) => medianOf(samples, "coffer", measure);
-  /** @param {string} measure */
-  const best = (measure) => {
+  /** @param {string} measure @param {readonly string[]} [among] */
+  const best = (measure, among) => {
     const others = competitors
-      .filter(({ name }) => name !== "coffer")
+      .filter(({ name }) => name !== "coffer" && (among === undefined || among.includes(name)))
       .flatMap(({ name }) => medianOf(samples, name, measure) ?? []);
     return others.length === 0 ? undefined : Math.min(...others);
   };
@@ -70,6 +71,8 @@ export function metricsOf(samples) {
   for (const measure of ["restartAllKnown", "notify", "notifyTab", "keystrokes", "textReopen"])
     add(measure, own(measure));
   add("keystrokesVsBest", ratio(own("keystrokes"), best("keystrokes")));
+  add("query", own("query"));
+  add("queryVsBest", ratio(own("query"), best("query", ["rxdb", "pouchdb", "pglite"])));
   add("stored", own("storedBytes"));
   add("storedVsDexie", ratio(own("storedBytes"), dexie("storedBytes")));
   return metrics;
@@ -104,7 +107,7 @@ export function writeComparison(samples, { runs, browser }) {
   const page = readFileSync(path, "utf8");
   const [before, rest = ""] = page.split(begin);
   const [, after = ""] = rest.split(end);
-  const about = `Measured on ${results.measuredAt}: ${results.machine}; medians of ${runs} rounds, ${singleCount} single writes, ${keystrokeCount.toLocaleString("en")} keystrokes.`;
+  const about = `Measured on ${results.measuredAt}: ${results.machine}; medians of ${runs} rounds, ${singleCount} single writes, ${keystrokeCount.toLocaleString("en")} keystrokes, ${questionCount} queries.`;
   writeFileSync(path, `${before}${begin}\n\n${about}\n\n${tables(samples)}\n\n${end}${after}`);
 }
 

@@ -1,6 +1,6 @@
 /** CofferDB beside what one would take instead: the same tasks, in turns, each on a fresh profile. */
 import process from "node:process";
-import { competitors, measurePeers } from "../peers/measure.mjs";
+import { competitors, measurePeers, parts } from "../peers/measure.mjs";
 import { metricsOf, writeComparison } from "../peers/report.mjs";
 
 /** @type {import("./index.mjs").Workload} */
@@ -9,8 +9,11 @@ export const peers = {
   title: "10,000 task records, beside other databases",
   async measure({ runs, log, browserVersion, isRecorded }) {
     const only = process.env["BENCH_PEERS"]?.split(",");
-    const samples = await measurePeers({ runs, log, ...(only === undefined ? {} : { only }) });
-    const isWhole = competitors.every(({ name }) => samples[name] !== undefined);
+    const measured = process.env["BENCH_MEASURES"]?.split(",") ?? parts;
+    const samples = await measurePeers({ runs, log, measured, ...(only === undefined ? {} : { only }) });
+    const isWhole =
+      competitors.every(({ name }) => samples[name] !== undefined) &&
+      parts.every((part) => measured.includes(part));
     if (isRecorded && isWhole)
       writeComparison(samples, { runs, browser: `headless Chromium ${browserVersion().split(".")[0]}` });
     return metricsOf(samples);

@@ -1,5 +1,16 @@
 /** CofferDB as it is published: signed, encrypted, merged. The vault opens from the kept session. */
-import { and, eq, openCoffer, splice, type Coffer, type Database, type Doc, type Tenant } from "cofferdb";
+import {
+  and,
+  eq,
+  gte,
+  openCoffer,
+  splice,
+  type Coffer,
+  type Database,
+  type Doc,
+  type Expression,
+  type Tenant,
+} from "cofferdb";
 import { effect } from "@preact/signals-core";
 import type { Peer, WindowRow } from "./peer.ts";
 import type { Task } from "./tasks.ts";
@@ -22,10 +33,26 @@ async function openTenant(name: string): Promise<{ coffer: Coffer; tenant: Tenan
   return { coffer, tenant: await coffer.openTenant(id, { password: userPassword, keepSession: true }) };
 }
 
+type Tasks = Database<Task & Record<string, unknown>>;
+
+/** A query of its own, from its making until its signals have the rows. */
+async function rowsOf(db: Tasks, filter: Expression, limit: number): Promise<readonly WindowRow[]> {
+  const query = db.query({ filter, sort: [{ field: "due" }], limit });
+  const rows = await new Promise<readonly WindowRow[]>((resolve) => {
+    const stop = effect(() => {
+      if (query.status.value !== "ready") return;
+      resolve(query.rows.value.map(({ data }) => data as WindowRow));
+      queueMicrotask(() => stop());
+    });
+  });
+  query.dispose();
+  return rows;
+}
+
 export const peer: Peer = {
   async open(name) {
     const { coffer, tenant } = await openTenant(name);
-    const db: Database<Task & Record<string, unknown>> = await tenant.openDB("tasks");
+    const db: Tasks = await tenant.openDB("tasks");
     const open = new Map<string, Doc<Task & Record<string, unknown>>>();
     const load = async (id: string) => {
       const doc = open.get(id) ?? (await db.getDocument(id));
@@ -45,18 +72,8 @@ export const peer: Peer = {
           draft.title = title;
         });
       },
-      async window(limit) {
-        const query = db.query({ filter: and(eq("status", "open")), sort: [{ field: "due" }], limit });
-        const rows = await new Promise<readonly WindowRow[]>((resolve) => {
-          const stop = effect(() => {
-            if (query.status.value !== "ready") return;
-            resolve(query.rows.value.map(({ data }) => data as WindowRow));
-            queueMicrotask(() => stop());
-          });
-        });
-        query.dispose();
-        return rows;
-      },
+      window: async (limit) => rowsOf(db, and(eq("status", "open")), limit),
+      ask: async ({ status, from, limit }) => rowsOf(db, and(eq("status", status), gte("due", from)), limit),
       // The count that is shown at first may be a kept one: all are known when their catalog is here.
       count: async () => (await db.getAllDocumentIds()).length,
       async watch(id, listener) {

@@ -7,16 +7,20 @@ interface StoredTask extends Task {
   readonly id: string;
 }
 
-async function openDatabase(name: string): Promise<Dexie & { tasks: EntityTable<StoredTask, "id"> }> {
+async function openDatabase(
+  name: string,
+  isAsked = false,
+): Promise<Dexie & { tasks: EntityTable<StoredTask, "id"> }> {
   const db = new Dexie(name) as Dexie & { tasks: EntityTable<StoredTask, "id"> };
-  db.version(1).stores({ tasks: "id, status, due, assignee", texts: "id" });
+  const tasks = `id, status, due, assignee${isAsked ? ", [status+due]" : ""}`;
+  db.version(1).stores({ tasks, texts: "id" });
   await db.open();
   return db;
 }
 
 export const peer: Peer = {
-  async open(name) {
-    const db = await openDatabase(name);
+  async open(name, isAsked) {
+    const db = await openDatabase(name, isAsked);
     return {
       async insertAll(tasks) {
         await db.tasks.bulkAdd(tasks.map((task) => ({ id: crypto.randomUUID(), ...task })));
@@ -35,6 +39,8 @@ export const peer: Peer = {
           .filter((task) => task.status === "open")
           .limit(limit)
           .toArray(),
+      ask: async ({ status, from, limit }) =>
+        db.tasks.where("[status+due]").between([status, from], [status, Dexie.maxKey]).limit(limit).toArray(),
       count: async () => db.tasks.count(),
       async watch(id, listener) {
         const subscription = liveQuery(() => db.tasks.get(id)).subscribe((task) => {

@@ -8,7 +8,7 @@ import {
   type InferType,
 } from "@evolu/common";
 import { evoluWebDeps } from "@evolu/web";
-import type { Peer } from "./peer.ts";
+import type { Peer, Question } from "./peer.ts";
 import type { Task } from "./tasks.ts";
 
 const TaskId = id("Task");
@@ -32,7 +32,7 @@ const Schema = {
 const rowOf = (task: Task) => ({ ...task, isBillable: task.isBillable ? 1 : 0 });
 
 export const peer: Peer = {
-  async open(name) {
+  async open(name, isAsked) {
     const evolu = createEvolu(evoluWebDeps)(Schema, {
       name: SimpleName.orThrow(name),
       transports: [],
@@ -40,6 +40,7 @@ export const peer: Peer = {
         create("taskStatus").on("task").column("status"),
         create("taskDue").on("task").column("due"),
         create("taskAssignee").on("task").column("assignee"),
+        ...(isAsked === true ? [create("taskQuestion").on("task").columns(["status", "due"])] : []),
       ],
     });
     const complete = (start: (onComplete: () => void) => { readonly ok: boolean }): Promise<void> =>
@@ -54,6 +55,16 @@ export const peer: Peer = {
           .selectFrom("task")
           .select(["title", "due"])
           .where("status", "=", "open")
+          .orderBy("due")
+          .limit(limit),
+      );
+    const answerOf = ({ status, from, limit }: Question) =>
+      evolu.createQuery((db) =>
+        db
+          .selectFrom("task")
+          .select(["title", "due"])
+          .where("status", "=", status as InferType<typeof Text>)
+          .where("due", ">=", from as InferType<typeof Text>)
           .orderBy("due")
           .limit(limit),
       );
@@ -79,6 +90,10 @@ export const peer: Peer = {
       },
       async window(limit) {
         const rows = await evolu.loadQuery(windowOf(limit));
+        return rows.map(({ title, due }) => ({ title: String(title), due: String(due) }));
+      },
+      async ask(question) {
+        const rows = await evolu.loadQuery(answerOf(question));
         return rows.map(({ title, due }) => ({ title: String(title), due: String(due) }));
       },
       count: async () => (await evolu.loadQuery(counted)).length,

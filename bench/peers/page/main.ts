@@ -1,7 +1,7 @@
 /** What the runner asks one page to do, as `window.bench`. Each peer is a chunk of its own. */
 import type { PeerBench } from "./peer-bench.ts";
-import type { Collection, Peer } from "./peer.ts";
-import { makeTasks, type Task } from "./tasks.ts";
+import type { Collection, Peer, WindowRow } from "./peer.ts";
+import { makeTasks, statuses, type Task } from "./tasks.ts";
 
 const peers: Record<string, () => Promise<{ readonly peer: Peer }>> = {
   coffer: async () => import("./coffer.ts"),
@@ -29,6 +29,7 @@ function opened(): Collection {
 }
 
 const rowsShown = 50;
+const warmingRounds = 6;
 
 /** Let the browser go on with what it has to do. */
 const nextTask = (): Promise<void> =>
@@ -64,10 +65,24 @@ async function openIndexedDb(): Promise<number> {
   return performance.now() - startMs;
 }
 
+/** The due dates that an answer has, by looking at all tasks. */
+function dueDatesOf(tasks: readonly Task[], status: string, from: string): readonly string[] {
+  const found = tasks.filter((task) => task.status === status && task.due >= from);
+  return found
+    .map(({ due }) => due)
+    .toSorted()
+    .slice(0, rowsShown);
+}
+
+function checkAnswer(rows: readonly WindowRow[], dueDates: readonly string[]): void {
+  if (rows.length !== dueDates.length || rows.some(({ due }, index) => due !== dueDates[index]))
+    throw new Error(`${rows.length} rows came that are not those asked for`);
+}
+
 const bench: PeerBench = {
-  async open(peerName: string, name: string): Promise<void> {
+  async open(peerName: string, name: string, isAsked = false): Promise<void> {
     await openIndexedDb();
-    collection = await (await loadPeer(peerName)).open(name);
+    collection = await (await loadPeer(peerName)).open(name, isAsked);
   },
 
   async close(): Promise<void> {
@@ -122,6 +137,26 @@ const bench: PeerBench = {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     stop?.();
+    return times;
+  },
+
+  /** Ms from the call of a question to its rows, each with other values than the one before; the first ones only warm it up. */
+  async ask(count: number, rounds: number): Promise<readonly number[] | undefined> {
+    const collected = opened();
+    if (collected.ask === undefined) return undefined;
+    const tasks = makeTasks(count);
+    await collected.insertAll(tasks);
+    const times: number[] = [];
+    for (let round = 0; round < warmingRounds + rounds; round++) {
+      const status = statuses[round % statuses.length] ?? "";
+      // No question comes twice, or a peer that remembers answers would be asked for nothing.
+      const from = new Date(Date.UTC(2026, 0, 1 + 5 * round)).toISOString();
+      const startMs = performance.now();
+      const rows = await collected.ask({ status, from, limit: rowsShown });
+      if (round >= warmingRounds) times.push(performance.now() - startMs);
+      else await new Promise((resolve) => setTimeout(resolve, 250));
+      checkAnswer(rows, dueDatesOf(tasks, status, from));
+    }
     return times;
   },
 

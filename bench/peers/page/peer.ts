@@ -7,6 +7,13 @@ export interface WindowRow {
   readonly due: string;
 }
 
+/** What is asked of many tasks: those of a status that are due from a moment on, by due date. */
+export interface Question {
+  readonly status: string;
+  readonly from: string;
+  readonly limit: number;
+}
+
 /** Tasks in a peer's store. Every promise resolves when what it did is in the peer's storage. */
 export interface Collection {
   insertAll(tasks: readonly Task[]): Promise<void>;
@@ -15,6 +22,8 @@ export interface Collection {
   update(id: string, title: string): Promise<void>;
   /** the first `limit` open tasks by due date, with what an application shows of them */
   window(limit: number): Promise<readonly WindowRow[]>;
+  /** Answer a question; a collection opened for it has the index that suits it best. */
+  ask?(question: Question): Promise<readonly WindowRow[]>;
   count(): Promise<number>;
   /** hear of a task's title; the first call may come at once */
   watch?(id: string, listener: (title: string) => void): Promise<() => void>;
@@ -31,6 +40,7 @@ export interface TextDocument {
 }
 
 export interface Peer {
-  open(name: string): Promise<Collection>;
+  /** `isAsked`: it is opened for {@link Collection.ask}, with an index for that where one is declared */
+  open(name: string, isAsked?: boolean): Promise<Collection>;
   openText?(name: string): Promise<TextDocument>;
 }

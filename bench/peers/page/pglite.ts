@@ -31,7 +31,7 @@ async function openDatabase(name: string): Promise<PGlite> {
 }
 
 export const peer: Peer = {
-  async open(name) {
+  async open(name, isAsked) {
     const db = await openDatabase(name);
     await db.exec(`
       CREATE TABLE IF NOT EXISTS tasks (
@@ -40,6 +40,7 @@ export const peer: Peer = {
       CREATE INDEX IF NOT EXISTS by_status ON tasks ("status");
       CREATE INDEX IF NOT EXISTS by_due ON tasks ("due");
       CREATE INDEX IF NOT EXISTS by_assignee ON tasks ("assignee");`);
+    if (isAsked === true) await db.exec('CREATE INDEX IF NOT EXISTS by_question ON tasks ("status", "due")');
     const insertRows = async (tasks: readonly Task[]): Promise<string[]> => {
       const ids = tasks.map(() => crypto.randomUUID());
       const rows = tasks.map((task, index) => ({ id: ids[index], ...task }));
@@ -61,6 +62,13 @@ export const peer: Peer = {
         const found = await db.query<WindowRow>(
           `SELECT "title", "due" FROM tasks WHERE "status" = 'open' ORDER BY "due" LIMIT $1`,
           [limit],
+        );
+        return found.rows;
+      },
+      async ask({ status, from, limit }) {
+        const found = await db.query<WindowRow>(
+          `SELECT "title", "due" FROM tasks WHERE "status" = $1 AND "due" >= $2 ORDER BY "due" LIMIT $3`,
+          [status, from, limit],
         );
         return found.rows;
       },

@@ -5,7 +5,7 @@ import type { Peer } from "./peer.ts";
 import type { Task } from "./tasks.ts";
 
 const text = (maxLength: number): object => ({ type: "string", maxLength });
-const schema = {
+const schemaOf = (isAsked: boolean) => ({
   version: 0,
   primaryKey: "id",
   type: "object",
@@ -23,17 +23,17 @@ const schema = {
     notes: { type: "string" },
   },
   required: ["id", "status", "due", "assignee"],
-  indexes: ["status", "due", "assignee"],
-} as const;
+  indexes: ["status", "due", "assignee", ...(isAsked ? [["status", "due"]] : [])],
+});
 
 interface StoredTask extends Task {
   readonly id: string;
 }
 
 export const peer: Peer = {
-  async open(name) {
+  async open(name, isAsked = false) {
     const db = await createRxDatabase({ name, storage: getRxStorageDexie() });
-    const { tasks } = (await db.addCollections({ tasks: { schema: schema as never } })) as {
+    const { tasks } = (await db.addCollections({ tasks: { schema: schemaOf(isAsked) as never } })) as {
       tasks: RxCollection<StoredTask>;
     };
     return {
@@ -53,6 +53,11 @@ export const peer: Peer = {
         const found = await tasks
           .find({ selector: { status: "open" }, sort: [{ due: "asc" }], limit })
           .exec();
+        return found.map((row) => row.toJSON());
+      },
+      async ask({ status, from, limit }) {
+        const selector = { status, due: { $gte: from } };
+        const found = await tasks.find({ selector, sort: [{ status: "asc" }, { due: "asc" }], limit }).exec();
         return found.map((row) => row.toJSON());
       },
       count: async () => tasks.count().exec(),

@@ -53,7 +53,8 @@ const people = [
 ];
 const projects = ["Harbour", "Archive", "Kitchen", "Website", "Audit", "Garden", "Festival", "Fleet"];
 const tags = ["urgent", "waiting", "idea", "someday", "budget", "travel"];
-const statuses = ["open", "started", "blocked", "done"];
+/** What a task can be. */
+export const statuses = ["open", "started", "blocked", "done"];
 const words = (
   "agreed already another because before budget called careful change clear close colder copy corner cost daily " +
   "decided delay deliver detail early enough every evening exact fabric final finish first follow forward friday " +
