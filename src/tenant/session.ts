@@ -36,7 +36,7 @@ import { Subscriptions } from "./subscriptions.ts";
 
 const maxAlarms = 200;
 /** for so long a document waits for what the last pages did not hold to be judged; then it is shown as it stands, and again */
-const caughtUpWithinMs = 300;
+const caughtUpWithinMs = 2000;
 
 export interface SessionOptions {
   readonly world: TenantWorld;
@@ -54,6 +54,8 @@ interface Following {
   loading: Promise<void>;
   /** ends when what the log held at the opening is judged; none once it is */
   catchingUp: Promise<void> | undefined;
+  /** there were no pages: the whole log is judged */
+  isAnew: boolean;
 }
 
 /** One tenant that the page has open. */
@@ -76,6 +78,7 @@ export class TenantSession {
     shared: undefined,
     loading: Promise.resolve(),
     catchingUp: undefined,
+    isAnew: false,
   };
   #isTelling = false;
 
@@ -211,11 +214,12 @@ export class TenantSession {
 
   /**
    * Judge what the log holds now, to its end. `briefly`: where it is just being opened, wait a moment for what the log holds beyond the
-   * pages. After a crash these are one's own last edits; but there may be very much of it.
+   * pages. After a crash these are one's own last edits; but there may be very much of it. Without pages nothing is whole before the end.
    */
   async catchUp(patience?: "briefly"): Promise<void> {
     await this.#following.loading;
     if (patience === undefined) await this.#following.follower?.catchUp();
+    else if (this.#following.isAnew) await this.#following.catchingUp;
     else if (this.#following.catchingUp !== undefined)
       await waitAtMost(this.core.world.env, this.#following.catchingUp, caughtUpWithinMs);
   }
@@ -338,6 +342,7 @@ export class TenantSession {
       });
     const followOn = (): void => {
       this.searches.unlock();
+      this.#following.isAnew = this.judgedTo === 0;
       const catchingUp = this.#following.follower?.catchUp();
       this.#following.catchingUp = catchingUp;
       void catchingUp?.then(() => {
