@@ -356,7 +356,7 @@ describe("verify", () => {
     [
       "a signature",
       "signature",
-      `UPDATE commits SET bytes = CAST(substr(bytes, 1, length(bytes) - 1) || x'00' AS BLOB) WHERE ${third}`,
+      `UPDATE commits SET bytes = CAST(substr(bytes, 1, length(bytes) - 1) || x'ff' AS BLOB) WHERE ${third}`,
     ],
     ["bytes", "hash", alter("bytes", third)],
     ["a hash", "hash", alter("hash", third)],
