@@ -56,7 +56,8 @@ class Elsewhere {
       {
         docId: docId as DocId,
         writerNonce: this.#writerNonce,
-        operations: [{ op: "set", path: ["n"], value: -pick }],
+        // Another value each time: one that is there already is no edit.
+        operations: [{ op: "set", path: ["n"], value: -doc.made.length - pick / 1000 }],
         dependencies: [entryHashOf(doc.last, index)],
       },
     );
