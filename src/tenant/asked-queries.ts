@@ -50,7 +50,7 @@ export class AskedQueries {
     this.#tools = tools;
     this.#isLocked = isLocked;
     this.firstRows.views.onDue = tools.onFirstRows;
-    this.#tables = new RowTables(tools.rows);
+    this.#tables = new RowTables(tools.rows, tools.env);
   }
 
   open(subscription: number, session: DatabaseSession, { query, shape }: ShapedQuery): void {

@@ -16,6 +16,7 @@ import { takeFirst, type Cursor, type Definition, type Keys } from "../expr/inde
 import { diffWindows, OrderedList, type Splice } from "./ordered-list.ts";
 import type { QueryPlan } from "./query-plan.ts";
 import type { Row, RowDelta } from "./row-feed.ts";
+import type { AnyRows, OrderedRows } from "./row-indexes.ts";
 
 /** A row with what it is sorted by. */
 export interface Entry {
@@ -31,6 +32,8 @@ export interface QuerySource {
   readonly spareRows: number;
   /** all rows that may match now: of the database's only a few where an index tells which */
   candidates(definition: Definition): Iterable<Row>;
+  /** the same of a query, in its order where they are at hand so */
+  find(plan: QueryPlan): OrderedRows | AnyRows;
 }
 
 /** Beyond so many deltas at a time the windows before and after are compared. */
@@ -188,21 +191,40 @@ export class QueryRows {
     this.#total = 0;
     if (shownKey !== undefined) return this.#readTwins();
     const most = range.end + 2 * this.#source.spareRows;
-    const found = takeFirst(this.#passing(matches), compare, most + 1);
+    const read = this.#source.find(this.#plan);
+    const found =
+      read.kind === "any"
+        ? takeFirst(this.#passing(read.rows, matches), compare, most + 1)
+        : this.#firstOf(read, most + 1);
     if (found.length > most) this.#bound = found.pop();
     for (const entry of found) this.#byId.set(entry.row.docId, entry);
     this.#list.build(found);
   }
 
-  #passing(matches: (value: unknown) => boolean): readonly Entry[] {
+  #passing(rows: Iterable<Row>, matches: (value: unknown) => boolean): readonly Entry[] {
     const passing: Entry[] = [];
-    for (const row of this.#source.candidates(this.#plan.definition)) {
+    for (const row of rows) {
       if (!matches(row.value)) continue;
       this.#total += 1;
       const entry = this.#entryOf(row);
       if (this.#isKept(entry)) passing.push(entry);
     }
     return passing;
+  }
+
+  /** The first rows of those that are in order already. */
+  #firstOf({ matches, rows, total }: OrderedRows, count: number): Entry[] {
+    const first: Entry[] = [];
+    for (const { keys, row } of rows) {
+      if (total !== undefined && first.length >= Math.min(count, total)) break;
+      if (!matches(row.value)) continue;
+      this.#total += 1;
+      if (first.length === count) continue;
+      const entry: Entry = { row, keys, leaf: undefined };
+      if (this.#isKept(entry)) first.push(entry);
+    }
+    if (total !== undefined) this.#total = total;
+    return first;
   }
 
   #readTwins(): void {

@@ -3,7 +3,7 @@
  * that may match without looking at all of them.
  *
  * Guarantees
- * - I1 what it gives for a {@link Probe} holds every row that matches the filter it was made of, and each row once
+ * - I1 what it gives for a {@link Probe} is every row that passes the parts of the filter that it stands for, and each row once
  * - I2 a change takes O(log n), a look-up O(log n) and the rows that it gives
  * - I3 the order that it begins with is a hint: whatever stands in it, the index is right; a good one saves most of the sorting
  */
@@ -16,14 +16,21 @@ import {
   type FieldPath,
   type Kind,
 } from "../expr/index.ts";
-import { CountedList, type Listed } from "../view/index.ts";
+import { CountedList, sortInSteps, type Listed } from "../view/index.ts";
+import type { Value } from "./order-index.ts";
 import type { Row, RowDelta } from "./row-feed.ts";
 
-/** A part of an index: values of one kind between two bounds that are in it, or texts with one beginning. */
+/** Where a part of an index ends; `isOpen`: just before what equals it. */
+interface Bound {
+  readonly of: unknown;
+  readonly isOpen: boolean;
+}
+
+/** A part of an index: values of one kind between two bounds, or texts with one beginning. */
 interface Span {
   readonly kind: Kind;
-  readonly low?: unknown;
-  readonly high?: unknown;
+  readonly low?: Bound | undefined;
+  readonly high?: Bound | undefined;
   readonly prefix?: string;
 }
 
@@ -31,10 +38,14 @@ interface Span {
 export interface Probe {
   readonly path: FieldPath;
   readonly spans: readonly Span[];
+  /** what the filter demands that just these rows hold */
+  readonly parts: readonly Expression[];
 }
 
 interface Entry extends Listed {
   readonly of: unknown;
+  /** what it holds in the field that comes first, where there is one */
+  readonly within: unknown;
   readonly row: Row;
 }
 
@@ -42,13 +53,16 @@ interface Entry extends Listed {
 const indexed: readonly Kind[] = ["null", "boolean", "number", "date", "string"];
 /** An `in` of more values is not looked up one by one. */
 const mostSpans = 64;
+/** Rows that are taken in one step. */
+const stepSize = 4096;
 /** An order is written again after so many changes, and after a share of its rows: writing it costs what it weighs. */
 const leastChanges = 64;
 const changedShare = 32;
 
-/** The index of one field. */
+/** The index of one field; or of one field among the rows that hold the same in another. */
 export class RowIndex {
   readonly path: FieldPath;
+  readonly #within: FieldPath | undefined;
   readonly #list = new CountedList<Entry>({
     compare: compareEntries,
     weightOf: () => 1,
@@ -60,20 +74,26 @@ export class RowIndex {
   /** entries that came, went or moved since {@link takeOrder} */
   #changes = Number.POSITIVE_INFINITY;
 
-  /** `order`: numbers of rows as they may stand. */
-  constructor(path: FieldPath, rows: Iterable<Row>, order: readonly number[] = []) {
+  constructor(path: FieldPath, within?: FieldPath) {
     this.path = path;
+    this.#within = within;
+  }
+
+  /** Begin with these rows, in steps of a few thousand. `order`: their numbers as they may stand. */
+  *build(rows: Iterable<Row>, order: readonly number[] = []): Generator<number, void> {
     const byNumber = new Map<number, Entry>();
     for (const row of rows) {
       const entry = this.#entryOf(row);
       if (entry === undefined) continue;
       byNumber.set(row.number, entry);
       this.#byId.set(row.docId, entry);
+      if (byNumber.size % stepSize === 0) yield 0;
     }
     const hinted = new Set(order.flatMap((number) => byNumber.get(number) ?? []));
     for (const entry of byNumber.values()) hinted.add(entry);
+    yield 0;
     // Sorting what is in order already takes one comparison for each row.
-    this.#list.build([...hinted].sort(compareEntries));
+    this.#list.build(yield* sortInSteps([...hinted], compareEntries, stepSize));
   }
 
   apply(deltas: readonly RowDelta[]): void {
@@ -90,9 +110,12 @@ export class RowIndex {
     }
   }
 
-  /** How many rows a probe gives. */
-  count({ spans }: Probe): number {
-    return spans.reduce((sum, span) => sum + this.#ranks(span)[1] - this.#ranks(span)[0], 0);
+  /** How many rows a probe gives; of those that hold `value` in the field that comes first, where there is one. */
+  count({ spans }: Probe, value?: Value): number {
+    return spans.reduce((sum, span) => {
+      const [start, end] = this.#ranks(span, value);
+      return sum + end - start;
+    }, 0);
   }
 
   /** The rows of a probe. */
@@ -114,28 +137,37 @@ export class RowIndex {
 
   #entryOf(row: Row): Entry | undefined {
     const of = readPath(row.value, this.path);
-    return indexed.includes(kindOf(of)) ? { of, row, leaf: undefined } : undefined;
+    const within = this.#within && readPath(row.value, this.#within);
+    return indexed.includes(kindOf(of)) ? { of, within, row, leaf: undefined } : undefined;
   }
 
-  #ranks({ kind, low, high, prefix }: Span): readonly [start: number, end: number] {
+  #ranks({ kind, low, high, prefix }: Span, value?: Value): readonly [start: number, end: number] {
     if (this.#list.count === 0) return [0, 0];
     const place = indexed.indexOf(kind);
-    const start = this.#list.countWhile(({ of }) => {
+    const sideOf = (within: unknown): number => (value === undefined ? 0 : compareValues(within, value.of));
+    const start = this.#list.countWhile(({ of, within }) => {
+      const side = sideOf(within);
+      if (side !== 0) return side < 0;
       const other = indexed.indexOf(kindOf(of));
-      return other < place || (other === place && low !== undefined && compareValues(of, low) < 0);
+      if (other !== place || low === undefined) return other < place;
+      return compareValues(of, low.of) < (low.isOpen ? 1 : 0);
     });
-    const end = this.#list.countWhile(({ of }) => {
+    const end = this.#list.countWhile(({ of, within }) => {
+      const side = sideOf(within);
+      if (side !== 0) return side < 0;
       const other = indexed.indexOf(kindOf(of));
       if (other !== place) return other < place;
       if (prefix !== undefined) return (of as string) < prefix || (of as string).startsWith(prefix);
-      return high === undefined || compareValues(of, high) <= 0;
+      return high === undefined || compareValues(of, high.of) < (high.isOpen ? 0 : 1);
     });
     return [start, Math.max(start, end)];
   }
 }
 
 function compareEntries(left: Entry, right: Entry): number {
-  const order = compareValues(left.of, right.of);
+  const order =
+    (left.within === right.within ? 0 : compareValues(left.within, right.within)) ||
+    compareValues(left.of, right.of);
   if (order !== 0) return order;
   return left.row.docId === right.row.docId ? 0 : left.row.docId < right.row.docId ? -1 : 1;
 }
@@ -158,6 +190,20 @@ export function probesOf(filter: Expression | undefined): ReadonlyMap<string, Pr
   return probes;
 }
 
+/** What a filter demands beyond what the rows of a probe hold; `undefined` where that is all. */
+export function restOf(filter: Expression | undefined, { parts }: Probe): Expression | undefined {
+  const rest = conjuncts(filter).filter((part) => !parts.includes(part));
+  return rest.length === 0 ? undefined : { op: "and", args: rest };
+}
+
+/** The one value that a probe looks for; `undefined` where it looks for more, or for none. */
+export function valueOf({ spans }: Probe): Value | undefined {
+  const [span, second] = spans;
+  if (span?.low === undefined || span.high === undefined || second !== undefined) return undefined;
+  const isOne = compareValues(span.low.of, span.high.of) === 0 && !span.low.isOpen && !span.high.isOpen;
+  return isOne ? { of: span.low.of } : undefined;
+}
+
 function conjuncts(filter: Expression | undefined): readonly Expression[] {
   if (filter?.op !== "and") return filter === undefined ? [] : [filter];
   return filter.args.flatMap((arg) => conjuncts(arg));
@@ -169,32 +215,38 @@ function probeOf(part: Expression): Probe | undefined {
   if (part.op === "in") {
     if (first.op !== "field" || part.values.length > mostSpans) return undefined;
     const byKey = new Map(part.values.map((of) => [sameKey(of), of]));
-    return { path: first.path, spans: [...byKey.values()].map(only) };
+    return { path: first.path, spans: [...byKey.values()].map(only), parts: [part] };
   }
   if (first === undefined || second === undefined || part.args.length !== 2) return undefined;
-  if (first.op === "field" && second.op === "value")
-    return spanned(first.path, spanOf(part.op, second.value));
-  if (first.op === "value" && second.op === "field")
-    return spanned(second.path, spanOf(flipped[part.op] ?? "", first.value));
-  return undefined;
+  const [field, literal, op] =
+    first.op === "field" ? [first, second, part.op] : [second, first, flipped[part.op] ?? ""];
+  if (field.op !== "field" || literal.op !== "value") return undefined;
+  const span = spanOf(op, literal.value);
+  return span && { path: field.path, spans: [span], parts: [part] };
 }
 
 const flipped: Readonly<Record<string, string>> = { eq: "eq", lt: "gt", lte: "gte", gt: "lt", gte: "lte" };
 
-function spanned(path: FieldPath, span: Span | undefined): Probe | undefined {
-  return span && { path, spans: [span] };
+function only(of: unknown): Span {
+  const bound = { of, isOpen: false };
+  return { kind: kindOf(of), low: bound, high: bound };
 }
-
-const only = (of: unknown): Span => ({ kind: kindOf(of), low: of, high: of });
 
 function spanOf(op: string, of: unknown): Span | undefined {
   const kind = kindOf(of);
+  const bound = { of, isOpen: op === "lt" || op === "gt" };
   if (op === "eq") return only(of);
-  if (op === "startsWith") return typeof of === "string" ? { kind, low: of, prefix: of } : undefined;
+  if (op === "startsWith") return typeof of === "string" ? { kind, low: bound, prefix: of } : undefined;
   // NaN and null have no order: no row passes, and there is nothing to look up.
   if (kind === "null" || (kind !== "string" && Number.isNaN(Number(of)))) return undefined;
-  if (op === "lt" || op === "lte") return { kind, high: of };
-  return op === "gt" || op === "gte" ? { kind, low: of } : undefined;
+  if (op === "lt" || op === "lte") return { kind, low: leastOf(kind), high: bound };
+  return op === "gt" || op === "gte" ? { kind, low: bound } : undefined;
+}
+
+/** What has no order stands before all that has one. */
+function leastOf(kind: Kind): Bound | undefined {
+  if (kind === "number") return { of: Number.NEGATIVE_INFINITY, isOpen: false };
+  return kind === "date" ? { of: new Date(-8.64e15), isOpen: false } : undefined;
 }
 
 /** Both of two probes of one field, where that is one span; otherwise the one of fewer. */
@@ -205,10 +257,11 @@ function narrower(one: Probe, other: Probe): Probe {
     return one.spans.length <= other.spans.length ? one : other;
   const low = further(left.low, right.low, 1);
   const high = further(left.high, right.high, -1);
-  return { path: one.path, spans: [{ kind: left.kind, low, high }] };
+  return { path: one.path, spans: [{ kind: left.kind, low, high }], parts: [...one.parts, ...other.parts] };
 }
 
-function further(one: unknown, other: unknown, sign: 1 | -1): unknown {
+function further(one: Bound | undefined, other: Bound | undefined, sign: 1 | -1): Bound | undefined {
   if (one === undefined || other === undefined) return one ?? other;
-  return compareValues(one, other) * sign >= 0 ? one : other;
+  const order = compareValues(one.of, other.of) * sign;
+  return order > 0 || (order === 0 && one.isOpen) ? one : other;
 }

@@ -1,12 +1,13 @@
 /** The live queries over the rows of one database under one shape. */
-import type { Release } from "../std/index.ts";
+import type { Env, Release } from "../std/index.ts";
 import type { Definition } from "../expr/index.ts";
 import type { FirstRows } from "./first-rows.ts";
 import { LiveQuery, type QueryNews } from "./live-query.ts";
+import type { QueryPlan } from "./query-plan.ts";
 import type { QuerySource } from "./query-rows.ts";
 import type { IndexOrder } from "./index-pages.ts";
 import type { Row, RowDelta, RowFeeds, RowFollower, RowSource } from "./row-feed.ts";
-import { RowIndexes, type KeptOrders } from "./row-indexes.ts";
+import { RowIndexes, type AnyRows, type KeptOrders, type OrderedRows } from "./row-indexes.ts";
 import type { CompiledShape } from "./shape.ts";
 
 /** Hears what a query came to; `undefined` when the tenant was locked. */
@@ -52,6 +53,10 @@ export class RowTable implements RowFollower, QuerySource {
     return this.#isLive ? this.indexes.candidates(definition) : [];
   }
 
+  find(plan: QueryPlan): OrderedRows | AnyRows {
+    return this.#isLive ? this.indexes.find(plan) : { kind: "any", rows: [] };
+  }
+
   start(): void {
     this.#isLive = true;
     this.indexes.start();
@@ -82,10 +87,13 @@ export interface TableSource extends RowSource {
 /** The live queries of one tenant. */
 export class RowTables {
   readonly #feeds: RowFeeds;
+  readonly #env: Env | undefined;
   readonly #tables = new Map<TableSource, Map<CompiledShape | undefined, RowTable>>();
 
-  constructor(feeds: RowFeeds) {
+  /** Without a clock indexes are made in one go. */
+  constructor(feeds: RowFeeds, env?: Env) {
     this.#feeds = feeds;
+    this.#env = env;
   }
 
   /** Ask a query of a database, as a shape shows its documents. */
@@ -110,7 +118,9 @@ export class RowTables {
     let table = tables.get(shape);
     if (table === undefined) {
       const scan = (): readonly Row[] => this.#feeds.scan(source, shape);
-      table = new RowTable(new RowIndexes(scan, shape?.indexes, source.orders));
+      table = new RowTable(
+        new RowIndexes(scan, { declared: shape?.indexes, kept: source.orders, env: this.#env }),
+      );
       tables.set(shape, table);
       this.#feeds.follow(source, shape, table);
     }

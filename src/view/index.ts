@@ -32,6 +32,7 @@ export {
   type Whereabouts,
 } from "./questions.ts";
 export type { CategoryRow, DocumentRow, ShownRow } from "./rows.ts";
+export { sortInSteps } from "./sort-in-steps.ts";
 export { initialState, parseViewState, type StateVerdict, type ViewState } from "./state.ts";
 export type { TotalValue } from "./totals.ts";
 export { View, type ViewChange } from "./view.ts";
