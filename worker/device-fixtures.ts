@@ -5,6 +5,7 @@ import { createChangeCodec, loadAutomerge } from "../src/doc/index.ts";
 import { createSystemEnv, type Channel, type Env } from "../src/std/index.ts";
 import type { Storage } from "../src/store/index.ts";
 import { createHttpTransport, createWebSocketTransport } from "../src/sync/index.ts";
+import { createLocks } from "../src/sync/sync-fixture.ts";
 import { applyPatches } from "../src/draft/index.ts";
 import type { DocSnapshot, DocUpdate, DraftMessage, SummaryRow, WorkerApi, WorkerEvent } from "./api.ts";
 import { createService } from "./service.ts";
@@ -108,31 +109,7 @@ export function createTabsEnv(): Env {
 }
 
 /** The world with the locks of a browser: one holder at a time, for all who share it. */
-export function withLocks(world: Env): Env {
-  const tails = new Map<string, Promise<unknown>>();
-  const held = new Set<string>();
-  return {
-    ...world,
-    async withLock(name, { ifAvailable, signal }, run) {
-      if (ifAvailable === true && held.has(name)) return undefined;
-      const before = tails.get(name) ?? Promise.resolve();
-      const turn = before.then(async () => {
-        if (signal?.aborted === true) throw new DOMException("aborted", "AbortError");
-        held.add(name);
-        try {
-          return await run();
-        } finally {
-          held.delete(name);
-        }
-      });
-      tails.set(
-        name,
-        turn.catch(() => undefined),
-      );
-      return turn;
-    },
-  };
-}
+export const withLocks = (world: Env): Env => ({ ...world, withLock: createLocks() });
 
 const openTransport = (url: string) => ({
   http: createHttpTransport(env, url),

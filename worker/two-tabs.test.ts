@@ -6,7 +6,8 @@ import { WebSocket as NodeWebSocket } from "ws";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startServer, type RunningServer } from "../server/src/index.ts";
 import { createMemoryStorage, type Storage } from "../src/store/index.ts";
-import type { Env } from "../src/std/index.ts";
+import { bytesToHex, type Env } from "../src/std/index.ts";
+import { createFreezable } from "../src/sync/sync-fixture.ts";
 import {
   closeDevices,
   createTabsEnv,
@@ -23,17 +24,31 @@ const password = { userName: undefined, password: people.userPassword, keepSessi
 let dataFolder: string;
 let server: RunningServer;
 /** what left the device */
-const sent: { sockets: number; frameBytes: number; requests: string[] } = {
+const sent: { sockets: number; frameBytes: number; bodyBytes: number; requests: string[] } = {
   sockets: 0,
   frameBytes: 0,
+  bodyBytes: 0,
   requests: [],
 };
 const system = { WebSocket: globalThis.WebSocket, fetch: globalThis.fetch };
+
+/** what arrives at sockets that are frozen with their thread, and cannot be heard yet */
+const held = new Map<NodeWebSocket, (() => void)[]>();
+const openSockets = new Set<NodeWebSocket>();
 
 class CountedSocket extends NodeWebSocket {
   constructor(url: string, protocols?: string[]) {
     super(url, protocols);
     sent.sockets += 1;
+    openSockets.add(this);
+  }
+
+  override emit(name: string | symbol, ...given: unknown[]): boolean {
+    const happen = (): boolean => Reflect.apply(super.emit, this, [name, ...given]);
+    const line = held.get(this);
+    if (line === undefined) return happen();
+    line.push(happen);
+    return true;
   }
 
   override send(data: Uint8Array): void {
@@ -45,14 +60,16 @@ class CountedSocket extends NodeWebSocket {
 beforeEach(async () => {
   dataFolder = await mkdtemp(join(tmpdir(), "coffer-test-"));
   server = await startServer({ dataFolder, port: 0 });
-  Object.assign(sent, { sockets: 0, frameBytes: 0, requests: [] });
+  Object.assign(sent, { sockets: 0, frameBytes: 0, bodyBytes: 0, requests: [] });
   globalThis.WebSocket = CountedSocket as unknown as typeof WebSocket;
   globalThis.fetch = (input, init) => {
     sent.requests.push(String(input instanceof Request ? input.url : input));
+    if (init?.body instanceof Uint8Array) sent.bodyBytes += init.body.length;
     return system.fetch(input, init);
   };
 });
 afterEach(async () => {
+  openSockets.clear();
   await closeDevices();
   await server.close();
   await rm(dataFolder, { recursive: true, force: true });
@@ -122,4 +139,54 @@ it("one tab talks to the server for all, nothing is sent twice, and the next tak
   await expect.poll(() => sent.sockets).toBe(2);
   await second.device.api.sync(tenantId, server.url);
   expect(phaseOf(second)).toBe("live");
+});
+
+it("a tab that is frozen while it talks is replaced, and sends nothing twice when it thaws", async () => {
+  const storage = createMemoryStorage(env);
+  const world = withLocks(createTabsEnv());
+  const thread = createFreezable(world, storage);
+  const frozen = await startDevice(thread.storage, thread.env);
+  const { adminUser, id: tenantId } = await frozen.api.createTenant(people);
+  const proof = { adminKey: adminUser?.key ?? "", adminPassword: people.adminPassword };
+  await frozen.api.publish(tenantId, server.url, proof);
+  await frozen.api.connect(tenantId, server.url);
+  const database = newSubscription();
+  await frozen.api.openDatabase(tenantId, "contacts", database);
+  const first: Tab = { device: frozen, database };
+  await expect.poll(() => phaseOf(first)).toBe("live");
+  const second = await openTab(storage, world, tenantId);
+  const note = ({ device, database: at }: Tab): Promise<unknown> =>
+    device.api.createDocuments(at, [{ note: bytesToHex(env.randomBytes(15_000)) }]);
+  const sentBytes = (): number => sent.frameBytes + sent.bodyBytes;
+  await note(first);
+  await second.device.api.sync(tenantId, server.url);
+
+  const before = sentBytes();
+  thread.freeze();
+  for (const socket of openSockets) held.set(socket, []);
+  for (let i = 0; i < 3; i++) await note(second);
+  await expect.poll(() => sent.sockets, { timeout: 10_000 }).toBe(2);
+  await second.device.api.sync(tenantId, server.url);
+  expect(await countOf(second)).toBe(4);
+  const cost = sentBytes() - before;
+  expect(cost).toBeGreaterThan(3 * 15_000);
+
+  thread.thaw();
+  const late = [...held.values()].flat();
+  held.clear();
+  for (const happen of late) happen();
+  await expect.poll(() => countOf(first)).toBe(4);
+  await frozen.api.sync(tenantId, server.url);
+  expect(phaseOf(first)).toBe("live");
+  expect(sent.sockets).toBe(2);
+  expect(sentBytes() - before - cost).toBeLessThan(15_000);
+
+  await note(first);
+  await frozen.api.sync(tenantId, server.url);
+  for (const tab of [first, second]) await expect.poll(() => countOf(tab)).toBe(5);
+  await second.device.api.closeTenant(tenantId);
+  await expect.poll(() => sent.sockets).toBe(3);
+  await frozen.api.sync(tenantId, server.url);
+  const alarms = frozen.events.flatMap((event) => (event.kind === "tenant" ? event.snapshot.alarms : []));
+  expect(alarms).toEqual([]);
 });

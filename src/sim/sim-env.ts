@@ -6,7 +6,7 @@
  * - locks and channels are shared by the workers of one device and by no one else
  * - a worker that is killed neither hears nor does anything from then on: its timers are gone, its locks go to those who wait
  */
-import type { Channel, Env, Release } from "../std/index.ts";
+import type { Channel, Env, LockOptions, Release } from "../std/index.ts";
 import type { Random } from "./pcg32.ts";
 import type { Scheduler } from "./scheduler.ts";
 
@@ -14,6 +14,7 @@ import type { Scheduler } from "./scheduler.ts";
 export const worldStartMs = Date.UTC(2026, 0, 1);
 
 interface LockRequest {
+  readonly rob: () => void;
   readonly worker: SimWorkerEnv;
   readonly grant: () => void;
 }
@@ -68,6 +69,12 @@ export class SimOrigin {
     }
     if (!ifAvailable) this.#waiting.set(name, [...(this.#waiting.get(name) ?? []), request]);
     return false;
+  }
+
+  /** Take a lock from its holder, who hears of it; whoever asks next has it, before those who wait. */
+  rob(name: string): void {
+    this.#holders.get(name)?.rob();
+    this.#holders.delete(name);
   }
 
   /** Take a request back: whoever holds lets go, whoever waits leaves the line. */
@@ -187,13 +194,19 @@ export class SimWorkerEnv implements Env {
 
   withLock<T>(
     name: string,
-    { ifAvailable = false, signal }: { ifAvailable?: boolean; signal?: AbortSignal },
+    { ifAvailable = false, signal, steal = false }: LockOptions,
     run: () => Promise<T>,
   ): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
+      let isRobbed = false;
       const request: LockRequest = {
         worker: this,
+        rob: () => {
+          isRobbed = true;
+          reject(abortError());
+        },
         grant: () => {
+          if (isRobbed) return;
           signal?.removeEventListener("abort", onAbort);
           const release = (): void => this.#origin.leaveLock(name, request);
           this.#scheduler.note(`${this.name} holds ${name}`);
@@ -213,6 +226,7 @@ export class SimWorkerEnv implements Env {
       }
       signal?.addEventListener("abort", onAbort);
       const cancel = this.later(this.#random.fraction(), `asks for ${name}`, () => {
+        if (steal) this.#origin.rob(name);
         if (this.#origin.requestLock(name, request, ifAvailable) || !ifAvailable) return;
         signal?.removeEventListener("abort", onAbort);
         resolve(undefined);

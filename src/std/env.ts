@@ -15,6 +15,13 @@ export interface Channel {
   close(): void;
 }
 
+/** How a lock is asked for. */
+export interface LockOptions {
+  readonly ifAvailable?: boolean;
+  readonly signal?: AbortSignal;
+  readonly steal?: boolean;
+}
+
 export interface Env {
   /** Wall clock in milliseconds since 1970; for display and expiry only, it may jump. */
   nowMs(): number;
@@ -25,12 +32,11 @@ export interface Env {
   /** A number in [0, 1) for jitter; never for secrets. */
   randomFraction(): number;
   setTimer(afterMs: number, run: () => void): Release;
-  /** Hold a named exclusive lock of the origin while `run` lasts; `undefined` when `ifAvailable` and it is taken. */
-  withLock<T>(
-    name: string,
-    options: { ifAvailable?: boolean; signal?: AbortSignal },
-    run: () => Promise<T>,
-  ): Promise<T | undefined>;
+  /**
+   * Hold a named exclusive lock of the origin while `run` lasts; `undefined` when `ifAvailable` and it is taken. `steal` takes it
+   * from its holder at once, whose call rejects with an `AbortError` though its `run` may go on; it goes with no other option.
+   */
+  withLock<T>(name: string, options: LockOptions, run: () => Promise<T>): Promise<T | undefined>;
   openChannel(name: string): Channel;
   isOnline(): boolean;
   onOnlineChange(listener: (online: boolean) => void): Release;
@@ -58,11 +64,7 @@ interface Globals {
   removeEventListener?: (type: string, listener: () => void) => void;
 }
 interface LockManagerLike {
-  request<T>(
-    name: string,
-    options: { ifAvailable?: boolean; signal?: AbortSignal },
-    run: (lock: unknown) => Promise<T>,
-  ): Promise<T>;
+  request<T>(name: string, options: LockOptions, run: (lock: unknown) => Promise<T>): Promise<T>;
 }
 
 /** The part of the world that a page needs to watch over its worker; a page has a budget of bytes. */
@@ -114,7 +116,7 @@ export function createSystemEnv(): Env {
 async function withSystemLock<T>(
   locks: LockManagerLike | undefined,
   name: string,
-  options: { ifAvailable?: boolean; signal?: AbortSignal },
+  options: LockOptions,
   run: () => Promise<T>,
 ): Promise<T | undefined> {
   if (locks === undefined) return run();

@@ -22,7 +22,15 @@ export {
   utf8ToBytes,
 } from "./bytes.ts";
 export { ByteReader, ByteWriter } from "./codec.ts";
-export { createPageEnv, createSystemEnv, type Channel, type Env, type PageEnv, type Release } from "./env.ts";
+export {
+  createPageEnv,
+  createSystemEnv,
+  type Channel,
+  type Env,
+  type LockOptions,
+  type PageEnv,
+  type Release,
+} from "./env.ts";
 export { errorCodes, isErrorCode, type CofferErrorCode } from "./error-codes.ts";
 export { exactSum, ExactSum } from "./exact-sum.ts";
 export { installErrorMessages } from "./error-messages.ts";

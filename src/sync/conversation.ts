@@ -44,6 +44,8 @@ export interface ConversationOptions {
   readonly tenantId: TenantId;
   readonly signer: Signer;
   readonly mode: "live" | "once";
+  /** another thread talks to this server now: nothing more is sent or stored here */
+  readonly lost: AbortSignal;
 }
 
 /** A link's status with the bytes of bodies it has moved. */
@@ -169,7 +171,8 @@ export class Conversation {
     const { state, effects } = step(this.#options.crypto, this.#state, event);
     this.#state = state;
     for (const effect of effects) {
-      if (boundEffects.has(effect.kind) && this.#state.session !== state.session) continue;
+      const isOver = this.#options.lost.aborted || this.#state.session !== state.session;
+      if (boundEffects.has(effect.kind) && isOver) continue;
       const answer = await this.#perform(effect);
       if (answer !== undefined) await this.#take(answer);
     }

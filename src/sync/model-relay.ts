@@ -63,7 +63,7 @@ export class ModelRelay implements MemoryServer {
   readonly faults: Faults = { failures: [] };
   /** how often each commit was newly stored */
   readonly storedCounts = new Map<CommitHash, number>();
-  readonly counts = { exchanges: 0, authentications: 0, answerBytes: 0 };
+  readonly counts = { exchanges: 0, authentications: 0, answerBytes: 0, pushedCommits: 0 };
   connect?: (tenantId: TenantId, client: LiveListener) => LiveConnection;
   readonly #crypto: Verifier;
   readonly #tenantId: TenantId;
@@ -249,6 +249,7 @@ export class ModelRelay implements MemoryServer {
   }
 
   #store(dbId: DbId, bytes: Uint8Array, replica: string): PushResult {
+    this.counts.pushedCommits += 1;
     const parsed = parseCommit(this.#crypto, bytes);
     if (parsed.kind !== "verified") throw new CofferError("protocol/malformed");
     const { commitHash } = parsed.commit;

@@ -6,7 +6,13 @@ import type { SyncAlarm } from "./engine-types.ts";
 import { createMemoryTransport, type Weather } from "./memory-transport.ts";
 import { createModelRelay, type ModelRelay } from "./model-relay.ts";
 import { runOnce, startRunner, type OnceSummary } from "./runner.ts";
-import { createFixture, createTestWorld, type Fixture, type TestWorld } from "./sync-fixture.ts";
+import {
+  createFixture,
+  createFreezable,
+  createTestWorld,
+  type Fixture,
+  type TestWorld,
+} from "./sync-fixture.ts";
 
 let fixture: Fixture;
 beforeAll(async () => {
@@ -496,5 +502,157 @@ describe("a kept link", () => {
     await second.sync();
     expect(relay.counts.authentications).toBe(2);
     await second.stop();
+  });
+
+  describe("of a thread that is frozen", () => {
+    /** Two threads of one device, and a relay that counts. */
+    const createThreads = async (relay: ModelRelay) => {
+      const device = await createDevice(relay);
+      const storage = createMemoryStorage(device.world.env);
+      const name = `threads-${storeCount++}`;
+      const open = async () => {
+        const thread = createFreezable(device.world.env, storage);
+        const store = await thread.storage.openStore(name);
+        const runner = startRunner({
+          env: thread.env,
+          crypto: fixture.crypto,
+          store,
+          transport: createMemoryTransport(relay),
+          tenantId: fixture.tenantId,
+          signer: fixture.signer,
+          onAlarm: (alarm) => void device.alarms.push(alarm),
+        });
+        return { ...thread, store, runner };
+      };
+      const write = async ({ store }: { readonly store: Store }, count: number): Promise<CommitHash[]> => {
+        const sealed = await Promise.all(Array.from({ length: count }, () => fixture.seal()));
+        const records = sealed.map(({ commitHash, bytes }) => ({ commitHash, bytes, origin: "" }));
+        await store.write({ records });
+        return hashesOf(sealed);
+      };
+      const pass = async (): Promise<void> => {
+        device.world.runNextTimer();
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      };
+      return { device, name, open, pass, storage, write };
+    };
+
+    test("is taken over within two seconds, and the thawed one neither sends nor rewinds", async () => {
+      const relay = await newRelay(true);
+      const { device, open, pass, write } = await createThreads(relay);
+      const holder = await open();
+      await holder.runner.sync();
+      const waiting = await open();
+      await until(() => holder.runner.status.phase === "live" && waiting.runner.status.phase === "live");
+      const first = await write(holder, 3);
+      await until(() => relayHashes(relay).length === 3);
+      await until(() => waiting.runner.status.pendingPush === 0);
+
+      holder.freeze();
+      const frozenAtMs = device.world.nowMs;
+      const second = await write(waiting, 2);
+      while (relay.counts.authentications === 1) {
+        expect(device.world.nowMs - frozenAtMs).toBeLessThanOrEqual(2000);
+        await pass();
+      }
+      await until(() => waiting.runner.status.phase === "live" && waiting.runner.status.pendingPush === 0);
+      expect(device.world.nowMs - frozenAtMs).toBeLessThanOrEqual(2000);
+      expect(relayHashes(relay)).toEqual([...first, ...second]);
+
+      // What others bring in the meantime moves the cursor; what the frozen one had in hand would move it back.
+      const other = await createDevice(relay);
+      const third = await other.write(2);
+      await other.once();
+      await until(async () => (await waiting.store.lastPosition()) === 7);
+      const slots = async () => (await waiting.store.readSlots("remote/")).map(({ version }) => version);
+      await until(() => waiting.runner.status.pendingPull === 0);
+      const versions = await slots();
+      holder.thaw();
+      await until(() => holder.runner.status.phase === "live");
+      await holder.runner.sync();
+      for (let i = 0; i < 20; i++) await pass();
+      expect(relay.counts).toMatchObject({ authentications: 3, pushedCommits: 7 });
+      expect(relayHashes(relay)).toEqual([...first, ...second, ...third]);
+      expect([...relay.storedCounts.values()].every((count) => count === 1)).toBe(true);
+      expect(await slots()).toEqual(versions);
+
+      const fourth = await write(holder, 1);
+      await until(() => relayHashes(relay).length === 8);
+      expect(relayHashes(relay).slice(7)).toEqual(fourth);
+      await waiting.runner.stop();
+      await holder.runner.sync();
+      await holder.runner.stop();
+      expect(device.alarms).toEqual([]);
+      expect(device.world.timers).toEqual([]);
+    });
+
+    test.each([1, 2, 3, 5, 8])(
+      "may be frozen in the middle of what it does: everything arrives once (%i)",
+      async (steps) => {
+        const relay = await newRelay(true);
+        const { device, open, pass, write } = await createThreads(relay);
+        const holder = await open();
+        await holder.runner.sync();
+        const waiting = await open();
+        await until(() => holder.runner.status.phase === "live");
+        const written = await write(holder, 4);
+        for (let i = 0; i < steps; i++) await Promise.resolve();
+        holder.freeze();
+        written.push(...(await write(waiting, 2)));
+        while (relay.counts.authentications === 1) await pass();
+        await waiting.runner.sync();
+        const other = await createDevice(relay);
+        written.push(...(await other.write(2)));
+        await other.once();
+        await until(async () => (await waiting.store.lastPosition()) === 8);
+        holder.thaw();
+        await holder.runner.sync();
+        expect(relayHashes(relay)).toEqual(written);
+        expect(hashesOf(await waiting.store.readLog({ after: 0, maxCount: 99, maxBytes: 1e9 }))).toEqual(
+          written,
+        );
+        await holder.runner.stop();
+        await waiting.runner.stop();
+        expect(device.alarms).toEqual([]);
+      },
+    );
+
+    test("is not taken over while it answers, by whoever waits or comes for one cycle", async () => {
+      const relay = await newRelay(true);
+      const { device, open, pass } = await createThreads(relay);
+      const holder = await open();
+      await holder.runner.sync();
+      const waiting = await open();
+      for (let i = 0; i < 30; i++) await pass();
+      expect(device.world.nowMs).toBeGreaterThan(5000);
+      expect(relay.counts.authentications).toBe(1);
+      await waiting.runner.stop();
+      await holder.runner.stop();
+      expect(device.world.timers).toEqual([]);
+    });
+
+    test("is taken over by one who comes for one cycle", async () => {
+      const relay = await newRelay(true);
+      const { device, name, open, pass, storage, write } = await createThreads(relay);
+      const holder = await open();
+      await holder.runner.sync();
+      holder.freeze();
+      const store = await storage.openStore(name);
+      const written = await write({ store }, 2);
+      const { crypto, signer, tenantId } = fixture;
+      const transport = createMemoryTransport(relay);
+      let outcome: OnceSummary | "busy" | undefined;
+      void runOnce({ env: device.world.env, crypto, store, transport, tenantId, signer }).then((ended) => {
+        outcome = ended;
+      });
+      for (let i = 0; i < 20 && outcome === undefined; i++) await pass();
+      expect(outcome).toMatchObject({ code: undefined });
+      expect(relayHashes(relay)).toEqual(written);
+      holder.thaw();
+      await holder.runner.sync();
+      expect(relayHashes(relay)).toEqual(written);
+      await holder.runner.stop();
+      expect(device.alarms).toEqual([]);
+    });
   });
 });

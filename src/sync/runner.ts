@@ -2,16 +2,9 @@
  * Runs sync of one tenant with one server: in the worker for as long as it is connected, in the service worker for one cycle.
  *
  * One Web Lock for each (store, server) is held by whoever talks to the network; a runner that waits takes over when the
- * holder is gone. Meanwhile it shows the holder's status, and passes a wish to sync on to it.
+ * holder is gone or frozen, see link-lock.ts. Meanwhile it shows the holder's status, and passes a wish to sync on to it.
  */
-import {
-  bytesToHex,
-  CofferError,
-  isErrorCode,
-  type Channel,
-  type CofferErrorCode,
-  type Release,
-} from "../std/index.ts";
+import { bytesToHex, CofferError, type Channel, type CofferErrorCode, type Release } from "../std/index.ts";
 import {
   Conversation,
   type ConversationListener,
@@ -19,9 +12,11 @@ import {
   type LinkProgress,
 } from "./conversation.ts";
 import type { SyncAlarm } from "./engine-types.ts";
+import { borrowLink, keepLink, onLinkMessage, tellLink, type LinkMessage } from "./link-lock.ts";
 
 /** What a runner works with. */
-export type RunnerOptions = Omit<ConversationOptions, "mode"> & Omit<ConversationListener, "onCycleEnded">;
+export type RunnerOptions = Omit<ConversationOptions, "mode" | "lost"> &
+  Omit<ConversationListener, "onCycleEnded">;
 
 /** A link to a server that is kept up. */
 export interface Runner {
@@ -60,20 +55,29 @@ const idleStatus: LinkProgress = {
 const lockName = ({ store, transport }: RunnerOptions): string =>
   `coffer-sync/${store.name}/${transport.http.origin}`;
 
-/** What runners of one link say to each other. */
-type ChannelMessage =
-  | { readonly kind: "status"; readonly status: LinkProgress }
-  /** a new one wants to know the status, which may not change for long */
-  | { readonly kind: "ask" }
-  | { readonly kind: "sync"; readonly id: string }
-  | { readonly kind: "synced"; readonly id: string; readonly code: CofferErrorCode | undefined };
+/** Who waits for the end of a cycle. */
+type Waiters = Set<(code: CofferErrorCode | undefined) => void>;
+
+function endWaiting(waiters: Waiters, code: CofferErrorCode | undefined): void {
+  const ended = [...waiters];
+  waiters.clear();
+  for (const end of ended) end(code);
+}
+
+/** What was asked of a runner that was robbed is asked of the one that holds now. */
+function passOn(options: RunnerOptions, channel: Channel, waiters: Waiters): void {
+  if (waiters.size === 0) return;
+  const moved: Waiters = new Set(waiters);
+  waiters.clear();
+  void syncElsewhere(options, channel, waiters).then((code) => endWaiting(moved, code));
+}
 
 /** Start to keep a link up. */
 export function startRunner(options: RunnerOptions): Runner {
   const { env } = options;
   const channel = env.openChannel(lockName(options));
   const abort = new AbortController();
-  const waiters = new Set<(code: CofferErrorCode | undefined) => void>();
+  const waiters: Waiters = new Set();
   let conversation: Conversation | undefined;
   let shown = idleStatus;
 
@@ -81,43 +85,40 @@ export function startRunner(options: RunnerOptions): Runner {
     shown = status;
     options.onStatus?.(status);
   };
-  const endWaiting = (code: CofferErrorCode | undefined): void => {
-    const ended = [...waiters];
-    waiters.clear();
-    for (const end of ended) end(code);
-  };
-  const hold = async (): Promise<void> => {
-    if (abort.signal.aborted) return;
+  const hold = async (lost: AbortSignal): Promise<void> => {
     const onStatus = (status: LinkProgress): void => {
+      if (lost.aborted) return;
       show(status);
-      channel.post({ kind: "status", status } satisfies ChannelMessage);
+      tellLink(channel, { kind: "status", status });
     };
-    const held = new Conversation(
-      { ...options, mode: "live" },
-      { ...options, onStatus, onCycleEnded: endWaiting },
-    );
+    const onCycleEnded = (code: CofferErrorCode | undefined): void => {
+      if (!lost.aborted) endWaiting(waiters, code);
+    };
+    const held = new Conversation({ ...options, mode: "live", lost }, { ...options, onStatus, onCycleEnded });
     const stopListening = followWorld(options, held);
     conversation = held;
+    // At once: others who have found the last holder silent are to hear of this one.
+    tellLink(channel, { kind: "status", status: held.status });
     held.tell({ kind: "start" });
     if (waiters.size > 0) held.tell({ kind: "sync" });
-    await new Promise<void>((resolve) =>
-      abort.signal.addEventListener("abort", () => resolve(), { once: true }),
-    );
+    await untilAborted(AbortSignal.any([abort.signal, lost]));
     stopListening();
+    if (lost.aborted) conversation = undefined;
     held.tell({ kind: "stop" });
     await held.settled();
     conversation = undefined;
+    if (lost.aborted) passOn(options, channel, waiters);
   };
   const syncHere = (held: Conversation): Promise<CofferErrorCode | undefined> =>
     new Promise((resolve) => {
       waiters.add(resolve);
       held.tell({ kind: "sync" });
     });
-  channel.onMessage(onMessage(channel, show, () => conversation, syncHere));
-  channel.post({ kind: "ask" } satisfies ChannelMessage);
-  const lock = env.withLock(lockName(options), { signal: abort.signal }, hold).catch((error: unknown) => {
-    if (!abort.signal.aborted) throw error;
-  });
+  onLinkMessage(
+    channel,
+    onMessage(channel, show, () => conversation, syncHere),
+  );
+  const kept = keepLink({ env, name: lockName(options), channel }, abort.signal, hold);
   return {
     get status() {
       return shown;
@@ -132,8 +133,8 @@ export function startRunner(options: RunnerOptions): Runner {
     },
     async stop() {
       abort.abort();
-      await lock;
-      endWaiting("aborted");
+      await kept;
+      endWaiting(waiters, "aborted");
       channel.close();
     },
   };
@@ -145,18 +146,15 @@ function onMessage(
   show: (status: LinkProgress) => void,
   held: () => Conversation | undefined,
   sync: (conversation: Conversation) => Promise<CofferErrorCode | undefined>,
-): (message: unknown) => void {
+): (message: LinkMessage) => void {
   return (message) => {
-    if (!isChannelMessage(message)) return;
     const conversation = held();
     if (message.kind === "status" && conversation === undefined) show(message.status);
     if (message.kind === "ask" && conversation !== undefined)
-      channel.post({ kind: "status", status: conversation.status } satisfies ChannelMessage);
+      tellLink(channel, { kind: "status", status: conversation.status });
     if (message.kind !== "sync" || conversation === undefined) return;
     const { id } = message;
-    void sync(conversation).then((code) =>
-      channel.post({ kind: "synced", id, code } satisfies ChannelMessage),
-    );
+    void sync(conversation).then((code) => tellLink(channel, { kind: "synced", id, code }));
   };
 }
 
@@ -190,7 +188,7 @@ function followWorld({ env, store }: RunnerOptions, conversation: Conversation):
 function syncElsewhere(
   { env, crypto }: RunnerOptions,
   channel: Channel,
-  waiters: Set<(code: CofferErrorCode | undefined) => void>,
+  waiters: Waiters,
 ): Promise<CofferErrorCode | undefined> {
   return new Promise((resolve) => {
     const id = bytesToHex(crypto.randomBytes(8));
@@ -200,69 +198,77 @@ function syncElsewhere(
       stopTimer();
       resolve(code);
     };
-    const stopListening = channel.onMessage((message) => {
-      if (isChannelMessage(message) && message.kind === "synced" && message.id === id) end(message.code);
+    const stopListening = onLinkMessage(channel, (message) => {
+      if (message.kind === "synced" && message.id === id) end(message.code);
     });
     const stopTimer = env.setTimer(holderTimeoutMs, () => end("net/timeout"));
     waiters.add(end);
-    channel.post({ kind: "sync", id } satisfies ChannelMessage);
+    tellLink(channel, { kind: "sync", id });
   });
 }
 
-/** Other threads of the origin run the same code; an older or newer one may say something else. */
-function isChannelMessage(message: unknown): message is ChannelMessage {
-  if (typeof message !== "object" || message === null || !("kind" in message)) return false;
-  if (message.kind === "status")
-    return "status" in message && typeof message.status === "object" && message.status !== null;
-  if (message.kind === "ask") return true;
-  if (!("id" in message) || typeof message.id !== "string") return false;
-  if (message.kind === "sync") return true;
-  return (
-    message.kind === "synced" &&
-    (!("code" in message) || message.code === undefined || isErrorCode(message.code))
-  );
-}
+const untilAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 
 /**
  * Run one full cycle: push and pull until nothing is left, or until something stops it. Never throws for what the network
  * or the store does; the summary says it.
  *
- * @returns "busy" when another thread holds the link
+ * @returns "busy" when another thread holds the link, and lives
  */
 export async function runOnce(
   options: RunnerOptions & { readonly signal?: AbortSignal },
 ): Promise<OnceSummary | "busy"> {
-  const { env, signal } = options;
-  const summary = await env.withLock(
-    lockName(options),
-    { ifAvailable: true },
-    async (): Promise<OnceSummary> => {
-      const alarms: SyncAlarm[] = [];
-      const onAlarm = (alarm: SyncAlarm): void => {
-        alarms.push(alarm);
-        options.onAlarm?.(alarm);
-      };
-      let end: (code: CofferErrorCode | undefined) => void = () => undefined;
-      const ended = new Promise<CofferErrorCode | undefined>((resolve) => {
-        end = resolve;
-      });
-      const conversation = new Conversation(
-        { ...options, mode: "once" },
-        { ...options, onAlarm, onCycleEnded: end },
-      );
-      const stopListening = followWorld(options, conversation);
-      const abort = (): void => end("aborted");
-      signal?.addEventListener("abort", abort);
-      conversation.tell({ kind: signal?.aborted === true ? "stop" : "start" });
-      if (signal?.aborted === true) end("aborted");
-      const code = await ended;
-      const { status } = conversation;
-      signal?.removeEventListener("abort", abort);
-      stopListening();
-      conversation.tell({ kind: "stop" });
-      await conversation.settled();
-      return { code, status, alarms };
-    },
+  const { env } = options;
+  const name = lockName(options);
+  const channel = env.openChannel(name);
+  let summary: OnceSummary | "busy" = "busy";
+  try {
+    await borrowLink({ env, name, channel }, async (lost) => {
+      summary = await runCycle(options, channel, lost);
+    });
+    return summary;
+  } finally {
+    channel.close();
+  }
+}
+
+async function runCycle(
+  options: RunnerOptions & { readonly signal?: AbortSignal },
+  channel: Channel,
+  lost: AbortSignal,
+): Promise<OnceSummary> {
+  const stop = options.signal === undefined ? lost : AbortSignal.any([options.signal, lost]);
+  const alarms: SyncAlarm[] = [];
+  const onAlarm = (alarm: SyncAlarm): void => {
+    alarms.push(alarm);
+    options.onAlarm?.(alarm);
+  };
+  let end: (code: CofferErrorCode | undefined) => void = () => undefined;
+  const ended = new Promise<CofferErrorCode | undefined>((resolve) => {
+    end = resolve;
+  });
+  const conversation = new Conversation(
+    { ...options, mode: "once", lost },
+    { ...options, onAlarm, onCycleEnded: end },
   );
-  return summary ?? "busy";
+  const stopListening = followWorld(options, conversation);
+  const stopAnswering = onLinkMessage(channel, ({ kind }) => {
+    if (kind === "ask") tellLink(channel, { kind: "status", status: conversation.status });
+  });
+  const abort = (): void => end("aborted");
+  stop.addEventListener("abort", abort);
+  conversation.tell({ kind: stop.aborted ? "stop" : "start" });
+  if (stop.aborted) end("aborted");
+  const code = await ended;
+  const { status } = conversation;
+  stop.removeEventListener("abort", abort);
+  stopListening();
+  conversation.tell({ kind: "stop" });
+  await conversation.settled();
+  stopAnswering();
+  return { code, status, alarms };
 }

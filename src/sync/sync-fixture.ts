@@ -12,6 +12,7 @@ import {
 } from "../std/index.ts";
 import { createWebCrypto, type Crypto } from "../crypto/index.ts";
 import { createContentKey, deriveDocId, directoryDbId, sealCommit, type Commit } from "../entry/index.ts";
+import type { Storage, Store } from "../store/index.ts";
 import type { Signer } from "./auth.ts";
 
 /** A tenant as tests see it. */
@@ -86,7 +87,6 @@ export function createTestWorld(fraction = 0.5): TestWorld {
   let nowMs = 0;
   let isOnline = true;
   let timers: { atMs: number; run: () => void }[] = [];
-  const locks = new Map<string, Promise<unknown>>();
   const onlineListeners = new Set<(online: boolean) => void>();
   const system = createSystemEnv();
   const env: Env = {
@@ -101,16 +101,7 @@ export function createTestWorld(fraction = 0.5): TestWorld {
         timers = timers.filter((other) => other !== timer);
       };
     },
-    async withLock(name, options, run) {
-      const holder = locks.get(name);
-      if (holder !== undefined && options.ifAvailable === true) return undefined;
-      const mine = (holder ?? Promise.resolve()).then(run);
-      const done = mine.catch(() => undefined);
-      locks.set(name, done);
-      await done;
-      if (locks.get(name) === done) locks.delete(name);
-      return mine;
-    },
+    withLock: createLocks(),
     isOnline: () => isOnline,
     onOnlineChange(listener) {
       onlineListeners.add(listener);
@@ -140,6 +131,102 @@ export function createTestWorld(fraction = 0.5): TestWorld {
     },
     get nowMs() {
       return nowMs;
+    },
+  };
+}
+
+/** The locks of a browser: one holder at a time for all who share them, in the order in which they asked, thieves first. */
+export function createLocks(): Env["withLock"] {
+  const robbing = new Map<string, () => void>();
+  const lines = new Map<string, (() => void)[]>();
+  return (name, { ifAvailable, signal, steal }, run) =>
+    new Promise((resolve, reject) => {
+      const line = lines.get(name) ?? [];
+      lines.set(name, line);
+      const refuse = (): void => reject(new DOMException("not held", "AbortError"));
+      const grant = (): void => {
+        signal?.removeEventListener("abort", leave);
+        robbing.set(name, refuse);
+        const end = (): void => {
+          if (robbing.get(name) !== refuse) return;
+          robbing.delete(name);
+          line.shift()?.();
+        };
+        Promise.resolve().then(run).finally(end).then(resolve, reject);
+      };
+      const leave = (): void => {
+        line.splice(line.indexOf(grant), 1);
+        refuse();
+      };
+      if (signal?.aborted === true) return refuse();
+      if (steal === true) robbing.get(name)?.();
+      if (steal === true || !robbing.has(name)) return grant();
+      if (ifAvailable === true) return resolve(undefined);
+      line.push(grant);
+      signal?.addEventListener("abort", leave);
+    });
+}
+
+/** A thread that can be frozen. */
+export interface FreezableThread {
+  readonly env: Env;
+  readonly storage: Storage;
+  freeze(): void;
+  thaw(): void;
+}
+
+/** A thread of a world; while it is frozen no timer, message, answer of a store or news of a lock reaches it. */
+export function createFreezable(world: Env, storage: Storage): FreezableThread {
+  let gate = Promise.resolve();
+  let open: () => void = () => undefined;
+  let isFrozen = false;
+  const later = (run: () => void): void => (isFrozen ? void gate.then(run) : run());
+  const pass = async <T>(work: () => Promise<T>): Promise<T> => {
+    await gate;
+    try {
+      return await work();
+    } finally {
+      await gate;
+    }
+  };
+  const storeOf = (store: Store): Store =>
+    new Proxy(store, {
+      get(target, name) {
+        const member: unknown = Reflect.get(target, name, target);
+        if (typeof member !== "function") return member;
+        const call = (...given: unknown[]): unknown => Reflect.apply(member, target, given) as unknown;
+        if (name === "onWrite")
+          return (listener: (event: unknown) => void) =>
+            call((event: unknown) => later(() => listener(event)));
+        return name === "close" || name === "onDamage"
+          ? call
+          : (...given: unknown[]) => pass(async () => call(...given));
+      },
+    });
+  return {
+    env: {
+      ...world,
+      setTimer: (afterMs, run) => world.setTimer(afterMs, () => later(run)),
+      withLock: (name, options, run) =>
+        pass(async () => world.withLock(name, options, async () => (await gate, run()))),
+      openChannel(name) {
+        const channel = world.openChannel(name);
+        return {
+          ...channel,
+          onMessage: (listener) => channel.onMessage((message) => later(() => listener(message))),
+        };
+      },
+    },
+    storage: { ...storage, openStore: async (name) => storeOf(await storage.openStore(name)) },
+    freeze() {
+      isFrozen = true;
+      gate = new Promise((resolve) => {
+        open = resolve;
+      });
+    },
+    thaw() {
+      isFrozen = false;
+      open();
     },
   };
 }
