@@ -101,7 +101,7 @@ export function startRunner(options: RunnerOptions): Runner {
     tellLink(channel, { kind: "status", status: held.status });
     held.tell({ kind: "start" });
     if (waiters.size > 0) held.tell({ kind: "sync" });
-    await untilAborted(AbortSignal.any([abort.signal, lost]));
+    await untilAborted(abort.signal, lost);
     stopListening();
     if (lost.aborted) conversation = undefined;
     held.tell({ kind: "stop" });
@@ -207,10 +207,10 @@ function syncElsewhere(
   });
 }
 
-const untilAborted = (signal: AbortSignal): Promise<void> =>
+const untilAborted = (...signals: readonly AbortSignal[]): Promise<void> =>
   new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
+    if (signals.some(({ aborted }) => aborted)) resolve();
+    for (const signal of signals) signal.addEventListener("abort", () => resolve(), { once: true });
   });
 
 /**
@@ -241,7 +241,7 @@ async function runCycle(
   channel: Channel,
   lost: AbortSignal,
 ): Promise<OnceSummary> {
-  const stop = options.signal === undefined ? lost : AbortSignal.any([options.signal, lost]);
+  const stops = options.signal === undefined ? [lost] : [lost, options.signal];
   const alarms: SyncAlarm[] = [];
   const onAlarm = (alarm: SyncAlarm): void => {
     alarms.push(alarm);
@@ -260,12 +260,13 @@ async function runCycle(
     if (kind === "ask") tellLink(channel, { kind: "status", status: conversation.status });
   });
   const abort = (): void => end("aborted");
-  stop.addEventListener("abort", abort);
-  conversation.tell({ kind: stop.aborted ? "stop" : "start" });
-  if (stop.aborted) end("aborted");
+  for (const stop of stops) stop.addEventListener("abort", abort);
+  const isStopped = stops.some(({ aborted }) => aborted);
+  conversation.tell({ kind: isStopped ? "stop" : "start" });
+  if (isStopped) end("aborted");
   const code = await ended;
   const { status } = conversation;
-  stop.removeEventListener("abort", abort);
+  for (const stop of stops) stop.removeEventListener("abort", abort);
   stopListening();
   conversation.tell({ kind: "stop" });
   await conversation.settled();

@@ -7,10 +7,13 @@
  * | empty, keys there | has held commits | lost; what is known of servers' logs is forgotten, so that everything is pulled again |
  * | no keys | any | lost; it opens after a backup was taken in, see restore.ts |
  * | anything | none | nothing to see: a backup brings the row back, and the log is still there |
+ *
+ * Either way one who unlocks afterwards is told once, by an alarm: by what was written here and never sent, the tenant may be poorer.
  */
 import { isCofferError } from "../std/index.ts";
 import type { SlotWrite, Store } from "../store/index.ts";
 import type { Device, DeviceTenant } from "./device.ts";
+import { slotNames } from "./slots.ts";
 
 /** Look whether the store of a tenant that is being opened still has its log. @returns whether it was emptied */
 export async function noticeEmptied(device: Device, row: DeviceTenant, store: Store): Promise<boolean> {
@@ -20,6 +23,13 @@ export async function noticeEmptied(device: Device, row: DeviceTenant, store: St
   if (isEmptied !== row.isLost || hasCommits !== row.hadCommits)
     await note(device, row, { isLost: isEmptied, hadCommits: row.hadCommits || hasCommits });
   return isEmptied;
+}
+
+/** Look whether a backup has put keys in the place of a store that was lost, and no one was told yet. */
+export async function noticeRefilled(store: Store): Promise<boolean> {
+  if ((await store.readSlot(slotNames.refilled)) === undefined) return false;
+  await unlessFull(store.write({ slots: [{ name: slotNames.refilled, value: undefined }] }));
+  return true;
 }
 
 /** Remember that the store of a tenant has no keys any more. */
@@ -36,14 +46,18 @@ async function forgetLog(store: Store): Promise<void> {
   if (slots.length > 0) await store.write({ slots, durability: "strict" });
 }
 
-/** What is remembered helps the next opening; this one goes on without it when the disk is full. */
-async function note(
+function note(
   device: Device,
   row: DeviceTenant,
   change: Partial<Pick<DeviceTenant, "hadCommits" | "isLost">>,
 ): Promise<void> {
+  return unlessFull(device.noteTenant(row.tenantId, change));
+}
+
+/** What is remembered helps the next opening; this one goes on without it when the disk is full. */
+async function unlessFull(writing: Promise<unknown>): Promise<void> {
   try {
-    await device.noteTenant(row.tenantId, change);
+    await writing;
   } catch (error) {
     if (!isCofferError(error) || error.code !== "store/quota") throw error;
   }

@@ -12,7 +12,8 @@
  * - R3 a file that is damaged, cut or of another password leaves nothing that is listed
  * - R4 it holds the hashes of the log, a chunk and a batch of commits, whatever the size of the file
  *
- * A store that holds no keys gets the file's slots as they are. Where the tenant is in use, only what is missing is added; what was
+ * A store that holds no keys gets the file's slots as they are; where this device knows the tenant, its data was lost, and the next
+ * unlocking tells of it. Where the tenant is in use, only what is missing is added; what was
  * purged here stays so, and what was purged elsewhere is not purged here.
  */
 import {
@@ -94,9 +95,13 @@ export class Restore {
       if (this.#records.restBytes > 0) throw corruptBackup("record");
       if (this.#stage !== "end" || header === undefined || tenant === undefined || log === undefined)
         throw corruptBackup("truncated");
-      await writeSlots(log.store, this.#slots, bytesToHex(header.fileNonce.subarray(0, 8)));
       const { adminKey, createdAtMs, genesis, userKey } = tenant;
       const { tenantId } = header;
+      const isKnown = (await this.#device.listTenants()).some((known) => known.tenantId === tenantId);
+      await writeSlots(log.store, this.#slots, {
+        fileName: bytesToHex(header.fileNonce.subarray(0, 8)),
+        isKnown,
+      });
       const lastOpenedAtMs = this.#world.env.nowMs();
       const row = { tenantId, userKey, adminKey, createdAtMs, lastOpenedAtMs, genesis };
       const state = { hadCommits: (await log.store.lastPosition()) > 0, isLost: false };
@@ -251,7 +256,7 @@ class RestoredLog {
 async function writeSlots(
   store: Store,
   slots: ReadonlyMap<string, Uint8Array<ArrayBuffer>>,
-  fileName: string,
+  { fileName, isKnown }: { readonly fileName: string; readonly isKnown: boolean },
 ): Promise<void> {
   const hasKeys =
     (await store.readSlot(slotNames.bag)) !== undefined || (await readImported(store)).length > 0;
@@ -265,5 +270,6 @@ async function writeSlots(
       name !== slotNames.purged && (await store.readSlot(place)) === undefined;
     if (place !== name || !hasKeys || (await isMissing())) writes.push({ name: place, value });
   }
+  if (!hasKeys && isKnown) writes.push({ name: slotNames.refilled, value: new Uint8Array(0) });
   await store.write({ slots: writes, durability: "strict" });
 }

@@ -21,7 +21,7 @@ import { Follower, type FollowerHooks } from "./follower.ts";
 import { adoptImported } from "./imported-keys.ts";
 import type { JudgeOutcome } from "./judge.ts";
 import { Links } from "./links.ts";
-import { noteLost, noticeEmptied } from "./loss.ts";
+import { noteLost, noticeEmptied, noticeRefilled } from "./loss.ts";
 import { reloadKeys } from "./named-keys.ts";
 import { openKeys, withBagSecrets } from "./opened-keys.ts";
 import { soonTold, waitAtMost } from "./patience.ts";
@@ -125,8 +125,9 @@ export class TenantSession {
     world.env.mark("keys held");
     const emptied = noticeEmptied(device, this.row, store);
     const joinedSlot = store.readSlot(slotNames.joined);
+    const refilled = noticeRefilled(store);
     // They are awaited below, unless the keys fail first.
-    for (const reading of [emptied, joinedSlot]) reading.catch(() => undefined);
+    for (const reading of [emptied, joinedSlot, refilled]) reading.catch(() => undefined);
     const unlocked = await openKeys(this.core, identity).catch(async (error: unknown) => {
       await emptied;
       if (isCofferError(error) && error.code === "key/missing") await noteLost(device, this.row);
@@ -141,6 +142,7 @@ export class TenantSession {
     await this.#follow(derived);
     world.env.mark("tenant open");
     if (isEmptied) this.alarm("rollback", "the log of this device was found empty");
+    if (await refilled) this.alarm("rollback", "what this device held was lost; a backup took its place");
     const { tenantId } = this.core;
     const session = { tenantId, opaque: identity };
     this.#options.emit({ kind: "tenant", tenantId, snapshot: this.snapshot(), session });

@@ -7,6 +7,7 @@
  * | `names` | display name of the tenant, name of the admin, names of keys, sealed under the user's vault, see below |
  * | `purged` | the documents that were erased here, sealed under the user's vault, see purge.ts |
  * | `joined` | the directory commit that registered this user, 32 bytes (absent for the founder) |
+ * | `refilled` | empty: what was here was lost, and a backup put keys in its place; until the next unlocking has told of it |
  * | `links`, `device/…` | servers and the device's sync-only key, see sync/link-slots.ts |
  * | `imported/…` | keys and names that a backup brought, until the next unlocking, see imported-keys.ts |
  * | `derived/…` | ledger and catalogs, see persistence.ts |
@@ -32,6 +33,7 @@ export const slotNames = {
   names: "names",
   joined: "joined",
   purged: "purged",
+  refilled: "refilled",
 } as const;
 
 /** The purpose under which {@link TenantNames} are sealed. */
