@@ -1,6 +1,6 @@
 /** The live queries that one page asked of one tenant, by the numbers the page chose, and what is kept of their answers. */
 import type { Definition } from "../expr/index.ts";
-import type { Env } from "../std/index.ts";
+import type { Env, Release } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
 import type { WorkerEvent } from "../../worker/api.ts";
 import type { DatabaseSession } from "./database.ts";
@@ -45,6 +45,7 @@ export class AskedQueries {
   readonly #isLocked: () => boolean;
   readonly #queries = new Map<number, WatchedQuery>();
   readonly #tables: RowTables;
+  #timer: Release | undefined;
 
   constructor(tools: QueryTools, isLocked: () => boolean) {
     this.#tools = tools;
@@ -101,6 +102,8 @@ export class AskedQueries {
 
   /** Forget all of them, without a word. */
   clear(): void {
+    this.#timer?.();
+    this.#timer = undefined;
     this.#queries.clear();
   }
 
@@ -109,7 +112,7 @@ export class AskedQueries {
     else {
       this.#emitQuery(subscription, news);
       this.#keep(watched);
-      if (this.firstRows.isDirty) this.#tools.onFirstRows();
+      this.#timer ??= this.#tools.env.setTimer(0, () => this.#look());
     }
   }
 
@@ -123,6 +126,12 @@ export class AskedQueries {
     if (kept === undefined) return;
     const splices = [{ at: 0, remove: Number.POSITIVE_INFINITY, put: kept.rows }];
     this.#emitQuery(subscription, { total: kept.total, splices, groups: nothing, cursor: kept.cursor });
+  }
+
+  /** Behind the answers: whether there is more to write takes comparing all of it. */
+  #look(): void {
+    this.#timer = undefined;
+    if (this.firstRows.isDirty) this.#tools.onFirstRows();
   }
 
   #tellLocked(subscription: number): void {

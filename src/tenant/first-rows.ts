@@ -26,7 +26,7 @@ import {
   type DbId,
 } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
-import type { Cursor, Definition } from "../expr/index.ts";
+import { collatorOf, type Cursor, type Definition } from "../expr/index.ts";
 import type { DocValue } from "../draft/index.ts";
 import type { SummaryRow } from "../../worker/api.ts";
 import { isRecord, parseJson, toJson, untagValue } from "./catalog-codec.ts";
@@ -71,7 +71,7 @@ export function queryKey(
 ): string | undefined {
   if (query.limit === undefined || query.limit > maxRows || query.group !== undefined) return undefined;
   // Without a locale of its own it is sorted by that of whoever asks.
-  const { locale } = new Intl.Collator(query.locale).resolvedOptions();
+  const { locale } = collatorOf(query.locale).resolvedOptions();
   const definition = { ...query, shape, locale } as unknown as Parameters<typeof toJson>[0];
   return bytesToHex(crypto.sha256(keyDomain, utf8ToBytes(toJson(definition).text)));
 }

@@ -234,6 +234,33 @@ describe("the row feed", () => {
     expect(first?.believer.batches.at(-1)?.[0]?.after?.value).toEqual({ n: 15 });
   });
 
+  it("tells what is whole in the turn in which it is told so, unless followers are at rest", async () => {
+    const world = new World();
+    const at = { doc: 0, back: 0, n: 1 };
+    world.run({ kind: "follow", ...at, n: 0 });
+    const { believer } = world.believers[0] ?? expect.unreachable();
+    world.feeds.hurry();
+    world.run({ kind: "create", ...at });
+    world.run({ kind: "read", ...at });
+    world.feeds.hurry();
+    // Whoever writes is done first.
+    expect(believer.batches).toHaveLength(0);
+    await Promise.resolve();
+    expect(believer.batches).toHaveLength(1);
+    world.run({ kind: "read", ...at, n: 2 });
+    world.feeds.hurry();
+    await Promise.resolve();
+    expect(believer.batches).toHaveLength(1);
+    world.clock.advance(16);
+    expect(believer.batches).toHaveLength(2);
+    world.clock.advance(16);
+    world.run({ kind: "read", ...at, n: 3 });
+    world.feeds.hurry();
+    world.feeds.stop();
+    await Promise.resolve();
+    expect(believer.batches).toHaveLength(2);
+  });
+
   it("tells nothing of what did not change, and nothing to who left", () => {
     const world = new World();
     const at = { doc: 0, back: 1, n: 2 };

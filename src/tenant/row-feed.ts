@@ -98,6 +98,15 @@ export class RowFeeds {
     this.#restUntilMs = endMs + Math.max(pauseMs, (endMs - startMs) * (busyShare - 1));
   }
 
+  /** What changed a moment ago is whole: tell it in this very turn, unless followers are at rest. */
+  hurry(): void {
+    if (this.#timer === undefined || this.#env.monotonicMs() < this.#restUntilMs) return;
+    this.#timer();
+    this.#timer = undefined;
+    // Whoever writes is not to hear of what a follower does with it.
+    queueMicrotask(() => this.flush());
+  }
+
   /** The tenant was locked. */
   stop(): void {
     this.#timer?.();

@@ -288,6 +288,8 @@ export class TenantSession {
         dbId,
         (docIds, isLocal) => {
           this.subscriptions.changed(created, docIds);
+          // Whoever edits looks at the screen.
+          if (isLocal) this.rows.hurry();
           this.news.note(created, docIds, isLocal);
           this.#following.follower?.scheduleFlush();
         },
