@@ -1,7 +1,12 @@
-/** The disk is full at each stage: every write says so within two seconds; reading, locking and exporting go on. */
+/**
+ * The disk is full at each stage: every write says so within two seconds; reading, locking and exporting go on.
+ *
+ * The two seconds begin where IndexedDB gives up on the write, which the worker itself notes: what a slow machine takes until then, for
+ * the sealing of a document or the first megabyte of a backup, is no matter of the disk.
+ */
 import type { Page } from "@playwright/test";
 import { openCdp } from "../fixtures.ts";
-import { dbName, enterTenant, expect, foundTenant, openSite, people, test } from "./world.ts";
+import { dbName, enterTenant, expect, foundTenant, openSite, people, test, type Site } from "./world.ts";
 
 const quotaBytes = 4 * 1024 * 1024;
 const withinMs = 2_000;
@@ -48,14 +53,39 @@ type Deed =
   | "deleteDocument"
   | "undo"
   | "createKey"
+  | "createGroup"
   | "import";
 
-/** Do something that must be stored. @returns its outcome, and how long it took */
-async function attempt(page: Page, deed: Deed): Promise<{ outcome: string; ms: number }> {
+/** When writes of a worker were refused for want of room. */
+type Watched = typeof globalThis & { refusedAtMs: number[] };
+
+/** Note each transaction of a page's worker that the browser ends for want of room. */
+async function watchRefusals(page: Page): Promise<void> {
+  await page.workers()[0]?.evaluate(() => {
+    const watched = globalThis as Watched;
+    watched.refusedAtMs = [];
+    const begin = IDBDatabase.prototype.transaction;
+    IDBDatabase.prototype.transaction = function (...given) {
+      const transaction = begin.apply(this, given);
+      transaction.addEventListener("abort", () => {
+        if (transaction.error?.name === "QuotaExceededError")
+          watched.refusedAtMs.push(performance.timeOrigin + performance.now());
+      });
+      return transaction;
+    };
+  });
+}
+
+/** Do something that must be stored. @returns its outcome, and when it was there */
+async function attempt(page: Page, deed: Deed, count = 0): Promise<{ outcome: string; atMs: number }> {
   return page.evaluate(
-    async ([what, password]) => {
+    async ([what, number, password, adminPassword]) => {
       const doc = story.kept["doc"] as Awaited<ReturnType<typeof story.db.createDocument>>;
-      const text = "x".repeat(20_000);
+      const others = story.kept["others"] as readonly string[];
+      // Bytes that do not compress.
+      const text = Array.from(crypto.getRandomValues(new Uint8Array(20_000)), (byte) =>
+        byte.toString(36),
+      ).join("");
       const deeds: Record<Deed, () => Promise<unknown>> = {
         createDocument: () => story.db.createDocument({ title: "late", body: text }),
         createDocuments: () =>
@@ -66,16 +96,61 @@ async function attempt(page: Page, deed: Deed): Promise<{ outcome: string; ms: n
           story.db.changeDoc(doc, (draft) => {
             draft.body = text;
           }),
-        deleteDocument: () => story.db.deleteDocument(story.kept["other"] as string),
+        deleteDocument: () => story.db.deleteDocument(others[number] ?? ""),
         undo: () => story.db.undo(doc),
-        createKey: () => story.tenant.keys.createDocEncryptionKey("salaries"),
+        createKey: () => story.tenant.keys.createDocEncryptionKey(`salaries ${number}`),
+        createGroup: () =>
+          story.tenant.directory.setGroup(`group ${number}`, {
+            adminUser: story.admin,
+            adminPassword,
+            addUsers: [story.tenant.self.value?.key ?? ""],
+          }),
         import: () => story.coffer.importBackup(story.kept["file"] as Blob, { password }),
       };
-      const startMs = performance.now();
       const outcome = await story.outcomeOf(deeds[what as Deed]());
-      return { outcome, ms: performance.now() - startMs };
+      return { outcome, atMs: performance.timeOrigin + performance.now() };
     },
-    [deed, backupPassword] as const,
+    [deed, count, backupPassword, people.adminPassword] as const,
+  );
+}
+
+/** How often a write may still fit into what the browser has set aside for the database, before none does. */
+const mostFitting = 24;
+
+/** Do it until it is refused; what fits takes the rest of the room. */
+async function expectRefused(page: Page, deed: Deed): Promise<void> {
+  for (let count = 0; count < mostFitting; count++) {
+    await setFull(page, true);
+    await page.workers()[0]?.evaluate(() => void ((globalThis as Watched).refusedAtMs = []));
+    const { outcome, atMs } = await attempt(page, deed, count);
+    if (outcome === "resolved") continue;
+    expect(outcome, deed).toBe("store/quota");
+    const refusedAtMs = (await page.workers()[0]?.evaluate(() => (globalThis as Watched).refusedAtMs)) ?? [];
+    const [first] = refusedAtMs.filter((at) => at <= atMs);
+    expect(first, `${deed}: the browser refused a write`).toBeDefined();
+    expect(atMs - (first ?? 0), `${deed}: from the refusal to the error`).toBeLessThan(withinMs);
+    return;
+  }
+  throw new Error(`${deed} was never refused`);
+}
+
+/** A backup of another tenant that is larger than the disk. @returns its bytes, as base64 */
+async function makeBackup(page: Page, site: Site): Promise<string> {
+  await openSite(page, site);
+  await foundTenant(page);
+  return page.evaluate(
+    async ([password, sizeBytes]) => {
+      const noise = (): string =>
+        Array.from(crypto.getRandomValues(new Uint8Array(32_000)), (byte) => byte.toString(36)).join("");
+      for (let written = 0; written < sizeBytes; written += 20 * 32_000)
+        await story.db.createDocuments(Array.from({ length: 20 }, () => ({ title: "other", body: noise() })));
+      const bytes = new Uint8Array(await new Response(story.tenant.exportBackup({ password })).arrayBuffer());
+      let letters = "";
+      for (let at = 0; at < bytes.length; at += 32_768)
+        letters += String.fromCharCode(...bytes.subarray(at, at + 32_768));
+      return btoa(letters);
+    },
+    [backupPassword, 2 * quotaBytes] as const,
   );
 }
 
@@ -101,34 +176,35 @@ test("a disk that is full at any stage refuses with store/quota in time, and eve
   openDevice,
   site,
 }) => {
+  // Eight stages, each with a filling of the disk, a backup and an unlocking.
+  test.setTimeout(360_000);
+  const file = await makeBackup((await openDevice()).page, site);
   const { page } = await openDevice();
   const cdp = await openCdp(page);
   await cdp.send("Storage.overrideQuotaForOrigin", { origin: site.origin, quotaSize: quotaBytes });
   await openSite(page, site);
+  await watchRefusals(page);
   await foundTenant(page);
-  await page.evaluate(async (password) => {
-    const [other = ""] = await story.db.createDocuments([{ title: "other" }]);
-    story.kept["other"] = other;
-    const doc = await story.db.createDocument({ title: "kept", body: "as it was" });
-    story.kept["doc"] = doc;
-    await story.db.changeDoc(doc, (draft) => {
-      draft.count = 1;
-    });
-    story.kept["file"] = await new Response(story.tenant.exportBackup({ password })).blob();
-  }, backupPassword);
+  await page.evaluate(
+    async ([bytes, mostOthers]) => {
+      story.kept["file"] = new Blob([Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0))]);
+      story.kept["others"] = await story.db.createDocuments(
+        Array.from({ length: mostOthers }, (_, at) => ({ title: `other ${at}` })),
+      );
+      const doc = await story.db.createDocument({ title: "kept", body: "as it was" });
+      story.kept["doc"] = doc;
+      for (let count = 0; count < mostOthers; count++) {
+        await story.db.changeDoc(doc, (draft) => {
+          draft.count = count;
+        });
+      }
+    },
+    [file, mostFitting] as const,
+  );
 
-  await setFull(page, true);
-  for (const deed of ["createDocument", "createDocuments", "changeDoc"] as const) {
-    const { outcome, ms } = await attempt(page, deed);
-    expect(outcome, deed).toBe("store/quota");
-    expect(ms, deed).toBeLessThan(withinMs);
-    await expectUsable(page);
-  }
-  // Small ones may still fit into what the browser has set aside: they end in time, one way or the other.
-  for (const deed of ["deleteDocument", "undo", "createKey", "import"] as const) {
-    const { outcome, ms } = await attempt(page, deed);
-    expect(["resolved", "store/quota"], deed).toContain(outcome);
-    expect(ms, deed).toBeLessThan(deed === "import" ? withinMs * 3 : withinMs);
+  const deeds = ["createDocument", "createDocuments", "changeDoc", "deleteDocument", "undo"] as const;
+  for (const deed of [...deeds, "createKey", "createGroup", "import"] as const) {
+    await expectRefused(page, deed);
     await expectUsable(page);
   }
 
@@ -143,7 +219,12 @@ test("a disk that is full at any stage refuses with store/quota in time, and eve
   const another = await page.evaluate(
     async (options) =>
       story.outcomeOf(
-        story.coffer.createTenant({ ...options, tenantId: "another", adminName: "cn=a", userName: "cn=b" }),
+        story.coffer.createTenant({
+          ...options,
+          tenantId: "another",
+          adminName: "cn=a",
+          userName: "cn=b",
+        }),
       ),
     people,
   );
