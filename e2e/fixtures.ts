@@ -257,3 +257,26 @@ export const test = base.extend<Fixtures>({
       await removeFolder(folder);
   },
 });
+
+/** Give a page's browser an authenticator that verifies whoever asks; `hasPrf`: it keeps secrets for sites. */
+export async function addAuthenticator(
+  context: BrowserContext,
+  page: Page,
+  hasPrf = true,
+): Promise<{ readonly session: CDPSession; readonly id: string }> {
+  const session = await context.newCDPSession(page);
+  await session.send("WebAuthn.enable");
+  const { authenticatorId } = await session.send("WebAuthn.addVirtualAuthenticator", {
+    options: {
+      protocol: "ctap2",
+      ctap2Version: "ctap2_1",
+      transport: "internal",
+      hasResidentKey: true,
+      hasUserVerification: true,
+      hasPrf,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  });
+  return { session, id: authenticatorId };
+}

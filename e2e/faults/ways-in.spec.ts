@@ -1,5 +1,6 @@
 /** Ways to open a tenant without its password: a passkey, a recovery code; and a tenant that locks itself. */
-import type { BrowserContext, CDPSession, Page } from "@playwright/test";
+import type { Page } from "@playwright/test";
+import { addAuthenticator } from "../fixtures.ts";
 import {
   type Site,
   dbName,
@@ -11,29 +12,6 @@ import {
   test,
   write,
 } from "./world.ts";
-
-/** An authenticator in the browser that keeps secrets and verifies whoever asks. */
-async function addAuthenticator(
-  context: BrowserContext,
-  page: Page,
-  hasPrf = true,
-): Promise<{ readonly session: CDPSession; readonly id: string }> {
-  const session = await context.newCDPSession(page);
-  await session.send("WebAuthn.enable");
-  const { authenticatorId } = await session.send("WebAuthn.addVirtualAuthenticator", {
-    options: {
-      protocol: "ctap2",
-      ctap2Version: "ctap2_1",
-      transport: "internal",
-      hasResidentKey: true,
-      hasUserVerification: true,
-      hasPrf,
-      isUserVerified: true,
-      automaticPresenceSimulation: true,
-    },
-  });
-  return { session, id: authenticatorId };
-}
 
 /** Passkeys belong to names, and an address of numbers is none. */
 const named = (site: Site): Site => ({ ...site, url: site.url.replace("127.0.0.1", "localhost") });

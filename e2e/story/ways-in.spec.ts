@@ -1,6 +1,6 @@
 /** What a person does so as not to be locked out: a passkey, a recovery code on paper, a new password. */
-import type { BrowserContext, Page } from "@playwright/test";
-import { expect, test } from "../fixtures.ts";
+import type { Page } from "@playwright/test";
+import { addAuthenticator, expect, test } from "../fixtures.ts";
 import { field, importFilms, lock, secrets, startSpace, unlock, visit } from "./people.ts";
 
 test.use({ actionTimeout: 15_000 });
@@ -9,24 +9,6 @@ const newPassword = "forty tin soldiers in a row";
 
 const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
 const ways = (page: Page) => page.getByTestId("ways").getByRole("listitem");
-
-/** An authenticator in the browser that keeps secrets and verifies whoever asks. */
-async function addAuthenticator(context: BrowserContext, page: Page): Promise<void> {
-  const session = await context.newCDPSession(page);
-  await session.send("WebAuthn.enable");
-  await session.send("WebAuthn.addVirtualAuthenticator", {
-    options: {
-      protocol: "ctap2",
-      ctap2Version: "ctap2_1",
-      transport: "internal",
-      hasResidentKey: true,
-      hasUserVerification: true,
-      hasPrf: true,
-      isUserVerified: true,
-      automaticPresenceSimulation: true,
-    },
-  });
-}
 
 async function openSafety(page: Page): Promise<void> {
   await page.getByRole("link", { name: "Safety" }).first().click();
