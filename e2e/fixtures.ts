@@ -244,6 +244,7 @@ export const test = base.extend<Fixtures>({
     await server.stop();
     await removeFolder(server.dataFolder);
   },
+  // As above: it needs no other fixture.
   // oxlint-disable-next-line no-empty-pattern
   openDevice: async ({}, use) => {
     const devices: Device[] = [];

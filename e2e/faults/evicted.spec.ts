@@ -6,9 +6,9 @@ import type { CDPSession, Page } from "@playwright/test";
 import { openCdp } from "../fixtures.ts";
 import {
   connect,
-  dbName,
   expect,
   foundTenant,
+  openBy,
   openSite,
   people,
   readTitles,
@@ -46,21 +46,6 @@ async function prepare(page: Page, serverUrl: string) {
 
 const lostOf = (page: Page) =>
   page.evaluate(async () => (await story.coffer.tenants()).map(({ id, lost }) => ({ id, lost })));
-
-/** Open the tenant. @returns "resolved" or the code */
-async function openBy(page: Page, id: string, way: object): Promise<string> {
-  return page.evaluate(
-    async ([tenantId, database, given]) => {
-      const opening = async () => {
-        story.tenant = await story.coffer.openTenant(tenantId, given as { password: string });
-        story.db = await story.tenant.openDB(database);
-        story.query = story.db.query({ sort: [] });
-      };
-      return story.outcomeOf(opening());
-    },
-    [id, dbName, way] as const,
-  );
-}
 
 async function takeIn(page: Page, file: readonly number[]): Promise<void> {
   await page.evaluate(

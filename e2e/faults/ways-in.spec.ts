@@ -3,9 +3,9 @@ import type { Page } from "@playwright/test";
 import { addAuthenticator } from "../fixtures.ts";
 import {
   type Site,
-  dbName,
   expect,
   foundTenant,
+  openBy,
   openSite,
   people,
   readTitles,
@@ -17,21 +17,6 @@ import {
 const named = (site: Site): Site => ({ ...site, url: site.url.replace("127.0.0.1", "localhost") });
 
 const proof = { password: people.userPassword };
-
-/** Open the tenant of this device in a way. */
-async function openBy(page: Page, id: string, way: object): Promise<string> {
-  return page.evaluate(
-    async ([tenantId, database, given]) => {
-      const opening = async () => {
-        story.tenant = await story.coffer.openTenant(tenantId, given as { passkey: true });
-        story.db = await story.tenant.openDB(database);
-        story.query = story.db.query({ sort: [] });
-      };
-      return story.outcomeOf(opening());
-    },
-    [id, dbName, way] as const,
-  );
-}
 
 const outcome = (page: Page, run: (way: object) => Promise<string>, way: object) => page.evaluate(run, way);
 

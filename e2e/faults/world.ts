@@ -193,3 +193,18 @@ export async function readTitles(page: Page): Promise<readonly string[]> {
 export function titles(word: string, count: number): readonly string[] {
   return Array.from({ length: count }, (_, index) => `${word} ${String(index).padStart(4, "0")}`);
 }
+
+/** Open the tenant of this device in a way, and its documents. @returns "resolved" or the code */
+export async function openBy(page: Page, id: string, way: object): Promise<string> {
+  return page.evaluate(
+    async ([tenantId, database, given]) => {
+      const opening = async () => {
+        story.tenant = await story.coffer.openTenant(tenantId, given as { password: string });
+        story.db = await story.tenant.openDB(database);
+        story.query = story.db.query({ sort: [] });
+      };
+      return story.outcomeOf(opening());
+    },
+    [id, dbName, way] as const,
+  );
+}
