@@ -2,17 +2,23 @@
  * Every test there is: `npm test`.
  *
  * It installs what is missing, runs each stage with its own output on the terminal, goes on after a failing stage, and counts
- * through the runners' own reports. A stage that ran nothing has failed. The last line is exactly `N passed, N failed`.
+ * through the runners' own reports. A stage that ran nothing has failed. The failed tests are named once more at the end; the last
+ * line is exactly `N passed, N failed`.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { stripVTControlCharacters } from "node:util";
 import { fromRoot } from "../build/paths.mjs";
 import { installChromium, installDependencies, installPostgres } from "./install.mjs";
 import { run, runTool } from "./run.mjs";
 
-/** @typedef {{ passed: number, failed: number, skipped: number }} Count */
+/** @typedef {{ passed: number, failed: number, skipped: number, failures: string[] }} Count */
+/** @typedef {{ status: string, fullName: string, failureMessages?: string[] }} VitestResult */
+/** @typedef {{ name: string, status: string, message?: string, assertionResults: VitestResult[] }} VitestFile */
+/** @typedef {{ results: { error?: { message?: string } }[] }} PlaywrightTest */
+/** @typedef {{ specs?: { file: string, title: string, ok: boolean, tests: PlaywrightTest[] }[], suites?: PlaywrightSuite[] }} PlaywrightSuite */
 /** @typedef {{ name: string, go: (reportPath: string) => Promise<Count> }} Stage */
 
 /**
@@ -26,7 +32,7 @@ const single = (name, runIt) => ({
   name,
   async go() {
     const code = await runIt();
-    return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+    return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0, failures: [] };
   },
 });
 
@@ -87,40 +93,75 @@ const stages = [
  * @returns {Count}
  */
 function judge(code, reportPath, count) {
-  if (!existsSync(reportPath)) return { passed: 0, failed: 1, skipped: 0 };
+  if (!existsSync(reportPath))
+    return { passed: 0, failed: 1, skipped: 0, failures: [`no report, exit code ${code}`] };
   const counted = count(JSON.parse(readFileSync(reportPath, "utf8")));
   const isSilentFailure = code !== 0 && counted.failed === 0;
   const isEmpty = counted.passed + counted.failed === 0;
-  return isSilentFailure || isEmpty ? { ...counted, failed: counted.failed + 1 } : counted;
+  if (!isSilentFailure && !isEmpty) return counted;
+  const why = isEmpty ? "no test ran" : `exit code ${code} without a failed test`;
+  return { ...counted, failed: counted.failed + 1, failures: [...counted.failures, why] };
 }
 
 /**
  * A test file that could not even be loaded holds no tests; it counts as one that failed.
  *
- * @param {{ testResults: { status: string, assertionResults: { status: string }[] }[] }} report
+ * @param {{ testResults: VitestFile[] }} report
  * @returns {Count}
  */
 function countVitest({ testResults }) {
-  const count = { passed: 0, failed: 0, skipped: 0 };
-  for (const { status, assertionResults } of testResults) {
-    const statuses = assertionResults.map((result) => result.status);
-    const failed = statuses.filter((each) => each === "failed").length;
-    count.passed += statuses.filter((each) => each === "passed").length;
-    count.failed += status === "failed" && failed === 0 ? 1 : failed;
-    count.skipped += statuses.filter((each) => !["passed", "failed"].includes(each)).length;
-  }
-  return count;
+  const results = testResults.flatMap(({ assertionResults }) => assertionResults);
+  const having = (/** @type {string[]} */ ...statuses) =>
+    results.filter(({ status }) => statuses.includes(status)).length;
+  const failures = testResults.flatMap(({ status, name, message, assertionResults }) => {
+    const failed = assertionResults.filter((result) => result.status === "failed");
+    if (status === "failed" && failed.length === 0) return [failureLine(name, message)];
+    return failed.map((result) => failureLine(`${name} › ${result.fullName}`, result.failureMessages?.[0]));
+  });
+  const passed = having("passed");
+  return { passed, failed: failures.length, skipped: results.length - passed - having("failed"), failures };
 }
+
+/**
+ * A failed test in one line.
+ *
+ * @param {string} name
+ * @param {string} [message]
+ */
+const failureLine = (name, message = "") =>
+  `${name.replace(fromRoot(), ".")}: ${stripVTControlCharacters(message).split("\n")[0]}`;
 
 /**
  * Playwright's `unexpected` are the failed ones; errors outside tests (a broken set-up, a file that does not load) come extra.
  *
- * @param {{ stats: { expected: number, unexpected: number, flaky: number, skipped: number }, errors?: unknown[] }} report
+ * @param {{ stats: { expected: number, unexpected: number, flaky: number, skipped: number }, suites?: PlaywrightSuite[], errors?: { message?: string }[] }} report
  * @returns {Count}
  */
-function countPlaywright({ stats, errors = [] }) {
+function countPlaywright({ stats, suites = [], errors = [] }) {
   const failed = stats.unexpected + (stats.unexpected === 0 ? errors.length : 0);
-  return { passed: stats.expected + stats.flaky, failed, skipped: stats.skipped };
+  const failures = [
+    ...suites.flatMap(failedSpecs),
+    ...errors.map(({ message }) => failureLine("outside of the tests", message)),
+  ];
+  return { passed: stats.expected + stats.flaky, failed, skipped: stats.skipped, failures };
+}
+
+/**
+ * The failed tests of a suite and those within it.
+ *
+ * @param {PlaywrightSuite} suite
+ * @returns {string[]}
+ */
+function failedSpecs({ specs = [], suites = [] }) {
+  const failed = specs.filter(({ ok }) => !ok);
+  const lines = failed.map(({ file, title, tests }) => {
+    const results = tests.flatMap((one) => one.results);
+    return failureLine(
+      `${file} › ${title}`,
+      results.find(({ error }) => error !== undefined)?.error?.message,
+    );
+  });
+  return [...lines, ...suites.flatMap(failedSpecs)];
 }
 
 async function main() {
@@ -137,6 +178,8 @@ async function main() {
   const wanted = process.argv.slice(2);
   const reportFolder = mkdtempSync(join(tmpdir(), "cofferdb-reports-"));
   const lines = [];
+  /** @type {string[]} */
+  const failures = [];
   for (const [index, { name, go }] of stages.entries()) {
     if (wanted.length > 0 && !wanted.includes(name)) continue;
     console.log(`\n=== ${name} ===`);
@@ -147,10 +190,12 @@ async function main() {
     lines.push(`${name}: ${count.passed} passed, ${count.failed} failed${skipped} (${seconds} s)`);
     total.passed += count.passed;
     total.failed += count.failed;
+    failures.push(...count.failures.map((line) => `${name}: ${line}`));
   }
   rmSync(reportFolder, { recursive: true, force: true });
   if (lines.length === 0) total.failed += 1;
   console.log(`\n${lines.join("\n")}\n`);
+  if (failures.length > 0) console.log(`Failed:\n${failures.join("\n")}\n`);
   console.log(`${total.passed} passed, ${total.failed} failed`);
   process.exitCode = total.failed === 0 ? 0 : 1;
 }
