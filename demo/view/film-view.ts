@@ -2,7 +2,7 @@
  * The view as it is shown: one live view of the product, of which the page holds the rows in sight; one live query for the chart; and the
  * saved view that it came from, if it came from one. It outlives the page that shows it, so that one comes back to the same place.
  */
-import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals";
+import { batch, computed, effect, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { isCofferError, type Query, type ShownRow, type View } from "cofferdb";
 import { theCoffer } from "../state/coffer.ts";
 import { space, type Space } from "../state/space.ts";
@@ -11,6 +11,9 @@ import { collapsed, type Look } from "./look.ts";
 import { SavedViews } from "./saved-views.ts";
 
 const origin = "films";
+
+/** What everybody begins with. */
+const usualLook: Look = { arrangement: usualArrangement, state: collapsed };
 
 /** Windows begin and end at multiples of this. */
 const stepRows = 60;
@@ -30,7 +33,7 @@ export class FilmView {
   readonly saved: SavedViews;
   readonly arrangement = signal<Arrangement>(usualArrangement);
   /** the saved view that is open; undefined: none */
-  readonly savedId = signal<string | undefined>(undefined);
+  readonly savedId: Signal<string | undefined>;
   readonly view = signal<View | undefined>(undefined);
   readonly bars = signal<Query | undefined>(undefined);
   readonly error = signal<unknown>(undefined);
@@ -38,15 +41,17 @@ export class FilmView {
   readonly place = { top: 0, index: 0, key: undefined as string | undefined };
   readonly #space: Space;
   /** as it was when it was opened or saved */
-  readonly #before = signal<Look>({ arrangement: usualArrangement, state: collapsed });
+  readonly #before = signal<Look>(usualLook);
   #wanted = viewWindowFor(0, stepRows);
   #told = this.#wanted;
   #isMoving = false;
   #isDisposed = false;
 
-  constructor(open: Space) {
+  /** @param id the saved view to begin with; undefined: none */
+  constructor(open: Space, id: string | undefined) {
     this.#space = open;
     this.saved = new SavedViews(open.tenant);
+    this.savedId = signal(id);
     this.#start().catch((error: unknown) => (this.error.value = error));
   }
 
@@ -62,12 +67,8 @@ export class FilmView {
     if (id === this.savedId.peek()) return;
     this.error.value = undefined;
     this.savedId.value = id;
-    const usual: Look = { arrangement: usualArrangement, state: collapsed };
-    const look = id === undefined ? usual : await this.saved.read(id);
-    // Somebody may have gone on to another one.
-    if (this.savedId.peek() !== id) return;
-    this.#before.value = look;
-    await this.#look(look);
+    // While it is opened, whoever opens it sees what is wanted.
+    if (this.view.peek() !== undefined) await this.#showSaved();
   }
 
   /** Arrange it otherwise. */
@@ -117,25 +118,51 @@ export class FilmView {
     this.saved.dispose();
   }
 
+  /** It is never shown otherwise than it was saved: what somebody expands at once would be undone by what was saved. */
   async #start(): Promise<void> {
     const { db } = this.#space;
-    this.bars.value = db.query(chartQuery(this.arrangement.peek()));
+    const { id, look } = await this.#wantedLook();
+    const { arrangement, state } = look;
+    batch(() => {
+      this.#before.value = look;
+      this.arrangement.value = arrangement;
+      this.bars.value = db.query(chartQuery(arrangement));
+    });
     const sources = [{ origin, db }];
-    const arrangement = this.arrangement.peek();
     const window = this.#wanted;
-    const view = await theCoffer().view({ ...definitionOf(arrangement), sources, window });
+    const view = await theCoffer().view({ ...definitionOf(arrangement), sources, window, state });
     if (this.#isDisposed) {
       view.dispose();
       return;
     }
     this.view.value = view;
     this.#told = window;
-    // What was asked for meanwhile is done now.
-    const now = this.arrangement.peek();
-    this.arrangement.value = arrangement;
-    await this.#look({ arrangement: now, state: this.#before.peek().state });
+    if (this.savedId.peek() !== id) await this.#showSaved();
     await this.#move();
     await this.saved.open();
+  }
+
+  /** What is to be shown first; somebody may choose otherwise while it is read. */
+  async #wantedLook(): Promise<{ readonly id: string | undefined; readonly look: Look }> {
+    const id = this.savedId.peek();
+    const look = await this.#read(id).catch((error: unknown) => {
+      if (this.savedId.peek() === id) this.error.value = error;
+      return usualLook;
+    });
+    return this.savedId.peek() === id ? { id, look } : this.#wantedLook();
+  }
+
+  async #showSaved(): Promise<void> {
+    const id = this.savedId.peek();
+    const look = await this.#read(id);
+    // Somebody may have gone on to another one.
+    if (this.savedId.peek() !== id) return;
+    this.#before.value = look;
+    await this.#look(look);
+  }
+
+  async #read(id: string | undefined): Promise<Look> {
+    return id === undefined ? usualLook : this.saved.read(id);
   }
 
   async #look({
@@ -210,8 +237,8 @@ effect(() => {
   opened = undefined;
 });
 
-/** The view of a space: the same one as long as the space is open. */
-export function viewOf(open: Space): FilmView {
-  if (opened?.space !== open) opened = { space: open, view: new FilmView(open) };
+/** The view of a space: the same one as long as the space is open; `id`: the saved view that it begins with. */
+export function viewOf(open: Space, id: string | undefined): FilmView {
+  if (opened?.space !== open) opened = { space: open, view: new FilmView(open, id) };
   return opened.view;
 }

@@ -25,7 +25,7 @@ interface ViewPageProps {
 
 /** The page of the view that the address names. */
 export function ViewPage({ space, viewId, docId }: ViewPageProps) {
-  const model = viewOf(space);
+  const model = viewOf(space, viewId);
   useEffect(() => {
     model.show(viewId).catch((error: unknown) => (model.error.value = error));
   }, [viewId]);
@@ -110,12 +110,19 @@ function Toolbar({ model, view }: { readonly model: FilmView; readonly view: Vie
           type="button"
           class="button"
           aria-pressed={isChartShown}
+          disabled={view === undefined}
           onClick={() => void model.arrange({ isChartShown: !isChartShown })}
         >
           <Icon name="chart" />
           <span class="button-words">Chart</span>
         </button>
-        <button type="button" class="button" aria-haspopup="dialog" onClick={arrange.open}>
+        <button
+          type="button"
+          class="button"
+          aria-haspopup="dialog"
+          disabled={view === undefined}
+          onClick={arrange.open}
+        >
           <Icon name="columns" />
           <span class="button-words">Columns</span>
         </button>

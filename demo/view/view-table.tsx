@@ -336,7 +336,10 @@ function useFocus(model: FilmView, { scroller, px, form, rowCount, docId }: Focu
     },
     onFocusOut: (event: FocusEvent): void => {
       // A row that is taken away takes the focus with it; whoever leaves goes to something else.
-      const { target } = event;
+      const { target, relatedTarget, currentTarget } = event;
+      const isAmongThem =
+        currentTarget instanceof Node && currentTarget.contains(relatedTarget as Node | null);
+      if (isAmongThem) return;
       queueMicrotask(() => {
         if (target instanceof Node && target.isConnected) isInside.current = false;
       });

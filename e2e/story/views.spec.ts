@@ -100,6 +100,26 @@ async function watchShifts(page: Page): Promise<() => Promise<number>> {
   return () => page.evaluate(() => (globalThis as unknown as { shifted: number }).shifted);
 }
 
+/** How the view ever looked from the next load of the page on, for a moment included: its columns, and what of its categories was expanded. */
+async function watchLooks(page: Page): Promise<() => Promise<readonly string[]>> {
+  await page.addInitScript(() => {
+    const seen = new Set<string>();
+    Object.assign(globalThis, { seenLooks: seen });
+    new MutationObserver(() => {
+      const heads = document.querySelectorAll('[role="treegrid"] [role="columnheader"]');
+      const categories = document.querySelectorAll('[data-testid="view-category"][aria-level="1"]');
+      if (categories.length === 0) return;
+      const expanded = [...categories].filter((one) => one.getAttribute("aria-expanded") === "true");
+      seen.add(
+        [...heads, ...expanded.map((one) => one.querySelector(".view-name"))]
+          .map((one) => one?.textContent)
+          .join(" | "),
+      );
+    }).observe(document, { subtree: true, childList: true, characterData: true });
+  });
+  return () => page.evaluate(() => [...(globalThis as unknown as { seenLooks: Set<string> }).seenLooks]);
+}
+
 test("a view has right totals, goes by keyboard, is saved and shared, and stays live and offline", async ({
   server,
   openDevice,
@@ -208,6 +228,7 @@ test("a view has right totals, goes by keyboard, is saved and shared, and stays 
     await field(page, "Name").fill("Money by decade");
     await page.getByRole("button", { name: "Save", exact: true }).click();
     await expect(page.getByRole("combobox", { name: "View" })).toHaveText(/Money by decade/);
+    const seenLooks = await watchLooks(page);
     await page.reload();
     await unlock(page, secrets.ownerPassword);
     await expect(cell(page, "1990s", "budgetUsd")).toHaveText("$200M");
@@ -216,6 +237,9 @@ test("a view has right totals, goes by keyboard, is saved and shared, and stays 
     await expect(page.getByRole("combobox", { name: "View" }).locator(":checked")).toHaveText(
       "Money by decade",
     );
+    const [look, ...others] = await seenLooks();
+    expect(look).toMatch(/Budget.*1990s$/);
+    expect(others).toEqual([]);
   });
 
   await test.step("a guest finds it, and what the guest edits changes the totals", async () => {
@@ -294,6 +318,10 @@ test("a film is opened from a view on a phone, and the way back leads to the sam
   expect(await scroller.evaluate((element) => element.scrollTop)).toBe(top);
   await expect.poll(() => focusedName(page)).toBe(name);
   // The keys go on from there, also when it has been scrolled out of sight.
+  await page.keyboard.press("ArrowUp");
+  await expect(page.locator(":focus")).toHaveAttribute("data-index", "941");
+  await page.keyboard.press("ArrowDown");
+  await expect.poll(() => focusedName(page)).toBe(name);
   await scroller.evaluate((element) => (element.scrollTop = 0));
   await expect(film).toHaveCount(0);
   await page.keyboard.press("ArrowDown");
