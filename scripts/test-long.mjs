@@ -1,19 +1,29 @@
 /**
  * What takes too long for every push: `npm run test:long`.
  *
- * Properties and fuzzing, `COFFER_RUNS` (10,000) tries of each; then deaths of pages, workers and browsers at random moments of write
- * bursts, `COFFER_CRASHES` (20) of each kind. `npm run test:long -- crashes` or `-- properties` runs one of the two.
+ * | part | what | how many |
+ * |---|---|---|
+ * | fuzz | `src/tenant/mutated.fuzz.test.ts`: commits, addresses, key bags, vaults, backups, directory records | 126 × `COFFER_RUNS` mutations: 1,260,000 |
+ * | | `src/entry/bit-flips.test.ts` | every bit of every byte |
+ * | | the other fuzz tests | what each says, or `COFFER_RUNS` |
+ * | properties | every property | what each says, or `COFFER_RUNS` |
+ * | crashes | deaths of pages, workers and browsers at random moments of write bursts | `COFFER_CRASHES` (20) of each kind |
+ *
+ * `COFFER_RUNS` is 10,000 unless it is given. `npm run test:long -- fuzz` runs one part, `COFFER_SEED` begins elsewhere.
  */
 import process from "node:process";
 import { run, runTool } from "./run.mjs";
 import { fromRoot } from "../build/paths.mjs";
 
-async function properties() {
+/** @param {readonly string[]} files */
+function vitest(files) {
   const env = { COFFER_RUNS: process.env.COFFER_RUNS ?? "10000" };
-  const files = ["property", "fuzz", "create-change", "change-chunk", "codec", "catalog"];
   const options = ["run", "--project", "node", "--testTimeout=7200000"];
   return runTool("vitest", [...options, ...files], { env });
 }
+
+const fuzz = () => vitest(["fuzz", "bit-flips"]);
+const properties = () => vitest(["property", "create-change", "change-chunk", "codec", "catalog"]);
 
 async function crashes() {
   const built = await run(process.execPath, [fromRoot("scripts", "build.mjs"), "library"]);
@@ -24,7 +34,7 @@ async function crashes() {
 }
 
 const asked = process.argv.slice(2);
-for (const [name, part] of Object.entries({ properties, crashes })) {
+for (const [name, part] of Object.entries({ fuzz, properties, crashes })) {
   if (asked.length > 0 && !asked.includes(name)) continue;
   process.exitCode = (await part()) || process.exitCode;
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bytesToBase64url } from "../../src/std/index.ts";
+import { mutationsOf } from "../../src/std/mutate-fixtures.ts";
 import { encodeFrames, endBound } from "../../src/sync/index.ts";
 import { createTestRelay, createUser, joinTenant, origin, TestTenant } from "./fixtures.ts";
 
@@ -41,12 +42,6 @@ describe("any bytes", () => {
       await answer.arrayBuffer();
       return answer.status;
     };
-    const mutated = (seed: Uint8Array) =>
-      fc.tuple(fc.nat(seed.length - 1), fc.nat(255), fc.nat(seed.length)).map(([at, value, end]) => {
-        const copy = seed.slice(0, Math.max(end, at + 1));
-        copy[at] = value;
-        return copy;
-      });
     const random = fc.uint8Array({ maxLength: 200 });
     const sync = `/v1/t/${tenant.tenantId}/sync`;
     const reconcile = `/v1/t/${tenant.tenantId}/reconcile`;
@@ -72,11 +67,11 @@ describe("any bytes", () => {
     const cases = fc.oneof(
       random.map((body) => [sync, body, {}] as const),
       random.map((body) => [sync, new Uint8Array([...hello, ...body]), {}] as const),
-      mutated(push).map((body) => [sync, body, {}] as const),
-      mutated(ranges).map((body) => [reconcile, body, {}] as const),
+      mutationsOf(push).map((body) => [sync, body, {}] as const),
+      mutationsOf(ranges).map((body) => [reconcile, body, {}] as const),
       random.map((body) => [reconcile, new Uint8Array([...hello, ...body]), {}] as const),
       random.map((body) => ["/v1/tenants", body, {}] as const),
-      mutated(publication).map((body) => ["/v1/tenants", body, {}] as const),
+      mutationsOf(publication).map((body) => ["/v1/tenants", body, {}] as const),
       random.map((body) => ["/v1/auth/token", body, json] as const),
       fc.json().map((body) => ["/v1/auth/token", new TextEncoder().encode(body), json] as const),
       fc.json().map((body) => ["/v1/auth/challenge", new TextEncoder().encode(body), json] as const),

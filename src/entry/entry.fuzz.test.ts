@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createFixture, entryDrafts, wireCommit, wireEntry, bytesOf, hashOf } from "./entry-fixtures.ts";
+import { mutationsOf } from "../std/mutate-fixtures.ts";
 import { encodeCommit, openEntries, parseCommit, sealCommit, verifyCommit, type Commit } from "./index.ts";
 
 const fixture = await createFixture("fuzz");
@@ -14,20 +15,6 @@ async function sealThree(): Promise<Commit> {
     changeDoc(bytesOf(3, 10), [], keys[1]),
   ];
   return sealCommit(crypto, draftOf(entries));
-}
-
-/** Bytes that begin like a commit and then go wrong anywhere. */
-function mutated(bytes: Uint8Array): fc.Arbitrary<Uint8Array> {
-  const edit = fc.record({
-    at: fc.nat({ max: bytes.length - 1 }),
-    remove: fc.integer({ min: 0, max: 40 }),
-    insert: fc.uint8Array({ maxLength: 40 }),
-  });
-  return fc.array(edit, { minLength: 1, maxLength: 4 }).map((edits) => {
-    let list = [...bytes];
-    for (const { at, remove, insert } of edits) list = list.toSpliced(at, remove, ...insert);
-    return new Uint8Array(list);
-  });
 }
 
 describe("untrusted bytes", () => {
@@ -73,8 +60,8 @@ describe("untrusted bytes", () => {
     const given = fc.oneof(
       fc.uint8Array({ maxLength: 2000 }),
       fc.uint8Array({ maxLength: 1000 }).map((bytes) => new Uint8Array([1, 1, ...bytes])),
-      mutated(wireCommit()),
-      mutated(
+      mutationsOf(
+        wireCommit(),
         wireCommit({
           entries: [wireEntry(), wireEntry({ inner: [0] }), wireEntry({ presence: 2, rest: bytesOf(1, 32) })],
         }),
