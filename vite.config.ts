@@ -5,6 +5,7 @@
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 import { chromiumLaunchOptions } from "./build/chromium.mjs";
+import { mutateSource } from "./build/mutate.mjs";
 import { fromRoot } from "./build/paths.mjs";
 import { automergeGlue, contentSecurityPolicy, demoServiceWorker, noNodeCrypto } from "./build/plugins.mjs";
 
@@ -51,6 +52,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
+        plugins: mutateSource(),
         test: {
           name: "node",
           environment: "node",

@@ -87,15 +87,22 @@ describe("http", () => {
     await close();
   });
 
-  test("redirects are not followed", async () => {
+  test.each([301, 302, 303, 307, 308])("redirects are not followed: %i", async (status) => {
+    const reached: string[] = [];
+    const other = await serve((request, response) => {
+      reached.push(`${request.method} ${request.headers.authorization}`);
+      response.end();
+    });
     let asked = 0;
     const { url, close } = await serve((_request, response) => {
       asked++;
-      response.writeHead(307, { location: "/elsewhere" }).end();
+      response.writeHead(status, { location: other.url }).end();
     });
     await expect(ask(url)).rejects.toMatchObject({ code: "net/failed" });
     expect(asked).toBe(1);
+    expect(reached).toEqual([]);
     await close();
+    await other.close();
   });
 
   test("a server that does not answer is a timeout, one that is not there is a failure", async () => {

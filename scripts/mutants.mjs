@@ -1,0 +1,11 @@
+/**
+ * Broken products, each of which a test must notice: `npm run mutants`. Those of the simulator, and all of the kind that costs secrets;
+ * of these `npm test` runs a sample.
+ */
+import process from "node:process";
+import { runTool } from "./run.mjs";
+
+const files = ["src/sim/mutants.sim.test.ts", "src/sim/security-mutants.sim.test.ts"];
+process.exitCode = await runTool("vitest", ["run", "--project", "sim", ...files], {
+  env: { COFFER_MUTANTS: "all" },
+});
