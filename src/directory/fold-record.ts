@@ -10,6 +10,7 @@ import type {
   SettingEdit,
   Settings,
 } from "./directory.ts";
+import { LayeredMap } from "./layered-map.ts";
 
 /** What a tenant's directory may hold, beyond what a record may. */
 export const directoryLimits = {
@@ -27,16 +28,16 @@ interface GroupDraft {
   readonly groups: Set<GroupId>;
 }
 
-/** A directory that is being folded: its maps are its own, and so are the groups and settings in `owned`. */
+/** A directory that is being folded: what changes in its maps is its own, and so are the groups and settings in `owned`. */
 export interface FoldDraft extends Omit<
   DirectoryState,
   "head" | "indexByCommit" | "usersByKey" | "groupsById" | "epochsByKey" | "tenantSettings" | "settingsByDb"
 > {
   head: CommitHash | undefined;
-  readonly indexByCommit: Map<CommitHash, number>;
-  readonly usersByKey: Map<AuthorKey, DirectoryUser>;
-  readonly groupsById: Map<GroupId, DirectoryGroup>;
-  readonly epochsByKey: Map<KeyId, readonly DirectoryEpoch[]>;
+  readonly indexByCommit: LayeredMap<CommitHash, number>;
+  readonly usersByKey: LayeredMap<AuthorKey, DirectoryUser>;
+  readonly groupsById: LayeredMap<GroupId, DirectoryGroup>;
+  readonly epochsByKey: LayeredMap<KeyId, readonly DirectoryEpoch[]>;
   readonly tenantSettings: Map<string, string>;
   readonly settingsByDb: Map<string, Settings>;
   readonly ownedGroups: Map<GroupId, GroupDraft>;
@@ -47,10 +48,10 @@ export interface FoldDraft extends Omit<
 export function beginDraft(state: DirectoryState): FoldDraft {
   return {
     ...state,
-    indexByCommit: new Map(state.indexByCommit),
-    usersByKey: new Map(state.usersByKey),
-    groupsById: new Map(state.groupsById),
-    epochsByKey: new Map(state.epochsByKey),
+    indexByCommit: new LayeredMap(state.indexByCommit),
+    usersByKey: new LayeredMap(state.usersByKey),
+    groupsById: new LayeredMap(state.groupsById),
+    epochsByKey: new LayeredMap(state.epochsByKey),
     tenantSettings: new Map(state.tenantSettings),
     settingsByDb: new Map(state.settingsByDb),
     ownedGroups: new Map(),
@@ -176,7 +177,7 @@ function foldInto<Id>(members: Set<Id>, id: Id, op: MemberEdit["op"], hasRoom: b
 }
 
 function foldEpoch(
-  epochsByKey: Map<KeyId, readonly DirectoryEpoch[]>,
+  epochsByKey: LayeredMap<KeyId, readonly DirectoryEpoch[]>,
   record: Extract<DirectoryRecord, { kind: "keyepoch" }>,
   index: number,
 ): void {

@@ -251,7 +251,8 @@ describe("records in the fold", () => {
     const nameless = new Map(
       [...member.state.usersByKey].map(([key, user]) => [key, { ...user, userName: undefined }]),
     );
-    expect({ ...member.state, usersByKey: nameless }).toEqual(server);
+    const seen = { ...server, usersByKey: new Map(server.usersByKey) };
+    expect({ ...member.state, usersByKey: nameless }).toEqual(seen);
   });
 });
 
