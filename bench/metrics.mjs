@@ -182,6 +182,35 @@ export const metrics = [
   { name: "search.size", label: "the index on disk, against the text", unit: "×", kind: "ratio", bar: 0.5 },
   { name: "search.index", label: "10,000 documents indexed", unit: "ms", kind: "time" },
 
+  {
+    name: "people.unlock",
+    label: "unlocked with the password",
+    unit: "ms",
+    kind: "time",
+    bar: 1200,
+  },
+  { name: "people.unlockKey", label: "of that, Argon2id: 64 MiB, three passes", unit: "ms", kind: "time" },
+  { name: "people.create", label: "openCoffer and createTenant", unit: "ms", kind: "time", bar: 2500 },
+  {
+    name: "people.createTask",
+    label: "the page's longest task meanwhile (0: none over 50 ms)",
+    unit: "ms",
+    kind: "time",
+    bar: 50,
+  },
+  {
+    name: "people.pull",
+    label: "a first pull of 10,000: verified, judged, opened, listed",
+    unit: "ms",
+    kind: "time",
+    bar: 1000,
+  },
+  { name: "people.rotate", label: "a new epoch for 1,000 members", unit: "ms", kind: "time", bar: 1000 },
+  { name: "people.admit", label: "one more member beside 1,000", unit: "ms", kind: "time" },
+  { name: "people.fold", label: "10,000 users folded at once", unit: "ms", kind: "time", bar: 300 },
+  { name: "people.foldEach", label: "10,000 users, commit by commit", unit: "ms", kind: "time" },
+  { name: "people.foldOne", label: "one more user beside 10,000", unit: "ms", kind: "time", bar: 1 },
+
   { name: "edit.shown", label: "shown on the page", unit: "ms", kind: "time", bar: 5, goal: 1 },
   { name: "edit.durable", label: "durable, without a server", unit: "ms", kind: "time", bar: 10, goal: 2 },
   {

@@ -4,6 +4,7 @@ import * as idle from "./idle.ts";
 import * as imports from "./import.ts";
 import * as kept from "./kept.ts";
 import * as memory from "./memory.ts";
+import * as people from "./people.ts";
 import * as query from "./query.ts";
 import * as reopen from "./reopen.ts";
 import * as search from "./search.ts";
@@ -16,6 +17,7 @@ const bench = {
   ...imports,
   ...kept,
   ...memory,
+  ...people,
   ...query,
   ...reopen,
   ...search,

@@ -5,6 +5,7 @@ import { idle } from "./idle.mjs";
 import { importing } from "./import.mjs";
 import { memory } from "./memory.mjs";
 import { peers } from "./peers.mjs";
+import { people } from "./people.mjs";
 import { query } from "./query.mjs";
 import { reopen } from "./reopen.mjs";
 import { scroll } from "./scroll.mjs";
@@ -32,6 +33,7 @@ export const workloads = [
   view,
   search,
   scroll,
+  people,
   memory,
   peers,
 ];

@@ -204,7 +204,8 @@ export async function fuzz(
   }
   const grownBytes = usedBytes() - startBytes;
   if (grownBytes > mostGrownBytes) throw new Error(`${name}: ${grownBytes} bytes stayed behind`);
-  if (isLong) console.log(`${name}: ${runs} mutations, slowest ${slowestMs} ms, memory ${grownBytes} bytes`);
+  if (isLong)
+    process.stdout.write(`${name}: ${runs} mutations, slowest ${slowestMs} ms, memory ${grownBytes} bytes\n`);
   return { runs, slowestMs, grownBytes };
 }
 
