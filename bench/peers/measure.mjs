@@ -49,10 +49,10 @@ const callLimitMs = 240_000;
 /**
  * Run the comparison.
  *
- * @param {{ runs: number, only?: readonly string[], measured?: readonly string[], log: (text: string) => void }} options
+ * @param {{ runs: number, only?: readonly string[], measured?: readonly string[], log: (text: string) => void, onRound?: (samples: Samples, rounds: number) => void }} options `onRound` gets all that was measured so far
  * @returns {Promise<Samples>}
  */
-export async function measurePeers({ runs, only, measured = parts, log }) {
+export async function measurePeers({ runs, only, measured = parts, log, onRound = () => undefined }) {
   const unknown = measured.find((part) => !parts.some((name) => name === part));
   if (unknown !== undefined) throw new Error(`${unknown} is none of ${parts.join(", ")}`);
   const server = await startStaticServer(places(await buildPeers()));
@@ -65,11 +65,14 @@ export async function measurePeers({ runs, only, measured = parts, log }) {
         const competitor = chosen[(turn + round) % chosen.length];
         if (competitor === undefined) continue;
         const own = (samples[competitor.name] ??= {});
+        const startMs = Date.now();
         await measureOne({ ...competitor, measured }, server.url, (measure, value) =>
           (own[measure] ??= []).push(value),
         ).catch((error) => log(`  ${competitor.label} broke off: ${String(error).slice(0, 400)}`));
-        log(`  round ${round + 1}/${runs}: ${competitor.label}, ${newest(own)}`);
+        const seconds = Math.round((Date.now() - startMs) / 1000);
+        log(`  round ${round + 1}/${runs}: ${competitor.label}, ${newest(own)} (${seconds} s)`);
       }
+      onRound(samples, round + 1);
     }
   } finally {
     await server.close();

@@ -10,12 +10,19 @@ export const peers = {
   async measure({ runs, log, browserVersion, isRecorded }) {
     const only = process.env["BENCH_PEERS"]?.split(",");
     const measured = process.env["BENCH_MEASURES"]?.split(",") ?? parts;
-    const samples = await measurePeers({ runs, log, measured, ...(only === undefined ? {} : { only }) });
-    const isWhole =
-      competitors.every(({ name }) => samples[name] !== undefined) &&
-      parts.every((part) => measured.includes(part));
-    if (isRecorded && isWhole)
-      writeComparison(samples, { runs, browser: `headless Chromium ${browserVersion().split(".")[0]}` });
-    return metricsOf(samples);
+    const browser = `headless Chromium ${browserVersion().split(".")[0]}`;
+    // Rounds are long: what ended is kept, also when the run is broken off.
+    const onRound = (
+      /** @type {import("../peers/measure.mjs").Samples} */ samples,
+      /** @type {number} */ rounds,
+    ) => {
+      const isWhole =
+        competitors.every(({ name }) => samples[name] !== undefined) &&
+        parts.every((part) => measured.includes(part));
+      if (isRecorded && isWhole) writeComparison(samples, { runs: rounds, browser });
+    };
+    return metricsOf(
+      await measurePeers({ runs, log, measured, onRound, ...(only === undefined ? {} : { only }) }),
+    );
   },
 };
