@@ -58,6 +58,7 @@ export default defineConfig({
           environment: "node",
           // Only what hangs ends by time: a slow machine is no failure.
           testTimeout: 60_000,
+          expect: { poll: { timeout: 30_000 } },
           setupFiles: [fromRoot("build", "fast-check-runs.ts")],
           include: [
             "src/**/*.test.ts",
@@ -86,6 +87,7 @@ export default defineConfig({
           include: [`src/${browserTests}`, `worker/${browserTests}`, `sw/${browserTests}`],
           exclude: notTests,
           testTimeout: 60_000,
+          expect: { poll: { timeout: 30_000 } },
           browser: {
             enabled: true,
             headless: true,

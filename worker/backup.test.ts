@@ -369,7 +369,7 @@ describe("an identity file", () => {
       expect(await importFile(fresh, file)).toEqual({ tenantId: home.id, commitCount: 0, newCount: 0 });
       expect(await fresh.api.tenants()).toMatchObject([{ lost: false }]);
       await fresh.api.openTenant(home.id, open);
-      await expect.poll(() => idsOf(fresh, home.id), { timeout: 10_000 }).toEqual(ids);
+      await expect.poll(() => idsOf(fresh, home.id)).toEqual(ids);
       await fresh.api.connect(home.id, server.url);
       await addDocuments({ device: fresh, database: await openContacts(fresh, home.id) }, 1);
       await fresh.api.sync(home.id, server.url);

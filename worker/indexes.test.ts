@@ -54,7 +54,7 @@ it("are kept sealed, found again, and answer as without them, damaged or not", a
     return rowsBy(events, query).map(({ value }) => value["n"]);
   };
   expect(await shown(first, database)).toEqual([1, 4, 7]);
-  await expect.poll(async () => (await slotsOf(storage, tenantId)).length, { timeout: 10_000 }).toBe(1);
+  await expect.poll(async () => (await slotsOf(storage, tenantId)).length).toBe(1);
   await first.api.closeTenant(tenantId);
   const [kept] = await slotsOf(storage, tenantId);
   expect(Buffer.from(kept?.value as Uint8Array).toString("latin1")).not.toMatch(/city|Bergen/);

@@ -164,7 +164,7 @@ it("who lacks the key has the commits and reads everything else; newcomers are g
     keyName: "salaries",
   });
   const [open = ""] = await owner.device.api.createDocuments(owner.database, [{ n: 1 }]);
-  await expect.poll(() => guest.api.documentIds(database), { timeout: 10_000 }).toEqual([open]);
+  await expect.poll(() => guest.api.documentIds(database)).toEqual([open]);
   await expect.poll(() => tenantOf(guest)?.status.unjudgedCount).toBe(1);
   expect((await guest.api.readDocuments(database, [secret]))[0]?.snapshot.status).toBe("failed");
   await expect.poll(totals).toEqual({ "sum(n)": 1, "sum(pay)": 0, "count(*)": 1 });

@@ -107,7 +107,7 @@ class Shown {
 async function search(opened: Opened, asked: Partial<SearchMessage>): Promise<Shown> {
   const shown = new Shown(opened);
   await opened.device.api.openSearch(opened.database, { ...plain, ...asked }, shown.subscription);
-  await expect.poll(() => shown.phase, { timeout: 10_000 }).toBe("ready");
+  await expect.poll(() => shown.phase).toBe("ready");
   return shown;
 }
 
@@ -275,7 +275,7 @@ describe("a search", () => {
       });
       const [open = ""] = await api.createDocuments(owner.database, [{ n: "plenty" }]);
       const shown = await search(copy, { text: "plenty" });
-      await expect.poll(() => shown.ids, { timeout: 10_000 }).toEqual([open]);
+      await expect.poll(() => shown.ids).toEqual([open]);
       await expect
         .poll(() => other.events.findLast(({ kind }) => kind === "tenant"))
         .toMatchObject({
@@ -283,7 +283,7 @@ describe("a search", () => {
         });
       expect(shown.ids).toEqual([open]);
       await bring(false);
-      await expect.poll(() => shown.ids.toSorted(), { timeout: 10_000 }).toEqual([secret, open].toSorted());
+      await expect.poll(() => shown.ids.toSorted()).toEqual([secret, open].toSorted());
     } finally {
       await closeDevices();
       await server.close();
@@ -322,7 +322,7 @@ describe("an index", () => {
     const words = ["alpha", "beta", "gamma", ...Array.from({ length: 30 }, (_, at) => `other${at}`)];
     const ids = await opened.device.api.createDocuments(opened.database, words.map(long));
     await search(opened, { text: "alpha" });
-    await expect.poll(() => pagesOf(opened), { timeout: 10_000 }).toEqual(["0", "state"]);
+    await expect.poll(() => pagesOf(opened)).toEqual(["0", "state"]);
     await opened.device.api.closeTenant(opened.tenantId);
     return { ...opened, ids };
   }
@@ -395,7 +395,7 @@ describe("an index", () => {
       { title: "common" },
     ]);
     const shown = await search(opened, { text: "common" });
-    await expect.poll(() => pagesOf(opened), { timeout: 10_000 }).toEqual(["0", "state"]);
+    await expect.poll(() => pagesOf(opened)).toEqual(["0", "state"]);
     const tab = await reopened(opened, world);
     const there = await search(tab, { text: "common" });
     expect(there.ids.toSorted()).toEqual([a, b].toSorted());
@@ -423,9 +423,7 @@ describe("an index", () => {
     const values = Array.from({ length: count }, (_, at) => ({ ...long(`w${at}`) }));
     await opened.device.api.createDocuments(opened.database, values);
     const tab = await reopened(opened, world);
-    await expect
-      .poll(async () => (await tab.device.api.documentIds(tab.database)).length, { timeout: 10_000 })
-      .toBe(count);
+    await expect.poll(async () => (await tab.device.api.documentIds(tab.database)).length).toBe(count);
     reads.count = 0;
     const both = await Promise.all([search(opened, { text: "w7" }), search(tab, { text: "w7" })]);
     // w7 and w70 to w79, whoever was asked; each document was read once.

@@ -425,7 +425,7 @@ describe("a store that is gone", () => {
         const opened = await next.api.openTenant(id, open);
         const alarms = next.events.flatMap((event) => (event.kind === "tenant" ? event.snapshot.alarms : []));
         expect([...alarms, ...opened.alarms].map(({ kind }) => kind)).toContain("rollback");
-        await expect.poll(() => idsOf(next, id), { timeout: 10_000 }).toEqual([docId]);
+        await expect.poll(() => idsOf(next, id)).toEqual([docId]);
         expect((await next.api.tenants())[0]?.lost).toBe(false);
         const database = await openContacts(next, id);
         await next.api.createDocuments(database, [{ name: "Bob" }]);

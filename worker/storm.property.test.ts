@@ -299,7 +299,7 @@ class Storm {
           await this.#unlock();
           return this.tabs.map(({ tenant }) => tenant.status.peek().phase);
         },
-        { timeout: 6_000 },
+        { timeout: 20_000 },
       )
       .toEqual(["open", "open"]);
     for (const under of this.#under.splice(0)) await under;
@@ -323,7 +323,7 @@ class Storm {
           return { now, stored: now.map(() => ({ value, heads, status })) };
         };
         await expect
-          .poll(async () => isSame(await compared()), { timeout: 4_000 })
+          .poll(async () => isSame(await compared()), { timeout: 20_000 })
           .toBe(true)
           .catch(async () => {
             const { now, stored } = await compared();

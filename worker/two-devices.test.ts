@@ -119,9 +119,7 @@ describe("two devices and a server", () => {
       Array.from({ length: 256 }, (_, i) => ({ name: `n${i}`, notes: "" })),
     );
     const guest = await joined(owner);
-    await expect
-      .poll(async () => (await guest.device.api.documentIds(guest.database)).length, { timeout: 10_000 })
-      .toBe(256);
+    await expect.poll(async () => (await guest.device.api.documentIds(guest.database)).length).toBe(256);
     const [id = ""] = ids;
     const doc = newSubscription();
     const { heads } = await guest.device.api.openDocument(guest.database, id, doc);
@@ -129,9 +127,7 @@ describe("two devices and a server", () => {
       doc,
       draft([{ op: "spliceText", path: ["notes"], index: 0, remove: 0, insert: "by the guest" }], heads),
     );
-    await expect
-      .poll(() => valueOf(owner, id), { timeout: 10_000 })
-      .toEqual({ name: "n0", notes: "by the guest" });
+    await expect.poll(() => valueOf(owner, id)).toEqual({ name: "n0", notes: "by the guest" });
     const [members] = [owner.device.events.findLast((event) => event.kind === "tenant")];
     expect(
       members?.kind === "tenant" && members.snapshot.users?.map((user) => user.userName).toSorted(),
@@ -144,7 +140,7 @@ describe("two devices and a server", () => {
       { name: "Ada", notes: "", tags: [], at: { city: "Bergen" } },
     ]);
     const guest = await joined(owner);
-    await expect.poll(() => guest.device.api.documentIds(guest.database), { timeout: 10_000 }).toEqual([id]);
+    await expect.poll(() => guest.device.api.documentIds(guest.database)).toEqual([id]);
     const { port } = new URL(server.url);
     await server.close();
     const edit = async (party: Party, text: string, city: string | undefined): Promise<void> => {
@@ -167,7 +163,7 @@ describe("two devices and a server", () => {
     server = await startServer({ dataFolder, port: Number(port) });
     for (const party of [owner, guest]) {
       await expect
-        .poll(async () => (await valueOf(party, id)) as { notes: string }, { timeout: 20_000 })
+        .poll(async () => (await valueOf(party, id)) as { notes: string })
         .toMatchObject({ notes: expect.stringMatching(/^(leftright|rightleft)$/), at: { city: "Oslo" } });
     }
     expect(await valueOf(owner, id)).toEqual(await valueOf(guest, id));
@@ -180,9 +176,7 @@ describe("two devices and a server", () => {
       { name: "Rumpelstilzchen", city: "Hintertupfingen" },
     ]);
     await owner.device.api.lock(owner.tenantId);
-    await expect
-      .poll(async () => (await guest.device.api.documentIds(guest.database)).length, { timeout: 10_000 })
-      .toBe(1);
+    await expect.poll(async () => (await guest.device.api.documentIds(guest.database)).length).toBe(1);
     await owner.device.api.sync(owner.tenantId, server.url);
     const canaries = [
       "Rumpelstilzchen",
@@ -204,9 +198,7 @@ describe("two devices and a server", () => {
     const owner = await founded();
     const guest = await joined(owner);
     const [before = ""] = await guest.device.api.createDocuments(guest.database, [{ name: "before" }]);
-    await expect
-      .poll(() => owner.device.api.documentIds(owner.database), { timeout: 10_000 })
-      .toEqual([before]);
+    await expect.poll(() => owner.device.api.documentIds(owner.database)).toEqual([before]);
     await owner.device.api.revokeUser(owner.tenantId, guest.key, owner.proof);
     await guest.device.api.createDocuments(guest.database, [{ name: "after" }]);
     await expect(guest.device.api.sync(guest.tenantId, server.url)).rejects.toMatchObject({

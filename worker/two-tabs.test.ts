@@ -165,7 +165,7 @@ it("a tab that is frozen while it talks is replaced, and sends nothing twice whe
   thread.freeze();
   for (const socket of openSockets) held.set(socket, []);
   for (let i = 0; i < 3; i++) await note(second);
-  await expect.poll(() => sent.sockets, { timeout: 10_000 }).toBe(2);
+  await expect.poll(() => sent.sockets).toBe(2);
   await second.device.api.sync(tenantId, server.url);
   expect(await countOf(second)).toBe(4);
   const cost = sentBytes() - before;

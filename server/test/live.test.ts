@@ -50,7 +50,7 @@ async function createPlace() {
 const pullAll: Frame = { type: "pull", allDatabases: true, full: false, cursors: [], maxBytes: 1e6 };
 /** Following goes on by itself: wait until it has come that far, or to rest. */
 const until = (isDone: () => boolean): Promise<void> =>
-  vi.waitFor(() => expect(isDone()).toBe(true), { interval: 2 });
+  vi.waitFor(() => expect(isDone()).toBe(true), { timeout: 30_000, interval: 2 });
 const rest = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 100));
 
 describe("a live session in process", () => {

@@ -143,7 +143,7 @@ async function follow(node: RunningServer, client: TestClient) {
       { type: "pull", allDatabases: true, full: false, cursors: [], maxBytes: 1e6 },
     ]),
   );
-  await vi.waitFor(() => expect(frames.some(({ type }) => type === "end")).toBe(true));
+  await vi.waitFor(() => expect(frames.some(({ type }) => type === "end")).toBe(true), 30_000);
   return { frames, closed, end: () => socket.close() };
 }
 
@@ -219,7 +219,7 @@ describe.skipIf(!hasPostgres)("two nodes on one PostgreSQL", () => {
     const writer = await signedIn(a, tenant, anna);
     const commits = await Promise.all(Array.from({ length: 20 }, () => tenant.write(anna)));
     for (const commit of commits) await writer.push(tenant.dbId, commit);
-    await vi.waitFor(() => expect(itemsOf(live.frames, tenant.dbId)).toHaveLength(20), 5000);
+    await vi.waitFor(() => expect(itemsOf(live.frames, tenant.dbId)).toHaveLength(20), 30_000);
     const admin = await signedIn(a, tenant, tenant.admin);
     await admin.push(tenant.directoryDbId, await tenant.revoke(bert));
     expect(await live.closed).toBe(4403);
@@ -274,14 +274,14 @@ describe.skipIf(!hasPostgres)("two nodes on one PostgreSQL", () => {
     if (first === undefined || second === undefined) throw new Error("two devices");
     const areLive = (): void =>
       expect(devices.map(({ runner }) => runner.status.phase)).toEqual(["live", "live"]);
-    await vi.waitFor(areLive, 10_000);
+    await vi.waitFor(areLive, 30_000);
     const write = async (): Promise<CommitHash> => {
       const { commitHash, bytes } = await tenant.write(anna);
       await first.store.write({ records: [{ commitHash, bytes: new Uint8Array(bytes), origin: "" }] });
       return commitHash;
     };
     const before = await write();
-    await vi.waitFor(async () => expect(await second.hashes()).toContain(before), 10_000);
+    await vi.waitFor(async () => expect(await second.hashes()).toContain(before), 30_000);
     balancer.targetPort = Number(new URL(b.url).port);
     nodes = nodes.filter((node) => node !== a);
     const closing = a.close();
@@ -290,9 +290,9 @@ describe.skipIf(!hasPostgres)("two nodes on one PostgreSQL", () => {
     const after = await write();
     await vi.waitFor(
       async () => expect(await second.hashes()).toEqual(expect.arrayContaining([during, after])),
-      20_000,
+      30_000,
     );
-    await vi.waitFor(areLive, 20_000);
+    await vi.waitFor(areLive, 30_000);
     expect(devices.flatMap(({ alarms }) => alarms)).toEqual([]);
     await Promise.all(devices.map(({ runner }) => runner.stop()));
   });
@@ -308,7 +308,7 @@ describe.skipIf(!hasPostgres)("two nodes on one PostgreSQL", () => {
       return fanOut;
     };
     const [deaf, hearing] = [listen(false, told), listen(true, notices)];
-    await vi.waitFor(() => expect(told).toContain(tenant.directoryDbId), 5000);
+    await vi.waitFor(() => expect(told).toContain(tenant.directoryDbId), 30_000);
     const client = await storage.connect();
     for (const payload of ["", ":", "x:y.z", `:${tenant.tenantId}`, `:${"A".repeat(7000)}`])
       await client.query("SELECT pg_notify('coffer', $1)", [payload]);
@@ -316,8 +316,8 @@ describe.skipIf(!hasPostgres)("two nodes on one PostgreSQL", () => {
     const writer = await signedIn(a, tenant, anna);
     told.length = 0;
     await writer.push(tenant.dbId, await tenant.write(anna));
-    await vi.waitFor(() => expect(told).toEqual([tenant.dbId]), 5000);
-    await vi.waitFor(() => expect(notices).toContain(tenant.dbId), 5000);
+    await vi.waitFor(() => expect(told).toEqual([tenant.dbId]), 30_000);
+    await vi.waitFor(() => expect(notices).toContain(tenant.dbId), 30_000);
     await Promise.all([deaf.close(), hearing.close()]);
     await storage.close();
   });

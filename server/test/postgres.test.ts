@@ -212,7 +212,7 @@ describeWithPostgres("PostgreSQL", () => {
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
       );
       await client.end();
-      await vi.waitFor(async () => expect(await a.readTenant(tenantId)).toBeDefined());
+      await vi.waitFor(async () => expect(await a.readTenant(tenantId)).toBeDefined(), 30_000);
       await expect(openPostgresStorage(url.replace(/\/coffer_\d+/, "/none"), { env })).rejects.toMatchObject({
         code: "store/failed",
       });

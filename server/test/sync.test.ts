@@ -46,7 +46,7 @@ async function start(dataFolder: string, more: Partial<ServerOptions> = {}): Pro
 }
 
 async function publish(tenant: TestTenant): Promise<number> {
-  await vi.waitFor(() => fetch(`${server.url}/sync/health`), 5000);
+  await vi.waitFor(() => fetch(`${server.url}/sync/health`), 30_000);
   return (await fetch(publicationRequest(await tenant.publication({ origin: server.url }), server.url)))
     .status;
 }
@@ -151,15 +151,15 @@ describe("devices and this server", () => {
     const [first, second] = [a.follow(), b.follow()];
     await vi.waitFor(
       () => expect([first.status.phase, second.status.phase]).toEqual(["live", "live"]),
-      10_000,
+      30_000,
     );
     await a.write(...(await writeMany(tenant, anna, 5)));
     await b.write(...(await writeMany(tenant, bert, 5)));
-    await vi.waitFor(async () => expect(await a.hashes(tenant)).toHaveLength(10), 10_000);
-    await vi.waitFor(async () => expect(await b.hashes(tenant)).toHaveLength(10), 10_000);
+    await vi.waitFor(async () => expect(await a.hashes(tenant)).toHaveLength(10), 30_000);
+    await vi.waitFor(async () => expect(await b.hashes(tenant)).toHaveLength(10), 30_000);
     await vi.waitFor(
       () => expect([first.status.pendingPush, second.status.pendingPush]).toEqual([0, 0]),
-      10_000,
+      30_000,
     );
     expect([...a.alarms, ...b.alarms]).toEqual([]);
   });
@@ -202,27 +202,27 @@ describe("devices and this server", () => {
     const { anna, bert, tenant, dataFolder, a, b } = await createPlace();
     const [first, second] = [a.follow(), b.follow()];
     const bothLive = (): void => expect([first.status.phase, second.status.phase]).toEqual(["live", "live"]);
-    await vi.waitFor(bothLive, 10_000);
+    await vi.waitFor(bothLive, 30_000);
     const closing = server.close();
     await a.write(...(await writeMany(tenant, anna, 5)));
     await closing;
     await start(dataFolder);
     await b.write(...(await writeMany(tenant, bert, 5)));
-    await vi.waitFor(async () => expect(await a.hashes(tenant)).toHaveLength(10), 20_000);
-    await vi.waitFor(async () => expect(await b.hashes(tenant)).toHaveLength(10), 20_000);
-    await vi.waitFor(bothLive, 20_000);
+    await vi.waitFor(async () => expect(await a.hashes(tenant)).toHaveLength(10), 30_000);
+    await vi.waitFor(async () => expect(await b.hashes(tenant)).toHaveLength(10), 30_000);
+    await vi.waitFor(bothLive, 30_000);
     expect([...a.alarms, ...b.alarms, ...a.refused, ...b.refused]).toEqual([]);
   });
 
   it("stop when the user is revoked", async () => {
     const { anna, bert, tenant, a, b } = await createPlace();
     const runner = a.follow();
-    await vi.waitFor(() => expect(runner.status.phase).toBe("live"), 10_000);
+    await vi.waitFor(() => expect(runner.status.phase).toBe("live"), 30_000);
     await tenant.revoke(anna);
     expect(await publish(tenant)).toBe(200);
     await vi.waitFor(
       () => expect(runner.status).toMatchObject({ phase: "denied", error: "access/revoked" }),
-      10_000,
+      30_000,
     );
     await b.write(await tenant.write(bert));
     expect(await b.once()).toBeUndefined();

@@ -76,7 +76,7 @@ const outline = (rows: readonly ShownRow[] | undefined): readonly string[] | und
   );
 
 async function shows(view: View, wanted: readonly string[] | undefined): Promise<void> {
-  await expect.poll(() => outline(view.rows.value), { timeout: 5000 }).toEqual(wanted);
+  await expect.poll(() => outline(view.rows.value)).toEqual(wanted);
 }
 
 const ada: Person = { team: "red", name: "ada", n: 1 };

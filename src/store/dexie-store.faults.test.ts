@@ -215,7 +215,7 @@ function handTimers(): { setTimer: Env["setTimer"]; waitFor: (afterMs: number) =
     async waitFor(afterMs) {
       const due = (): typeof timers extends Set<infer T> ? T | undefined : never =>
         [...timers].find((timer) => timer.afterMs === afterMs);
-      await vi.waitFor(() => expect(due()).toBeDefined());
+      await vi.waitFor(() => expect(due()).toBeDefined(), 30_000);
       // Let what is under way get as far as it can.
       for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
       const timer = due();
