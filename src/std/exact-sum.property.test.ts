@@ -54,6 +54,24 @@ describe("exact sums", () => {
     );
   });
 
+  it("have the same bits where they were added up in parts", () => {
+    fc.assert(
+      fc.property(fc.array(fc.array(number)), fc.array(number), (parts, gone) => {
+        const sum = new ExactSum();
+        for (const of of gone) sum.add(of);
+        for (const part of parts) {
+          const own = new ExactSum();
+          for (const of of part) own.add(of);
+          sum.addAll(own);
+          expect(Object.is(own.value, exactSum(part))).toBe(true);
+        }
+        for (const of of gone) sum.subtract(of);
+        expect(Object.is(sum.value, exactSum(parts.flat()))).toBe(true);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
   it("do not drift where plain sums do, and know overflow", () => {
     expect(exactSum([0.1, 0.2, 0.3])).toBe(0.6);
     expect(exactSum([1e308, 1e308, -1e308])).toBe(1e308);

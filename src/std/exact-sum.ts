@@ -36,6 +36,16 @@ export class ExactSum {
     this.#enter(number, -1);
   }
 
+  /** Add all that was added to another sum. */
+  addAll(other: ExactSum): void {
+    // Carried, each limb of it is below 2^32 in size, as the parts of a number are.
+    other.#carry();
+    for (const [index, part] of other.#limbs.entries())
+      if (part !== 0) this.#enterPart(other.#base + index, part);
+    this.#uncarried += 1;
+    if (this.#uncarried >= carryAfter) this.#carry();
+  }
+
   /** The double that is nearest to the sum, ties to even; past the largest double, ±Infinity. Never −0. */
   get value(): number {
     this.#carry();

@@ -20,8 +20,9 @@ export {
   type ViewDefinition,
   type ViewDefinitionInput,
 } from "./definition.ts";
+export type { KnownCategory, KnownOrder } from "./known-order.ts";
 export { parseViewDefinition, type ViewVerdict } from "./parse-definition.ts";
-export type { CategoryValue } from "./path.ts";
+export { isCategoryValue, type CategoryValue } from "./path.ts";
 export type { SourcePlan, ViewRow } from "./plan.ts";
 export {
   answer,

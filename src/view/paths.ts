@@ -24,36 +24,56 @@ export function createPathFinder(
 ): (row: ViewRow, origin: number) => readonly Path[] {
   const find = categories.map(({ column: { separator } }, index) => createStepFinder(index, separator));
   const without = categories.map((_, index): Path => [stepOf(index, uncategorised)]);
+  const joined = new JoinedPaths();
   return (row, origin) => {
     let paths: readonly Path[] = [[]];
     for (let index = 0; index < categories.length; index += 1) {
       const value = categories[index]?.read(row, origin);
       const found = branchesOf(value, find[index]) ?? without[index];
       if (found === without[index] && none === "hidden") return [];
-      if (found !== undefined) paths = combine(paths, found);
+      if (found !== undefined) paths = combine(paths, found, joined);
     }
     return paths;
   };
 }
 
 /** One path, or several: each of them goes on from each of those so far. */
-function combine(paths: readonly Path[], found: Path | readonly Path[]): readonly Path[] {
+function combine(
+  paths: readonly Path[],
+  found: Path | readonly Path[],
+  joined: JoinedPaths,
+): readonly Path[] {
   const branches = isPath(found) ? [found] : found;
   const [branch] = branches;
   const [path] = paths;
   if (branch !== undefined && path !== undefined && branches.length === 1 && paths.length === 1)
-    return [join(path, branch)];
-  return paths.flatMap((one) => branches.map((other) => join(one, other))).slice(0, viewLimits.placements);
+    return [joined.of(path, branch)];
+  return paths
+    .flatMap((one) => branches.map((other) => joined.of(one, other)))
+    .slice(0, viewLimits.placements);
 }
 
 function isPath(found: Path | readonly Path[]): found is Path {
   return !Array.isArray(found[0]);
 }
 
-function join(path: Path, branch: Path): Path {
-  if (path.length === 0) return branch;
-  const joined = path.concat(branch);
-  return joined.length > viewLimits.levels ? joined.slice(0, viewLimits.levels) : joined;
+/** Paths that are made of others: the same object for the same two, since many documents share a category. */
+class JoinedPaths {
+  readonly #known = new Map<Path, Map<Path, Path>>();
+  #count = 0;
+
+  of(path: Path, branch: Path): Path {
+    if (path.length === 0) return branch;
+    const known = this.#known.get(path)?.get(branch);
+    if (known !== undefined) return known;
+    const joined = path.concat(branch).slice(0, viewLimits.levels);
+    if (this.#count < maxKnown) {
+      this.#count += 1;
+      const others = this.#known.get(path) ?? new Map<Path, Path>();
+      this.#known.set(path, others.set(branch, joined));
+    }
+    return joined;
+  }
 }
 
 type StepFinder = (value: unknown) => Path | undefined;

@@ -54,6 +54,10 @@ export interface Plan {
   readonly extremes: readonly ("min" | "max")[];
   /** what a row is held against; the origin is the number of its source */
   measure(row: ViewRow, origin: number): Measures;
+  /** of that, what it is ordered by */
+  keysOf(row: ViewRow, origin: number): readonly unknown[];
+  /** of that, what it adds to each account */
+  partsOf(row: ViewRow, origin: number): readonly unknown[];
   /** a document's own value for one of the extremes; `undefined` where it has none */
   readExtreme(row: ViewRow, origin: number, extreme: number): unknown;
   /** what the page sees of a document */
@@ -104,6 +108,9 @@ export function planView(definition: ViewDefinition, sources: readonly SourcePla
   const signs = sorts.map(({ column: { order } }) => (order === "desc" ? -1 : 1));
   const findPaths = createPathFinder(definition, categories.map(prepare));
   const compareScalars = (left: unknown, right: unknown): number => compareValues(left, right, collator);
+  const keysOf = (row: ViewRow, origin: number): readonly unknown[] => sorts.map(({ read }) => read(row, origin));
+  const partsOf = (row: ViewRow, origin: number): readonly unknown[] =>
+    parts.map(({ kind, read }) => partOf(kind, read(row, origin)));
   return {
     definition,
     categories,
@@ -118,12 +125,11 @@ export function planView(definition: ViewDefinition, sources: readonly SourcePla
     isOrdered: sorts.length > 0,
     measure(row, origin) {
       const isIn = sources[origin]?.matches(row.value) === true && matches(row.value);
-      return {
-        paths: isIn ? findPaths(row, origin) : [],
-        keys: sorts.map(({ read }) => read(row, origin)),
-        parts: parts.map(({ kind, read }) => partOf(kind, read(row, origin))),
-      };
+      const paths = isIn ? findPaths(row, origin) : [];
+      return { paths, keys: keysOf(row, origin), parts: partsOf(row, origin) };
     },
+    keysOf,
+    partsOf,
     readExtreme: (row, origin, index) => orderedOf(extremes[index]?.read(row, origin)),
     show: (row, origin) =>
       Object.fromEntries(shown.map(({ column: { name }, read }) => [name, read(row, origin)])),

@@ -14,13 +14,14 @@ export function* sortInSteps<T>(
   while (runs.length > 1) {
     const merged: T[][] = [];
     for (let index = 0; index < runs.length; index += 2)
-      merged.push(yield* merge(runs[index] ?? [], runs[index + 1] ?? [], compare, stepSize));
+      merged.push(yield* mergeInSteps(runs[index] ?? [], runs[index + 1] ?? [], compare, stepSize));
     runs = merged;
   }
   return runs[0] ?? [];
 }
 
-function* merge<T>(
+/** Merge what is in order; yields 0 after every so many items. Of equal items the left one comes first. */
+export function* mergeInSteps<T>(
   left: readonly T[],
   right: readonly T[],
   compare: (left: T, right: T) => number,

@@ -49,6 +49,21 @@ export class Totals {
     }
   }
 
+  /** Add all that was added to others, none of whose documents is here. */
+  addAll(totals: Totals): void {
+    const { documentCount } = totals;
+    const others = totals.#accounts;
+    this.documentCount += documentCount;
+    for (const [index, account] of this.#accounts.entries()) {
+      const other = others[index];
+      if (other === undefined) continue;
+      if (other.sum !== undefined) account.sum?.addAll(other.sum);
+      account.count += other.count;
+      if (account.distinct !== undefined)
+        for (const [key, count] of other.distinct ?? []) countKey(account.distinct, key, count);
+    }
+  }
+
   /** What they come to; `extreme` gives the least or greatest value. */
   read(extreme: (index: number) => unknown): { readonly [name: string]: TotalValue } {
     const { totals } = this.#plan;
@@ -82,8 +97,8 @@ function addPart(account: Account, part: unknown, sign: 1 | -1): void {
     for (const key of part as readonly string[]) countKey(account.distinct, key, sign);
 }
 
-function countKey(counts: Map<string, number>, key: string, sign: 1 | -1): void {
-  const count = (counts.get(key) ?? 0) + sign;
+function countKey(counts: Map<string, number>, key: string, more: number): void {
+  const count = (counts.get(key) ?? 0) + more;
   if (count === 0) counts.delete(key);
   else counts.set(key, count);
 }

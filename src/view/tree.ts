@@ -16,15 +16,12 @@
  * - T3 a change touches the categories that the document stands in, and O(log n) of what is beside them
  */
 import { assert } from "../std/index.ts";
+import { buildTree } from "./build-tree.ts";
 import { CountedList, type Measure } from "./counted-list.ts";
+import type { KnownPlaces } from "./known-order.ts";
 import { categoryKey, type Step } from "./path.ts";
 import type { Measures, Plan, ViewRow } from "./plan.ts";
-import { rankFirstKeys, type Ranks } from "./ranks.ts";
-import { sortInSteps } from "./sort-in-steps.ts";
 import { Totals } from "./totals.ts";
-
-/** documents that are handled between two chances to stop */
-const stepSize = 1024;
 
 /** A document that is in the view. */
 export interface Held {
@@ -107,34 +104,14 @@ export class Tree {
   }
 
   /**
-   * Take in many documents at once, in place of all that was here: each category is sorted once. Yields how many steps of `2 × all.length`
-   * are done, every few thousand.
+   * Take in many documents at once, in place of all that was here. Yields how many steps of `2 × all.length` are done, every few thousand.
    */
-  *build(all: readonly Held[]): Generator<number, void> {
+  build(all: readonly Held[], known: readonly KnownPlaces[] = []): Generator<number, void> {
     const { whole } = this;
     whole.children.clear();
-    const gathered = new Map<Category, Placement[]>([[whole, []]]);
-    for (const [index, held] of all.entries()) {
-      const measures = this.#plan.measure(held.row, held.origin);
-      held.keys = measures.keys;
-      held.placements = measures.paths.map((path) => {
-        const category = this.#gather(path, gathered);
-        const placement = { held, category, leaf: undefined };
-        gathered.get(category)?.push(placement);
-        return placement;
-      });
-      this.#count(held.placements, measures.parts, 1);
-      if (index % stepSize === stepSize - 1) yield index + 1;
-    }
-    let done = all.length;
-    const ranking = rankFirstKeys(this.#plan, all, stepSize);
-    let ranked = ranking.next();
-    for (; ranked.done !== true; ranked = ranking.next()) yield done;
-    const ranks = ranked.value;
-    for (const size of this.#settle(whole, gathered, ranks)) {
-      done += size;
-      yield Math.min(done, 2 * all.length);
-    }
+    const { compare } = this.#placementMeasure;
+    const create = (parent: Category, step: Step): Category => this.#create(parent, step);
+    return buildTree({ plan: this.#plan, whole, create, compare }, all, known);
   }
 
   /** Put a document in. */
@@ -236,71 +213,11 @@ export class Tree {
     return category;
   }
 
-  /** As {@link #find}, with its neighbours yet to be sorted. */
-  #gather(path: readonly Step[], gathered: Map<Category, Placement[]>): Category {
-    let category = this.whole;
-    for (const step of path) {
-      let child = category.children.get(step.key);
-      if (child === undefined) {
-        child = this.#create(category, step);
-        category.children.set(step.key, child);
-        gathered.set(child, []);
-      }
-      category = child;
-    }
-    return category;
-  }
-
-  /** Sort what was gathered, from the innermost categories outwards; yields how many documents were sorted since. */
-  *#settle(
-    category: Category,
-    gathered: ReadonlyMap<Category, Placement[]>,
-    ranks: Ranks | undefined,
-  ): Generator<number, void> {
-    const documents = yield* this.#sorted(gathered.get(category) ?? [], ranks);
-    category.documents.build(documents);
-    const children = [...category.children.values()];
-    for (const child of children) yield* this.#settle(child, gathered, ranks);
-    category.categories.build(children.sort(this.#categoryMeasure.compare));
-    if (documents.length > 0) yield documents.length;
-  }
-
-  /** In order; what is ranked goes into a bucket for each rank first, so that only those of one rank are compared. */
-  *#sorted(
-    placements: readonly Placement[],
-    ranks: Ranks | undefined,
-  ): Generator<number, readonly Placement[]> {
-    const { compare } = this.#placementMeasure;
-    if (ranks === undefined) return yield* sortInSteps(placements, compare, stepSize);
-    const buckets = new Map<number, Placement[]>();
-    for (const placement of placements) {
-      const rank = ranks.get(keysOf(this.#plan, placement.held)[0]) ?? 0;
-      const bucket = buckets.get(rank);
-      if (bucket === undefined) buckets.set(rank, [placement]);
-      else bucket.push(placement);
-    }
-    const sorted: Placement[] = [];
-    let breath = stepSize;
-    for (const rank of [...buckets.keys()].sort((one, other) => one - other)) {
-      const bucket = yield* sortInSteps(buckets.get(rank) ?? [], compare, stepSize);
-      for (const placement of bucket) sorted.push(placement);
-      if (sorted.length < breath) continue;
-      yield 0;
-      breath = sorted.length + stepSize;
-    }
-    return sorted;
-  }
-
   /** Add a document to the totals of all categories that it stands in, once each. */
   #count(placements: readonly Placement[], parts: readonly unknown[], sign: 1 | -1): void {
-    const seen = placements.length > 1 ? new Set<Category>() : undefined;
-    for (const placement of placements) {
-      let category: Category | undefined = placement.category;
-      for (; category !== undefined && seen?.has(category) !== true; category = category.parent) {
-        seen?.add(category);
-        category.totals.add(parts, sign);
-        category.revision = this.nextRevision();
-      }
+    for (const category of categoriesOf(placements)) {
+      category.totals.add(parts, sign);
+      category.revision = this.nextRevision();
     }
   }
 
@@ -326,6 +243,20 @@ export function innerWeight({ categories, documents }: Category): number {
   return categories.weight + documents.weight;
 }
 
+/** All categories that a document stands in, the whole among them, each once. */
+export function categoriesOf(placements: readonly Placement[]): readonly Category[] {
+  const found: Category[] = [];
+  const seen = placements.length > 1 ? new Set<Category>() : undefined;
+  for (const placement of placements) {
+    let category: Category | undefined = placement.category;
+    for (; category !== undefined && seen?.has(category) !== true; category = category.parent) {
+      seen?.add(category);
+      found.push(category);
+    }
+  }
+  return found;
+}
+
 function isEmpty({ categories, documents }: Category): boolean {
   return categories.count === 0 && documents.count === 0;
 }
@@ -345,7 +276,7 @@ function comparePlacements(plan: Plan, { held: left }: Placement, { held: right 
 
 /** What a document is ordered by. */
 export function keysOf(plan: Plan, held: Held): readonly unknown[] {
-  held.keys ??= plan.measure(held.row, held.origin).keys;
+  held.keys ??= plan.keysOf(held.row, held.origin);
   return held.keys;
 }
 

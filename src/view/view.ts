@@ -7,6 +7,7 @@
  * - V3 a row's key is the same for as long as it stands in the same place; its revision differs after each change of what it says
  */
 import { viewLimits, type ViewDefinition } from "./definition.ts";
+import { pathsOf, readOrder, type KnownCategory, type KnownOrder, type KnownPlaces } from "./known-order.ts";
 import { planView, type Measures, type Plan, type SourcePlan, type ViewRow } from "./plan.ts";
 import {
   gatherPlaces,
@@ -67,17 +68,40 @@ export class View {
     return { documentCount: whole.totals.documentCount, totals: totalsOf(this.#tree, whole) };
   }
 
-  /** Take in documents in place of all that was here; yields how much of the work is done, from 0 to 1. */
-  *build(rows: Iterable<{ readonly origin: number; readonly row: ViewRow }>): Generator<number, void> {
+  /**
+   * Take in documents in place of all that was here; yields how much of the work is done, from 0 to 1.
+   *
+   * @param known further documents, each once and none of them among `rows`
+   */
+  *build(
+    rows: Iterable<{ readonly origin: number; readonly row: ViewRow }>,
+    known: readonly KnownOrder[] = [],
+  ): Generator<number, void> {
     for (const held of this.#held) held.clear();
     this.#tree = this.#plant();
+    const places = known.flatMap((order) => this.#recall(order));
     const all: Held[] = [];
     for (const { origin, row } of rows) {
       const held = hold(origin, row);
       this.#held[origin]?.set(row.docId, held);
       all.push(held);
     }
-    for (const done of this.#tree.build(all)) yield done / (2 * all.length);
+    for (const done of this.#tree.build(all, places)) yield done / Math.max(1, 2 * all.length);
+  }
+
+  /** What is known of a source, for the next building. */
+  orderOf(origin: number): readonly KnownCategory<ViewRow>[] {
+    return readOrder(this.#tree.whole, origin);
+  }
+
+  #recall({ origin, rows, categories }: KnownOrder): readonly KnownPlaces[] {
+    const all = rows.map((row) => hold(origin, row));
+    for (const held of all) this.#held[origin]?.set(held.id, held);
+    const paths = pathsOf(categories);
+    return categories.map(({ documents }, index) => ({
+      path: paths[index] ?? [],
+      documents: documents.flatMap((place) => all[place] ?? []),
+    }));
   }
 
   /** Take in what changed. */
