@@ -16,6 +16,7 @@ import { currentHeads, isDocDeleted } from "./doc-fold.ts";
 import { findChange } from "./find-entry.ts";
 import type { PageDoc } from "./catalog-codec.ts";
 import { EntryJournal, type ActorsAt } from "./entry-journal.ts";
+import { PageStamps } from "./page-stamps.ts";
 import { restoreDoc } from "./restored-doc.ts";
 
 export type DocumentEntryType = "doc_create" | "doc_change" | "doc_delete";
@@ -94,6 +95,8 @@ export class Catalog {
   readonly #pageOf: (number | undefined)[] = [];
   readonly #pages: CatalogDoc[][] = [];
   readonly #dirtyPages = new Set<number>();
+  /** what its pages are known by that are as they were sealed */
+  readonly stamps = new PageStamps();
   readonly #unread = new Set<DocId>();
   /** every entry that was accepted, in order: what is kept of them */
   readonly journal: EntryJournal;
@@ -232,6 +235,7 @@ export class Catalog {
     const page = doc && this.#pageOf[doc.number];
     if (doc === undefined || page === undefined) return;
     this.#dirtyPages.add(page);
+    this.stamps.drop(page);
     for (const hear of this.listeners) hear(doc);
   }
 
@@ -242,9 +246,13 @@ export class Catalog {
   /**
    * Put documents back from their pages: they have summaries then, and no entries.
    *
+   * @param stamps what the pages are known by
    * @returns what puts the chunks of their entries behind them, and says whether these fit; `undefined` when the pages do not fit together
    */
-  load(pages: readonly (readonly PageDoc[])[]): ((chunks: readonly Page[]) => boolean) | undefined {
+  load(
+    pages: readonly (readonly PageDoc[])[],
+    stamps: readonly (string | undefined)[] = [],
+  ): ((chunks: readonly Page[]) => boolean) | undefined {
     const docs = pages.flat();
     for (const [page, own] of pages.entries()) {
       this.#pages.push([]);
@@ -252,6 +260,7 @@ export class Catalog {
         this.#place(restoreDoc(one, this.journal), page);
         if (!one.isRead) this.#unread.add(one.docId);
       }
+      this.stamps.put(page, stamps[page], this.stamps.changeCount(page));
     }
     if (this.#docs.size !== docs.length) return undefined;
     return (chunks) =>
@@ -304,6 +313,7 @@ export class Catalog {
     this.#pageOf[doc.number] = page;
     this.#docs.set(doc.docId, doc);
     this.#dirtyPages.add(page);
+    this.stamps.drop(page);
     this.#nextNumber = Math.max(this.#nextNumber, doc.number + 1);
     if (!doc.isDeleted) this.#livingCount += 1;
   }

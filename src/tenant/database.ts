@@ -23,6 +23,7 @@ import type { Ledger } from "./ledger.ts";
 import { requireKey } from "./named-keys.ts";
 import { entriesOf, newEntriesOf, type PreparedEdit } from "./prepared-edit.ts";
 import { dropPurged } from "./purge.ts";
+import { ViewPages } from "./view-pages.ts";
 import type { Writer, WrittenCommit } from "./writer.ts";
 
 /** So many documents are loaded behind what is shown of them; of further ones each waits for its first edit. */
@@ -53,6 +54,8 @@ export class DatabaseSession {
   readonly #creations = new CreationQueue((creation, isOver) => this.#begin(creation, isOver));
   /** where the orders of its indexes are kept */
   readonly orders: IndexPages;
+  /** where the orders of views of it are kept */
+  readonly views: ViewPages;
   /** documents that are shown by what was kept of them, and are being loaded */
   readonly #behind = { count: 0, done: Promise.resolve() };
   #documents: Documents;
@@ -69,6 +72,7 @@ export class DatabaseSession {
     this.#snapshots = new LocalSnapshots(core.store, dbId, openSealer);
     this.#values = new KeptValues(core.store, dbId, openSealer);
     this.orders = new IndexPages({ store: core.store, dbId }, openSealer, onSnapshotDue);
+    this.views = new ViewPages(core, dbId);
     this.#documents = this.#openDocuments();
     this.#desk = new EditDesk(core, dbId, this.#documents);
   }
@@ -221,7 +225,7 @@ export class DatabaseSession {
     this.#onChange(docIds, false);
   }
 
-  /** Keep documents that changed much as they stand, so that they open fast. Edits wait for no more than the reading. */
+  /** Keep documents that changed much as they stand, and the orders of views, so that they open fast. Edits wait for no more than the reading. */
   async saveSnapshots(): Promise<void> {
     const taken = await this.#core.serial.run(async () => this.#documents.takeSnapshots());
     for (const [docId, snapshot] of taken) {
@@ -232,6 +236,7 @@ export class DatabaseSession {
       await this.#values.write(docId, value);
       if (this.#core.isPurged(docId)) await this.#values.remove(docId);
     }
+    await this.views.saveAll();
   }
 
   /** Documents lost entries: they are read anew. */

@@ -14,6 +14,7 @@ import { nameErased, OwnErased } from "./own-erased.ts";
 import { listPurged, noteErased, readPurged, setPurged } from "./purge.ts";
 import type { TenantSession } from "./session.ts";
 import { TextPages } from "./text-pages.ts";
+import { purgeViewOrders } from "./view-pages.ts";
 
 const page = { maxCount: 64, maxBytes: 4 * 1024 * 1024 } as const;
 
@@ -40,8 +41,10 @@ export async function erasePurged(core: TenantCore): Promise<void> {
     if (last === undefined) break;
     after = last;
   }
-  for (const { dbId, docId } of rows.slice(erasedCount))
+  for (const { dbId, docId } of rows.slice(erasedCount)) {
     await (await TextPages.open(core, dbId)).purge(docId);
+    await purgeViewOrders(core, dbId);
+  }
   await nameErased(core, own);
   setPurged(core, await noteErased(core, rows.length));
 }

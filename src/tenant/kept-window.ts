@@ -10,11 +10,20 @@ import {
 } from "../view/index.ts";
 import type { FirstRowsKeeper } from "./first-rows.ts";
 import { viewKey, windowText, type FirstViewUser } from "./first-views.ts";
+import type { Catalog } from "./catalog.ts";
 import type { FollowRows, LiveViewSource } from "./live-view.ts";
+import type { Row } from "./row-feed.ts";
+import type { ViewPages } from "./view-pages.ts";
 
 /** Where the rows of one source of a view come from. */
 export interface SourceRows {
   readonly follow: FollowRows;
+  /** all rows as they were told last, ascending by number; none while the tenant is locked */
+  readonly scan: () => readonly Row[];
+  readonly catalog: () => Catalog;
+  /** where the orders of views are kept */
+  readonly orders: ViewPages;
+  readonly storeName: string;
   readonly dbId: DbId;
   /** what the database's shape is made of */
   readonly shape: unknown;

@@ -11,7 +11,8 @@
  * - LV1 documents of a source that is locked, or closed, are gone from rows and totals at once
  * - LV2 while a changed definition is built, the old one stays, up to date
  * - LV3 no slice of a build takes much longer than 12 ms, so that edits do not wait
- * - LV4 rows that were kept of its last opening are shown until the view is built; who asks for others waits until then
+ * - LV4 what was kept of the categories and the order of its documents is gone by, see view-orders.ts; nobody sees a difference
+ * - LV5 rows that were kept of its last opening are shown until the view is built; who asks for others waits until then
  */
 import { CofferError, type Env, type Release } from "../std/index.ts";
 import { compileFilter, type Expression } from "../expr/index.ts";
@@ -33,6 +34,7 @@ import {
 import type { WorkerEvent } from "../../worker/api.ts";
 import { KeptWindow, type SourceRows } from "./kept-window.ts";
 import type { RowDelta, RowFollower } from "./row-feed.ts";
+import { ViewOrders, type RecalledRows } from "./view-orders.ts";
 
 const sliceMs = 12;
 
@@ -67,9 +69,10 @@ interface Source extends LiveViewSource {
 interface Building {
   readonly definition: ViewDefinition;
   readonly view: View;
-  readonly steps: Iterator<number, void>;
+  /** `undefined` until it is known what was kept */
+  steps: Iterator<number, void> | undefined;
   /** what changed since it began */
-  readonly queued: (readonly [source: number, deltas: readonly RowDelta[]])[];
+  queued: (readonly [source: number, deltas: readonly RowDelta[]])[];
   readonly asked: { resolve(): void; reject(error: CofferError): void } | undefined;
 }
 
@@ -88,6 +91,7 @@ export class LiveView {
   #timer: Release | undefined;
   /** what is shown of its last opening */
   readonly kept: KeptWindow;
+  readonly #orders: ViewOrders;
 
   constructor(env: Env, emit: (event: WorkerEvent) => void, options: LiveViewOptions) {
     this.#env = env;
@@ -104,6 +108,9 @@ export class LiveView {
     this.#view = this.#createView(options.definition, options.state ?? initialState);
     this.#window = new ViewWindow(options.window.count);
     this.#window.move(options.window.from, options.window.count);
+    this.#orders = new ViewOrders(env, options.sources, () =>
+      this.#isBuilt && this.#building === undefined ? this.#view : undefined,
+    );
     this.kept = new KeptWindow(options.sources, options.window, {
       gather: () => this.#note(),
       lost: () => {
@@ -118,6 +125,7 @@ export class LiveView {
     for (const [index, source] of this.#sources.entries()) {
       if (source.database !== database || source.release !== undefined) continue;
       this.kept.attach(index, rows);
+      this.#orders.attach(index, rows);
       source.release = rows.follow({
         start: (rows) => this.#started(index, rows),
         apply: (deltas) => this.#changed(index, deltas),
@@ -136,6 +144,7 @@ export class LiveView {
       source.release();
       source.release = undefined;
       this.kept.detach(index);
+      this.#orders.detach(index);
       if (this.kept.drop()) this.#tell();
       this.#stopped(index);
     }
@@ -189,6 +198,7 @@ export class LiveView {
     this.#note();
     this.#drop();
     this.kept.close();
+    this.#orders.close();
     for (const { release } of this.#sources) release?.();
   }
 
@@ -239,16 +249,35 @@ export class LiveView {
     for (const [index, deltas] of before?.queued ?? []) catchUp(this.#sources[index], deltas);
     this.#timer?.();
     const view = this.#createView(definition, this.#view.state);
-    const steps = view.build(rowsOf(this.#sources, this.#view));
-    this.#building = { definition, view, steps, queued: [], asked };
-    this.#timer = this.#env.setTimer(0, () => this.#slice());
+    const building: Building = { definition, view, steps: undefined, queued: [], asked };
+    this.#building = building;
+    const begin = (): void => {
+      if (this.#building !== building) return;
+      this.#begin(building);
+      this.#timer = this.#env.setTimer(0, () => this.#slice());
+    };
+    const recalling = this.#orders.recall(definition);
+    if (recalling === undefined) begin();
+    else void recalling.then(begin);
     this.#tell(0);
+  }
+
+  /** It is known what was kept of the sources: build by it what is there by now. */
+  #begin(building: Building): void {
+    this.#orders.flush();
+    for (const [index, deltas] of building.queued) catchUp(this.#sources[index], deltas);
+    building.queued = [];
+    const recalled = this.#sources.map(({ isOpen }, index) =>
+      isOpen ? this.#orders.rowsOf(index) : undefined,
+    );
+    const known = recalled.flatMap((rows) => rows?.known ?? []);
+    building.steps = building.view.build(rowsOf(this.#sources, this.#view, recalled), known);
   }
 
   #slice(): void {
     this.#timer = undefined;
     const building = this.#building;
-    if (building === undefined) return;
+    if (building?.steps === undefined) return;
     const endMs = this.#env.monotonicMs() + sliceMs;
     let progress = 0;
     do {
@@ -276,6 +305,7 @@ export class LiveView {
     this.kept.drop();
     this.#tell();
     this.kept.due();
+    void this.#orders.keep();
     asked?.resolve();
   }
 
@@ -306,6 +336,7 @@ export class LiveView {
     this.#timer = undefined;
     this.#building?.asked?.reject(new CofferError("aborted"));
     this.#building = undefined;
+    this.#orders.giveUp();
   }
 
   #tell(progress?: number): void {
@@ -326,14 +357,15 @@ export class LiveView {
   }
 }
 
-/** All rows that can be read now. */
+/** All rows that can be read now, but those whose places are known. */
 function* rowsOf(
   sources: readonly Source[],
   view: View,
+  recalled: readonly (RecalledRows | undefined)[],
 ): Generator<{ readonly origin: number; readonly row: ViewRow }, void> {
   for (const [origin, { isOpen, started }] of sources.entries()) {
     if (!isOpen) continue;
-    for (const row of started ?? view.rowsOf(origin)) yield { origin, row };
+    for (const row of recalled[origin]?.others ?? started ?? view.rowsOf(origin)) yield { origin, row };
   }
 }
 

@@ -5,7 +5,7 @@
  * "coffer/page/v2"), with tenant, table and position in the additional data: a page moved elsewhere, or put back from an older state, does
  * not open. Pages of version 1 were not packed; they do not open either, and are made again.
  */
-import { ByteWriter, idToBytes, utf8ToBytes, type TenantId } from "../std/index.ts";
+import { bytesToHex, ByteWriter, idToBytes, utf8ToBytes, type TenantId } from "../std/index.ts";
 import type { Crypto, Key } from "../crypto/index.ts";
 import { openBox, sealBox } from "../keys/index.ts";
 import { packBytes, unpackBytes } from "./packed.ts";
@@ -15,6 +15,14 @@ export interface PageSealer {
   /** `undefined` when it is not this page, or damaged */
   open(name: string, position: number, sealed: Uint8Array): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
+
+/** What one sealing of a page is known by, in hex: its nonce. The same content sealed again has another. `undefined` for what is none. */
+export function pageStamp(sealed: unknown): string | undefined {
+  return sealed instanceof Uint8Array ? bytesToHex(sealed.subarray(0, pageStampBytes)) : undefined;
+}
+
+/** The size of what {@link pageStamp} gives, as bytes. */
+export const pageStampBytes = 12;
 
 /** Make the sealer of a tenant's pages from the device key of its key bag. */
 export async function createPageSealer(

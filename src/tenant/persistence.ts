@@ -29,7 +29,7 @@ import {
   type FirstRowsKeeper,
 } from "./first-rows.ts";
 import { encodeFirstViews, firstViewsSlot, parseFirstViews } from "./first-views.ts";
-import { createPageSealer, type PageSealer } from "./pages.ts";
+import { createPageSealer, pageStamp, type PageSealer } from "./pages.ts";
 
 const stateVersion = 3;
 const maxPages = 1_000_000;
@@ -189,10 +189,14 @@ export class Persistence {
     this.#stateVersion = -1;
     const [record] = judgedTo === 0 ? [] : await store.readRecords([judgedTo]);
     const state = await this.#sealer.seal("state", 0, encodeState(record?.commitHash));
-    const sealed = pages.map(async ({ name, bytes }): Promise<SlotWrite> => {
-      return { name, value: bytes && (await this.#sealer.seal(name, judgedTo, bytes)) };
+    const stored: (() => void)[] = [];
+    const sealed = pages.map(async ({ name, bytes, onStored }): Promise<SlotWrite> => {
+      const value = bytes && (await this.#sealer.seal(name, judgedTo, bytes));
+      if (value !== undefined) stored.push(() => onStored?.(value));
+      return { name, value };
     });
     await store.write({ slots: [{ name: stateSlot, value: state }, ...(await Promise.all(sealed))] });
+    for (const tell of stored) tell();
     this.#stateVersion = known + 1;
     this.#writtenTo = judgedTo;
   }
@@ -212,7 +216,9 @@ export class Persistence {
     for (const page of catalog.dirtyPages()) {
       positions.catalog[page] = judgedTo;
       const bytes = encodeCatalogPage(catalog.page(page), (docId) => catalog.isRead(docId));
-      pages.push({ name: catalogPage(dbId, page), bytes });
+      const changeCount = catalog.stamps.changeCount(page);
+      const onStored = (sealed: Page): void => catalog.stamps.put(page, pageStamp(sealed), changeCount);
+      pages.push({ name: catalogPage(dbId, page), bytes, onStored });
     }
     for (const { chunk, bytes } of catalog.takeDirtyChunks()) {
       positions.entries[chunk] = judgedTo;
@@ -308,7 +314,8 @@ export class Persistence {
       env.mark("pages opened");
       const pages = opened?.map(parseCatalogPage);
       if (pages === undefined || !pages.every((page) => page !== undefined)) return false;
-      const loadEntries = this.#core.catalog(dbId).load(pages);
+      const stamps = names.map(([name]) => pageStamp(slots.get(name)?.value));
+      const loadEntries = this.#core.catalog(dbId).load(pages, stamps);
       if (loadEntries === undefined) return false;
       loaders.set(dbId, loadEntries);
     }
@@ -339,6 +346,7 @@ export interface Collected {
 interface DirtyPage {
   readonly name: string;
   readonly bytes: Page | undefined;
+  readonly onStored?: (sealed: Page) => void;
 }
 
 const ledgerPage = (page: number): string => `derived/ledger/${page}`;

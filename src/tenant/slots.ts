@@ -13,6 +13,7 @@
  * | `derived/…` | ledger and catalogs, see persistence.ts |
  * | `text/…` | the words of databases that were searched, see text-pages.ts |
  * | `indexes/…` | orders of indexes, see index-pages.ts |
+ * | `views/…` | orders of views, see view-pages.ts |
  *
  * Names, version 2
  *

@@ -13,6 +13,10 @@ export function sourceRows(
   const { firstRows } = session.subscriptions.queries;
   return {
     follow: (follower) => session.rows.follow(database, shape, follower),
+    scan: () => session.rows.scan(database, shape),
+    catalog: () => database.catalog,
+    orders: database.views,
+    storeName: session.core.store.name,
     dbId: database.dbId,
     shape: shape?.source,
     crypto: session.core.world.crypto,

@@ -16,7 +16,7 @@ import type { Step } from "./path.ts";
 import type { Plan } from "./plan.ts";
 import { rankFirstKeys, type Ranks } from "./ranks.ts";
 import { sortInSteps } from "./sort-in-steps.ts";
-import { categoriesOf, keysOf, type Category, type Held, type Placement } from "./tree.ts";
+import { categoriesOf, keysOf, type Category, type Held, type Placement } from "./category.ts";
 
 /** documents that are handled between two chances to stop */
 const stepSize = 1024;
@@ -27,7 +27,7 @@ export interface TreeRoom {
   readonly whole: Category;
   /** Make a category; its neighbours are sorted later. */
   create(parent: Category, step: Step): Category;
-  compare(left: Placement, right: Placement): number;
+  readonly compare: (left: Placement, right: Placement) => number;
 }
 
 /** What is to stand directly in a category. */

@@ -20,7 +20,7 @@ export {
   type ViewDefinition,
   type ViewDefinitionInput,
 } from "./definition.ts";
-export type { KnownCategory, KnownOrder } from "./known-order.ts";
+export { readOrder, type KnownCategory, type KnownOrder } from "./known-order.ts";
 export { parseViewDefinition, type ViewVerdict } from "./parse-definition.ts";
 export { isCategoryValue, type CategoryValue } from "./path.ts";
 export type { SourcePlan, ViewRow } from "./plan.ts";

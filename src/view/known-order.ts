@@ -14,7 +14,10 @@
 import { stepOf, type CategoryValue, type Step } from "./path.ts";
 import type { ViewRow } from "./plan.ts";
 import { mergeInSteps } from "./sort-in-steps.ts";
-import type { Category, Held, Placement } from "./tree.ts";
+import type { Category, Held, Placement } from "./category.ts";
+
+/** documents that are taken in between two chances to stop */
+const stepSize = 4096;
 
 /** A category, and the documents of one source that stand directly in it, in order. */
 export interface KnownCategory<Document> {
@@ -59,10 +62,22 @@ export function readOrder(whole: Category, origin: number): readonly KnownCatego
   return found;
 }
 
+/** Find the categories of documents that are known, which `hold` takes in one after the other. Yields 0 after every few thousand. */
+export function* recallPlaces(
+  { rows, categories }: KnownOrder,
+  hold: (row: ViewRow) => Held,
+): Generator<number, readonly KnownPlaces[]> {
+  const all: Held[] = [];
+  for (const row of rows) if (all.push(hold(row)) % stepSize === 0) yield 0;
+  const paths = pathsOf(categories);
+  return categories.map(({ documents }, index) => ({
+    path: paths[index] ?? [],
+    documents: documents.flatMap((place) => all[place] ?? []),
+  }));
+}
+
 /** The ways to categories, from the outermost on. */
-export function pathsOf(
-  categories: readonly Pick<KnownCategory<never>, "parent" | "step">[],
-): readonly (readonly Step[])[] {
+function pathsOf(categories: KnownOrder["categories"]): readonly (readonly Step[])[] {
   const paths: (readonly Step[])[] = [];
   for (const { parent, step } of categories) {
     const around = parent === undefined ? [] : (paths[parent] ?? []);

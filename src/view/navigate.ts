@@ -2,7 +2,7 @@
 import { viewLimits } from "./definition.ts";
 import { isCategoryValue, parseKey, stepOf } from "./path.ts";
 import { rowOf, type Place } from "./rows.ts";
-import { keysOf, type Category, type Placement } from "./tree.ts";
+import { keysOf, type Category, type Placement } from "./category.ts";
 import type { View } from "./view.ts";
 
 /** Find what a key names; `undefined` when it is not in the view. */

@@ -108,7 +108,8 @@ export function planView(definition: ViewDefinition, sources: readonly SourcePla
   const signs = sorts.map(({ column: { order } }) => (order === "desc" ? -1 : 1));
   const findPaths = createPathFinder(definition, categories.map(prepare));
   const compareScalars = (left: unknown, right: unknown): number => compareValues(left, right, collator);
-  const keysOf = (row: ViewRow, origin: number): readonly unknown[] => sorts.map(({ read }) => read(row, origin));
+  const keysOf = (row: ViewRow, origin: number): readonly unknown[] =>
+    sorts.map(({ read }) => read(row, origin));
   const partsOf = (row: ViewRow, origin: number): readonly unknown[] =>
     parts.map(({ kind, read }) => partOf(kind, read(row, origin)));
   return {

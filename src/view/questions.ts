@@ -12,7 +12,7 @@ import {
 } from "./navigate.ts";
 import { rowOf, type CategoryRow, type Place, type ShownRow } from "./rows.ts";
 import type { ViewState } from "./state.ts";
-import type { Category } from "./tree.ts";
+import type { Category } from "./category.ts";
 import type { View } from "./view.ts";
 
 /** Names a row: by its key, by values of categories and of columns that order, or by its position. */

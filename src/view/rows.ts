@@ -2,7 +2,8 @@
 import { documentKey, type CategoryValue } from "./path.ts";
 import type { Plan, SourcePlan } from "./plan.ts";
 import type { TotalValue } from "./totals.ts";
-import { innerWeight, type Category, type Placement, type Tree } from "./tree.ts";
+import { innerWeight, type Category, type Placement } from "./category.ts";
+import type { Tree } from "./tree.ts";
 
 /** A row of a category. */
 export interface CategoryRow {

@@ -17,47 +17,12 @@
  */
 import { assert } from "../std/index.ts";
 import { buildTree } from "./build-tree.ts";
+import { categoriesOf, innerWeight, keysOf, type Category, type Held, type Placement } from "./category.ts";
 import { CountedList, type Measure } from "./counted-list.ts";
 import type { KnownPlaces } from "./known-order.ts";
 import { categoryKey, type Step } from "./path.ts";
-import type { Measures, Plan, ViewRow } from "./plan.ts";
+import type { Measures, Plan } from "./plan.ts";
 import { Totals } from "./totals.ts";
-
-/** A document that is in the view. */
-export interface Held {
-  readonly origin: number;
-  readonly id: string;
-  row: ViewRow;
-  /** what it is ordered by; read when it is first asked for */
-  keys: readonly unknown[] | undefined;
-  placements: readonly Placement[];
-  /** another one after each change */
-  revision: number;
-}
-
-/** One place of a document. */
-export interface Placement {
-  readonly held: Held;
-  readonly category: Category;
-  leaf: object | undefined;
-}
-
-/** A category; the whole is one that has none above it, and is always expanded. */
-export interface Category {
-  readonly parent: Category | undefined;
-  readonly step: Step | undefined;
-  readonly key: string;
-  /** of its row: 0 for the outermost; −1 for the whole */
-  readonly level: number;
-  readonly children: Map<string, Category>;
-  readonly categories: CountedList<Category>;
-  readonly documents: CountedList<Placement>;
-  readonly totals: Totals;
-  isExpanded: boolean;
-  /** another one after each change of what its row says */
-  revision: number;
-  leaf: object | undefined;
-}
 
 /** What a tree asks about its categories. */
 export interface TreeOptions {
@@ -238,25 +203,6 @@ export class Tree {
   }
 }
 
-/** The rows within a category, shown or not. */
-export function innerWeight({ categories, documents }: Category): number {
-  return categories.weight + documents.weight;
-}
-
-/** All categories that a document stands in, the whole among them, each once. */
-export function categoriesOf(placements: readonly Placement[]): readonly Category[] {
-  const found: Category[] = [];
-  const seen = placements.length > 1 ? new Set<Category>() : undefined;
-  for (const placement of placements) {
-    let category: Category | undefined = placement.category;
-    for (; category !== undefined && seen?.has(category) !== true; category = category.parent) {
-      seen?.add(category);
-      found.push(category);
-    }
-  }
-  return found;
-}
-
 function isEmpty({ categories, documents }: Category): boolean {
   return categories.count === 0 && documents.count === 0;
 }
@@ -272,12 +218,6 @@ function comparePlacements(plan: Plan, { held: left }: Placement, { held: right 
   if (order !== 0) return order;
   if (left.origin !== right.origin) return left.origin - right.origin;
   return left.id < right.id ? -1 : 1;
-}
-
-/** What a document is ordered by. */
-export function keysOf(plan: Plan, held: Held): readonly unknown[] {
-  held.keys ??= plan.keysOf(held.row, held.origin);
-  return held.keys;
 }
 
 function isSamePart(one: unknown, other: unknown): boolean {

@@ -7,7 +7,7 @@
  * - V3 a row's key is the same for as long as it stands in the same place; its revision differs after each change of what it says
  */
 import { viewLimits, type ViewDefinition } from "./definition.ts";
-import { pathsOf, readOrder, type KnownCategory, type KnownOrder, type KnownPlaces } from "./known-order.ts";
+import { recallPlaces, type KnownOrder, type KnownPlaces } from "./known-order.ts";
 import { planView, type Measures, type Plan, type SourcePlan, type ViewRow } from "./plan.ts";
 import {
   gatherPlaces,
@@ -20,7 +20,11 @@ import {
 } from "./rows.ts";
 import { initialState, type ViewState } from "./state.ts";
 import type { TotalValue } from "./totals.ts";
-import { innerWeight, Tree, type Category, type Held } from "./tree.ts";
+import { innerWeight, type Category, type Held } from "./category.ts";
+import { Tree } from "./tree.ts";
+
+/** documents that are taken in between two chances to stop */
+const stepSize = 4096;
 
 /** A document that changed; without a row it is gone. */
 export interface ViewChange {
@@ -79,29 +83,23 @@ export class View {
   ): Generator<number, void> {
     for (const held of this.#held) held.clear();
     this.#tree = this.#plant();
-    const places = known.flatMap((order) => this.#recall(order));
+    const places: KnownPlaces[] = [];
+    for (const order of known) {
+      const documents = this.#held[order.origin];
+      const recalled = yield* recallPlaces(order, (row) => {
+        const held = hold(order.origin, row);
+        documents?.set(row.docId, held);
+        return held;
+      });
+      for (const place of recalled) places.push(place);
+    }
     const all: Held[] = [];
     for (const { origin, row } of rows) {
       const held = hold(origin, row);
       this.#held[origin]?.set(row.docId, held);
-      all.push(held);
+      if (all.push(held) % stepSize === 0) yield 0;
     }
     for (const done of this.#tree.build(all, places)) yield done / Math.max(1, 2 * all.length);
-  }
-
-  /** What is known of a source, for the next building. */
-  orderOf(origin: number): readonly KnownCategory<ViewRow>[] {
-    return readOrder(this.#tree.whole, origin);
-  }
-
-  #recall({ origin, rows, categories }: KnownOrder): readonly KnownPlaces[] {
-    const all = rows.map((row) => hold(origin, row));
-    for (const held of all) this.#held[origin]?.set(held.id, held);
-    const paths = pathsOf(categories);
-    return categories.map(({ documents }, index) => ({
-      path: paths[index] ?? [],
-      documents: documents.flatMap((place) => all[place] ?? []),
-    }));
   }
 
   /** Take in what changed. */
