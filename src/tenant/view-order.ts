@@ -14,8 +14,8 @@
  * database and the shape it is read with, the name and filter of its source, categories, sorted columns and filter of the definition, the
  * order of texts here, and the time zone. What is shown and what is summed up is no part of it.
  *
- * O1 it is gone by page by page: while a page of the catalog has the stamp that stands here, its documents are as they were
- * O2 lost, damaged, of another version, definition or state of the catalog, it costs building, and nothing else
+ * VO1 it is gone by page by page: while a page of the catalog has the stamp that stands here, its documents are as they were
+ * VO2 lost, damaged, of another version, definition or state of the catalog, it costs building, and nothing else
  */
 import { ByteReader, ByteWriter, bytesToHex, parseHex, utf8ToBytes, type DbId } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";

@@ -8,8 +8,8 @@
  * ```
  *
  * Guarantees
- * - O3 an order that is kept is of exactly the documents that the catalog's pages with its stamps hold: it is gathered in one turn with these
- * - O4 nobody waits for another tab for more than 3 s
+ * - VO3 an order that is kept is of exactly the documents that the catalog's pages with its stamps hold: it is gathered in one turn with these
+ * - VO4 nobody waits for another tab for more than 3 s
  */
 import { CofferError, isCofferError, type Env, type Release } from "../std/index.ts";
 import {

@@ -12,7 +12,15 @@
  * Every write names the version of the state that it goes by (S3), and purging writes a new one: so of two tabs none puts back what the
  * other has taken out. In an order there are documents' numbers, and the values of their categories.
  */
-import { ByteReader, ByteWriter, bytesToHex, isCofferError, parseHex, type DbId, type DocId } from "../std/index.ts";
+import {
+  ByteReader,
+  ByteWriter,
+  bytesToHex,
+  isCofferError,
+  parseHex,
+  type DbId,
+  type DocId,
+} from "../std/index.ts";
 import type { Slot, SlotWrite } from "../store/index.ts";
 import type { TenantCore } from "./core.ts";
 import { createPageSealer, type PageSealer } from "./pages.ts";
