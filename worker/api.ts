@@ -21,6 +21,7 @@
  *   seen at once
  */
 import type { DocValue, DraftOperation, DraftValue, Mark, Patch, Path } from "../src/draft/index.ts";
+import type { KeyExportCalls } from "./key-export-api.ts";
 import type { KeySlotCalls, UnlockMessage } from "./key-slot-api.ts";
 import type { ViewCalls, ViewEvent } from "./view-api.ts";
 import type {
@@ -227,7 +228,7 @@ export interface AdminProof {
   readonly adminPassword: string;
 }
 
-export interface WorkerApi extends ViewCalls, KeySlotCalls {
+export interface WorkerApi extends ViewCalls, KeySlotCalls, KeyExportCalls {
   /**
    * `listener` is the worker's own poster of {@link EventMessage}; it does not cross the thread, the page
    * passes the options only.

@@ -153,6 +153,8 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   joinTenant: (s) => ["mdb://join-response/AAAA", { key: s.userKey, password, sharePassword: password }],
   safetyNumber: (s) => [s.tenantId, s.userKey],
   createKey: (s) => [s.tenantId, "salaries"],
+  exportKey: (s) => [s.tenantId, "salaries", password],
+  importKey: (s) => [s.tenantId, "mdb://key/AAAA", password],
   openExport: (s) => [
     s.tenantId,
     { password, documents: true, resume: { header: new Uint8Array(64), sizeBytes: 9 } },

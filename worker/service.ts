@@ -4,6 +4,7 @@ import { backupCalls } from "./backup-calls.ts";
 import { bulkCalls } from "./bulk-calls.ts";
 import { directoryCalls } from "./directory-calls.ts";
 import { documentCalls, linkCalls } from "./document-calls.ts";
+import { keyExportCalls } from "./key-export-calls.ts";
 import { keySlotCalls } from "./key-slot-calls.ts";
 import { lineCalls } from "./line-calls.ts";
 import { WorkerHost, type WorldMaker } from "./host.ts";
@@ -20,6 +21,7 @@ export function createService(makeWorld: WorldMaker): WorkerApi {
     ping: () => Promise.resolve(),
     ...tenantCalls(host),
     ...keySlotCalls(host),
+    ...keyExportCalls(host),
     ...peopleCalls(host),
     ...directoryCalls(host),
     ...linkCalls(host),

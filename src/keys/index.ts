@@ -16,6 +16,7 @@ export { createIdentity } from "./identity.ts";
 export { encodeJoinRequest, parseJoinRequest } from "./join-request.ts";
 export { encodeJoinResponse, openJoinResponse, type JoinResponseDraft } from "./join-response.ts";
 export { readKdfParameters, writeKdfParameters } from "./kdf-codec.ts";
+export { encodeKeyExport, openKeyExport, type OpenedExport } from "./key-export.ts";
 export { addKey, loadBag, openBagSecrets, sealBag, wipeSecrets } from "./key-bag.ts";
 export type {
   BagSecrets,

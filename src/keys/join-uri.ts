@@ -1,12 +1,12 @@
 /**
- * The outer form of both join messages: `mdb://join-request/<base64url>` and `mdb://join-response/<base64url>`, canonical,
- * at most 16 KiB of text.
+ * The outer form of what people hand to each other as text: `mdb://join-request/<base64url>`, `mdb://join-response/<base64url>` and
+ * `mdb://key/<base64url>`, canonical, at most 16 KiB of text.
  *
  * | field | size |
  * |---|---|
  * | version | u8, 1 |
- * | kind | u8: 1 request, 2 response |
- * | fields | see join-request.ts, join-response.ts |
+ * | kind | u8: 1 request, 2 response, 3 key |
+ * | fields | see join-request.ts, join-response.ts, key-export.ts |
  * | signature | 64, Ed25519 over the kind's domain ‖ all before it |
  */
 import {
@@ -19,19 +19,30 @@ import {
 } from "../std/index.ts";
 import type { Crypto, Key } from "../crypto/index.ts";
 
-/** Version of both messages. */
+/** Version of all of these messages. */
 export const joinVersion = 1;
 const maxUriChars = 16 * 1024;
 const signatureBytes = 64;
 
-/** The kinds of join messages: their byte, prefix and the domain that is signed with them. */
+/** The kinds of messages: their byte, prefix, what they are called, and the domain that is signed with them. */
 export const joinKinds = {
-  request: { byte: 1, prefix: "mdb://join-request/", domain: utf8ToBytes("coffer/join-request/v1\0") },
-  response: { byte: 2, prefix: "mdb://join-response/", domain: utf8ToBytes("coffer/join-response/v1\0") },
+  request: {
+    byte: 1,
+    prefix: "mdb://join-request/",
+    title: "join request",
+    domain: utf8ToBytes("coffer/join-request/v1\0"),
+  },
+  response: {
+    byte: 2,
+    prefix: "mdb://join-response/",
+    title: "join response",
+    domain: utf8ToBytes("coffer/join-response/v1\0"),
+  },
+  key: { byte: 3, prefix: "mdb://key/", title: "key", domain: utf8ToBytes("coffer/key/v1\0") },
 } as const;
 type JoinKind = keyof typeof joinKinds;
 
-/** A join message whose form, version and kind hold. Its signature is judged by {@link isSignedBy}. */
+/** A message whose form, version and kind hold. Its signature is judged by {@link isSignedBy}. */
 export interface JoinMessage {
   readonly kind: JoinKind;
   /** all but the signature */
@@ -94,9 +105,8 @@ export async function isSignedBy(
 
 /** The error for a message that is not what it should be. */
 export function invalidJoin(kind: JoinKind, reason: string): CofferError {
-  const name = kind === "request" ? "join request" : "join response";
   return new CofferError("input/invalid", {
     reason,
-    message: `This is not a ${name} that can be used here.`,
+    message: `This is not a ${joinKinds[kind].title} that can be used here.`,
   });
 }

@@ -13,9 +13,11 @@ import {
   createVault,
   encodeJoinRequest,
   encodeJoinResponse,
+  encodeKeyExport,
   loadBag,
   openBagSecrets,
   openJoinResponse,
+  openKeyExport,
   openPrivate,
   parseGenesis,
   parseJoinRequest,
@@ -70,6 +72,14 @@ async function make(): Promise<typeof made> {
     sharePassword,
     expiresAtMs,
   });
+  const keyExport = await encodeKeyExport(crypto, {
+    identity: guest.identity,
+    tenantId: genesis.tenantId,
+    name: input.keyName,
+    keys,
+    password: sharePassword,
+    nowMs,
+  });
   const adminKey = admin.identity.publicIdentity.signingKey;
   const memberKey = guest.identity.publicIdentity.signingKey;
   return {
@@ -85,6 +95,7 @@ async function make(): Promise<typeof made> {
     requestHash: bytesToHex(request.requestHash),
     sharePassword,
     responseUri,
+    keyExport,
     safetyNumber: safetyNumber(crypto, { tenantId: genesis.tenantId, adminKey, memberKey }),
   };
 }
@@ -128,6 +139,15 @@ test.each([made, before.vaultVersion1])("what was frozen opens, of every version
     expiresAtMs: input.expiresAtMs,
   });
   expect(response.genesis.tenantId).toBe(parseId("TenantId", made.tenantId));
+});
+
+test("a key that was exported opens", async () => {
+  const crypto = createSeededCrypto("another seed", "real");
+  const admin = await unlockVault(crypto, bytesOf(made.adminVault), input.password);
+  const { keys } = await openBagSecrets(crypto, admin, bytesOf(made.bag), { minVersion: 3 });
+  const tenantId = parseId("TenantId", made.tenantId)!;
+  const opened = await openKeyExport(crypto, made.keyExport, { tenantId, password: made.sharePassword });
+  expect(opened).toEqual({ name: input.keyName, keys, author: made.memberKey, createdAtMs: input.nowMs });
 });
 
 test("a vault of version 1 opens, and is of version 2 after the first change of its ways in", async () => {

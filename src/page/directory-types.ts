@@ -52,6 +52,18 @@ export interface Keys {
   /** Make a key of its own for some documents. @throws input/invalid when the name is taken */
   createDocEncryptionKey(name: string): Promise<void>;
   /**
+   * A key of this device, with its epochs, as text (`mdb://key/…`) for another member; whoever has both text and password holds the key.
+   *
+   * @throws key/missing, input/invalid for the tenant's own keys, input/weak-password
+   */
+  exportKey(name: string, options: { readonly password: string }): Promise<string>;
+  /**
+   * Take a key that a member exported; documents under it appear. Gives its name.
+   *
+   * @throws input/invalid, key/wrong-password, entry/forged, access/denied when who made it is no member
+   */
+  importKey(text: string, options: { readonly password: string }): Promise<string>;
+  /**
    * Begin a new epoch of a key with fresh entropy, wrapped for everyone who holds it now. What is written from then on is sealed under
    * it; what was written stays as it is. Revoking a user does so with every key that they held.
    */

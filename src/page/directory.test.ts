@@ -6,10 +6,12 @@ import {
   changeDBSettings,
   changeTenantSettings,
   createDocEncryptionKey,
+  exportKey,
   getDBSettings,
   getGroups,
   getTenantSettings,
   grant,
+  importKey,
   rotate,
   setGroup,
 } from "./directory.ts";
@@ -25,7 +27,15 @@ function open(part: object = {}) {
     (name: string) =>
     async (...args: unknown[]) =>
       void sent.push([name, ...args]);
-  const names = ["setGroup", "changeSettings", "grantKey", "rotateKey", "createKey"];
+  const names = [
+    "setGroup",
+    "changeSettings",
+    "grantKey",
+    "rotateKey",
+    "createKey",
+    "exportKey",
+    "importKey",
+  ];
   const api = Object.fromEntries(names.map((name) => [name, note(name)])) as unknown as WorkerApi;
   const session = { call: async (run: (worker: WorkerApi) => unknown) => run(api) } as unknown as Session;
   const snapshot = signal({ ...tenantSnapshot(createWorld()), ...part });
@@ -54,10 +64,14 @@ it("sends whom a key is granted to, and which key begins anew", async () => {
   await grant(tenant, "salaries", { users: ["a"], ...options });
   await rotate(tenant, "salaries", options);
   await createDocEncryptionKey(tenant, "salaries");
+  await exportKey(tenant, "salaries", { password: "shared" });
+  await importKey(tenant, "mdb://key/AA", { password: "shared" });
   expect(sent).toEqual([
     ["grantKey", "t1", "salaries", { users: ["a"], groups: [] }, proof],
     ["rotateKey", "t1", "salaries", proof],
     ["createKey", "t1", "salaries"],
+    ["exportKey", "t1", "salaries", "shared"],
+    ["importKey", "t1", "mdb://key/AA", "shared"],
   ]);
 });
 

@@ -71,6 +71,24 @@ export async function createDocEncryptionKey({ id, session }: OpenTenant, name: 
   return session.call((api) => api.createKey(id, name));
 }
 
+/** A key as text under a password. */
+export async function exportKey(
+  { id, session }: OpenTenant,
+  name: string,
+  { password }: Parameters<Keys["exportKey"]>[1],
+): Promise<string> {
+  return session.call((api) => api.exportKey(id, name, password));
+}
+
+/** Take an exported key. */
+export async function importKey(
+  { id, session }: OpenTenant,
+  text: string,
+  { password }: Parameters<Keys["importKey"]>[1],
+): Promise<string> {
+  return session.call((api) => api.importKey(id, text, password));
+}
+
 /** Begin a new epoch of a key. */
 export async function rotate(
   { id, session }: OpenTenant,

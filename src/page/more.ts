@@ -11,10 +11,12 @@ export {
   changeDBSettings,
   changeTenantSettings,
   createDocEncryptionKey,
+  exportKey,
   getDBSettings,
   getGroups,
   getTenantSettings,
   grant,
+  importKey,
   rotate,
   setGroup,
 } from "./directory.ts";

@@ -480,6 +480,8 @@ function createFakeDepth(world: FakeWorld, own: Running): Partial<WorkerApi> {
       world.docs.delete(docId);
     },
     createKey: async () => undefined,
+    exportKey: async (_tenantId, name) => `mdb://key/${name}`,
+    importKey: async (_tenantId, uri) => uri.replace("mdb://key/", ""),
     measureStorage: async () => undefined,
     ...createFakeBackup(world),
   };

@@ -42,6 +42,7 @@ export {
 export { listKept, provesIdentity } from "./kept-session.ts";
 export { purgeDocument } from "./erasing.ts";
 export { LiveView, type FollowRows, type LiveViewSource } from "./live-view.ts";
+export { exportKey, importKey } from "./key-exports.ts";
 export { createKey } from "./named-keys.ts";
 export { isBranchName } from "./note.ts";
 export type { SearchDefinition } from "./live-search.ts";
