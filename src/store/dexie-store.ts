@@ -74,6 +74,9 @@ class DexieStore implements Store {
   readonly #written = createListeners<WriteEvent>();
   readonly #damaged = createListeners<Damage>();
   #lastKnown = 0;
+  /** names of slots that other threads are told of soon, and what keeps the telling for then */
+  readonly #untold = new Set<string>();
+  #telling: Release | undefined;
 
   constructor(env: Env, name: string) {
     this.name = name;
@@ -98,7 +101,7 @@ class DexieStore implements Store {
     if (result.kind === "conflict") return result;
     this.#lastKnown = Math.max(this.#lastKnown, ...result.positions.slice(-1));
     if (!this.#connection.isClosed) {
-      this.#channel.post({ lastPosition: this.#lastKnown, slotNames });
+      this.#tellOthersSoon(slotNames);
       this.#written.tell({ lastPosition: this.#lastKnown, slotNames, local: true });
     }
     return result;
@@ -170,6 +173,7 @@ class DexieStore implements Store {
   }
 
   close(): void {
+    this.#tellOthers();
     this.#channel.close();
     this.#connection.close();
   }
@@ -211,6 +215,20 @@ class DexieStore implements Store {
     const { sound, damaged } = await this.#read(table, body);
     for (const damage of damaged) this.#damaged.tell(damage);
     return sound;
+  }
+
+  /** Whoever wrote is answered first; what is written in one turn is told at once. */
+  #tellOthersSoon(slotNames: readonly string[]): void {
+    for (const name of slotNames) this.#untold.add(name);
+    this.#telling ??= this.#env.setTimer(0, () => this.#tellOthers());
+  }
+
+  #tellOthers(): void {
+    if (this.#telling === undefined) return;
+    this.#telling();
+    this.#telling = undefined;
+    this.#channel.post({ lastPosition: this.#lastKnown, slotNames: [...this.#untold] });
+    this.#untold.clear();
   }
 
   /** A message of another thread is a hint: believed as far as its form goes. */
