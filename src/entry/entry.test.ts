@@ -8,6 +8,7 @@ import {
   entryLimits,
   openEntries,
   openEntry,
+  prepareSealing,
   parseCommit,
   sealCommit,
   verifyCommit,
@@ -424,6 +425,55 @@ describe("attacks", () => {
     expect(derivations).toBe(2);
     await openEntries(counting, commit, findKey);
     expect(derivations).toBe(4);
+  });
+});
+
+describe("what was prepared for a commit", () => {
+  const counted = (): { derivations: number; readonly counting: typeof crypto } => {
+    const count = {
+      derivations: 0,
+      counting: { ...crypto, derive: (...call: Parameters<typeof crypto.derive>) => derive(...call) },
+    };
+    const derive = (...call: Parameters<typeof crypto.derive>): ReturnType<typeof crypto.derive> => (
+      count.derivations++,
+      crypto.derive(...call)
+    );
+    return count;
+  };
+
+  it("seals one commit under its key without a derivation, and never a second one", async () => {
+    const prepared = await prepareSealing(crypto, keys[0]);
+    const entries = [changeDoc(text), changeDoc(bytesOf(2, 200))];
+    const [first, second] = [counted(), counted()];
+    const commit = await sealCommit(first.counting, draftOf(entries, { prepared }));
+    const again = await sealCommit(second.counting, draftOf(entries, { prepared }));
+    expect([first.derivations, second.derivations]).toEqual([0, 1]);
+    expect(again.header.salt).not.toEqual(commit.header.salt);
+    for (const { bytes } of [commit, again]) {
+      const read = verified(await verifyCommit(crypto, bytes));
+      for (const [index, { plaintext }] of entries.entries())
+        expect(await openEntry(crypto, read, index, findKey)).toEqual({ kind: "opened", plaintext });
+    }
+  });
+
+  it("is not used under another key, nor where there are several", async () => {
+    const prepared = await prepareSealing(crypto, keys[0]);
+    for (const entries of [[changeDoc(text, [], keys[1])], [changeDoc(text), changeDoc(text, [], keys[1])]]) {
+      const { header } = await sealCommit(crypto, draftOf(entries, { prepared }));
+      expect(header.salt).not.toEqual(prepared.take(keys[1])?.salt);
+    }
+    const taken = prepared.take(keys[0]);
+    expect(taken?.salt.length).toBe(32);
+    expect(prepared.take(keys[0])).toBeUndefined();
+  });
+
+  it("leaves this thread free while other threads encrypt: once, when all entries are under way", async () => {
+    let begun = 0;
+    const counting: typeof crypto = { ...crypto, encrypt: (...call) => (begun++, crypto.encrypt(...call)) };
+    const seen: number[] = [];
+    const entries = [changeDoc(text), changeDoc(text, [{ index: 0 }]), changeDoc(text, [{ index: 1 }])];
+    await sealCommit(counting, draftOf(entries), () => seen.push(begun));
+    expect(seen).toEqual([3]);
   });
 });
 

@@ -7,6 +7,7 @@
  */
 import type { AuthorKey, CommitHash, DbId, DocId, EntryHash, KeyId, TenantId } from "../std/index.ts";
 import type { Key } from "../crypto/index.ts";
+import type { PreparedSealing } from "./sealing-key.ts";
 
 export const entryTypes = [
   "doc_create",
@@ -187,4 +188,6 @@ export interface CommitDraft {
   readonly seen?: SeenHead;
   readonly createdAtMs: number;
   readonly entries: readonly EntryDraft[];
+  /** used when all entries are sealed under the content key that it was made for, and nobody used it before */
+  readonly prepared?: PreparedSealing | undefined;
 }

@@ -38,7 +38,7 @@ import {
 } from "./entry.ts";
 import { createDocIdDerivation, isNameFrom } from "./ids.ts";
 import { maxPlaintextBytes, padInto, paddedSizeBytes, sealedSizeBytes, tagBytes } from "./padding.ts";
-import { deriveSealingKey, nonceOf, type SealingKey } from "./sealing-key.ts";
+import { deriveSealingKey, nonceOf, saltBytes, type SealingKey } from "./sealing-key.ts";
 
 /** A commit that was made here: its bytes are its own. */
 export interface SealedCommit extends Commit {
@@ -51,12 +51,16 @@ export interface SealedCommit extends Commit {
  * Predecessors and dependencies may come in any order. Sealing the same draft again makes another commit;
  * whoever retries sends the first one's bytes.
  *
+ * @param meanwhile called once when all entries are being encrypted: other threads are at work then, and this one is free
  * @throws `input/too-large` before anything is signed when a limit would be broken
  */
-export async function sealCommit(crypto: Crypto, draft: CommitDraft): Promise<SealedCommit> {
+export async function sealCommit(
+  crypto: Crypto,
+  draft: CommitDraft,
+  meanwhile?: () => void,
+): Promise<SealedCommit> {
   checkDraft(draft);
-  const salt = crypto.randomBytes(32);
-  const keys = await deriveKeys(crypto, draft.entries, salt);
+  const { salt, keys } = await takeKeys(crypto, draft);
   const core: CommitCore = {
     suite: commitSuite,
     tenantId: draft.tenantId,
@@ -71,7 +75,7 @@ export async function sealCommit(crypto: Crypto, draft: CommitDraft): Promise<Se
     salt,
     keys: keys.map(({ committed }) => committed),
   };
-  const sealed = await sealEntries(crypto, { draft, core, keys });
+  const sealed = await sealEntries(crypto, { draft, core, keys, meanwhile });
   const entries = sealed.map(({ entry }) => entry);
   const coreBytes = encodeCore(core);
   const unsigned = encodeUnsigned(coreBytes, entries);
@@ -142,6 +146,25 @@ interface CommitKey {
   readonly sealing: SealingKey;
 }
 
+/** The salt of a commit and its keys: those that were prepared, where they are for its one content key. */
+async function takeKeys(
+  crypto: Crypto,
+  { entries, prepared }: CommitDraft,
+): Promise<{ readonly salt: Uint8Array; readonly keys: readonly CommitKey[] }> {
+  const [only, ...others] = new Set(entries.map(({ key }) => key));
+  const taken = only === undefined || others.length > 0 ? undefined : prepared?.take(only);
+  if (only !== undefined && taken !== undefined)
+    return { salt: taken.salt, keys: [commitKeyOf(only, new Set([only]), taken.sealing)] };
+  const salt = crypto.randomBytes(saltBytes);
+  return { salt, keys: await deriveKeys(crypto, entries, salt) };
+}
+
+function commitKeyOf(content: ContentKey, contents: ReadonlySet<ContentKey>, sealing: SealingKey): CommitKey {
+  const { keyId, epoch, fingerprint } = content;
+  const committed = { keyId, epoch, fingerprint, commitment: sealing.commitment };
+  return { contents, keyId: idToBytes(keyId), name: encodeKeyName(content), committed, sealing };
+}
+
 /** The distinct keys that entries use, in the order that the commit lists them. */
 async function deriveKeys(
   crypto: Crypto,
@@ -156,12 +179,9 @@ async function deriveKeys(
     groups.set(name, group);
   }
   checkCount("keys", groups.size, entryLimits.keysPerCommit);
-  const keys = [...groups.values()].map(async ({ content, contents }) => {
-    const { keyId, epoch, fingerprint } = content;
-    const sealing = await deriveSealingKey(crypto, content, salt);
-    const committed = { keyId, epoch, fingerprint, commitment: sealing.commitment };
-    return { contents, keyId: idToBytes(keyId), name: encodeKeyName(content), committed, sealing };
-  });
+  const keys = [...groups.values()].map(async ({ content, contents }) =>
+    commitKeyOf(content, contents, await deriveSealingKey(crypto, content, salt)),
+  );
   return (await Promise.all(keys)).sort((a, b) => compareBytes(a.name, b.name));
 }
 
@@ -184,9 +204,14 @@ interface SealingCommit {
 /** Seal the entries in order, as many at once as depend on none of those that are begun with them. */
 async function sealEntries(
   crypto: Crypto,
-  parts: { readonly draft: CommitDraft; readonly core: CommitCore; readonly keys: readonly CommitKey[] },
+  parts: {
+    readonly draft: CommitDraft;
+    readonly core: CommitCore;
+    readonly keys: readonly CommitKey[];
+    readonly meanwhile: (() => void) | undefined;
+  },
 ): Promise<readonly SealedEntry[]> {
-  const { draft, core, keys } = parts;
+  const { draft, core, keys, meanwhile } = parts;
   const { entries } = draft;
   let arenaBytes = 0;
   for (const { plaintext, dependencies } of entries)
@@ -208,7 +233,9 @@ async function sealEntries(
       if (entry === undefined || dependsOn(entry, index) >= from) break;
       begun.push(beginEntry(crypto, commit, { draft: entry, index }));
     }
-    const ciphertexts = await Promise.all(begun.map(({ ciphertext }) => ciphertext));
+    const encrypting = Promise.all(begun.map(({ ciphertext }) => ciphertext));
+    if (from + begun.length === entries.length) meanwhile?.();
+    const ciphertexts = await encrypting;
     for (const [at, { additionalData, header }] of begun.entries())
       commit.sealed.push(
         endEntry(crypto, { additionalData, header, ciphertext: ciphertexts[at] ?? noBytes }),

@@ -6,9 +6,12 @@
  * header: GCM alone would let one ciphertext open to two plaintexts under two keys. The nonce is the entry
  * index, 96-bit big-endian; the salt is fresh for every seal, so no key ever sees a nonce twice.
  */
-import { ByteWriter, idToBytes } from "../std/index.ts";
+import { assert, ByteWriter, idToBytes } from "../std/index.ts";
 import type { Crypto, Key } from "../crypto/index.ts";
-import type { ContentKey } from "./entry.ts";
+import { entryLimits, type ContentKey } from "./entry.ts";
+
+/** The size of a commit's salt. */
+export const saltBytes = 32;
 
 /** Lives as long as the call that seals or opens a commit. */
 export interface SealingKey {
@@ -36,10 +39,43 @@ export async function deriveSealingKey(
   return { cipherKey, commitment };
 }
 
+/** A salt, and the sealing key that it gives under one content key: derived before there is a commit, and used for one. */
+export interface PreparedSealing {
+  /** Take both, once: nothing is left for whoever asks again, and nothing is there for another content key. */
+  take(content: ContentKey): { readonly salt: Uint8Array; readonly sealing: SealingKey } | undefined;
+}
+
+/** Draw the salt of a coming commit and derive its sealing key, so that sealing it waits for neither. */
+export async function prepareSealing(
+  crypto: Pick<Crypto, "derive" | "importCipherKey" | "randomBytes">,
+  content: ContentKey,
+): Promise<PreparedSealing> {
+  const salt = crypto.randomBytes(saltBytes);
+  let kept: { readonly salt: Uint8Array; readonly sealing: SealingKey } | undefined = {
+    salt,
+    sealing: await deriveSealingKey(crypto, content, salt),
+  };
+  return {
+    take(asked) {
+      if (asked !== content) return undefined;
+      const taken = kept;
+      kept = undefined;
+      return taken;
+    },
+  };
+}
+
+/** A commit has few entries: their nonces are made once. */
+const nonces = Array.from({ length: entryLimits.entriesPerCommit }, (_, index) => {
+  const nonce = new Uint8Array(12);
+  nonce[10] = index >> 8;
+  nonce[11] = index & 255;
+  return nonce;
+});
+
 /** The nonce of an entry: its index. */
 export function nonceOf(entryIndex: number): Uint8Array {
-  const nonce = new Uint8Array(12);
-  nonce[10] = entryIndex >> 8;
-  nonce[11] = entryIndex & 255;
+  const nonce = nonces[entryIndex];
+  assert(nonce !== undefined, "entry: an index is within its commit");
   return nonce;
 }

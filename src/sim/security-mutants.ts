@@ -54,15 +54,29 @@ const sealing: readonly SourceMutant[] = [
   {
     name: "a salt is used again",
     file: "src/entry/seal.ts",
-    from: "const salt = crypto.randomBytes(32);",
-    to: "const salt = new Uint8Array(32);",
+    from: "const salt = crypto.randomBytes(saltBytes);",
+    to: "const salt = new Uint8Array(saltBytes);",
     killedBy: { file: entryTest, test: "draws a fresh salt" },
+  },
+  {
+    name: "every salt that is drawn ahead is the same",
+    file: "src/entry/sealing-key.ts",
+    from: "const salt = crypto.randomBytes(saltBytes);",
+    to: "const salt = new Uint8Array(saltBytes);",
+    killedBy: { file: "src/tenant/writer.test.ts", test: "seals no two with one salt" },
+  },
+  {
+    name: "what was prepared for one commit seals a second one",
+    file: "src/entry/sealing-key.ts",
+    from: "kept = undefined;",
+    to: "",
+    killedBy: { file: entryTest, test: "without a derivation, and never a second one" },
   },
   {
     name: "every entry of a commit has the same nonce",
     file: "src/entry/sealing-key.ts",
-    from: "nonce[11] = entryIndex & 255;",
-    to: "nonce[11] = entryIndex & 0;",
+    from: "nonce[11] = index & 255;",
+    to: "nonce[11] = index & 0;",
     killedBy: { file: "src/entry/entry.vectors.test.ts", test: "reads, whole or in part" },
   },
   {

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { createContentKey, createDocNaming, type ContentKey, type EntryDraft } from "../entry/index.ts";
 import { createWebCrypto } from "../crypto/index.ts";
-import { bytesToId, CofferError, createSystemEnv } from "../std/index.ts";
+import { bytesToHex, bytesToId, CofferError, createSystemEnv } from "../std/index.ts";
 import { createMemoryStorage, type Batch } from "../store/index.ts";
 import { Writer } from "./writer.ts";
 
@@ -9,7 +9,7 @@ const env = createSystemEnv();
 const crypto = createWebCrypto(env);
 
 /** A writer whose store answers when it is told to. */
-async function openWriter() {
+async function openWriter(used = crypto) {
   const store = await createMemoryStorage(env).openStore("held");
   const asked: { readonly batch: Batch; readonly go: () => void; readonly fail: () => void }[] = [];
   const write = store.write.bind(store);
@@ -30,7 +30,7 @@ async function openWriter() {
     author: bytesToId("AuthorKey", pair.publicKey),
   };
   const writer = new Writer({
-    crypto,
+    crypto: used,
     store,
     ...place,
     signingKey: pair.privateKey,
@@ -49,7 +49,7 @@ async function openWriter() {
     vi.waitFor(() => expect(asked.length).toBe(count), { timeout: 30_000, interval: 1 });
   /** Time in which it could be asked too much. */
   const settle = () => new Promise((resolve) => setTimeout(resolve, 5));
-  return { store, writer, draft, asked, asks, settle };
+  return { store, writer, draft, asked, asks, settle, key };
 }
 
 function createDraft(docId: EntryDraft["docId"], key: ContentKey, docCounter: number): EntryDraft {
@@ -110,5 +110,33 @@ describe("a writer", () => {
     await asks(2);
     asked[1]?.go();
     expect((await third).commit.header.writerSeq).toBe(1);
+  });
+
+  it("derives the key of the next commit while it seals one, and seals no two with one salt", async () => {
+    const steps: string[] = [];
+    const { writer, asked, asks, key } = await openWriter({
+      ...crypto,
+      derive: (...call) => (steps.push("derive"), crypto.derive(...call)),
+      encrypt: (...call) => (steps.push("encrypt"), crypto.encrypt(...call)),
+    });
+    const keyId = bytesToId("KeyId", new Uint8Array(16).fill(2));
+    const other = await createContentKey(crypto, { keyId, epoch: 1, secret: new Uint8Array(32).fill(2) });
+    const salts = new Set<string>();
+    const taken: string[] = [];
+    for (const used of [key, key, other, key, key]) {
+      const docId = bytesToId("DocId", new Uint8Array(16));
+      const plaintext = Uint8Array.of(1);
+      steps.length = 0;
+      const begun = await writer.begin([
+        { entryType: "doc_change", docId, dependencies: [], key: used, plaintext },
+      ]);
+      taken.push(steps.join(" "));
+      await asks(taken.length);
+      asked[taken.length - 1]?.go();
+      salts.add(bytesToHex((await begun.stored).commit.header.salt));
+    }
+    const [first, next] = ["derive encrypt derive", "encrypt derive"];
+    expect(taken).toEqual([first, next, first, first, next]);
+    expect(salts.size).toBe(5);
   });
 });

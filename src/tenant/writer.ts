@@ -15,7 +15,16 @@ import {
   type TenantId,
 } from "../std/index.ts";
 import type { Crypto, Key } from "../crypto/index.ts";
-import { entryLimits, sealCommit, type Commit, type EntryDraft, type SealedCommit } from "../entry/index.ts";
+import {
+  entryLimits,
+  prepareSealing,
+  sealCommit,
+  type Commit,
+  type ContentKey,
+  type EntryDraft,
+  type PreparedSealing,
+  type SealedCommit,
+} from "../entry/index.ts";
 import type { Store } from "../store/index.ts";
 
 export interface WriterOptions {
@@ -52,6 +61,8 @@ export class Writer {
   #docCounter = 0;
   /** the write of the commit before, of the same nonce */
   #storing: Promise<unknown> = Promise.resolve();
+  /** what the next commit is sealed with, if it is under the same key as the last one */
+  #prepared: Promise<PreparedSealing | undefined> | undefined;
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -84,16 +95,19 @@ export class Writer {
   /**
    * Seal and sign one commit, and begin to store it behind those that were begun before. `stored` fails when one of those does; then
    * the nonce is gone. Resolves when it is sealed: the next one may be begun.
+   *
+   * @param meanwhile called once while other threads encrypt; it does not throw
    */
   async begin(
     entries: readonly EntryDraft[],
     durability: "relaxed" | "strict" = "relaxed",
+    meanwhile?: () => void,
   ): Promise<BegunCommit> {
     const { crypto, tenantId, dbId, author, signingKey } = this.#options;
     const { nonce } = this;
     const before = this.#storing;
     try {
-      const commit = await sealCommit(crypto, {
+      const draft = {
         tenantId,
         dbId,
         author,
@@ -104,6 +118,11 @@ export class Writer {
         directoryHead: this.#options.directoryHead(),
         createdAtMs: this.#options.nowMs(),
         entries,
+        prepared: await this.#takePrepared(),
+      };
+      const commit = await sealCommit(crypto, draft, () => {
+        this.#prepare(entries.at(-1)?.key);
+        meanwhile?.();
       });
       const stored = this.#storeBehind(before, commit, durability);
       const settled = stored.catch((error: unknown) => {
@@ -122,6 +141,19 @@ export class Writer {
       this.#rotateFrom(nonce);
       throw error;
     }
+  }
+
+  /** What was prepared is for one commit: whoever takes it leaves nothing. */
+  #takePrepared(): Promise<PreparedSealing | undefined> | undefined {
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    return prepared;
+  }
+
+  #prepare(key: ContentKey | undefined): void {
+    if (key === undefined) return;
+    // Without it the next commit derives its own, and tells what is wrong.
+    this.#prepared = prepareSealing(this.#options.crypto, key).catch(() => undefined);
   }
 
   async #storeBehind(
