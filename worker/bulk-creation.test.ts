@@ -95,6 +95,22 @@ describe("bulk creation", () => {
     }
   }, 30_000);
 
+  it("stores the whole commits before a value that is too large, and nothing else", async () => {
+    const { api } = await startDevice(createMemoryStorage(env));
+    const tenant = await api.createTenant(people);
+    const database = newSubscription();
+    await api.openDatabase(tenant.id, "notes", database);
+    const values = [...rows(400), { name: "x".repeat(262_100) }, ...rows(10)];
+    await expect(api.createDocuments(database, values)).rejects.toMatchObject({ code: "input/too-large" });
+    const kept = await api.documentIds(database);
+    expect(kept.length).toBeGreaterThan(0);
+    expect(kept.length).toBeLessThanOrEqual(400);
+    const opened = await api.openDocument(database, kept.at(-1) ?? "", newSubscription());
+    expect(opened.value).toEqual(rows(400)[kept.length - 1]);
+    const [more] = await api.createDocuments(database, rows(1));
+    expect(await api.documentIds(database)).toEqual([...kept, more]);
+  }, 30_000);
+
   it("stores what came before a write that failed, and goes on afterwards", async () => {
     const inner = createMemoryStorage(env);
     let left = Infinity;

@@ -1,9 +1,11 @@
 /**
- * Creating documents in bulk: while one commit is being stored, the next one is encoded and sealed.
+ * Creating documents in bulk: while other threads encrypt a commit, the next one is encoded, and while it is being stored, that one is
+ * sealed.
  *
  * ```
- *   encode, seal 1 │ encode, seal 2 │ encode, seal 3 │
- *                  └ store 1 ──┘    └ store 2 ──┘    └ store 3 ──┘ resolve
+ *   encode 1 │ seal 1            │ seal 2            │ seal 3 │
+ *            └ encrypt, encode 2 ┴ encrypt, encode 3 ┘        │
+ *                                └ store 1 ──┘       └ store 2 ──┘└ store 3 ──┘ resolve
  * ```
  *
  * Guarantees
@@ -65,38 +67,30 @@ export async function beginDocuments(
 ): Promise<BegunDocuments> {
   const { writer } = room;
   const { nonce } = writer;
-  const encode = createEncoder(room, key);
+  const encodeNext = createBatches(values, createEncoder(room, key));
   const storing: Promise<void>[] = [];
   const docIds: DocId[] = [];
-  const flush = async (batch: Batch): Promise<void> => {
-    const { stored } = await writer.begin(batch.drafts);
+  /** Seal a batch, and encode the next one meanwhile. */
+  const flush = async (batch: Batch): Promise<() => Batch> => {
+    let next: (() => Batch) | undefined;
+    const { stored } = await writer.begin(batch.drafts, "relaxed", () => {
+      next = encodeNext();
+    });
     const entered = stored.then((written) => enter(room, written, batch));
     // It may fail while the next ones are being sealed; their end tells of it.
     entered.catch(() => undefined);
     storing.push(entered);
     for (const { docId } of batch.documents) docIds.push(docId);
+    return next ?? encodeNext();
   };
-  // What was begun has failed: it says why.
-  const goesOn = (): boolean => writer.nonce === nonce && !isOver();
   const seal = async (): Promise<void> => {
-    let batch: Batch = { documents: [], drafts: [], sizeBytes: 0 };
-    for (const value of values) {
-      if (writer.nonce !== nonce) break;
-      const added = encode(value);
-      const sizeBytes = sealedSizeBytes(added.draft.plaintext.length);
-      const isFull =
-        batch.drafts.length >= entryLimits.entriesPerCommit ||
-        batch.sizeBytes + sizeBytes > entryLimits.commitTargetBytes;
-      if (isFull && batch.drafts.length > 0) {
-        if (!goesOn()) return;
-        await flush(batch);
-        batch = { documents: [], drafts: [], sizeBytes: 0 };
-      }
-      batch.documents.push(added.document);
-      batch.drafts.push(added.draft);
-      batch.sizeBytes += sizeBytes;
+    let batch = encodeNext()();
+    // When what was begun has failed, it says why.
+    while (batch.drafts.length > 0 && writer.nonce === nonce && !isOver()) {
+      const next = await flush(batch);
+      if (writer.nonce !== nonce) return;
+      batch = next();
     }
-    if (goesOn() && batch.drafts.length > 0) await flush(batch);
   };
   const sealing = seal();
   const ending = async (): Promise<readonly DocId[]> => {
@@ -116,10 +110,55 @@ export async function beginDocuments(
   return { stored };
 }
 
+interface EncodedDocument {
+  readonly document: NewDocument;
+  readonly draft: EntryDraft;
+}
+
+/**
+ * Encodes values, as many at a time as a commit holds; none once all are. What is wrong with one of them is thrown when its batch is
+ * asked for.
+ */
+function createBatches(
+  values: readonly DraftValue[],
+  encode: (value: DraftValue) => EncodedDocument,
+): () => () => Batch {
+  let at = 0;
+  /** it was encoded, and the batch before it was full */
+  let left: EncodedDocument | undefined;
+  const fill = (): Batch => {
+    const batch: Batch = { documents: [], drafts: [], sizeBytes: 0 };
+    for (; at < values.length; at += 1) {
+      const value = values[at] ?? null;
+      const { document, draft } = (left ??= encode(value));
+      const sizeBytes = sealedSizeBytes(draft.plaintext.length);
+      const isFull =
+        batch.drafts.length >= entryLimits.entriesPerCommit ||
+        batch.sizeBytes + sizeBytes > entryLimits.commitTargetBytes;
+      if (isFull && batch.drafts.length > 0) return batch;
+      left = undefined;
+      batch.documents.push(document);
+      batch.drafts.push(draft);
+      batch.sizeBytes += sizeBytes;
+    }
+    return batch;
+  };
+  return () => {
+    try {
+      const batch = fill();
+      return () => batch;
+    } catch (cause) {
+      return () => {
+        throw cause;
+      };
+    }
+  };
+}
+
 function createEncoder(
   { core, writer }: CreatingRoom,
   key: ContentKey,
-): (value: DraftValue) => { readonly document: NewDocument; readonly draft: EntryDraft } {
+): (value: DraftValue) => EncodedDocument {
   const { codec, crypto } = core.world;
   const { tenantId } = core;
   const author = core.keys.identity.publicIdentity.signingKey;
