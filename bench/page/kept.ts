@@ -4,7 +4,7 @@ import { effect } from "@preact/signals-core";
 import { showRows } from "./list.ts";
 import type { Person } from "./rows.ts";
 import { required, userPassword } from "./session.ts";
-import { until } from "./wait.ts";
+import { pause, until } from "./wait.ts";
 
 /** What was reached, in milliseconds since 1970: pages and workers have clocks of their own, and this one in common. */
 export type Points = Readonly<Record<string, number>>;
@@ -62,13 +62,15 @@ export async function reopenKept({
   return { begin, rows, all };
 }
 
-/** Show the text of a document with many changes by a kept session, then edit it. It stays open for {@link closeKept}. */
+/** Show the text of a document with many changes by a kept session, then edit it, after a pause. It stays open for {@link closeKept}. */
 export async function reopenLong({
   cofferName,
   length,
+  pauseMs,
 }: {
   cofferName: string;
   length: number;
+  pauseMs: number;
 }): Promise<Points> {
   await startIndexedDb();
   const begin = nowMs();
@@ -80,8 +82,10 @@ export async function reopenLong({
   const shown = doc.data.peek()?.text.length ?? 0;
   const text = nowMs();
   if (shown < length) throw new Error(`${shown} of ${length} characters came back`);
+  if (pauseMs > 0) await pause(pauseMs);
+  const edit = nowMs();
   await db.changeDoc(doc, (draft) => splice(draft, ["text"], 0, 0, "y"));
-  return { begin, named, text, edited: nowMs() };
+  return { begin, named, text, edit, edited: nowMs() };
 }
 
 /** Close what was reopened. */

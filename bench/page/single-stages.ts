@@ -7,7 +7,7 @@
  * | floor | one raw `add` of as many bytes, in a relaxed transaction of its own, until it is complete: before each document, in turns |
  * | encode | an insert: document id, actor id, the first change |
  * | replay | an update: the change that sets one field |
- * | seal | the commit of one entry: its key, encryption, header; without the two below |
+ * | seal | the commit of one entry: its encryption, and header; its key was derived before. Without the two below |
  * | hash | every SHA-256 inside |
  * | sign | the signature |
  * | store | `store.write` of the commit: the floor, and what stands around it |
@@ -15,7 +15,14 @@
 import { createFastHash, createWebCrypto, type Crypto } from "../../src/crypto/index.ts";
 import { createChangeCodec } from "../../src/doc/index.ts";
 import { encodeInitialValue } from "../../src/draft/index.ts";
-import { createDocNaming, sealCommit, type EntryDraft, type SealedCommit } from "../../src/entry/index.ts";
+import {
+  createDocNaming,
+  prepareSealing,
+  sealCommit,
+  type EntryDraft,
+  type PreparedSealing,
+  type SealedCommit,
+} from "../../src/entry/index.ts";
 import { createSystemEnv, type CommitHash, type EntryHash } from "../../src/std/index.ts";
 import { createDexieStorage } from "../../src/store/index.ts";
 import { makeRows } from "./rows.ts";
@@ -42,7 +49,8 @@ export async function measureSingleStages(storeName: string, count: number): Pro
   let seq = 0;
   let previous: CommitHash | undefined;
   const write = async (watches: Watches, entry: EntryDraft): Promise<SealedCommit> => {
-    const commit = await seal(crypto, watches, { ...author, entry, previous, seq: (seq += 1) });
+    const prepared = await prepareSealing(crypto, author.key);
+    const commit = await seal(crypto, watches, { ...author, entry, previous, prepared, seq: (seq += 1) });
     const record = { commitHash: commit.commitHash, bytes: commit.bytes, origin: "" };
     await watches.wait("store", () => store.write({ records: [record], durability: "relaxed" }));
     previous = commit.commitHash;
@@ -113,10 +121,11 @@ async function seal(
   parts: Awaited<ReturnType<typeof createAuthor>> & {
     readonly entry: EntryDraft;
     readonly previous: CommitHash | undefined;
+    readonly prepared: PreparedSealing;
     readonly seq: number;
   },
 ): Promise<SealedCommit> {
-  const { entry, previous, seq, ...author } = parts;
+  const { entry, previous, prepared, seq, ...author } = parts;
   const commit = await watches.wait("seal", () =>
     sealCommit(watchedCrypto(crypto, watches), {
       ...author,
@@ -125,6 +134,7 @@ async function seal(
       directoryHead: undefined,
       createdAtMs: Date.now(),
       entries: [entry],
+      prepared,
     }),
   );
   watches.totalMs.seal -= watches.totalMs.hash + watches.totalMs.sign;

@@ -4,6 +4,8 @@
  */
 
 const count = 10_000;
+/** so long somebody looks at a document before editing it */
+const pauseMs = 1_000;
 
 /** What a kept session passes on the way to its first rows, by what the stage that ends there is called; the worker tells the others. */
 const stages = /** @type {const} */ ({
@@ -83,10 +85,18 @@ export const reopen = {
     await device.call("keepSession", { cofferName: longName });
     for (let run = 0; run < runs; run += 1) {
       await device.reload();
-      const points = await device.call("reopenLong", { cofferName: longName, length: count });
+      const long = { cofferName: longName, length: count };
+      const points = await device.call("reopenLong", { ...long, pauseMs: 0 });
       const at = { ...points, ...(await milestones(device.page)) };
       await device.call("closeKept");
       addLong(add, at);
+      await device.reload();
+      const { edit = Number.NaN, edited = Number.NaN } = await device.call("reopenLong", {
+        ...long,
+        pauseMs,
+      });
+      await device.call("closeKept");
+      add("longEditLater", edited - edit);
     }
     await device.reload();
     await device.call("removeTenant", longName);
@@ -121,10 +131,11 @@ function addStages(add, at) {
  * @param {Readonly<Record<string, number>>} at
  */
 function addLong(add, at) {
-  const { begin = Number.NaN, named = Number.NaN, text = Number.NaN, edited = Number.NaN } = at;
+  const { begin = Number.NaN, named = Number.NaN, text = Number.NaN } = at;
+  const { edit = Number.NaN, edited = Number.NaN } = at;
   add("longWhole", text - begin);
   add("longSinceStore", text - (at["store open"] ?? Number.NaN));
   add("longOpen", text - named);
   add("longEngine", (at["engine ready"] ?? Number.NaN) - named);
-  add("longEdit", edited - text);
+  add("longEdit", edited - edit);
 }
