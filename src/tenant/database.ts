@@ -21,6 +21,7 @@ import { LocalSnapshots } from "./local-snapshots.ts";
 import { createPageSealer, type PageSealer } from "./pages.ts";
 import type { Ledger } from "./ledger.ts";
 import { requireKey } from "./named-keys.ts";
+import { whenCalm } from "./patience.ts";
 import { entriesOf, newEntriesOf, type PreparedEdit } from "./prepared-edit.ts";
 import { dropPurged } from "./purge.ts";
 import { ViewPages } from "./view-pages.ts";
@@ -195,13 +196,17 @@ export class DatabaseSession {
     return snapshotOf(entry, { value, heads: entry.heads });
   }
 
-  /** Load a document that is shown already, as soon as Automerge is there: its reader may edit it soon. One after the other. */
+  /**
+   * Load a document that is shown already, once Automerge is there and the page asks for nothing else: its reader may edit it soon. One
+   * after the other.
+   */
   #loadBehind(docId: DocId): void {
     if (this.#behind.count >= maxBehind) return;
     this.#behind.count += 1;
     const load = async (): Promise<void> => {
       const { serial, world } = this.#core;
       await world.loadEngine();
+      await whenCalm(world.env, serial);
       await serial.run(async () => {
         if (this.#core.unlocked !== undefined) await this.#documents.load(docId);
       });

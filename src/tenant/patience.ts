@@ -2,6 +2,7 @@
 import type { Env, Release } from "../std/index.ts";
 import type { TenantCore } from "./core.ts";
 import type { FirstRowsKeeper } from "./first-rows.ts";
+import type { Serial } from "./serial.ts";
 
 const firstRowsWithinMs = 50;
 /** Where a view was open last, its page loads more of itself before it asks for it again. */
@@ -40,5 +41,20 @@ export async function waitAtMost(
     await Promise.race([promise, timeUp]);
   } finally {
     release();
+  }
+}
+
+const calmMs = 30;
+const calmWithinMs = 1_000;
+
+/** Wait until nobody has asked for anything for a moment: what nobody waits for delays nobody then. It waits for a while at most. */
+export async function whenCalm(
+  env: Pick<Env, "setTimer">,
+  serial: Pick<Serial, "askedCount">,
+): Promise<void> {
+  for (let waitedMs = 0; waitedMs < calmWithinMs; waitedMs += calmMs) {
+    const { askedCount } = serial;
+    await new Promise<void>((resolve) => env.setTimer(calmMs, resolve));
+    if (serial.askedCount === askedCount) return;
   }
 }
