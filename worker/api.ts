@@ -21,6 +21,7 @@
  *   seen at once
  */
 import type { DocValue, DraftOperation, DraftValue, Mark, Patch, Path } from "../src/draft/index.ts";
+import type { AdminProof, DirectoryCalls } from "./directory-api.ts";
 import type { KeyExportCalls } from "./key-export-api.ts";
 import type { KeySlotCalls, UnlockMessage } from "./key-slot-api.ts";
 import type { ViewCalls, ViewEvent } from "./view-api.ts";
@@ -29,8 +30,8 @@ import type {
   BackupReport,
   DatabaseStatus,
   DocStatus,
+  GivenRole,
   Group,
-  GroupEdits,
   HistoryStep,
   Identity,
   KeyGrant,
@@ -52,8 +53,8 @@ export type {
   BackupReport,
   DatabaseStatus,
   DocStatus,
+  GivenRole,
   Group,
-  GroupEdits,
   HistoryStep,
   Identity,
   KeyGrant,
@@ -67,6 +68,8 @@ export type {
   TenantStatus,
 };
 
+export type { DryRun, GroupEdits, RefusedChange, Role, RoleChange } from "../src/page/types.ts";
+export type { AdminProof } from "./directory-api.ts";
 export type { KnownPasskey, UnlockMessage } from "./key-slot-api.ts";
 export type { SearchEvent, SearchMessage, SearchRow } from "./search-api.ts";
 export type { ViewEvent, ViewMessage } from "./view-api.ts";
@@ -97,6 +100,7 @@ export interface TenantSnapshot {
   readonly status: TenantStatus;
   readonly users: readonly Member[] | undefined;
   readonly groups: readonly Group[] | undefined;
+  readonly roles: readonly GivenRole[] | undefined;
   readonly settings: SettingValues | undefined;
   readonly databaseSettings: { readonly [dbName: string]: SettingValues } | undefined;
   readonly alarms: readonly AlarmEvent[];
@@ -223,12 +227,7 @@ export interface DraftMessage {
  */
 export type QueryMessage = QueryDefinition;
 
-export interface AdminProof {
-  readonly adminKey: string;
-  readonly adminPassword: string;
-}
-
-export interface WorkerApi extends ViewCalls, KeySlotCalls, KeyExportCalls {
+export interface WorkerApi extends ViewCalls, KeySlotCalls, KeyExportCalls, DirectoryCalls {
   /**
    * `listener` is the worker's own poster of {@link EventMessage}; it does not cross the thread, the page
    * passes the options only.
@@ -305,25 +304,6 @@ export interface WorkerApi extends ViewCalls, KeySlotCalls, KeyExportCalls {
   /** Measure the storage now: an event tells. */
   measureStorage(): Promise<void>;
 
-  revokeUser(tenantId: string, userKey: string, proof: AdminProof): Promise<void>;
-  /** Begin a new epoch of a key with fresh entropy, for everyone who holds it now; `default` is the tenant's own. */
-  rotateKey(tenantId: string, name: string, proof: AdminProof): Promise<void>;
-  /** Hand a named key of this device to users, and to who is in groups now. */
-  grantKey(
-    tenantId: string,
-    name: string,
-    grantees: { readonly users: readonly string[]; readonly groups: readonly string[] },
-    proof: AdminProof,
-  ): Promise<void>;
-  /** Change who is in a group: users by their keys, groups by their names. One that is not there is made. */
-  setGroup(tenantId: string, name: string, edits: GroupEdits, proof: AdminProof): Promise<void>;
-  /** Change settings: values are JSON, `undefined` takes one away. Without `dbName` they are the tenant's. */
-  changeSettings(
-    tenantId: string,
-    dbName: string | undefined,
-    edits: readonly { readonly name: string; readonly value: string | undefined }[],
-    proof: AdminProof,
-  ): Promise<void>;
   createSharePassword(): Promise<string>;
   checkPassword(password: string): Promise<{ ok: boolean; score: 0 | 1 | 2 | 3 | 4; hint: string }>;
 

@@ -1,10 +1,29 @@
 /** The calls about a tenant's groups, settings and the keys that people hold. */
-import { changeSettings, grantKey, rotateKey, setGroup } from "../src/tenant/index.ts";
-import type { WorkerApi } from "./api.ts";
+import {
+  changeSettings,
+  databaseNames,
+  dryRun,
+  grantKey,
+  ownRole,
+  roleNow,
+  rotateKey,
+  setGroup,
+  setRoles,
+} from "../src/tenant/index.ts";
+import type { RefusedChange, WorkerApi } from "./api.ts";
 import { requireAuthorKey, type WorkerHost } from "./host.ts";
-import { readFields, readProof, readSettingEdits, readText, readTexts } from "./page-messages.ts";
+import { readRoleChanges, readSettingEdits } from "./directory-messages.ts";
+import { readFields, readProof, readText, readTexts } from "./page-messages.ts";
 
-type DirectoryCalls = Pick<WorkerApi, "setGroup" | "changeSettings" | "rotateKey" | "grantKey">;
+type DirectoryCalls = Pick<
+  WorkerApi,
+  "setGroup" | "setRoles" | "dryRun" | "getRole" | "changeSettings" | "rotateKey" | "grantKey"
+>;
+
+const whatByType: Readonly<Record<string, RefusedChange["what"]>> = {
+  doc_create: "create",
+  doc_delete: "delete",
+};
 
 /** Answer the calls about groups, settings and the keys that people hold. */
 export function directoryCalls(host: WorkerHost): DirectoryCalls {
@@ -24,6 +43,31 @@ export function directoryCalls(host: WorkerHost): DirectoryCalls {
         },
         readProof(proof),
       );
+    },
+
+    async setRoles(tenantId, changes, proof) {
+      await setRoles(host.tenant(tenantId), readRoleChanges(changes), readProof(proof));
+    },
+
+    async dryRun(tenantId, changes) {
+      const session = host.tenant(tenantId);
+      const { refused, ...counts } = await dryRun(session, readRoleChanges(changes));
+      const names = databaseNames(session.core);
+      return {
+        ...counts,
+        refused: refused.map(({ dbId, entryType, ...rest }) => ({
+          ...rest,
+          databaseId: dbId,
+          database: names.get(dbId),
+          what: whatByType[entryType] ?? "change",
+        })),
+      };
+    },
+
+    async getRole(tenantId, dbName, key) {
+      const { core } = host.tenant(tenantId);
+      const dbId = core.dbIdOf(readText(dbName, "dbName"));
+      return key === undefined ? ownRole(core, dbId) : roleNow(core, dbId, requireAuthorKey(key));
     },
 
     async rotateKey(tenantId, name, proof) {

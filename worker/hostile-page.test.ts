@@ -173,6 +173,13 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
     { adminKey: s.adminKey, adminPassword: people.adminPassword },
   ],
   rotateKey: (s) => [s.tenantId, "default", { adminKey: s.adminKey, adminPassword: people.adminPassword }],
+  setRoles: (s) => [
+    s.tenantId,
+    [{ database: "contacts", user: s.userKey, group: undefined, role: "manager" }],
+    { adminKey: s.adminKey, adminPassword: people.adminPassword },
+  ],
+  dryRun: (s) => [s.tenantId, [{ database: undefined, user: undefined, group: undefined, role: "reader" }]],
+  getRole: (s) => [s.tenantId, "contacts", s.userKey],
   grantKey: (s) => [
     s.tenantId,
     "salaries",

@@ -48,7 +48,7 @@ function take(room: Room, sizeBytes: number): void {
 }
 
 /** Read a list; its gaps are `undefined`. @throws `input/invalid` with `at`, `input/too-large` */
-function readList(message: unknown, at: string, maxCount: number): readonly unknown[] {
+export function readList(message: unknown, at: string, maxCount: number): readonly unknown[] {
   if (!Array.isArray(message)) invalid(at);
   if (message.length > maxCount) throw new CofferError("input/too-large", { at, count: message.length });
   return Array.from<unknown>(message);
@@ -165,20 +165,6 @@ export function readText(message: unknown, at: string): string {
 /** Read a list of short texts. @throws `input/invalid` with `at`, `input/too-large` */
 export function readTexts(message: unknown, at: string): readonly string[] {
   return readList(message, at, maxHeads).map((text, index) => readText(text, `${at}.${index}`));
-}
-
-/** Read what settings are to become; what their values are is judged where they are written. @throws `input/invalid` with `at` */
-export function readSettingEdits(
-  message: unknown,
-): readonly { readonly name: string; readonly value: string | undefined }[] {
-  return readList(message, "edits", maxValues).map((edit, index) => {
-    const at = `edits.${index}`;
-    const { name, value } = readFields(edit, at);
-    return {
-      name: readText(name, `${at}.name`),
-      value: value === undefined ? undefined : readText(value, `${at}.value`),
-    };
-  });
 }
 
 /** Read a whole number, not negative. @throws `input/invalid` with `at` */

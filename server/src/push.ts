@@ -2,6 +2,8 @@ import {
   createAuthorGraph,
   foldCommit,
   judgeAuthor,
+  judgeRole,
+  mayWrite,
   type AuthorGraph,
   type DirectoryState,
 } from "../../src/directory/index.ts";
@@ -66,6 +68,7 @@ const nameless = bytesToId("CommitHash", new Uint8Array(32));
  * | headers are missing | refused, `entry/corrupt` |
  * | ciphertexts are missing, and it is of somebody else, or of the directory | refused, `entry/corrupt` |
  * | author unknown, or not in the cut | refused, `access/denied`, `access/revoked` |
+ * | its author's role allows none of its entries, whoever created their documents | refused, `access/denied` |
  * | directory commit not by the admin, or a second successor | refused, `access/not-admin`, `access/denied` |
  * | names a directory head that is not here | retry, `directory/behind` |
  * | no room | retry, `store/quota` |
@@ -253,12 +256,15 @@ async function judgeMemberCommits(
 ): Promise<readonly Refusal[]> {
   const graphs = new Map<AuthorKey, AuthorGraph>();
   const refusals: Refusal[] = [];
-  for (const { header, commitHash } of commits) {
+  for (const commit of commits) {
+    const { header, commitHash } = commit;
     const known = graphs.get(header.author);
     const graph =
       known ?? (await graphOf(parts, state, { author: header.author, dbId: header.dbId, commits }));
     graphs.set(header.author, graph);
-    refusals.push(authorRefusal(judgeAuthor(state, header, commitHash, graph)));
+    refusals.push(
+      authorRefusal(judgeAuthor(state, header, commitHash, graph)) ?? roleRefusal(state, commit, graph),
+    );
   }
   return refusals;
 }
@@ -271,7 +277,24 @@ function authorRefusal(verdict: ReturnType<typeof judgeAuthor>): Refusal {
 }
 
 /**
- * The commits of one author in one database. Only the cut of a revoked author asks for them, so that for everyone else the
+ * Who created a document the relay does not know: it takes every one for the author's own, and leaves the rest to those who read. A commit
+ * with one entry that may count is taken whole: its hash covers all of them.
+ */
+function roleRefusal(
+  state: DirectoryState,
+  { commitHash, entries, header }: Commit,
+  graph: AuthorGraph,
+): Refusal {
+  const right = judgeRole(state, header, commitHash, graph);
+  if (right.kind === "waiting") return { status: "retry", code: "directory/behind" };
+  const mayCount = entries.some(
+    (entry) => entry.header === undefined || mayWrite(right.role, entry.header.entryType, true),
+  );
+  return mayCount ? undefined : refused("access/denied");
+}
+
+/**
+ * The commits of one author in one database. Only the cut of an author who was revoked or narrowed asks for them, so that for everyone else the
  * graph stays empty. The commits of the request are in it too: the past of a cut may arrive with its heads.
  */
 async function graphOf(
@@ -281,7 +304,8 @@ async function graphOf(
 ): Promise<AuthorGraph> {
   const { author, dbId, commits } = asked;
   const graph = createAuthorGraph();
-  if (state.usersByKey.get(author)?.revoked === undefined) return graph;
+  const user = state.usersByKey.get(author);
+  if (user === undefined || (user.revoked === undefined && user.narrowings.length === 0)) return graph;
   for (const [commitHash, predecessors] of await parts.authorCommits.read(state.tenantId, dbId, author)) {
     graph.add(commitHash, predecessors);
   }

@@ -1,6 +1,6 @@
 /** Tenants, users and commits as the rooms make them, and a client that speaks the protocol to a relay. */
 import { createWebCrypto, type Crypto, type SigningKeyPair } from "../../src/crypto/index.ts";
-import { encodeRecord, type DirectoryRecord } from "../../src/directory/index.ts";
+import { encodeRecord, type DirectoryRecord, type Role } from "../../src/directory/index.ts";
 import {
   createContentKey,
   directoryDbId,
@@ -202,6 +202,15 @@ export class TestTenant {
   async revoke(user: TestUser, heads: readonly CommitHash[] = []): Promise<Commit> {
     const cuts = heads.length === 0 ? [] : [{ dbId: this.dbId, heads }];
     return this.appendDirectory([{ kind: "revokeaccess", userKey: user.key, cuts }]);
+  }
+
+  /** The role of a user in the tenant's database, with what of theirs need not have known of it. */
+  async give(user: TestUser, role: Role, heads: readonly CommitHash[] = []): Promise<Commit> {
+    const cuts = heads.length === 0 ? [] : [{ dbId: this.dbId, heads }];
+    return this.appendDirectory([
+      { kind: "role", dbId: this.dbId, edits: [{ subject: { kind: "user", userKey: user.key }, role }] },
+      { kind: "narrowing", users: [{ userKey: user.key, cuts }] },
+    ]);
   }
 
   async write(author: TestUser, options: CommitOptions = {}): Promise<Commit> {

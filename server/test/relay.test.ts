@@ -519,6 +519,32 @@ describe("pushing", () => {
     ]);
   });
 
+  it("takes nothing that its author's role allows in no document, but what they wrote before", async () => {
+    const { test, tenant, user, client } = await createPlace();
+    const first = await tenant.write(user);
+    const unseen = await tenant.write(user, { predecessors: [first.commitHash] });
+    await tenant.give(user, "reader", [first.commitHash]);
+    await publish(test.relay, tenant);
+    const told = await tenant.write(user);
+    const [before] = tenant.directory;
+    const backdated = await tenant.write(user, { ...(before && { directoryHead: before.commitHash }) });
+    const denied = { status: "refused", code: "access/denied" };
+    const accepted = { status: "accepted" };
+    expect(await client.push(tenant.dbId, first, unseen, told, backdated)).toMatchObject([
+      accepted,
+      denied,
+      denied,
+      denied,
+    ]);
+    // Whose document an author changes, a server does not know: that is for who reads it.
+    await tenant.give(user, "author", [first.commitHash]);
+    await publish(test.relay, tenant);
+    expect(await client.push(tenant.dbId, await tenant.write(user), told)).toMatchObject([accepted, denied]);
+    const elsewhere = createDbId();
+    const other = await tenant.write(user, { dbId: elsewhere });
+    expect(await client.push(elsewhere, other)).toMatchObject([accepted]);
+  });
+
   it("stores nothing by a user who was revoked while the commit was judged", async () => {
     const { test, tenant, user } = await createPlace();
     const revocation = await tenant.revoke(user);

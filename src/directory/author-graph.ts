@@ -7,10 +7,13 @@
  * ```
  *
  * Hashes bind predecessors, so the past of a commit never changes once it is known, whatever order commits arrive in. The
- * past of one cut is kept and grows as missing commits arrive: asking for n commits costs one walk in all, not n.
+ * past of the last few cuts is kept and grows as missing commits arrive: asking for n commits costs one walk in all, not n.
  */
 import type { CommitHash } from "../std/index.ts";
 import type { AuthorGraph } from "./directory.ts";
+
+/** A user is revoked once, and seldom narrowed more often. */
+const maxCoverages = 8;
 
 interface Coverage {
   readonly heads: readonly CommitHash[];
@@ -25,7 +28,7 @@ export function createAuthorGraph(): AuthorGraph {
   const predecessorsByCommit = new Map<CommitHash, readonly CommitHash[]>();
   const followed = new Set<CommitHash>();
   const heads = new Set<CommitHash>();
-  let coverage: Coverage | undefined;
+  const coverages: Coverage[] = [];
 
   function extend(target: Coverage, from: readonly CommitHash[]): void {
     const open = [...from];
@@ -42,9 +45,12 @@ export function createAuthorGraph(): AuthorGraph {
   }
 
   function coverageOf(asked: readonly CommitHash[]): Coverage {
-    if (coverage !== undefined && sameHeads(coverage.heads, asked)) return coverage;
-    coverage = { heads: asked, covered: new Set(), missing: new Set() };
+    const kept = coverages.find((one) => sameHeads(one.heads, asked));
+    if (kept !== undefined) return kept;
+    const coverage: Coverage = { heads: asked, covered: new Set(), missing: new Set() };
     extend(coverage, asked);
+    if (coverages.length >= maxCoverages) coverages.shift();
+    coverages.push(coverage);
     return coverage;
   }
 
@@ -57,7 +63,7 @@ export function createAuthorGraph(): AuthorGraph {
         heads.delete(predecessor);
       }
       if (!followed.has(commitHash)) heads.add(commitHash);
-      if (coverage?.missing.has(commitHash)) extend(coverage, [commitHash]);
+      for (const coverage of coverages) if (coverage.missing.has(commitHash)) extend(coverage, [commitHash]);
     },
     has: (commitHash) => predecessorsByCommit.has(commitHash),
     isCovered(commitHash, asked) {

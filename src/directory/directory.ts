@@ -9,6 +9,8 @@
  *   is all there, in whatever order it came into the line
  * - D5 an epoch of a key is in force from the commit that names it first; a commit that knows that one and seals under an older
  *   epoch is stale, whoever wrote it and whenever it comes
+ * - D6 what a member may do is a matter of the directory head that their commit names; a narrowing of rights is a causal cut like a
+ *   revocation: what it does not cover has no more rights than it left
  */
 import type { AuthorKey, CommitHash, DbId, GroupId, KeyId, TenantId } from "../std/index.ts";
 
@@ -16,6 +18,21 @@ import type { AuthorKey, CommitHash, DbId, GroupId, KeyId, TenantId } from "../s
 export type MemberRef =
   | { readonly kind: "user"; readonly userKey: AuthorKey }
   | { readonly kind: "group"; readonly groupId: GroupId };
+
+/** What a member may do with a database, each all that the one before may: see rights.ts. */
+export const roles = ["reader", "author", "editor", "manager"] as const;
+
+/** One of {@link roles}. */
+export type Role = (typeof roles)[number];
+
+/** Whom a role is given to. */
+export type RoleSubject = { readonly kind: "everyone" } | MemberRef;
+
+/** What the role of one subject becomes; `undefined` where it goes. */
+export interface RoleEdit {
+  readonly subject: RoleSubject;
+  readonly role: Role | undefined;
+}
 
 /** What happens to one member of a group. */
 export interface MemberEdit {
@@ -31,6 +48,9 @@ export interface SettingEdit {
 
 /** Per database the heads of a user's commit graph that still count, with their past; no row = nothing counts. */
 export type DirectoryCuts = readonly { readonly dbId: DbId; readonly heads: readonly CommitHash[] }[];
+
+/** What of users counts by the rights that they had before. */
+export type NarrowedUsers = readonly { readonly userKey: AuthorKey; readonly cuts: DirectoryCuts }[];
 
 export type DirectoryRecord =
   | {
@@ -59,7 +79,25 @@ export type DirectoryRecord =
       readonly fingerprint: Uint8Array;
       /** the key, wrapped for each user who is to have it, see keys/key-wrap.ts */
       readonly wraps: readonly { readonly userKey: AuthorKey; readonly sealed: Uint8Array }[];
-    };
+    }
+  /** `dbId` left out: in every database that says nothing of its own */
+  | { readonly kind: "role"; readonly dbId: DbId | undefined; readonly edits: readonly RoleEdit[] }
+  /** in the same commit as what takes rights away, or right behind it */
+  | { readonly kind: "narrowing"; readonly users: NarrowedUsers };
+
+/** A narrowing of a user's rights: what of theirs does not need to have known of it. */
+export interface Narrowing {
+  /** index of the directory commit that narrowed */
+  readonly at: number;
+  readonly cuts: ReadonlyMap<DbId, readonly CommitHash[]>;
+}
+
+/** The roles of one subject in one place, the oldest first. */
+export interface DirectoryRole {
+  readonly dbId: DbId | undefined;
+  readonly subject: RoleSubject;
+  readonly turns: readonly { readonly at: number; readonly role: Role | undefined }[];
+}
 
 export interface DirectoryUser {
   readonly userKey: AuthorKey;
@@ -72,6 +110,8 @@ export interface DirectoryUser {
   readonly revoked:
     | { readonly at: number; readonly cuts: ReadonlyMap<DbId, readonly CommitHash[]> }
     | undefined;
+  /** the oldest first */
+  readonly narrowings: readonly Narrowing[];
 }
 
 export interface DirectoryGroup {
@@ -81,6 +121,9 @@ export interface DirectoryGroup {
   /** direct members, whether they are granted or not */
   readonly users: ReadonlySet<AuthorKey>;
   readonly groups: ReadonlySet<GroupId>;
+  /** of everyone who was ever in it the indexes of the directory commits that let them in and out, in turn */
+  readonly userTurns: ReadonlyMap<AuthorKey, readonly number[]>;
+  readonly groupTurns: ReadonlyMap<GroupId, readonly number[]>;
 }
 
 /** An epoch of a content key, as far as the directory speaks of it. */
@@ -108,6 +151,8 @@ export interface DirectoryState {
   readonly usersByKey: ReadonlyMap<AuthorKey, DirectoryUser>;
   readonly groupsById: ReadonlyMap<GroupId, DirectoryGroup>;
   readonly epochsByKey: ReadonlyMap<KeyId, readonly DirectoryEpoch[]>;
+  /** by database and subject, see rights.ts */
+  readonly rolesByPlace: ReadonlyMap<string, DirectoryRole>;
   readonly tenantSettings: Settings;
   /** by the name of the database, in NFKC */
   readonly settingsByDb: ReadonlyMap<string, Settings>;

@@ -1,12 +1,21 @@
 /** One record into a directory that is being folded: what it changes, and what it does not. The rules are in fold.ts. */
-import { equalBytes, type AuthorKey, type CommitHash, type GroupId, type KeyId } from "../std/index.ts";
+import {
+  equalBytes,
+  type AuthorKey,
+  type CommitHash,
+  type DbId,
+  type GroupId,
+  type KeyId,
+} from "../std/index.ts";
 import type {
   DirectoryEpoch,
   DirectoryGroup,
   DirectoryRecord,
+  DirectoryRole,
   DirectoryState,
   DirectoryUser,
   MemberEdit,
+  RoleSubject,
   SettingEdit,
   Settings,
 } from "./directory.ts";
@@ -16,6 +25,7 @@ import { LayeredMap } from "./layered-map.ts";
 export const directoryLimits = {
   groups: 10_000,
   groupMembers: 10_000,
+  roles: 10_000,
   settings: 1_000,
   keys: 10_000,
   epochs: 10_000,
@@ -26,18 +36,28 @@ interface GroupDraft {
   groupName: string | undefined;
   readonly users: Set<AuthorKey>;
   readonly groups: Set<GroupId>;
+  readonly userTurns: Map<AuthorKey, readonly number[]>;
+  readonly groupTurns: Map<GroupId, readonly number[]>;
 }
 
 /** A directory that is being folded: what changes in its maps is its own, and so are the groups and settings in `owned`. */
 export interface FoldDraft extends Omit<
   DirectoryState,
-  "head" | "indexByCommit" | "usersByKey" | "groupsById" | "epochsByKey" | "tenantSettings" | "settingsByDb"
+  | "head"
+  | "indexByCommit"
+  | "usersByKey"
+  | "groupsById"
+  | "epochsByKey"
+  | "rolesByPlace"
+  | "tenantSettings"
+  | "settingsByDb"
 > {
   head: CommitHash | undefined;
   readonly indexByCommit: LayeredMap<CommitHash, number>;
   readonly usersByKey: LayeredMap<AuthorKey, DirectoryUser>;
   readonly groupsById: LayeredMap<GroupId, DirectoryGroup>;
   readonly epochsByKey: LayeredMap<KeyId, readonly DirectoryEpoch[]>;
+  readonly rolesByPlace: LayeredMap<string, DirectoryRole>;
   readonly tenantSettings: Map<string, string>;
   readonly settingsByDb: Map<string, Settings>;
   readonly ownedGroups: Map<GroupId, GroupDraft>;
@@ -52,6 +72,7 @@ export function beginDraft(state: DirectoryState): FoldDraft {
     usersByKey: new LayeredMap(state.usersByKey),
     groupsById: new LayeredMap(state.groupsById),
     epochsByKey: new LayeredMap(state.epochsByKey),
+    rolesByPlace: new LayeredMap(state.rolesByPlace),
     tenantSettings: new Map(state.tenantSettings),
     settingsByDb: new Map(state.settingsByDb),
     ownedGroups: new Map(),
@@ -68,6 +89,7 @@ export function endDraft(draft: FoldDraft): DirectoryState {
     groupsById,
     head,
     indexByCommit,
+    rolesByPlace,
     settingsByDb,
     tenantId,
     tenantSettings,
@@ -82,6 +104,7 @@ export function endDraft(draft: FoldDraft): DirectoryState {
     usersByKey,
     groupsById,
     epochsByKey,
+    rolesByPlace,
     tenantSettings,
     settingsByDb,
   };
@@ -99,7 +122,7 @@ export function foldRecord(draft: FoldDraft, record: DirectoryRecord, index: num
     }
     case "group": {
       const group = ownGroup(draft, record.groupId);
-      if (group !== undefined) for (const edit of record.edits) foldMember(group, edit);
+      if (group !== undefined) for (const edit of record.edits) foldMember(group, edit, index);
       return;
     }
     case "groupcard": {
@@ -114,6 +137,16 @@ export function foldRecord(draft: FoldDraft, record: DirectoryRecord, index: num
       return foldSettings(ownSettings(draft, record.dbName), record.edits);
     case "keyepoch":
       return foldEpoch(draft.epochsByKey, record, index);
+    case "role":
+      return foldRoles(draft.rolesByPlace, record, index);
+    case "narrowing":
+      for (const { cuts, userKey } of record.users) {
+        const user = draft.usersByKey.get(userKey);
+        if (user === undefined) continue;
+        const narrowing = { at: index, cuts: new Map(cuts.map((cut) => [cut.dbId, cut.heads])) };
+        draft.usersByKey.set(userKey, { ...user, narrowings: [...user.narrowings, narrowing] });
+      }
+      return;
   }
 }
 
@@ -136,6 +169,7 @@ function foldUser(
         userName: user?.userName,
         grantedAt: user?.grantedAt ?? index,
         revoked: undefined,
+        narrowings: user?.narrowings ?? [],
       };
     case "revokeaccess":
       if (user === undefined) return undefined;
@@ -159,21 +193,53 @@ function ownGroup(draft: FoldDraft, groupId: GroupId): GroupDraft | undefined {
     groupName: known?.groupName,
     users: new Set(known?.users),
     groups: new Set(known?.groups),
+    userTurns: new Map(known?.userTurns),
+    groupTurns: new Map(known?.groupTurns),
   };
   draft.ownedGroups.set(groupId, group);
   draft.groupsById.set(groupId, group);
   return group;
 }
 
-function foldMember(group: GroupDraft, { member, op }: MemberEdit): void {
+function foldMember(group: GroupDraft, { member, op }: MemberEdit, index: number): void {
   const hasRoom = group.users.size + group.groups.size < directoryLimits.groupMembers;
-  if (member.kind === "user") foldInto(group.users, member.userKey, op, hasRoom);
-  else foldInto(group.groups, member.groupId, op, hasRoom);
+  if (op === "added" && !hasRoom) return;
+  if (member.kind === "user") foldInto(group.users, group.userTurns, { id: member.userKey, op, index });
+  else foldInto(group.groups, group.groupTurns, { id: member.groupId, op, index });
 }
 
-function foldInto<Id>(members: Set<Id>, id: Id, op: MemberEdit["op"], hasRoom: boolean): void {
-  if (op === "removed") members.delete(id);
-  else if (hasRoom) members.add(id);
+function foldInto<Id>(
+  members: Set<Id>,
+  turns: Map<Id, readonly number[]>,
+  { id, index, op }: { readonly id: Id; readonly op: MemberEdit["op"]; readonly index: number },
+): void {
+  if (members.has(id) === (op === "added")) return;
+  if (op === "added") members.add(id);
+  else members.delete(id);
+  turns.set(id, [...(turns.get(id) ?? []), index]);
+}
+
+function foldRoles(
+  rolesByPlace: LayeredMap<string, DirectoryRole>,
+  { dbId, edits }: Extract<DirectoryRecord, { kind: "role" }>,
+  index: number,
+): void {
+  for (const { role, subject } of edits) {
+    const place = rolePlace(dbId, subject);
+    const known = rolesByPlace.get(place);
+    if (known === undefined && (role === undefined || rolesByPlace.size >= directoryLimits.roles)) continue;
+    rolesByPlace.set(place, { dbId, subject, turns: [...(known?.turns ?? []), { at: index, role }] });
+  }
+}
+
+/** Where the role of a subject stands. */
+export function rolePlace(dbId: DbId | undefined, subject: RoleSubject): string {
+  return `${dbId ?? ""}|${subject.kind}|${subjectId(subject)}`;
+}
+
+function subjectId(subject: RoleSubject): string {
+  if (subject.kind === "everyone") return "";
+  return subject.kind === "user" ? subject.userKey : subject.groupId;
 }
 
 function foldEpoch(

@@ -19,10 +19,12 @@ import {
   isMember,
   judgeAuthor,
   prescribedEpoch,
+  roleAt,
   type AuthorVerdict,
   type DirectoryRecord,
   type DirectoryState,
   type MemberRef,
+  type Role,
 } from "./index.ts";
 
 const crypto = createWebVerifier();
@@ -283,6 +285,8 @@ describe("groups and settings in the fold", () => {
       groupName: "Staff",
       users: new Set([userOf("ada")]),
       groups: new Set(),
+      userTurns: new Map([[userOf("ada"), [0]]]),
+      groupTurns: new Map(),
     });
     const next = foldCommit(before, lineCommit("c2", "c1"), [
       group("staff", ["-", user("ada")], ["+", user("bob")], ["+", inner("board")]),
@@ -292,6 +296,11 @@ describe("groups and settings in the fold", () => {
       groupName: "Staff",
       users: new Set([userOf("bob")]),
       groups: new Set([groupOf("board")]),
+      userTurns: new Map([
+        [userOf("ada"), [0, 2]],
+        [userOf("bob"), [2]],
+      ]),
+      groupTurns: new Map([[groupOf("board"), [2]]]),
     });
     expect(before.groupsById.get(groupOf("staff"))).toEqual(staff);
   });
@@ -312,9 +321,67 @@ describe("groups and settings in the fold", () => {
       stateOf(start, here, there, ...settings),
       stateOf(start, ...settings.toReversed(), there, here),
     ];
-    expect(one.groupsById).toEqual(other.groupsById);
+    // When each of them came and went is the line's own.
+    const inside = ({ groupsById }: DirectoryState) =>
+      new Map(
+        [...groupsById].map(([id, { groupName, groups, users }]) => [id, { groupName, groups, users }]),
+      );
+    expect(inside(one)).toEqual(inside(other));
     expect(one.groupsById.get(groupOf("staff"))?.users).toEqual(new Set([userOf("ada"), userOf("bob")]));
     expect([one.tenantSettings, one.settingsByDb]).toEqual([other.tenantSettings, other.settingsByDb]);
+  });
+
+  test("roles come and go with the commits that say so; a role that goes where none is leaves nothing", () => {
+    const role = (name: Role | undefined): DirectoryRecord => ({
+      kind: "role",
+      dbId: contacts,
+      edits: [{ subject: user("ada"), role: name }],
+    });
+    const state = stateOf(grant("ada"), role(undefined), role("reader"), role("editor"), role(undefined));
+    expect([...state.rolesByPlace.values()]).toEqual([
+      {
+        dbId: contacts,
+        subject: user("ada"),
+        turns: [
+          { at: 2, role: "reader" },
+          { at: 3, role: "editor" },
+          { at: 4, role: undefined },
+        ],
+      },
+    ]);
+    const roleOf = (at: number) => roleAt(state, { dbId: contacts, userKey: userOf("ada") }, at);
+    expect([1, 2, 3, 4, 99].map(roleOf)).toEqual(["manager", "reader", "editor", "manager", "manager"]);
+  });
+
+  test("narrowings are kept by user, in their order; those of strangers change nothing", () => {
+    const narrow = (name: string, ...heads: readonly string[]): DirectoryRecord => ({
+      kind: "narrowing",
+      users: [{ userKey: userOf(name), cuts: [{ dbId: contacts, heads: heads.map(hashOf) }] }],
+    });
+    const state = stateOf(
+      grant("ada"),
+      narrow("bob", "b1"),
+      narrow("ada", "a1"),
+      grant("ada"),
+      narrow("ada", "a2"),
+    );
+    expect([...state.usersByKey.keys()]).toEqual([userOf("ada")]);
+    expect(state.usersByKey.get(userOf("ada"))?.narrowings).toEqual([
+      { at: 2, cuts: new Map([[contacts, [hashOf("a1")]]]) },
+      { at: 4, cuts: new Map([[contacts, [hashOf("a2")]]]) },
+    ]);
+  });
+
+  test("a tenant has 10,000 roles at most", () => {
+    const records = Array.from({ length: 3 }, (_, part): DirectoryRecord => ({
+      kind: "role",
+      dbId: contacts,
+      edits: Array.from({ length: 4_000 }, (__, index) => ({
+        subject: user(`u${part * 4_000 + index}`),
+        role: "reader" as const,
+      })),
+    }));
+    expect(stateOf(...records).rolesByPlace.size).toBe(10_000);
   });
 
   test("settings are set, replaced and taken away, each database's by itself", () => {

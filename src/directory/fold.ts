@@ -11,6 +11,7 @@
  *   of the old one stands for ever)
  * - a revocation or a member card of an unknown user, a card of an unknown group
  * - a member over the 10 000 that a group has at most, a group over 10 000, a setting over the 1 000 of its scope
+ * - a role over the 10 000 of the tenant, a narrowing of an unknown user
  * - an epoch over the 10 000 of its key, a key over the 10 000 of the tenant
  * A second grant replaces the keys and the name's hash; a second revocation replaces the cut; a second record of one epoch and
  * fingerprint adds the users it wraps the key for. Members of a group need
@@ -47,6 +48,7 @@ export function createDirectory(
     usersByKey: new Map(),
     groupsById: new Map(),
     epochsByKey: new Map(),
+    rolesByPlace: new Map(),
     tenantSettings: new Map(),
     settingsByDb: new Map(),
   };
@@ -74,6 +76,13 @@ export function foldCommit(
 export function foldLine(state: DirectoryState, line: readonly OpenedCommit[]): DirectoryState {
   const draft = beginDraft(state);
   for (const opened of line) if (verdictOn(draft, opened.commit) === "next") foldNext(draft, opened);
+  return endDraft(draft);
+}
+
+/** The directory as it would be behind one more commit of these records. */
+export function foldPreview(state: DirectoryState, records: readonly DirectoryRecord[]): DirectoryState {
+  const draft = beginDraft(state);
+  for (const record of records) foldRecord(draft, record, draft.indexByCommit.size);
   return endDraft(draft);
 }
 

@@ -16,9 +16,10 @@ import type { DirectoryGroup } from "./directory.ts";
 export const maxGroupDepth = 16;
 
 type Groups = ReadonlyMap<GroupId, Pick<DirectoryGroup, "users" | "groups">>;
+type OneGroup = Pick<Groups, "get">;
 
 /** All users of a group, through its groups too. */
-export function usersOfGroup(groups: Groups, groupId: GroupId): ReadonlySet<AuthorKey> {
+export function usersOfGroup(groups: OneGroup, groupId: GroupId): ReadonlySet<AuthorKey> {
   const users = new Set<AuthorKey>();
   const inside = (id: GroupId): Iterable<GroupId> => groups.get(id)?.groups ?? [];
   for (const id of walk([groupId], inside)) for (const user of groups.get(id)?.users ?? []) users.add(user);

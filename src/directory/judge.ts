@@ -14,7 +14,7 @@ import type { AuthorGraph, AuthorVerdict, DirectoryState } from "./directory.ts"
  */
 export function judgeAuthor(
   state: DirectoryState,
-  header: CommitHeader,
+  header: Pick<CommitHeader, "tenantId" | "author" | "dbId" | "directoryHead">,
   commitHash: CommitHash,
   graph: AuthorGraph,
 ): AuthorVerdict {

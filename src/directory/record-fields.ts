@@ -15,7 +15,17 @@ import {
   type GroupId,
   type KeyId,
 } from "../std/index.ts";
-import type { DirectoryCuts, DirectoryRecord, MemberEdit, MemberRef, SettingEdit } from "./directory.ts";
+import {
+  roles,
+  type DirectoryCuts,
+  type DirectoryRecord,
+  type MemberEdit,
+  type MemberRef,
+  type NarrowedUsers,
+  type RoleEdit,
+  type RoleSubject,
+  type SettingEdit,
+} from "./directory.ts";
 
 /** Limits that every writer keeps and every reader checks. */
 export const recordLimits = {
@@ -29,6 +39,8 @@ export const recordLimits = {
   settingEdits: 256,
   settingNameBytes: 128,
   settingBytes: 4096,
+  roleEdits: 5_000,
+  narrowedUsers: 5_000,
   wraps: 1_500,
   wrapBytes: [80, 336],
 } as const;
@@ -41,6 +53,7 @@ interface RecordIds {
   readonly KeyId: KeyId;
 }
 
+const everyoneByte = 0;
 const memberBytes = { user: 1, group: 2 } as const;
 const opBytes = { added: 1, removed: 2 } as const;
 
@@ -105,6 +118,45 @@ export function readMemberEdits(reader: ByteReader): readonly MemberEdit[] {
 }
 
 /** @throws `input/too-large` */
+export function writeRoleEdits(writer: ByteWriter, edits: readonly RoleEdit[]): void {
+  const rows = edits
+    .map(({ role, subject }) => ({ role, bytes: subjectToBytes(subject) }))
+    .sort((a, b) => compareBytes(a.bytes, b.bytes));
+  writeCount(writer, rows.length, "roleEdits");
+  for (const { bytes, role } of rows)
+    writer.fixed(bytes).u8(role === undefined ? 0 : roles.indexOf(role) + 1);
+}
+
+/** Read what {@link writeRoleEdits} wrote. */
+export function readRoleEdits(reader: ByteReader): readonly RoleEdit[] {
+  const next = ascending(reader);
+  return readList(reader, recordLimits.roleEdits, () => {
+    const subject = next(() => readSubject(reader), subjectToBytes);
+    const byte = reader.u8();
+    if (byte > roles.length) reader.fail("role");
+    return { subject, role: roles[byte - 1] };
+  });
+}
+
+/** @throws `input/too-large` */
+export function writeNarrowed(writer: ByteWriter, users: NarrowedUsers): void {
+  const rows = users
+    .map(({ cuts, userKey }) => ({ user: idToBytes(userKey), cuts }))
+    .sort((a, b) => compareBytes(a.user, b.user));
+  writeCount(writer, rows.length, "narrowedUsers");
+  for (const { cuts, user } of rows) writeCuts(writer.fixed(user), cuts);
+}
+
+/** Read what {@link writeNarrowed} wrote. */
+export function readNarrowed(reader: ByteReader): NarrowedUsers {
+  const next = ascending(reader);
+  return readList(reader, recordLimits.narrowedUsers, () => {
+    const userKey = next(() => readId(reader, "AuthorKey"), idToBytes);
+    return { userKey, cuts: readCuts(reader) };
+  });
+}
+
+/** @throws `input/too-large` */
 export function writeSettingEdits(writer: ByteWriter, edits: readonly SettingEdit[]): void {
   const rows = edits
     .map(({ name, value }) => ({ name: utf8ToBytes(name), value }))
@@ -162,13 +214,32 @@ function memberToBytes(member: MemberRef): Uint8Array<ArrayBuffer> {
 }
 
 function readMember(reader: ByteReader): MemberRef {
-  const kind = reader.u8();
+  return readMemberOf(reader, reader.u8());
+}
+
+function readMemberOf(reader: ByteReader, kind: number): MemberRef {
   if (kind === memberBytes.group) return { kind: "group", groupId: readId(reader, "GroupId") };
   if (kind !== memberBytes.user) reader.fail("member");
   return { kind: "user", userKey: readId(reader, "AuthorKey") };
 }
 
-type CountLimit = "cuts" | "headsPerCut" | "memberEdits" | "settingEdits" | "wraps";
+function subjectToBytes(subject: RoleSubject): Uint8Array<ArrayBuffer> {
+  return subject.kind === "everyone" ? Uint8Array.of(everyoneByte) : memberToBytes(subject);
+}
+
+function readSubject(reader: ByteReader): RoleSubject {
+  const kind = reader.u8();
+  return kind === everyoneByte ? { kind: "everyone" } : readMemberOf(reader, kind);
+}
+
+type CountLimit =
+  | "cuts"
+  | "headsPerCut"
+  | "memberEdits"
+  | "narrowedUsers"
+  | "roleEdits"
+  | "settingEdits"
+  | "wraps";
 
 function writeCount(writer: ByteWriter, count: number, limit: CountLimit): void {
   if (count > recordLimits[limit]) throw new CofferError("input/too-large", { [limit]: count });

@@ -9,7 +9,7 @@ import {
   compareBytes,
   idToBytes,
 } from "../std/index.ts";
-import type { DirectoryRecord } from "./directory.ts";
+import { roles, type DirectoryCuts, type DirectoryRecord } from "./directory.ts";
 import { recordLimits } from "./record-fields.ts";
 import { encodeRecord, parseRecord } from "./records.ts";
 import vectors from "./records.vectors.json";
@@ -82,6 +82,31 @@ const records: fc.Arbitrary<DirectoryRecord> = fc.oneof(
       })
       .map((wraps) => wraps.sort((a, b) => compareBytes(idToBytes(a.userKey), idToBytes(b.userKey)))),
   }),
+  fc.record({
+    kind: fc.constant("role" as const),
+    dbId: fc.option(
+      fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => bytesToId("DbId", bytes)),
+      { nil: undefined },
+    ),
+    edits: fc.uniqueArray(
+      fc.record({
+        subject: fc.oneof(
+          fc.constant({ kind: "everyone" as const }),
+          fc.record({ kind: fc.constant("user" as const), userKey }),
+          fc.record({ kind: fc.constant("group" as const), groupId }),
+        ),
+        role: fc.option(fc.constantFrom(...roles), { nil: undefined }),
+      }),
+      { selector: ({ subject }) => JSON.stringify(subject), maxLength: 6 },
+    ),
+  }),
+  fc.record({
+    kind: fc.constant("narrowing" as const),
+    users: fc.uniqueArray(
+      fc.record({ userKey, cuts: fc.uniqueArray(cut, { selector: ({ dbId }) => dbId, maxLength: 3 }) }),
+      { selector: ({ userKey: key }) => key, maxLength: 4 },
+    ),
+  }),
   fc.record({ kind: fc.constant("tenantsettings" as const), edits: settingEdits }),
   fc.record({
     kind: fc.constant("dbsettings" as const),
@@ -90,13 +115,17 @@ const records: fc.Arbitrary<DirectoryRecord> = fc.oneof(
   }),
 );
 
-/** Ids stand in the vectors as texts, bytes as hex digits, settings that go without a value. */
+/** Ids stand in the vectors as texts, bytes as hex digits, settings and roles that go without a value. */
 function fromJson(value: object): DirectoryRecord {
   const record: Record<string, unknown> = { ...value };
   for (const field of ["encryptionKey", "nameHash", "fingerprint"] as const)
     if (field in record) record[field] = parseHex(String(record[field]));
   if (record["kind"] === "tenantsettings" || record["kind"] === "dbsettings")
     record["edits"] = (record["edits"] as object[]).map((edit) => ({ value: undefined, ...edit }));
+  if (record["kind"] === "role") {
+    record["edits"] = (record["edits"] as object[]).map((edit) => ({ role: undefined, ...edit }));
+    record["dbId"] ??= undefined;
+  }
   if (record["kind"] === "keyepoch")
     record["wraps"] = (record["wraps"] as { sealed: string }[]).map((wrap) => ({
       ...wrap,
@@ -126,6 +155,10 @@ describe("record vectors", () => {
   });
 });
 
+/** Cuts without their order; those without heads say nothing. */
+const asSets = (cuts: DirectoryCuts) =>
+  new Map(cuts.filter(({ heads }) => heads.length > 0).map(({ dbId, heads }) => [dbId, new Set(heads)]));
+
 describe("records", () => {
   test("come back as they were, in canonical order", () => {
     fc.assert(
@@ -139,13 +172,13 @@ describe("records", () => {
             edits: new Set<unknown>("edits" in one ? one.edits : []),
           });
           expect(asSet(parsed)).toEqual(asSet(record));
-        } else if (record.kind !== "revokeaccess") expect(parsed).toEqual(record);
-        else {
-          const rows = record.cuts.filter(({ heads }) => heads.length > 0);
-          const wanted = new Map(rows.map(({ dbId, heads }) => [dbId, new Set(heads)]));
-          const cuts = (parsed as typeof record).cuts;
-          expect(new Map(cuts.map(({ dbId, heads }) => [dbId, new Set(heads)]))).toEqual(wanted);
-        }
+        } else if (record.kind === "revokeaccess") {
+          expect(asSets((parsed as typeof record).cuts)).toEqual(asSets(record.cuts));
+        } else if (record.kind === "narrowing") {
+          const byUser = (one: DirectoryRecord) =>
+            new Map((one as typeof record).users.map(({ cuts, userKey: key }) => [key, asSets(cuts)]));
+          expect(byUser(parsed)).toEqual(byUser(record));
+        } else expect(parsed).toEqual(record);
       }),
     );
   });
@@ -229,6 +262,20 @@ describe("records", () => {
     expect(codeOf(setting("n", JSON.stringify("v".repeat(4095))))).toBe("input/invalid");
     expect(codeOf(setting("n", "[".repeat(2000) + "]".repeat(2000)))).toBeUndefined();
     expect(codeOf(setting("n", "undefined"))).toBe("input/invalid");
+    const subjects = (count: number) =>
+      members(count).map(({ member: subject }) => ({ subject, role: "reader" as const }));
+    const roleOf = (edits: ReturnType<typeof subjects>) => () =>
+      encodeRecord({ kind: "role", dbId: undefined, edits });
+    expect(codeOf(roleOf(subjects(recordLimits.roleEdits)))).toBeUndefined();
+    expect(codeOf(roleOf(subjects(recordLimits.roleEdits + 1)))).toBe("input/too-large");
+    expect(codeOf(roleOf([...subjects(1), ...subjects(1)]))).toBe("input/invalid");
+    const narrow = (count: number) => () =>
+      encodeRecord({
+        kind: "narrowing",
+        users: members(count).map(({ member: { userKey: user } }) => ({ userKey: user, cuts: [] })),
+      });
+    expect(codeOf(narrow(recordLimits.narrowedUsers))).toBeUndefined();
+    expect(codeOf(narrow(recordLimits.narrowedUsers + 1))).toBe("input/too-large");
     const short = new Uint8Array(31);
     const whole = new Uint8Array(32);
     const grant = (encryptionKey: Uint8Array, nameHash: Uint8Array) => () =>

@@ -4,7 +4,7 @@
  * | field | size | of |
  * |---|---|---|
  * | version | u8, 1 | all |
- * | kind | u8: 1 grantaccess, 2 revokeaccess, 3 membercard, 4 group, 5 groupcard, 6 tenantsettings, 7 dbsettings, 8 keyepoch | all |
+ * | kind | u8: 1 grantaccess, 2 revokeaccess, 3 membercard, 4 group, 5 groupcard, 6 tenantsettings, 7 dbsettings, 8 keyepoch, 9 role, 10 narrowing | all |
  * | userKey | 32 | grantaccess, revokeaccess, membercard |
  * | encryptionKey | 32 | grantaccess |
  * | nameHash | 32 | grantaccess |
@@ -28,6 +28,13 @@
  * | wrapCount | varint, ≤ 1 500 | keyepoch |
  * | wrapCount × userKey | 32, ascending, unique | keyepoch |
  * | … sealed | sized, 80 … 336 bytes: see keys/key-wrap.ts | keyepoch |
+ * | place | u8 0: every database, or u8 1 and dbId(16) | role |
+ * | editCount | varint, ≤ 5 000 | role |
+ * | editCount × subject | u8 0: everyone, or u8 1 and userKey(32), or u8 2 and groupId(16); ascending as these bytes, unique | role |
+ * | … role | u8: 0 none, 1 reader, 2 author, 3 editor, 4 manager | role |
+ * | userCount | varint, ≤ 5 000 | narrowing |
+ * | userCount × userKey | 32, ascending, unique | narrowing |
+ * | … cuts | cutCount and what follows it in revokeaccess | narrowing |
  *
  * A record is at most 256 KiB and has one form only: what is read encodes to the same bytes. Versions and kinds that are not
  * in the table are refused.
@@ -38,12 +45,16 @@ import {
   readCuts,
   readId,
   readMemberEdits,
+  readNarrowed,
   readName,
+  readRoleEdits,
   readSettingEdits,
   readWraps,
   recordLimits,
   writeCuts,
   writeMemberEdits,
+  writeNarrowed,
+  writeRoleEdits,
   writeSettingEdits,
   writeWraps,
 } from "./record-fields.ts";
@@ -139,6 +150,25 @@ const codecs: { readonly [K in Kind]: RecordCodec<K> } = {
       const fingerprint = reader.fixed(8).slice();
       return { kind: "keyepoch", keyId, epoch, fingerprint, wraps: readWraps(reader) };
     },
+  },
+  role: {
+    byte: 9,
+    write(writer, { dbId, edits }) {
+      writer.u8(dbId === undefined ? 0 : 1);
+      if (dbId !== undefined) writer.fixed(idToBytes(dbId));
+      writeRoleEdits(writer, edits);
+    },
+    read(reader) {
+      const place = reader.u8();
+      if (place > 1) reader.fail("place");
+      const dbId = place === 1 ? readId(reader, "DbId") : undefined;
+      return { kind: "role", dbId, edits: readRoleEdits(reader) };
+    },
+  },
+  narrowing: {
+    byte: 10,
+    write: (writer, { users }) => writeNarrowed(writer, users),
+    read: (reader) => ({ kind: "narrowing", users: readNarrowed(reader) }),
   },
 };
 

@@ -30,6 +30,52 @@ export type SettingValue =
   | readonly SettingValue[]
   | { readonly [key: string]: SettingValue };
 
+/**
+ * What a member may do with a database. A `reader` reads; an `author` creates documents, and changes and deletes those; an `editor` changes
+ * all documents, and deletes those that they created; a `manager` deletes all.
+ */
+export type Role = "reader" | "author" | "editor" | "manager";
+
+/** Whose role: a user's by their key, a group's by its name, or everyone's when both are left out. */
+export interface RoleHolder {
+  /** the database by its name; left out: in every database that says nothing for the member */
+  readonly database?: string | undefined;
+  readonly user?: string | undefined;
+  readonly group?: string | undefined;
+}
+
+/** A role that is given. */
+export interface GivenRole extends RoleHolder {
+  readonly role: Role;
+}
+
+/** What becomes of a role: left out, it goes. */
+export interface RoleChange extends RoleHolder {
+  readonly role?: Role | undefined;
+}
+
+/** A change of a document that roles would have refused. */
+export interface RefusedChange {
+  /** id of the database, and its name where the directory knows it */
+  readonly databaseId: string;
+  readonly database: string | undefined;
+  readonly docId: string;
+  /** key of the user */
+  readonly author: string;
+  /** the role that is too low */
+  readonly role: Role;
+  readonly what: "create" | "change" | "delete";
+  readonly atMs: number;
+}
+
+/** What roles would have refused of all that was written. */
+export interface DryRun {
+  readonly changeCount: number;
+  readonly refusedCount: number;
+  /** the newest 200 of them */
+  readonly refused: readonly RefusedChange[];
+}
+
 export interface SettingValues {
   readonly [name: string]: SettingValue;
 }
@@ -92,6 +138,19 @@ export interface Directory {
   readonly settings: ReadonlySignal<SettingValues | undefined>;
   /** by the names of databases, in Unicode form NFKC */
   readonly databaseSettings: ReadonlySignal<{ readonly [dbName: string]: SettingValues } | undefined>;
+  /** the roles that are given; where nothing says anything, everyone is a manager */
+  readonly roles: ReadonlySignal<readonly GivenRole[] | undefined>;
+  /**
+   * Give roles, or take them away, all at once. What was written before by those who lose rights, as far as this device has it, goes on
+   * counting; what it does not have is held against what they may do now.
+   *
+   * @throws input/unknown-id for who is not in the directory
+   */
+  setRoles(changes: readonly RoleChange[], options: AdminOptions): Promise<void>;
+  /** What these changes would have refused, had they and the groups of now been in force from the beginning. Nothing is changed. */
+  dryRun(changes: readonly RoleChange[]): Promise<DryRun>;
+  /** The role of a user in a database, one's own when no key is named. @throws access/locked */
+  getRole(dbName: string, key?: string): Promise<Role>;
   revokeUser(key: string, options: AdminOptions): Promise<void>;
   /**
    * Change who is in a group, made if there is none of that name: users by their keys, groups by their names. What is not named stays,

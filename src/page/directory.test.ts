@@ -6,14 +6,17 @@ import {
   changeDBSettings,
   changeTenantSettings,
   createDocEncryptionKey,
+  dryRun,
   exportKey,
   getDBSettings,
   getGroups,
+  getRole,
   getTenantSettings,
   grant,
   importKey,
   rotate,
   setGroup,
+  setRoles,
 } from "./directory.ts";
 import type { Session } from "./session.ts";
 import { createWorld, tenantSnapshot } from "./worker-fixtures.ts";
@@ -28,6 +31,9 @@ function open(part: object = {}) {
     async (...args: unknown[]) =>
       void sent.push([name, ...args]);
   const names = [
+    "setRoles",
+    "dryRun",
+    "getRole",
     "setGroup",
     "changeSettings",
     "grantKey",
@@ -72,6 +78,21 @@ it("sends whom a key is granted to, and which key begins anew", async () => {
     ["createKey", "t1", "salaries"],
     ["exportKey", "t1", "salaries", "shared"],
     ["importKey", "t1", "mdb://key/AA", "shared"],
+  ]);
+});
+
+it("sends which roles are given, tries them, and asks for one's own", async () => {
+  const { sent, tenant } = open();
+  const changes = [{ database: "films", group: "staff", role: "editor" as const }, { user: "a" }];
+  await setRoles(tenant, changes, options);
+  await dryRun(tenant, changes);
+  await getRole(tenant, "films");
+  await getRole(tenant, "films", "a");
+  expect(sent).toEqual([
+    ["setRoles", "t1", changes, proof],
+    ["dryRun", "t1", changes],
+    ["getRole", "t1", "films", undefined],
+    ["getRole", "t1", "films", "a"],
   ]);
 });
 

@@ -3,7 +3,17 @@ import type { AdminProof, TenantSnapshot } from "../../worker/api.ts";
 import type { ReadonlySignal } from "@preact/signals-core";
 import { CofferError } from "../std/index.ts";
 import type { Session } from "./session.ts";
-import type { AdminOptions, Directory, Group, Keys, SettingValue, SettingValues } from "./directory-types.ts";
+import type {
+  AdminOptions,
+  Directory,
+  DryRun,
+  Group,
+  Keys,
+  Role,
+  RoleChange,
+  SettingValue,
+  SettingValues,
+} from "./directory-types.ts";
 
 /** What these calls need of an open tenant. */
 interface OpenTenant {
@@ -26,6 +36,25 @@ export async function setGroup(
   const { addUsers = [], removeUsers = [], addGroups = [], removeGroups = [] } = options;
   const edits = { addUsers, removeUsers, addGroups, removeGroups };
   return session.call((api) => api.setGroup(id, name, edits, adminProof(options)));
+}
+
+/** Give roles, or take them away. */
+export async function setRoles(
+  { id, session }: OpenTenant,
+  changes: readonly RoleChange[],
+  options: AdminOptions,
+): Promise<void> {
+  return session.call((api) => api.setRoles(id, changes, adminProof(options)));
+}
+
+/** What roles would have refused. */
+export async function dryRun({ id, session }: OpenTenant, changes: readonly RoleChange[]): Promise<DryRun> {
+  return session.call((api) => api.dryRun(id, changes));
+}
+
+/** The role of a user in a database. */
+export async function getRole({ id, session }: OpenTenant, dbName: string, key?: string): Promise<Role> {
+  return session.call((api) => api.getRole(id, dbName, key));
 }
 
 /** The groups as they are now. */

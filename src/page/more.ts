@@ -11,14 +11,17 @@ export {
   changeDBSettings,
   changeTenantSettings,
   createDocEncryptionKey,
+  dryRun,
   exportKey,
   getDBSettings,
   getGroups,
+  getRole,
   getTenantSettings,
   grant,
   importKey,
   rotate,
   setGroup,
+  setRoles,
 } from "./directory.ts";
 export { followOutbox, keepStorage } from "./install.ts";
 export {

@@ -117,9 +117,9 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
     directory: {
       ...lazily(
         use,
-        "revokeUser setGroup getGroups changeTenantSettings changeDBSettings getTenantSettings getDBSettings",
+        "revokeUser setGroup getGroups changeTenantSettings changeDBSettings getTenantSettings getDBSettings setRoles getRole dryRun",
       ),
-      ...parts("users", "groups", "settings", "databaseSettings"),
+      ...parts("users", "groups", "roles", "settings", "databaseSettings"),
     },
     keys: { list, grants, ...lazily(use, "createDocEncryptionKey exportKey importKey rotate grant") },
     openDB: async <T extends object>(name: string, options?: OpenDatabaseOptions<T>) =>

@@ -16,11 +16,17 @@ export type { BackupOptions, BackupProgress, BackupReport } from "./backup-types
 export type {
   AdminOptions,
   Directory,
+  DryRun,
+  GivenRole,
   Group,
   GroupEdits,
   KeyGrant,
   Keys,
   Member,
+  RefusedChange,
+  Role,
+  RoleChange,
+  RoleHolder,
   SettingValues,
 } from "./directory-types.ts";
 export type {

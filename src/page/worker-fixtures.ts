@@ -267,6 +267,7 @@ export function tenantSnapshot(world: FakeWorld): TenantSnapshot {
     },
     users: [],
     groups: [],
+    roles: [],
     settings: {},
     databaseSettings: {},
     alarms: [],

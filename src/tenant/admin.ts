@@ -2,11 +2,12 @@
  * What the admin of a tenant does about people: answers join requests, grants, revokes, publishes. How it is written is in
  * directory-writes.ts.
  */
-import { assert, CofferError, type AuthorKey, type CommitHash, type DbId, type KeyId } from "../std/index.ts";
-import { isMember, recordLimits, type DirectoryCuts } from "../directory/index.ts";
+import { assert, CofferError, type AuthorKey, type CommitHash, type KeyId } from "../std/index.ts";
+import { isMember } from "../directory/index.ts";
 import { encodeJoinResponse, parseJoinRequest, safetyNumber, type JoinRequest } from "../keys/index.ts";
 import { signPublication } from "../sync/index.ts";
 import { keyNames, type TenantCore } from "./core.ts";
+import { cutsOf, writtenBy } from "./cuts.ts";
 import {
   grantRecords,
   inTurn,
@@ -82,35 +83,11 @@ export async function revokeUser(
   if (!isMember(core.directory, userKey)) throw new CofferError("input/unknown-id", { what: "user" });
   await writeAsAdmin(session, proof, async () => ({
     open: [
-      { kind: "revokeaccess", userKey, cuts: cutsOf(core, userKey) },
+      { kind: "revokeaccess", userKey, cuts: cutsOf(core, writtenBy(core, new Set([userKey])).get(userKey)) },
       ...(await rotationsWithout(core, userKey)),
     ],
     sealed: [],
   }));
-}
-
-/** A record holds so many heads. */
-const maxCutHeads = 4096;
-
-/**
- * What of a user's commits counts: the heads of their graph in each database. Only who wants to be hard to revoke has more than a
- * record can hold; then the oldest count.
- */
-function cutsOf(core: TenantCore, userKey: AuthorKey): DirectoryCuts {
-  const { directoryDbId, ledger } = core;
-  const written = ledger.rows().filter((row) => row.author === userKey && row.dbId !== directoryDbId);
-  const heads = [...new Set(written.map((row) => row.dbId))]
-    .flatMap((dbId) => ledger.graph(dbId, userKey).heads())
-    .flatMap((head) => ledger.find(head) ?? [])
-    .sort((a, b) => a.position - b.position)
-    .slice(0, maxCutHeads);
-  const byDb = new Map<DbId, CommitHash[]>();
-  for (const { commitHash, dbId } of heads) {
-    const cut = byDb.get(dbId) ?? [];
-    if (cut.length < recordLimits.headsPerCut) cut.push(commitHash);
-    byDb.set(dbId, cut);
-  }
-  return [...byDb].map(([dbId, kept]) => ({ dbId, heads: kept }));
 }
 
 /** The publication of this tenant for one server: genesis, the key of the access-control records, the directory so far. */

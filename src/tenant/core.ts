@@ -30,7 +30,7 @@ import type { Transport } from "../sync/index.ts";
 import { Catalog } from "./catalog.ts";
 import type { ActorsAt } from "./entry-journal.ts";
 import { Contests } from "./contests.ts";
-import type { JudgeState, JudgeTools } from "./judge.ts";
+import { judgeRight, type JudgeState, type JudgeTools } from "./judge.ts";
 import { knownCommitOf, Ledger, type KnownCommit } from "./ledger.ts";
 import { nonePurged, type PurgedDocs } from "./purge.ts";
 import { Serial } from "./serial.ts";
@@ -151,7 +151,7 @@ export class TenantCore implements JudgeState {
     return keyId;
   }
 
-  isVouched({ author, directoryHead }: CommitHeader): boolean {
+  isVouched({ author, directoryHead }: Pick<CommitHeader, "author" | "directoryHead">): boolean {
     const self = this.unlocked?.identity.publicIdentity.signingKey;
     return author === self && directoryHead !== undefined && directoryHead === this.joinedAt;
   }
@@ -234,7 +234,10 @@ export class TenantCore implements JudgeState {
   enterOwn(written: WrittenCommit): void {
     const { commit, position } = written;
     if (this.ledger.find(commit.commitHash) !== undefined) return;
-    this.ledger.add(knownCommitOf(commit.header, commit.commitHash, position));
+    const row = knownCommitOf(commit.header, commit.commitHash, position);
+    const right = judgeRight(this, row, commit.header);
+    row.role = right.kind === "role" ? right.role : undefined;
+    this.ledger.add(row);
     this.ledger.judge(commit.commitHash, {
       verdict: "accepted",
       pending: [],

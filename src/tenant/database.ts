@@ -24,6 +24,7 @@ import { requireKey } from "./named-keys.ts";
 import { whenCalm } from "./patience.ts";
 import { entriesOf, newEntriesOf, type PreparedEdit } from "./prepared-edit.ts";
 import { dropPurged } from "./purge.ts";
+import { requireRight } from "./rights.ts";
 import { ViewPages } from "./view-pages.ts";
 import type { Writer, WrittenCommit } from "./writer.ts";
 
@@ -118,6 +119,7 @@ export class DatabaseSession {
   }
 
   async #begin({ values, keyName }: Creation, isOver: () => boolean): Promise<BegunDocuments> {
+    requireRight(this.#core, { dbId: this.dbId, entryType: "doc_create" });
     await requireKey(this.#core, keyName);
     const room = {
       core: this.#core,

@@ -15,6 +15,7 @@ import type { TenantCore } from "./core.ts";
 import type { Documents } from "./documents.ts";
 import { encodeNote, type Note } from "./note.ts";
 import type { PreparedChange, PreparedEdit } from "./prepared-edit.ts";
+import { requireRight } from "./rights.ts";
 import type { CompiledShape } from "./shape.ts";
 import type { Writer } from "./writer.ts";
 
@@ -66,10 +67,10 @@ export class EditDesk {
     return isAhead || base.length > entryLimits.dependencies || this.#isOnOther(docId, line);
   }
 
-  /** Replay an edit on a document, in memory. `base` are the heads it was recorded upon. @throws `doc/deleted`, `input/invalid` */
+  /** Replay an edit on a document, in memory. `base` are the heads it was recorded upon. @throws `doc/deleted`, `access/denied`, `input/invalid` */
   async edit(docId: DocId, edit: LineEdit, base: readonly string[]): Promise<PreparedEdit> {
     const line = edit.line ?? "main";
-    if (requireDoc(this.#catalog, docId).isDeleted) throw new CofferError("doc/deleted", { docId });
+    this.#requireEditable(docId);
     const first = this.#editNew(docId, edit, base);
     if (first !== undefined) return first;
     const { doc, key } = await this.#open(docId, line);
@@ -137,7 +138,7 @@ export class EditDesk {
     { line, drafts }: { readonly line: Line; readonly drafts: readonly (readonly DraftOperation[])[] },
     baseHeads: readonly string[],
   ): Promise<readonly PreparedEdit[]> {
-    if (requireDoc(this.#catalog, docId).isDeleted) throw new CofferError("doc/deleted", { docId });
+    this.#requireEditable(docId);
     const { doc, key } = await this.#open(docId, line);
     this.#turnTo(docId, line);
     const actor = this.actor(docId);
@@ -163,6 +164,7 @@ export class EditDesk {
   /** Add an empty change on all heads of a line. */
   async mark(docId: DocId, mark: Mark): Promise<PreparedEdit> {
     const { line, entryType = "doc_change" } = mark;
+    requireRight(this.#core, { dbId: this.#dbId, entryType, doc: requireDoc(this.#catalog, docId) });
     const { doc, key } = await this.#open(docId, line);
     this.#turnTo(docId, line);
     const { joins } = this.#join({ docId, line }, doc, doc.heads);
@@ -227,6 +229,13 @@ export class EditDesk {
       heads = [join.hash, ...heads.slice(entryLimits.dependencies)];
     }
     return { joins, heads };
+  }
+
+  /** @throws `doc/missing`, `doc/deleted`, `access/denied` */
+  #requireEditable(docId: DocId): void {
+    const doc = requireDoc(this.#catalog, docId);
+    if (doc.isDeleted) throw new CofferError("doc/deleted", { docId });
+    requireRight(this.#core, { dbId: this.#dbId, entryType: "doc_change", doc });
   }
 
   #isOnOther(docId: DocId, line: Line): boolean {

@@ -46,6 +46,8 @@ export { exportKey, importKey } from "./key-exports.ts";
 export { createKey } from "./named-keys.ts";
 export { isBranchName } from "./note.ts";
 export type { SearchDefinition } from "./live-search.ts";
+export { ownRole, roleNow } from "./rights.ts";
+export { databaseNames, dryRun, setRoles, type RoleChange } from "./roles.ts";
 export { grantKey, rotateKey, type Grantees } from "./rotate.ts";
 export { Restore } from "./restore.ts";
 export { Serial } from "./serial.ts";

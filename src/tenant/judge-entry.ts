@@ -1,4 +1,5 @@
 /** Judging one entry of a commit whose author had the right to write it. */
+import { mayWrite } from "../directory/index.ts";
 import { isEmptyChange, type DocChange } from "../doc/index.ts";
 import {
   deriveActorId,
@@ -14,6 +15,7 @@ import { findEntry, findTurn, isInPast } from "./find-entry.ts";
 import type { AcceptedChange, JudgeState, JudgeTools } from "./judge.ts";
 import type { KnownCommit } from "./ledger.ts";
 import type { Need } from "./needs.ts";
+import { creatorOf } from "./rights.ts";
 import { judgeSnapshot, type OpenedSnapshots } from "./synced-snapshot.ts";
 
 /** What judging an entry says. `known`: there is nothing to do, it is settled. */
@@ -65,6 +67,9 @@ export function judgeEntry(place: EntryPlace, index: number, opened: OpenVerdict
   if (place.state.isPurged(header.docId)) return { kind: "known" };
   const { entryType } = header;
   if (entryType === "doc_purge") return judgeErasure(place, entry);
+  // What no document makes up for comes first, and whose the document is once it is here: verdicts are the same in every order.
+  const role = row.role ?? "manager";
+  if (!mayWrite(role, entryType, true)) return { kind: "quarantined", reason: "role" };
   if (entryType === "attachment_chunk" || entryType === "directory_record")
     return { kind: "quarantined", reason: "type" };
   if (place.staleKeys.has(header.keyIndex)) return { kind: "quarantined", reason: "epoch" };
@@ -78,7 +83,9 @@ export function judgeEntry(place: EntryPlace, index: number, opened: OpenVerdict
   if (key === undefined) return { kind: "quarantined", reason: "key" };
   const doc = catalog.get(header.docId);
   if (doc !== undefined && findEntry(doc, entry.entryHash) >= 0) return { kind: "known" };
-  const misfit = judgePlace({ entryType, header, change, row }, doc, key.keyId);
+  const isOwn = doc === undefined || creatorOf(place.state.ledger, doc) === row.author;
+  const isAllowed = mayWrite(role, entryType, isOwn);
+  const misfit = judgePlace({ entryType, header, change, row, isAllowed }, doc, key.keyId);
   if (misfit !== undefined) return misfit;
   const accepted: NewEntry = {
     position: row.position,
@@ -117,6 +124,8 @@ interface Placing {
   readonly header: EntryHeader;
   readonly change: DocChange;
   readonly row: KnownCommit;
+  /** its author's role allows it in this document */
+  readonly isAllowed: boolean;
 }
 
 /** Why an entry does not fit its document, or `undefined` when it does. What can change with what is yet to come makes it wait. */
@@ -138,6 +147,7 @@ function judgePlace(placing: Placing, doc: CatalogDoc | undefined, keyId: string
     const missing = header.dependencies.filter((_, index) => dependencies[index] === -1);
     return { kind: "waiting", reason: "dependency", needs: missing.map((hash): Need => `entry/${hash}`) };
   }
+  if (!placing.isAllowed) return { kind: "quarantined", reason: "role" };
   if (doc.keyId !== keyId) return { kind: "quarantined", reason: "key" };
   const hashes = dependencies.map((index) => doc.entries[index]?.changeHash ?? "").sort();
   const isSame =

@@ -4,7 +4,7 @@
  *
  * ```
  * record ─ verify (structure, hashes, signature) ─ tenant ─ directory database? ─► fold
- *                                                       └─ author known, not cut ─ open ─ change, actor, deps, key ─► accepted
+ *                                                       └─ author known, not cut ─ role ─ open ─ change, actor, deps, key ─► accepted
  *   forged ► quarantined        head, dependency, key or ciphertext not here ► waiting        does not fit ► quarantined
  * ```
  *
@@ -17,16 +17,19 @@
  * - J4 verdicts follow from what the log holds, not from the order in which it came: an entry is held against its own past only, and
  *      commits that contradict each other are left to contests.ts
  */
-import type { CommitHash, DbId, DocId, EntryHash, TenantId } from "../std/index.ts";
+import type { AuthorKey, CommitHash, DbId, DocId, EntryHash, TenantId } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
 import {
   foldCommit,
   judgeAuthor,
+  judgeRole,
   parseRecord,
   prescribedEpoch,
   type DirectoryRecord,
   type DirectoryState,
+  type AuthorVerdict,
   type OpenedCommit,
+  type RoleVerdict,
 } from "../directory/index.ts";
 import type { ChangeCodec, DocChange, DocEngine } from "../doc/index.ts";
 import {
@@ -54,8 +57,10 @@ export interface JudgeState {
   standing(row: KnownCommit): "counts" | "lost" | "new" | undefined;
   /** erased on this device: whatever comes of it is no content any more */
   isPurged(docId: DocId): boolean;
+  /** the directory commit that registered this user, as the join response says */
+  readonly joinedAt: CommitHash | undefined;
   /** written by this user on the word of the join response, before the directory itself was here */
-  isVouched(header: CommitHeader): boolean;
+  isVouched(header: Pick<CommitHeader, "author" | "directoryHead">): boolean;
 }
 
 export interface JudgeTools {
@@ -82,6 +87,8 @@ export interface JudgeOutcome {
   readonly directoryChanged: boolean;
   /** someone was revoked: what was accepted before may not count any more */
   readonly revoked: boolean;
+  /** someone's rights were narrowed, or a directory came that own commits had named before it: roles are looked at again */
+  readonly rolesChanged: boolean;
   readonly quarantined: readonly { commitHash: CommitHash; reason: string }[];
   readonly isFork: boolean;
   /** the commit contradicts another one of its author, or its line does so already */
@@ -97,6 +104,7 @@ export const nothing: JudgeOutcome = {
   accepted: [],
   directoryChanged: false,
   revoked: false,
+  rolesChanged: false,
   quarantined: [],
   isFork: false,
   contested: undefined,
@@ -204,6 +212,8 @@ async function judgeDirectoryCommit(
     ...nothing,
     directoryChanged: true,
     revoked: records.some((record) => record.kind === "revokeaccess"),
+    rolesChanged:
+      records.some((record) => record.kind === "narrowing") || commit.commitHash === state.joinedAt,
   };
 }
 
@@ -221,13 +231,13 @@ async function judgeDocumentCommit(
   const { commit, row } = judging;
   const hash = commit.commitHash;
   if (state.ledger.poisoned.has(hash)) return refuse(state, tools, hash, "crashed");
-  const author = judgeAuthor(state.directory, commit.header, hash, state.ledger.graph(row.dbId, row.author));
-  if (author.kind === "rejected") return refuse(state, tools, hash, author.reason);
-  if (author.kind === "waiting" && !state.isVouched(commit.header)) {
-    const isCut = state.directory.usersByKey.get(row.author)?.revoked !== undefined;
-    if (isCut) state.ledger.needs.add(`author/${row.author}`, hash);
+  const right = judgeRight(state, row, commit.header);
+  if (right.kind === "rejected") return refuse(state, tools, hash, right.reason);
+  if (right.kind === "waiting") {
+    if (isCut(state.directory, row.author)) state.ledger.needs.add(`author/${row.author}`, hash);
     return awaitDirectory(state, tools, hash);
   }
+  row.role = right.role;
   const standing = state.standing(row);
   if (standing === "lost") return { ...refuse(state, tools, hash, "equivocation"), judged: judging };
   if (standing === "new" || (standing === undefined && state.ledger.hasTwin(row))) {
@@ -235,6 +245,26 @@ async function judgeDocumentCommit(
     return { ...nothing, contested: row, judged: judging };
   }
   return judgeEntries(state, tools, judging);
+}
+
+/** By which role a commit's entries are judged; `waiting` while its directory head, or the past of a cut, is not known. */
+export function judgeRight(
+  state: Pick<JudgeState, "directory" | "ledger" | "isVouched">,
+  { commitHash }: Pick<KnownCommit, "commitHash">,
+  header: Pick<CommitHeader, "tenantId" | "author" | "dbId" | "directoryHead">,
+): RoleVerdict | Extract<AuthorVerdict, { kind: "rejected" }> {
+  const graph = state.ledger.graph(header.dbId, header.author);
+  const author = judgeAuthor(state.directory, header, commitHash, graph);
+  if (author.kind === "rejected") return author;
+  const right = author.kind === "waiting" ? author : judgeRole(state.directory, header, commitHash, graph);
+  // The directory itself says more once it is here.
+  return right.kind === "waiting" && state.isVouched(header) ? { kind: "role", role: "manager" } : right;
+}
+
+/** Whether what counts of an author is a matter of their own commits. */
+export function isCut(directory: DirectoryState, author: AuthorKey): boolean {
+  const user = directory.usersByKey.get(author);
+  return user !== undefined && (user.revoked !== undefined || user.narrowings.length > 0);
 }
 
 async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judging): Promise<JudgeOutcome> {

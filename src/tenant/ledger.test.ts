@@ -20,6 +20,8 @@ function row(n: number, predecessors: readonly number[] = []): KnownCommit {
     writerNonce: "00".repeat(16),
     writerSeq: n,
     predecessors: predecessors.map(hashOf),
+    directoryHead: n % 3 === 0 ? undefined : hashOf(1000 + (n % 3)),
+    role: n % 2 === 0 ? undefined : "editor",
     verdict: "waiting",
     pending: [],
     reason: "",

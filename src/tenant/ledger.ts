@@ -7,8 +7,8 @@
  * A commit that waits for `purged` lacks what its author erased, or names it, and nothing else: it is settled, and counts as such. It is
  * judged once more at every opening, as all that waits is, which brings back what is known of erased entries.
  *
- * Page format (a page holds {@link ledgerPageSize} commits): u8 version (1), varint count of lines, each dbId 16, author 32, writerNonce
- * 16; varint count of commits, then for each
+ * Page format (a page holds {@link ledgerPageSize} commits): u8 version (2), varint count of lines, each dbId 16, author 32, writerNonce
+ * 16; varint count of directory heads, each 32; varint count of commits, then for each
  *
  * | field | size |
  * |---|---|
@@ -17,6 +17,8 @@
  * | index of its line | varint |
  * | writerSeq | varint |
  * | predecessors | varint count, 32 each |
+ * | directory head | varint: 0 none, or its index and 1 |
+ * | role | u8: 0 none, 1 reader, 2 author, 3 editor, 4 manager |
  * | verdict | u8: 0 accepted, 1 waiting, 2 quarantined |
  * | pending entry indexes | varint count, varint each |
  * | reason | text |
@@ -34,13 +36,13 @@ import {
   type CommitHash,
   type DbId,
 } from "../std/index.ts";
-import { createAuthorGraph, type AuthorGraph } from "../directory/index.ts";
+import { createAuthorGraph, roles, type AuthorGraph, type Role } from "../directory/index.ts";
 import { entryLimits, type CommitHeader } from "../entry/index.ts";
 import { Needs } from "./needs.ts";
 import { SyncedSnapshots } from "./synced-snapshot.ts";
 
 export const ledgerPageSize = 512;
-const pageVersion = 1;
+const pageVersion = 2;
 
 export interface KnownCommit {
   readonly commitHash: CommitHash;
@@ -51,6 +53,10 @@ export interface KnownCommit {
   readonly writerNonce: string;
   readonly writerSeq: number;
   readonly predecessors: readonly CommitHash[];
+  /** the head of the directory that its author knew */
+  readonly directoryHead: CommitHash | undefined;
+  /** the role by which its entries were judged; `undefined` while they are not */
+  role: Role | undefined;
   verdict: "accepted" | "waiting" | "quarantined";
   /** entries still to be judged while waiting; none = all of them */
   pending: readonly number[];
@@ -81,6 +87,8 @@ export function knownCommitOf(header: CommitHeader, commitHash: CommitHash, posi
     writerNonce: bytesToHex(header.writerNonce),
     writerSeq: header.writerSeq,
     predecessors: header.predecessors,
+    directoryHead: header.directoryHead,
+    role: undefined,
     verdict: "waiting",
     pending: [],
     reason: "",
@@ -204,8 +212,15 @@ export class Ledger {
       writer.fixed(idToBytes(dbId)).fixed(idToBytes(author));
       writer.fixed(parseHex(writerNonce) ?? new Uint8Array(16), 16);
     }
+    const heads = [...new Set(rows.flatMap(({ directoryHead }) => directoryHead ?? []))];
+    const headIndexes = new Map(heads.map((head, index) => [head, index + 1]));
+    writer.varint(heads.length);
+    for (const head of heads) writer.fixed(idToBytes(head));
     writer.varint(rows.length);
-    for (const row of rows) encodeRow(writer, row, indexes.get(lineName(row)) ?? 0);
+    for (const row of rows) {
+      const head = row.directoryHead === undefined ? 0 : (headIndexes.get(row.directoryHead) ?? 0);
+      encodeRow(writer, row, { line: indexes.get(lineName(row)) ?? 0, head });
+    }
     return writer.toBytes();
   }
 
@@ -221,9 +236,10 @@ export class Ledger {
       const writerNonce = bytesToHex(nonce);
       lines.push({ dbId: bytesToId("DbId", dbId), author: bytesToId("AuthorKey", author), writerNonce });
     }
+    const heads = readHashes(reader, ledgerPageSize);
     const count = reader.varint(ledgerPageSize);
     for (let i = 0; i < count && reader.error === undefined; i++) {
-      const row = readRow(reader, lines);
+      const row = readRow(reader, { lines, heads });
       if (row === undefined) return false;
       this.#enter(row);
     }
@@ -266,26 +282,47 @@ export function lineName(row: Line): string {
   return `${row.dbId}|${row.author}|${row.writerNonce}`;
 }
 
-function encodeRow(writer: ByteWriter, row: KnownCommit, line: number): void {
+/** What rows of a page refer to by index. */
+interface PageTables {
+  readonly lines: readonly Line[];
+  readonly heads: readonly CommitHash[];
+}
+
+function encodeRow(
+  writer: ByteWriter,
+  row: KnownCommit,
+  { head, line }: { readonly line: number; readonly head: number },
+): void {
   writer.fixed(idToBytes(row.commitHash)).varint(row.position).varint(line).varint(row.writerSeq);
   writer.varint(row.predecessors.length);
   for (const hash of row.predecessors) writer.fixed(idToBytes(hash));
+  writer.varint(head).u8(row.role === undefined ? 0 : roles.indexOf(row.role) + 1);
   writer.u8(verdicts.indexOf(row.verdict)).varint(row.pending.length);
   for (const index of row.pending) writer.varint(index);
   writer.text(row.reason).text(row.refused).u64(row.judgedAtMs);
 }
 
-function readRow(reader: ByteReader, lines: readonly Line[]): KnownCommit | undefined {
+function readHashes(reader: ByteReader, most: number): CommitHash[] {
+  const hashes: CommitHash[] = [];
+  const count = reader.varint(most);
+  for (let i = 0; i < count && reader.error === undefined; i++) {
+    const hash = reader.fixed(32);
+    if (hash.length === 32) hashes.push(bytesToId("CommitHash", hash));
+  }
+  return hashes;
+}
+
+function readRow(reader: ByteReader, { heads, lines }: PageTables): KnownCommit | undefined {
   const commitHash = reader.fixed(32);
   const position = reader.varint();
   const line = lines[reader.varint(ledgerPageSize)];
   const writerSeq = reader.varint();
-  const predecessorCount = reader.varint(entryLimits.predecessors);
-  const predecessors: CommitHash[] = [];
-  for (let i = 0; i < predecessorCount && reader.error === undefined; i++) {
-    const hash = reader.fixed(32);
-    if (hash.length === 32) predecessors.push(bytesToId("CommitHash", hash));
-  }
+  const predecessors = readHashes(reader, entryLimits.predecessors);
+  const headIndex = reader.varint(ledgerPageSize);
+  const directoryHead = headIndex === 0 ? undefined : heads[headIndex - 1];
+  if (headIndex > 0 && directoryHead === undefined) return undefined;
+  const roleByte = reader.u8();
+  if (roleByte > roles.length) return undefined;
   const verdict = verdicts[reader.u8()];
   const pendingCount = reader.varint(entryLimits.entriesPerCommit);
   const pending: number[] = [];
@@ -303,6 +340,8 @@ function readRow(reader: ByteReader, lines: readonly Line[]): KnownCommit | unde
     writerNonce: line.writerNonce,
     writerSeq,
     predecessors: predecessors.length === 0 ? emptyHashes : predecessors,
+    directoryHead,
+    role: roles[roleByte - 1],
     verdict,
     pending,
     reason,

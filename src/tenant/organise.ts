@@ -11,6 +11,7 @@ import {
 import { requireName, type BagSecrets } from "../keys/index.ts";
 import { writeAsAdmin, type AdminPassword, type DirectoryRecords } from "./directory-writes.ts";
 import type { TenantCore } from "./core.ts";
+import { withNarrowings } from "./roles.ts";
 import type { TenantSession } from "./session.ts";
 
 /** Who comes into a group and who leaves it; groups by their names. */
@@ -34,7 +35,10 @@ export async function setGroup(
   proof: AdminPassword,
 ): Promise<void> {
   requireName(name);
-  await writeAsAdmin(session, proof, ({ secrets }) => groupRecords(session.core, secrets, { name, edits }));
+  const { core } = session;
+  await writeAsAdmin(session, proof, ({ secrets }) =>
+    withNarrowings(core, groupRecords(core, secrets, { name, edits })),
+  );
 }
 
 /**

@@ -3,6 +3,7 @@ import type { AuthorKey, GroupId } from "../std/index.ts";
 import { isMember, usersOfGroup, type Settings } from "../directory/index.ts";
 import type {
   AlarmEvent,
+  GivenRole,
   Group,
   Identity,
   KeyGrant,
@@ -13,6 +14,7 @@ import type {
   TenantStatus,
 } from "../../worker/api.ts";
 import { keyNames, type TenantCore } from "./core.ts";
+import { databaseNames } from "./roles.ts";
 import { holdersOf } from "./rotate.ts";
 
 const maxListed = 200;
@@ -44,12 +46,16 @@ export function describeTenant(
   };
 }
 
-type Arranged = Pick<TenantSnapshot, "keyGrants" | "users" | "groups" | "settings" | "databaseSettings">;
+type Arranged = Pick<
+  TenantSnapshot,
+  "keyGrants" | "users" | "groups" | "roles" | "settings" | "databaseSettings"
+>;
 
 const nothingArranged: Arranged = {
   keyGrants: undefined,
   users: undefined,
   groups: undefined,
+  roles: undefined,
   settings: undefined,
   databaseSettings: undefined,
 };
@@ -61,6 +67,7 @@ function arrangements(core: TenantCore): Arranged {
     keyGrants: keyGrants(core),
     users: members(core),
     groups: groups(core),
+    roles: givenRoles(core),
     settings: settingValues(tenantSettings),
     databaseSettings: Object.fromEntries(byName),
   };
@@ -94,6 +101,27 @@ function groups({ directory }: TenantCore): readonly Group[] {
         .sort(),
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** In the order in which they were first given. */
+function givenRoles(core: TenantCore): readonly GivenRole[] {
+  const { groupsById, rolesByPlace } = core.directory;
+  const names = databaseNames(core);
+  return [...rolesByPlace.values()].flatMap(({ dbId, subject, turns }) => {
+    const role = turns.at(-1)?.role;
+    if (role === undefined) return [];
+    return [
+      {
+        role,
+        database: dbId && (names.get(dbId) ?? dbId),
+        user: subject.kind === "user" ? subject.userKey : undefined,
+        group:
+          subject.kind === "group"
+            ? (groupsById.get(subject.groupId)?.groupName ?? subject.groupId)
+            : undefined,
+      },
+    ];
+  });
 }
 
 function adminIdentity(core: TenantCore, adminKey: AuthorKey | undefined): Identity | undefined {

@@ -26,6 +26,7 @@ import type { DatabaseSession } from "./database.ts";
 import type { JudgeTools } from "./judge.ts";
 import type { EntryPlace, EntryVerdict } from "./judge-entry.ts";
 import type { Need } from "./needs.ts";
+import { requireRight } from "./rights.ts";
 
 /** An accepted snapshot: where it is in the log, and what it covers. */
 export interface SyncedSnapshot {
@@ -131,6 +132,7 @@ export async function writeSnapshot(
   const { catalog, documents } = database.lines;
   const doc = catalog.get(docId);
   if (doc === undefined) throw new CofferError("doc/missing", { docId });
+  requireRight(core, { dbId: database.dbId, entryType: "doc_snapshot", doc });
   const open = await documents.load(docId);
   const plaintext = open.snapshot();
   if (plaintext.length > entryLimits.blobBytes || open.heads.length > entryLimits.dependencies)

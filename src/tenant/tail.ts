@@ -13,10 +13,19 @@ import { adoptKeys, isOfferedKeys } from "./adopt-keys.ts";
 import type { Decision } from "./contests.ts";
 import type { TenantCore } from "./core.ts";
 import { completeRecord, eraseRecords, holdsPurged } from "./erasing.ts";
-import { judgeRecord, nothing, postpone, refuse, type AcceptedChange, type JudgeOutcome } from "./judge.ts";
+import {
+  isCut,
+  judgeRecord,
+  nothing,
+  postpone,
+  refuse,
+  type AcceptedChange,
+  type JudgeOutcome,
+} from "./judge.ts";
 import type { KnownCommit } from "./ledger.ts";
 import type { Marker } from "./marker.ts";
 import { hold, withdraw } from "./reversal.ts";
+import { rightOf, rowsCutAnew, rowsOfOtherRoles } from "./moved-rights.ts";
 
 const sliceMs = 30;
 const dueCount = 16;
@@ -234,20 +243,19 @@ export class Tail {
       await this.#carryOut(await this.#core.contests.enter(outcome.contested));
     }
     if (outcome.judged !== undefined) await this.#carryOut(await this.#core.contests.note(outcome.judged));
-    if (outcome.revoked) await this.#applyCuts();
+    if (outcome.revoked) await this.#judgeAnew(rowsCutAnew(this.#core));
+    if (outcome.rolesChanged) await this.#judgeAnew(rowsOfOtherRoles(this.#core));
   }
 
   /** A commit of a revoked author may be the missing link between the cut and others of theirs that wait. */
   #meetAuthor(commitHash: CommitHash): void {
     const { ledger, directory } = this.#core;
     const author = ledger.find(commitHash)?.author;
-    const cuts = author === undefined ? undefined : directory.usersByKey.get(author)?.revoked?.cuts;
-    if (author === undefined || cuts === undefined) return;
+    if (author === undefined || !isCut(directory, author)) return;
     for (const hash of ledger.needs.meet(`author/${author}`)) {
       const row = ledger.find(hash);
       if (row === undefined) continue;
-      const isCovered = ledger.graph(row.dbId, author).isCovered(hash, cuts.get(row.dbId) ?? []);
-      if (isCovered === undefined) ledger.needs.add(`author/${author}`, hash);
+      if (rightOf(this.#core, row).kind === "waiting") ledger.needs.add(`author/${author}`, hash);
       else this.#due.add(hash);
     }
   }
@@ -300,19 +308,11 @@ export class Tail {
     }
   }
 
-  /** A revocation came: what its cut does not cover leaves the documents, what a wider one covers comes back. */
-  async #applyCuts(): Promise<void> {
-    const { directory, directoryDbId, ledger, tools } = this.#core;
-    const cut: KnownCommit[] = [];
-    for (const row of ledger.rows()) {
-      const revoked = directory.usersByKey.get(row.author)?.revoked;
-      if (revoked === undefined || row.dbId === directoryDbId) continue;
-      const heads = revoked.cuts.get(row.dbId) ?? [];
-      const isCovered = ledger.graph(row.dbId, row.author).isCovered(row.commitHash, heads);
-      if (isCovered === true ? row.reason === "revoked" : row.reason !== "revoked") cut.push(row);
-    }
-    await this.#withdraw(cut);
-    for (const row of cut) {
+  /** Someone's rights moved: what these commits brought leaves the documents, and they are judged as they stand now. */
+  async #judgeAnew(rows: readonly KnownCommit[]): Promise<void> {
+    const { tools } = this.#core;
+    await this.#withdraw(rows);
+    for (const row of rows) {
       postpone(this.#core, tools, row.commitHash, "directory");
       this.#due.add(row.commitHash);
     }

@@ -1,0 +1,280 @@
+import { afterEach, expect, it, vi } from "vitest";
+import {
+  addReplica,
+  bring,
+  entryHashOf,
+  eventually,
+  lastDirectoryCommit,
+  loadEngine,
+  logOf,
+  setStage,
+  type Author,
+  type Forged,
+  type Stage,
+} from "../../worker/attack-fixtures.ts";
+import { closeDevices, crypto, env } from "../../worker/device-fixtures.ts";
+import type { RoleChange } from "../../worker/api.ts";
+import { createChangeCodec } from "../doc/index.ts";
+import { directoryDbId, type Commit } from "../entry/index.ts";
+import { parseGenesis, unlockVault, type Genesis, type UnlockedIdentity } from "../keys/index.ts";
+import { CofferError, type CommitHash, type DbId } from "../std/index.ts";
+import { createMemoryStorage, type SlotValue } from "../store/index.ts";
+import { TenantCore, type TenantWorld } from "./core.ts";
+import { DatabaseSession } from "./database.ts";
+import { Device } from "./device.ts";
+import { Marker } from "./marker.ts";
+import { openKeys } from "./opened-keys.ts";
+import { Tail } from "./tail.ts";
+
+const isLong = process.env["COFFER_RUNS"] !== undefined;
+const orders = Number(process.env["COFFER_RUNS"] ?? 40);
+/** so many of them of each history */
+const perHistory = isLong ? 500 : 20;
+
+vi.setConfig({ testTimeout: isLong ? 3_600_000 : 120_000 });
+afterEach(closeDevices);
+
+/** Seeded, so that a failure can be told. */
+function createDice(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+type Dice = ReturnType<typeof createDice>;
+
+interface Written {
+  readonly by: Author;
+  readonly forged: Forged;
+  readonly commit: Commit;
+}
+
+/** What two members and the admin do: members name any head that there was, the admin sees only some of what they write. */
+async function createHistory(stage: Stage, dice: Dice): Promise<readonly Commit[]> {
+  const { bystander, proof, victim, villain } = stage;
+  const { api } = victim.device;
+  const { tenantId } = victim;
+  const heads: CommitHash[] = [];
+  const commits: Commit[] = [];
+  const made: Written[] = [];
+  const last = new Map<Author, CommitHash[]>();
+  const noteHead = async (): Promise<void> => {
+    const head = await lastDirectoryCommit(victim);
+    if (head !== undefined) heads.push(head);
+  };
+  await noteHead();
+  const seal = async (by: Author, draft: Parameters<Author["seal"]>[0]): Promise<Commit> => {
+    const own = last.get(by) ?? [];
+    const predecessor = dice(3) === 0 ? undefined : own.at(-1 - dice(2));
+    const directoryHead = heads[Math.max(0, heads.length - 1 - dice(3))];
+    const commit = await by.seal({
+      predecessors: predecessor === undefined ? [] : [predecessor],
+      directoryHead,
+      ...draft,
+    });
+    last.set(by, [...own, commit.commitHash]);
+    commits.push(commit);
+    if (dice(3) > 0) await bring(victim, [commit]);
+    return commit;
+  };
+  const write = async (): Promise<void> => {
+    const by = dice(3) === 0 ? bystander : villain;
+    const writerNonce = by.nonce();
+    const target = made[dice(made.length + 1)];
+    if (target === undefined) {
+      const forged = by.create(writerNonce, 0, { by: by.author, n: made.length });
+      const commit = await seal(by, { writerNonce, entries: [forged.entry] });
+      made.push({ by, forged, commit });
+      return;
+    }
+    const edit = by.edit([target.forged.change], {
+      docId: target.forged.docId,
+      writerNonce,
+      operations: [{ op: "set", path: [`f${dice(3)}`], value: commits.length }],
+      dependencies: [entryHashOf(target.commit)],
+    });
+    const entryType = dice(4) === 0 ? ("doc_delete" as const) : ("doc_change" as const);
+    await seal(by, { writerNonce, entries: [{ ...edit.entry, entryType }] });
+  };
+  const roles = ["reader", "author", "editor", "manager", undefined] as const;
+  const members = [villain.author, bystander.author];
+  const group = (): Promise<void> => {
+    const user = members[dice(2)] ?? villain.author;
+    const isIn = dice(2) === 0;
+    const edits = {
+      addUsers: isIn ? [user] : [],
+      removeUsers: isIn ? [] : [user],
+      addGroups: [],
+      removeGroups: [],
+    };
+    return api.setGroup(tenantId, "staff", edits, proof);
+  };
+  const role = (): Promise<void> => {
+    const subject = [{}, { user: villain.author }, { user: bystander.author }, { group: "staff" }][dice(4)];
+    const change: RoleChange = {
+      ...subject,
+      database: dice(3) === 0 ? undefined : "contacts",
+      role: roles[dice(5)],
+    };
+    return api.setRoles(tenantId, [change], proof);
+  };
+  await group();
+  for (let step = 0; step < 6; step++) {
+    for (let n = 0; n < 3; n++) await write();
+    await (dice(4) === 0 ? group() : dice(5) === 0 ? api.rotateKey(tenantId, "default", proof) : role());
+    await noteHead();
+  }
+  if (dice(2) === 0) {
+    await api.revokeUser(tenantId, villain.author, proof);
+    await noteHead();
+  }
+  for (let n = 0; n < 3; n++) await write();
+  const directory = (await logOf(victim)).filter(
+    ({ header }) => header.dbId === directoryDbId(crypto, tenantId),
+  );
+  return [...directory, ...commits];
+}
+
+function worldOver(storage: TenantWorld["storage"]): TenantWorld {
+  return {
+    env,
+    crypto,
+    storage,
+    scope: "coffer",
+    openTransport: () => {
+      throw new CofferError("net/offline");
+    },
+    codec: createChangeCodec((bytes) => crypto.sha256(bytes)),
+    loadEngine,
+    prepareEngine: () => undefined,
+  };
+}
+
+interface Member {
+  readonly genesis: Genesis;
+  readonly identity: UnlockedIdentity;
+  readonly slots: readonly { readonly name: string; readonly value: SlotValue }[];
+}
+
+/** Someone who joined, with what their store holds beside the log: any number of devices can be made of it. */
+async function newMember(stage: Stage, userName: string): Promise<Member> {
+  const { storage, tenantId } = await addReplica(stage, userName);
+  const device = new Device(await storage.openStore("coffer/device"));
+  const row = await device.readTenant(tenantId);
+  const genesis = parseGenesis(crypto, row.genesis);
+  if (genesis === undefined) throw new Error("a member has the genesis record");
+  const identity = await unlockVault(crypto, await device.readVault(row.userKey), "marble tunnel saffron");
+  const store = await storage.openStore(`coffer/tenant/${tenantId}`);
+  const slots = await Promise.all(
+    ["bag", "names"].map(async (name) => {
+      const slot = await store.readSlot(name);
+      if (slot === undefined) throw new Error("a member has keys");
+      return { name, value: slot.value };
+    }),
+  );
+  return { genesis, identity, slots };
+}
+
+/** What a device makes of commits that come in this order, some at a time. */
+async function outcomeOf({ genesis, identity, slots }: Member, commits: readonly Commit[], dice: Dice) {
+  const storage = createMemoryStorage(env);
+  const store = await storage.openStore("log");
+  await store.write({ slots });
+  const core = new TenantCore(worldOver(storage), store, genesis);
+  core.unlocked = await openKeys(core, identity);
+  const databases = new Map<DbId, DatabaseSession>();
+  const databaseOf = (dbId: DbId): DatabaseSession => {
+    const database =
+      databases.get(dbId) ??
+      new DatabaseSession(
+        core,
+        dbId,
+        () => undefined,
+        () => undefined,
+      );
+    databases.set(dbId, database);
+    return database;
+  };
+  const marker = await Marker.open(core.world, store, core.ledger.poisoned);
+  const tail = new Tail(
+    core,
+    {
+      absorb: (dbId, accepted) => databaseOf(dbId).absorb(accepted),
+      onWithdrawn: (dbId, docIds) => databaseOf(dbId).forget(docIds),
+      readUnread: async () => {
+        for (const dbId of core.catalogs().keys()) await databaseOf(dbId).readUnread();
+      },
+      onLost: () => undefined,
+      onOutcome: () => undefined,
+      onEquivocation: () => undefined,
+      onProgress: () => undefined,
+    },
+    { judgedTo: 0, marker },
+  );
+  for (let at = 0; at < commits.length;) {
+    const count = 1 + dice(4);
+    const records = commits
+      .slice(at, at + count)
+      .map(({ bytes, commitHash }) => ({ commitHash, bytes: new Uint8Array(bytes), origin: "peer" }));
+    await store.write({ records });
+    await tail.run();
+    at += count;
+  }
+  await tail.run();
+  const verdicts = core.ledger
+    .rows()
+    .map(({ commitHash, pending, reason, refused, role, verdict }) =>
+      [commitHash, verdict, reason, refused, role, pending.join()].join(" "),
+    )
+    .toSorted();
+  const documents: string[] = [];
+  for (const [dbId, catalog] of core.catalogs())
+    for (const { docId, heads, isDeleted } of catalog.values()) {
+      const { value } = await databaseOf(dbId).snapshot(docId);
+      documents.push(
+        JSON.stringify([docId, heads.toSorted(), isDeleted, Object.entries(value ?? {}).toSorted()]),
+      );
+    }
+  await tail.stop();
+  for (const database of databases.values()) database.reset();
+  store.close();
+  return { verdicts, documents: documents.toSorted() };
+}
+
+it("roles, groups, revocations and rotations: whatever comes first, verdicts and documents are the same on every device", async () => {
+  const seen = new Set<string>();
+  for (let done = 0, seed = 1; done < orders; seed++) {
+    const dice = createDice(seed);
+    const stage = await setStage();
+    const member = await newMember(stage, "cn=third/o=acme");
+    const commits = await createHistory(stage, dice);
+    const wanted = await outcomeOf(member, commits, dice);
+    for (const verdict of wanted.verdicts) for (const word of verdict.split(" ").slice(1, 4)) seen.add(word);
+    for (let order = 0; order < perHistory && done < orders; order++, done++) {
+      const keys = new Map(commits.map((commit) => [commit, dice(2 ** 30)]));
+      const shuffled = commits.toSorted((a, b) => (keys.get(a) ?? 0) - (keys.get(b) ?? 0));
+      expect(await outcomeOf(member, shuffled, dice), `seed ${seed}, order ${order}`).toEqual(wanted);
+    }
+    await closeDevices();
+  }
+  for (const word of ["accepted", "role", "quarantined"]) expect(seen).toContain(word);
+});
+
+it("a device that was there all along says the same as one that hears of everything at once", async () => {
+  const dice = createDice(7);
+  const stage = await setStage();
+  const member = await newMember(stage, "cn=third/o=acme");
+  const commits = await createHistory(stage, dice);
+  await bring(stage.victim, commits);
+  const wanted = await outcomeOf(member, commits, dice);
+  const refused = wanted.verdicts.filter((verdict) => verdict.split(" ")[1] === "quarantined");
+  await eventually(() => {
+    const event = stage.victim.device.events.findLast((one) => one.kind === "tenant");
+    return event?.kind === "tenant"
+      ? event.snapshot.quarantine.map(({ commitHash }) => commitHash).toSorted()
+      : [];
+  }).toEqual(refused.map((verdict) => verdict.split(" ")[0] ?? "").toSorted());
+  expect(refused.length).toBeGreaterThan(0);
+});

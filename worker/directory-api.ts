@@ -1,0 +1,36 @@
+/** The part of the contract that is about the directory: people, groups, roles, settings, and the keys that they hold. */
+import type { DryRun, GroupEdits, Role, RoleChange } from "../src/page/types.ts";
+
+export interface AdminProof {
+  readonly adminKey: string;
+  readonly adminPassword: string;
+}
+
+/** The calls of the admin about the directory, and what members ask of it. */
+export interface DirectoryCalls {
+  revokeUser(tenantId: string, userKey: string, proof: AdminProof): Promise<void>;
+  /** Begin a new epoch of a key with fresh entropy, for everyone who holds it now; `default` is the tenant's own. */
+  rotateKey(tenantId: string, name: string, proof: AdminProof): Promise<void>;
+  /** Hand a named key of this device to users, and to who is in groups now. */
+  grantKey(
+    tenantId: string,
+    name: string,
+    grantees: { readonly users: readonly string[]; readonly groups: readonly string[] },
+    proof: AdminProof,
+  ): Promise<void>;
+  /** Change who is in a group: users by their keys, groups by their names. One that is not there is made. */
+  setGroup(tenantId: string, name: string, edits: GroupEdits, proof: AdminProof): Promise<void>;
+  /** Give roles, or take them away. */
+  setRoles(tenantId: string, changes: readonly RoleChange[], proof: AdminProof): Promise<void>;
+  /** What roles would have refused of what was written. */
+  dryRun(tenantId: string, changes: readonly RoleChange[]): Promise<DryRun>;
+  /** The role of a user in a database; this user's without a key. */
+  getRole(tenantId: string, dbName: string, key: string | undefined): Promise<Role>;
+  /** Change settings: values are JSON, `undefined` takes one away. Without `dbName` they are the tenant's. */
+  changeSettings(
+    tenantId: string,
+    dbName: string | undefined,
+    edits: readonly { readonly name: string; readonly value: string | undefined }[],
+    proof: AdminProof,
+  ): Promise<void>;
+}
