@@ -55,9 +55,11 @@ export {
   connectToServer,
   createJoinRequest,
   createTenant,
+  inspectJoinRequest,
   joinTenant,
   publishToServer,
   revokeUser,
+  safetyNumber,
 } from "./people.ts";
 export { createShape } from "./schema.ts";
 export { search } from "./search.ts";

@@ -67,6 +67,19 @@ export async function approveJoinRequest(
   return session.call((api) => api.approveJoinRequest(id, request, answer));
 }
 
+/** What a join request says, with the number that both sides compare. */
+export async function inspectJoinRequest(
+  { id, session }: OpenTenant,
+  request: string,
+): ReturnType<Tenant["inspectJoinRequest"]> {
+  return session.call((api) => api.inspectJoinRequest(id, request));
+}
+
+/** The number that a member and the admin compare; one's own without a key. */
+export async function safetyNumber({ id, session }: OpenTenant, memberKey?: string): Promise<string> {
+  return session.call((api) => api.safetyNumber(id, memberKey));
+}
+
 /** Send a member away. */
 export async function revokeUser(
   { id, session }: OpenTenant,

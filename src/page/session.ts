@@ -22,28 +22,19 @@ export interface Session {
 /** Calls the worker in the course of a restoration. */
 export type RestoreCall = <T>(run: WorkerCall<T>) => Promise<T>;
 
-/** The functions of the worker without the arguments that come first. */
-type Forwarded<N extends keyof WorkerCalls, First extends readonly unknown[]> = {
-  [K in N]: WorkerCalls[K] extends (...args: [...First, ...infer Rest]) => infer Reply
-    ? (...args: Rest) => Reply
-    : never;
-};
-
 /**
- * Make functions that hand their arguments on to the worker's of the same names, `first` before them. How many, says
- * `counts`: what an event or an iteration passes besides stays here.
+ * Make functions that hand their arguments on to the worker's of the same names. How many, says `counts`: what an event or an
+ * iteration passes besides stays here.
  */
-export function forward<N extends keyof WorkerCalls, const First extends readonly unknown[]>(
+export function forward<N extends keyof WorkerCalls>(
   call: Session["call"],
   counts: Readonly<Record<N, number>>,
-  ...first: First
-): Forwarded<N, First> {
+): Pick<WorkerCalls, N> {
   const forwarded = Object.entries<number>(counts).map(([name, count]) => [
     name,
-    async (...args: unknown[]) =>
-      call((api) => (api[name as N] as AnyCall)(...first, ...args.slice(0, count))),
+    async (...args: unknown[]) => call((api) => (api[name as N] as AnyCall)(...args.slice(0, count))),
   ]);
-  return Object.fromEntries(forwarded) as Forwarded<N, First>;
+  return Object.fromEntries(forwarded) as Pick<WorkerCalls, N>;
 }
 
 type AnyCall = (...args: unknown[]) => Promise<unknown>;

@@ -8,7 +8,7 @@ import { lazily, loadMore } from "./lazy.ts";
 import { createLink } from "./link.ts";
 import { createParts, type Parts } from "./parts.ts";
 import { createPool, type Lease } from "./pool.ts";
-import { forward, restoreOne, type RestoreCall, type Session } from "./session.ts";
+import { restoreOne, type RestoreCall, type Session } from "./session.ts";
 import type { Database, OpenDatabaseOptions, ServerLink, Tenant } from "./types.ts";
 
 /** Each set of options is a shape of its own; handles opened with the very same one share their database. */
@@ -105,11 +105,11 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
   const call: Session["call"] = async (run) => use().session.call(run);
   const { readBackup, ...others } = lazily(
     use,
-    "approveJoinRequest publishToServer connectToServer readBackup unlock getKeySlots addKeySlot removeKeySlot changePassword lockWhen",
+    "readBackup inspectJoinRequest connectToServer publishToServer approveJoinRequest safetyNumber addKeySlot getKeySlots removeKeySlot changePassword unlock lockWhen",
   );
   const { keys: list, keyGrants: grants } = parts("keys", "keyGrants");
   return {
-    ...forward(call, { lock: 0, inspectJoinRequest: 1, safetyNumber: 1 }, core.id),
+    lock: async () => call((api) => api.lock(core.id)),
     ...others,
     ...parts("name", "self", "adminUser", "status", "alarms", "quarantine"),
     id: core.id,
@@ -117,7 +117,7 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
     directory: {
       ...lazily(
         use,
-        "revokeUser setGroup getGroups changeTenantSettings changeDBSettings getTenantSettings getDBSettings setRoles getRole dryRun",
+        "changeDBSettings getDBSettings getRole dryRun changeTenantSettings getTenantSettings getGroups setRoles setGroup revokeUser",
       ),
       ...parts("users", "groups", "roles", "settings", "databaseSettings"),
     },
