@@ -127,6 +127,7 @@ export function readHead(bytes: Uint8Array): ChangeHead | undefined {
 function readNote(reader: ByteReader): string {
   const start = reader.offset;
   const note = reader.text(changeLimits.stringBytes);
+  if (note === "") return note;
   const isOurs = reader.offset - start <= changeLimits.noteBytes + noteLengthBytes;
   return isOurs && utf8ToBytes(note).length <= changeLimits.noteBytes ? note : "";
 }
@@ -230,6 +231,8 @@ function readMade(
 
 /** The depth of the deepest new object, counting unknown parents as fields of the document. */
 function deepest(made: readonly MadeObject[]): number {
+  // As nearly all are: lists and texts that are fields.
+  if (made.every(({ parent }) => parent === "_root")) return made.length === 0 ? 0 : 1;
   const depthById = new Map<string, number>([["_root", 0]]);
   let depth = 0;
   for (const { id, parent } of made) {

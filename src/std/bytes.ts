@@ -44,13 +44,23 @@ export function utf8ToBytes(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text) as Uint8Array<ArrayBuffer>;
 }
 
+/** Up to this size the call to the browser's decoder costs more than the work: names and short fields are most of what is read. */
+const shortBytes = 24;
+
 /** Decode UTF-8 strictly; `undefined` when the bytes are not UTF-8. */
 export function bytesToUtf8(bytes: Uint8Array): string | undefined {
+  if (bytes.length <= shortBytes && isAscii(bytes))
+    return Reflect.apply(String.fromCharCode, String, bytes) as string;
   try {
     return strictDecoder.decode(bytes);
   } catch {
     return undefined;
   }
+}
+
+function isAscii(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if ((bytes[i] ?? 0) > 127) return false;
+  return true;
 }
 
 /** Browsers write bytes as text themselves, some five times as fast; not all of them do yet. */
