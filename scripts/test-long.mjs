@@ -3,7 +3,7 @@
  *
  * | part | what | how many |
  * |---|---|---|
- * | fuzz | `src/tenant/mutated.fuzz.test.ts`: commits, addresses, key bags, vaults, backups, directory records | 126 × `COFFER_RUNS` mutations: 1,260,000 |
+ * | fuzz | `src/tenant/mutated.fuzz.test.ts`: commits, addresses, key bags, vaults, backups, directory records | 102 × `COFFER_RUNS` mutations: 1,020,000 |
  * | | `src/entry/bit-flips.test.ts` | every bit of every byte |
  * | | the other fuzz tests | what each says, or `COFFER_RUNS` |
  * | properties | every property | what each says, or `COFFER_RUNS` |

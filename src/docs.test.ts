@@ -185,6 +185,24 @@ function unknownMembers(some: readonly Page[]): string[] {
   );
 }
 
+/** Links to files of tests whose text is a test's title: the titles that their files do not hold. */
+function unknownTests(some: readonly Page[]): string[] {
+  return some.flatMap(({ path, text }) =>
+    [...proseOf(text).matchAll(/\[([^\]`]+)\]\(([\w./-]+(?:\.(?:test|spec)|-contract)\.ts)\)/g)].flatMap(
+      ([, title = "", file = ""]) => {
+        const target = posix.join(posix.dirname(path), file);
+        const isThere =
+          existsSync(fromRoot(target)) && holdsTest(read(target), title.replaceAll(/\s+/g, " "));
+        return isThere ? [] : [`${path}: ${title} in ${target}`];
+      },
+    ),
+  );
+}
+
+/** A title begins behind a quotation mark, or behind what fills in a name. */
+const holdsTest = (text: string, title: string): boolean =>
+  ['"', "`", ": ", "} "].some((before) => text.includes(before + title));
+
 describe("checks", () => {
   test.each([
     ["a link to nothing", deadLinks, "[x](nothing.md)"],
@@ -196,6 +214,8 @@ describe("checks", () => {
     ["an export that is not there", unknownImports, '```js\nimport { nothing } from "cofferdb";\n```'],
     ["an entry that is not there", unknownEntries, "`cofferdb/nothing`"],
     ["a member that is not there", unknownMembers, "`tenant.nothing()`"],
+    ["a test that is not there", unknownTests, "[does nothing at all](../src/tidy.test.ts)"],
+    ["a test in a file that is not there", unknownTests, "[the repository](../src/nothing.test.ts)"],
   ])("find %s", (_name, check, text) => {
     expect(check(made(text))).toHaveLength(1);
   });
@@ -229,6 +249,7 @@ describe("the documentation", () => {
     ["imports what is exported", unknownImports],
     ["names entries of the package", unknownEntries],
     ["calls what the API has", unknownMembers],
+    ["names tests by titles that they have", unknownTests],
   ])("%s", (_name, check) => {
     expect(check(pages)).toEqual([]);
   });
@@ -331,7 +352,10 @@ describe("the lists", () => {
     const [, section = ""] = /^## Promises\n([\s\S]*?)^## /m.exec(read("SECURITY.md")) ?? [];
     const promises = section.split(/^\d+\. /m).slice(1);
     expect(promises.length).toBeGreaterThan(5);
-    for (const promise of promises)
+    const model = /^## Promises\n([\s\S]*?)^## /m.exec(read("docs/threat-model.md"))?.[1] ?? "";
+    const attacked = model.split(/^\d+\. /m).slice(1);
+    expect(attacked.length).toBeGreaterThan(20);
+    for (const promise of [...promises, ...attacked])
       expect(
         findAll(promise, /\]\(([\w./-]+(?:\.(?:test|spec)|-contract)\.ts)\)/g),
         promise,

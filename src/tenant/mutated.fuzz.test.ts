@@ -1,6 +1,6 @@
 /**
  * Mutated commits, addresses, key bags, vaults, backups and directory records: each is refused with a code of its own, or says what
- * it would have said anyway. 24,000 of them; with `COFFER_RUNS`, 126 for each of these, 1,260,000 for 10,000.
+ * it would have said anyway. 24,000 of them; with `COFFER_RUNS`, 102 for each of these, 1,020,000 for 10,000.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
@@ -57,7 +57,7 @@ import { BackupReader } from "./backup-reader.ts";
 import { BackupRecordReader, encodeBackupRecord, type BackupRecord } from "./backup-records.ts";
 
 const quick = 4000;
-const share = 21;
+const share = 17;
 const crypto = createSeededCrypto("mutated");
 const password = "tall ships sail at noon";
 const sharePassword = "lusab-babad-gutih-tugad";
