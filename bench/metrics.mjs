@@ -452,6 +452,14 @@ export const metrics = [
     bar: 5,
     goal: 0,
   },
+  {
+    name: "memory.growthAgain",
+    label: "grown after 100 such rounds more",
+    unit: "MB",
+    kind: "time",
+    bar: 1,
+    goal: 0,
+  },
 
   { name: "peers.bulk", label: "bulk insert, one document", unit: "µs", kind: "time", goal: 40 },
   { name: "peers.bulkVsDexie", label: "against Dexie, plain", unit: "×", kind: "ratio", bar: 0.2 },

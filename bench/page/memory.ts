@@ -6,6 +6,8 @@ export interface MemoryReport {
   readonly knownBytes: number;
   readonly pageBytes: number;
   readonly grownBytes: number;
+  /** by as many rounds again */
+  readonly grownAgainBytes: number;
 }
 
 interface Measured {
@@ -48,14 +50,19 @@ export async function measureMemory(options: {
   for (let round = 0; round < roundCount; round++) for (const doc of await openSome(round)) doc.dispose();
   const held = await openSome(0);
   const before = await measure();
-  for (let round = 0; round < options.rounds; round++)
-    for (const doc of await openSome(1 + (round % (roundCount - 1)))) doc.dispose();
-  const after = await measure();
+  const openAndClose = async (): Promise<number> => {
+    for (let round = 0; round < options.rounds; round++)
+      for (const doc of await openSome(1 + (round % (roundCount - 1)))) doc.dispose();
+    return (await measure()).allBytes;
+  };
+  const after = await openAndClose();
+  const again = await openAndClose();
   for (const doc of held) doc.dispose();
   await removeSession(session);
   return {
     knownBytes: before.allBytes,
     pageBytes: before.pageBytes,
-    grownBytes: after.allBytes - before.allBytes,
+    grownBytes: after - before.allBytes,
+    grownAgainBytes: again - after,
   };
 }
