@@ -7,7 +7,7 @@
  * | floor | one raw `add` of as many bytes, in a relaxed transaction of its own, until it is complete: before each document, in turns |
  * | encode | an insert: document id, actor id, the first change |
  * | replay | an update: the change that sets one field |
- * | seal | the commit of one entry: its encryption, and header; its key was derived before. Without the two below |
+ * | seal | the commit of one entry: its encryption, and header, and an update's key; that of an insert is derived while it is encoded. Without the two below |
  * | hash | every SHA-256 inside |
  * | sign | the signature |
  * | store | `store.write` of the commit: the floor, and what stands around it |
@@ -49,7 +49,8 @@ export async function measureSingleStages(storeName: string, count: number): Pro
   let seq = 0;
   let previous: CommitHash | undefined;
   const write = async (watches: Watches, entry: EntryDraft): Promise<SealedCommit> => {
-    const prepared = await prepareSealing(crypto, author.key);
+    const isInsert = entry.entryType === "doc_create";
+    const prepared = isInsert ? await prepareSealing(crypto, author.key) : undefined;
     const commit = await seal(crypto, watches, { ...author, entry, previous, prepared, seq: (seq += 1) });
     const record = { commitHash: commit.commitHash, bytes: commit.bytes, origin: "" };
     await watches.wait("store", () => store.write({ records: [record], durability: "relaxed" }));
@@ -121,7 +122,7 @@ async function seal(
   parts: Awaited<ReturnType<typeof createAuthor>> & {
     readonly entry: EntryDraft;
     readonly previous: CommitHash | undefined;
-    readonly prepared: PreparedSealing;
+    readonly prepared: PreparedSealing | undefined;
     readonly seq: number;
   },
 ): Promise<SealedCommit> {

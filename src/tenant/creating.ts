@@ -67,7 +67,11 @@ export async function beginDocuments(
 ): Promise<BegunDocuments> {
   const { writer } = room;
   const { nonce } = writer;
-  const encodeNext = createBatches(values, createEncoder(room, key));
+  const encode = createBatches(values, createEncoder(room, key));
+  const encodeNext = (): (() => Batch) => {
+    writer.prepare(key);
+    return encode();
+  };
   const storing: Promise<void>[] = [];
   const docIds: DocId[] = [];
   /** Seal a batch, and encode the next one meanwhile. */

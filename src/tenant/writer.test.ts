@@ -112,7 +112,7 @@ describe("a writer", () => {
     expect((await third).commit.header.writerSeq).toBe(1);
   });
 
-  it("derives the key of the next commit while it seals one, and seals no two with one salt", async () => {
+  it("derives a key ahead of its commit where it is told to, and seals no two with one salt", async () => {
     const steps: string[] = [];
     const { writer, asked, asks, key } = await openWriter({
       ...crypto,
@@ -121,22 +121,26 @@ describe("a writer", () => {
     });
     const keyId = bytesToId("KeyId", new Uint8Array(16).fill(2));
     const other = await createContentKey(crypto, { keyId, epoch: 1, secret: new Uint8Array(32).fill(2) });
+    const docId = bytesToId("DocId", new Uint8Array(16));
+    const plaintext = Uint8Array.of(1);
     const salts = new Set<string>();
     const taken: string[] = [];
+    writer.prepare(key);
+    writer.prepare(key);
     for (const used of [key, key, other, key, key]) {
-      const docId = bytesToId("DocId", new Uint8Array(16));
-      const plaintext = Uint8Array.of(1);
-      steps.length = 0;
-      const begun = await writer.begin([
-        { entryType: "doc_change", docId, dependencies: [], key: used, plaintext },
-      ]);
-      taken.push(steps.join(" "));
+      const entry: EntryDraft = { entryType: "doc_change", docId, dependencies: [], key: used, plaintext };
+      const begun = await writer.begin([entry], "relaxed", () => writer.prepare(key));
+      taken.push(steps.splice(0).join(" "));
       await asks(taken.length);
       asked[taken.length - 1]?.go();
       salts.add(bytesToHex((await begun.stored).commit.header.salt));
     }
-    const [first, next] = ["derive encrypt derive", "encrypt derive"];
-    expect(taken).toEqual([first, next, first, first, next]);
-    expect(salts.size).toBe(5);
+    const [ahead, late] = ["encrypt derive", "derive encrypt derive"];
+    expect(taken).toEqual([`derive ${ahead}`, ahead, late, ahead, ahead]);
+    const begun = await writer.begin([{ entryType: "doc_change", docId, dependencies: [], key, plaintext }]);
+    await asks(6);
+    asked[5]?.go();
+    salts.add(bytesToHex((await begun.stored).commit.header.salt));
+    expect(salts.size).toBe(6);
   });
 });

@@ -120,10 +120,7 @@ export class Writer {
         entries,
         prepared: await this.#takePrepared(),
       };
-      const commit = await sealCommit(crypto, draft, () => {
-        this.#prepare(entries.at(-1)?.key);
-        meanwhile?.();
-      });
+      const commit = await sealCommit(crypto, draft, meanwhile);
       const stored = this.#storeBehind(before, commit, durability);
       const settled = stored.catch((error: unknown) => {
         this.#rotateFrom(nonce);
@@ -150,10 +147,10 @@ export class Writer {
     return prepared;
   }
 
-  #prepare(key: ContentKey | undefined): void {
-    if (key === undefined) return;
+  /** A commit under this key comes next: other threads derive what it is sealed with, while this one prepares its entries. */
+  prepare(key: ContentKey): void {
     // Without it the next commit derives its own, and tells what is wrong.
-    this.#prepared = prepareSealing(this.#options.crypto, key).catch(() => undefined);
+    this.#prepared ??= prepareSealing(this.#options.crypto, key).catch(() => undefined);
   }
 
   async #storeBehind(
