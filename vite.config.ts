@@ -57,7 +57,7 @@ export default defineConfig({
           name: "node",
           environment: "node",
           // Only what hangs ends by time: a slow machine is no failure.
-          testTimeout: 60_000,
+          testTimeout: 600_000,
           expect: { poll: { timeout: 30_000 } },
           setupFiles: [fromRoot("build", "fast-check-runs.ts")],
           include: [

@@ -93,7 +93,7 @@ describe("bulk creation", () => {
       await server.close();
       await rm(dataFolder, { recursive: true, force: true });
     }
-  }, 30_000);
+  });
 
   it("stores the whole commits before a value that is too large, and nothing else", async () => {
     const { api } = await startDevice(createMemoryStorage(env));
@@ -109,7 +109,7 @@ describe("bulk creation", () => {
     expect(opened.value).toEqual(rows(400)[kept.length - 1]);
     const [more] = await api.createDocuments(database, rows(1));
     expect(await api.documentIds(database)).toEqual([...kept, more]);
-  }, 30_000);
+  });
 
   it("stores what came before a write that failed, and goes on afterwards", async () => {
     const inner = createMemoryStorage(env);
@@ -138,5 +138,5 @@ describe("bulk creation", () => {
     expect(await api.documentIds(database)).toEqual([...kept, ...ids]);
     const opened = await api.openDocument(database, kept.at(-1) ?? "", newSubscription());
     expect(opened.value).toEqual(rows(512)[kept.length - 1]);
-  }, 30_000);
+  });
 });

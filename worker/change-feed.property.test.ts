@@ -255,7 +255,7 @@ describe("what changed since a cursor", () => {
       }),
       { numRuns: runs, endOnFailure: true },
     );
-  }, 300_000);
+  });
 
   it("comes in the order of the log, each document once, in a run of its own from the beginning", async () => {
     const story = await begun();

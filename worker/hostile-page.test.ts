@@ -470,7 +470,7 @@ describe("calls with junk in them", () => {
       { numRuns: runs },
     );
     await expectHonest(await reopened(scene));
-  }, 120_000);
+  });
 });
 
 function isThere(value: unknown, [step, ...rest]: Steps): boolean {
@@ -624,4 +624,4 @@ it("takes wild drafts whole or not at all", async () => {
   );
   expect(taken).toBeGreaterThan(runs / 10);
   expect(refused).toBeGreaterThan(runs / 10);
-}, 240_000);
+});

@@ -16,8 +16,6 @@ import {
   type Device,
 } from "./device-fixtures.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
-
 let building: MockInstance<View["build"]>;
 beforeEach(() => {
   building = vi.spyOn(View.prototype, "build");

@@ -193,7 +193,7 @@ describe("keys from another tab", () => {
     }
     await first.api.lock(id);
     await expect(third.api.openTenant(id, held)).rejects.toMatchObject({ code: "access/locked" });
-  }, 20_000);
+  });
 
   it.each(["another tab locks", "this tab locks", "another tab locks while the keys are being adopted"])(
     "are not adopted when %s meanwhile",

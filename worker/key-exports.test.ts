@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { deriveNameId, keyFingerprint } from "../src/entry/index.ts";
 import { encodeKeyExport } from "../src/keys/index.ts";
 import { createMemoryStorage } from "../src/store/index.ts";
@@ -14,8 +14,6 @@ import {
   type Stage,
 } from "./attack-fixtures.ts";
 import { closeDevices, crypto, draft, env, newSubscription, people, startDevice } from "./device-fixtures.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 const shared = "lusab-babad-gutih-tugad";
 

@@ -145,5 +145,5 @@ describe("lines of a document that two users edit", () => {
       expect(replica.device.events.filter((event) => event.kind === "tenant").at(-1)).toMatchObject({
         snapshot: { quarantine: [] },
       });
-  }, 120_000);
+  });
 });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { encodeCommit, type Commit } from "../src/entry/index.ts";
 import type { Batch, Storage, Store } from "../src/store/index.ts";
 import { CofferError } from "../src/std/index.ts";
@@ -14,8 +14,6 @@ import {
   type Stage,
 } from "./attack-fixtures.ts";
 import { closeDevices, draft, newSubscription, people, rowsBy, startDevice } from "./device-fixtures.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 let stage: Stage;
 let victim: Replica;

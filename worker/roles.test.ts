@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocket as NodeWebSocket } from "ws";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startServer, type RunningServer } from "../server/src/index.ts";
 import { createMemoryStorage } from "../src/store/index.ts";
 import type { GroupEdits, RoleChange, TenantSnapshot } from "./api.ts";
@@ -18,8 +18,6 @@ import {
 
 // Node 20 has no WebSocket of its own.
 globalThis.WebSocket ??= NodeWebSocket as unknown as typeof WebSocket;
-
-vi.setConfig({ testTimeout: 30_000 });
 
 const guestPassword = "marble tunnel saffron";
 const sharePassword = "lusab-babad-gutih-tugad";

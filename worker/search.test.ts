@@ -24,7 +24,6 @@ import {
 // Node 20 has no WebSocket of its own.
 globalThis.WebSocket ??= NodeWebSocket as unknown as typeof WebSocket;
 
-vi.setConfig({ testTimeout: 30_000 });
 afterEach(closeDevices);
 
 const byPassword = { userName: undefined, password: people.userPassword, keepSession: false };

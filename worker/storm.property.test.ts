@@ -362,4 +362,4 @@ it("shows what is stored, whatever happens", async () => {
     { numRuns: runs, endOnFailure: true },
   );
   expect(acknowledgedCount).toBeGreaterThan(3 * runs);
-}, 900_000);
+});

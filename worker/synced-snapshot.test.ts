@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, it } from "vitest";
 import type { DocChange } from "../src/doc/index.ts";
 import type { Commit, EntryDraft } from "../src/entry/index.ts";
 import {
@@ -22,8 +22,6 @@ import type { DocId } from "../src/std/index.ts";
 import { readSyncedSnapshot, writeSnapshot } from "../src/tenant/synced-snapshot.ts";
 import { WorkerHost } from "./host.ts";
 import { tenantCalls } from "./tenant-calls.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 let stage: Stage;
 

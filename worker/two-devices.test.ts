@@ -167,7 +167,7 @@ describe("two devices and a server", () => {
         .toMatchObject({ notes: expect.stringMatching(/^(leftright|rightleft)$/), at: { city: "Oslo" } });
     }
     expect(await valueOf(owner, id)).toEqual(await valueOf(guest, id));
-  }, 40_000);
+  });
 
   it("pushes sealed commits while the vault is locked, and stores nothing readable on the server", async () => {
     const owner = await founded();

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocket as NodeWebSocket } from "ws";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openSqliteStorage, startServer, type RunningServer } from "../server/src/index.ts";
 import { directoryDbId, encodeCommit, parseCommit, presenceOf, type Commit } from "../src/entry/index.ts";
 import type { TenantId } from "../src/std/index.ts";
@@ -14,8 +14,6 @@ import { closeDevices, crypto, draft, env, newSubscription, people, startDevice 
 
 // Node 20 has no WebSocket of its own.
 globalThis.WebSocket ??= NodeWebSocket as unknown as typeof WebSocket;
-vi.setConfig({ testTimeout: 60_000 });
-
 const guestPassword = "marble tunnel saffron";
 const sharePassword = "lusab-babad-gutih-tugad";
 

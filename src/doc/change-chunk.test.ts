@@ -198,5 +198,5 @@ describe("parseChange", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => engine.parseChange(bytes).kind === "bad"),
     );
-  }, 120_000);
+  });
 });

@@ -125,7 +125,7 @@ describe("the first change of a document", () => {
       fc.property(anyFields, (plain) => expectSame(plain, count++ % 8 === 0)),
       { numRuns: runs },
     );
-  }, 600_000);
+  });
 
   it("sorts fields as Automerge does, whatever was written before", () => {
     const fields = fc.uniqueArray(fc.string({ unit: "binary" }), { maxLength: 12 });

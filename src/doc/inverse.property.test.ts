@@ -35,7 +35,7 @@ describe("the inverse of an edit", () => {
       }),
       { numRuns },
     );
-  }, 600_000);
+  });
 });
 
 describe("the inverse of an edit among others'", () => {
@@ -63,7 +63,7 @@ describe("the inverse of an edit among others'", () => {
       }),
       { numRuns },
     );
-  }, 600_000);
+  });
 });
 
 describe("the inverse of an edit that others went on from", () => {
@@ -106,7 +106,7 @@ describe("the inverse of an edit that others went on from", () => {
       }),
       { numRuns },
     );
-  }, 600_000);
+  });
 });
 
 /** Leave out what makes a copy when it is taken back, and marks. */

@@ -103,4 +103,4 @@ it("gives what one by one gives, or nothing at all where one of them does not fi
   );
   expect(fitCount).toBeGreaterThan(numRuns / 20);
   expect(misfitCount).toBeGreaterThan(numRuns / 20);
-}, 120_000);
+});

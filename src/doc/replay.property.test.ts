@@ -553,7 +553,7 @@ describe("recording and replaying an edit", () => {
       }),
       { numRuns },
     );
-  }, 600_000);
+  });
 
   it("equals it also behind the heads, merged with what others wrote", () => {
     fc.assert(
@@ -598,7 +598,7 @@ describe("recording and replaying an edit", () => {
       }),
       { numRuns },
     );
-  }, 600_000);
+  });
 
   it("was compared for thousands of drafts", () => {
     expect(draftCount).toBeGreaterThanOrEqual(numRuns * (rows.alone + 3 * rows.rounds) * 0.9);

@@ -68,7 +68,7 @@ describe("a saved document", () => {
       }),
       { numRuns },
     );
-  }, 600_000);
+  });
 
   it("keeps what later changes are judged by: seqs, and the depth of objects that are gone", () => {
     const make = (

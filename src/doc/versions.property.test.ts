@@ -106,5 +106,5 @@ describe("versions of a document", () => {
       }),
       { numRuns },
     );
-  }, 600_000);
+  });
 });

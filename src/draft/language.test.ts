@@ -189,7 +189,7 @@ describe("moving what was removed", () => {
       }),
       { numRuns: 500 },
     );
-  }, 60_000);
+  });
 });
 
 describe("ordering lists of leaves", () => {

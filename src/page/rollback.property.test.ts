@@ -133,4 +133,4 @@ it("shows what the dull model shows, and takes back to the very same objects", a
       await coffer.close();
     }),
   );
-}, 60_000);
+});

@@ -172,4 +172,4 @@ async function expectCursorWithinData(
 
 test("whatever gets lost, cut, doubled or late: in the end all logs are equal, and nothing was stored twice", async () => {
   await fc.assert(fc.asyncProperty(scenario, play), { numRuns: 60 });
-}, 120_000);
+});

@@ -1,4 +1,4 @@
-import { afterEach, expect, it, vi } from "vitest";
+import { afterEach, expect, it } from "vitest";
 import {
   addReplica,
   bring,
@@ -31,7 +31,6 @@ const orders = Number(process.env["COFFER_RUNS"] ?? 40);
 /** so many of them of each history */
 const perHistory = isLong ? 500 : 20;
 
-vi.setConfig({ testTimeout: isLong ? 3_600_000 : 120_000 });
 afterEach(closeDevices);
 
 /** Seeded, so that a failure can be told. */

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   addReplica,
   Author,
@@ -45,8 +45,6 @@ import {
   type TenantId,
 } from "../std/index.ts";
 import type { Storage } from "../store/index.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 let stage: Stage;
 

@@ -1,6 +1,6 @@
 /** A member with valid keys against the keys of documents, the numbers of changes, what kills an engine, and the order after a revocation. */
 import * as Automerge from "@automerge/automerge/slim";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   addReplica,
   bring,
@@ -19,8 +19,6 @@ import { closeDevices, crypto, people } from "../../worker/device-fixtures.ts";
 import { deriveNameId, type Commit, type ContentKey } from "../entry/index.ts";
 import type { DocId } from "../std/index.ts";
 import { keyNames } from "./index.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let stage: Stage;
 beforeEach(async () => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   bring,
   entryHashOf,
@@ -14,8 +14,6 @@ import {
 import { closeDevices } from "../../worker/device-fixtures.ts";
 import { encodeCommit, type Commit } from "../entry/index.ts";
 import type { DocId } from "../std/index.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 let stage: Stage;
 let reader: Replica;

@@ -70,7 +70,7 @@ describe("the first edit of a document", () => {
       expect(readCount).toBe(0);
       expect(read).toEqual({ ...value, title: "new", last: true });
     }
-  }, 30_000);
+  });
 
   it("needs no Automerge where it sets fields, and stands beside others made meanwhile", async () => {
     const noWasm = (): Promise<never> => Promise.reject(new Error("Automerge was loaded"));
@@ -106,18 +106,18 @@ describe("the first edit of a document", () => {
     await second.api.changeDocument(doc, draft([spliceTitle], shown.heads));
     const { value } = await second.api.openDocument(again, other, newSubscription());
     expect(value).toEqual({ title: "newew", n: 4 });
-  }, 30_000);
+  });
 
   it("reads the log where it does not: counters and atomic strings show less", async () => {
     const count = new Map([["counter", 2]]) as unknown as DraftValue;
     const { readCount, read } = await editOnce({ title: "a", count });
     expect(readCount).toBeGreaterThan(0);
     expect(read).toEqual({ title: "new", count: 2, last: true });
-  }, 30_000);
+  });
 
   it("reads the log of a long text, which the catalog cuts", async () => {
     const { readCount, read } = await editOnce({ title: "a", text: "long ".repeat(2000) });
     expect(readCount).toBeGreaterThan(0);
     expect(read).toEqual({ title: "new", text: "long ".repeat(2000), last: true });
-  }, 30_000);
+  });
 });

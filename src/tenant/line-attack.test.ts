@@ -1,5 +1,5 @@
 /** A member with valid keys against notes, branches, undo and snapshots. */
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   addReplica,
   bring,
@@ -14,8 +14,6 @@ import {
 } from "../../worker/attack-fixtures.ts";
 import { closeDevices, env, newSubscription } from "../../worker/device-fixtures.ts";
 import type { Commit } from "../entry/index.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let stage: Stage;
 

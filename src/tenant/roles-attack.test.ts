@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   addReplica,
   bring,
@@ -20,8 +20,6 @@ import type { RoleChange, TenantSnapshot } from "../../worker/api.ts";
 import { encodeRecord, type DirectoryRecord } from "../directory/index.ts";
 import { directoryDbId, type Commit } from "../entry/index.ts";
 import { bytesToId } from "../std/index.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 let stage: Stage;
 

@@ -344,7 +344,7 @@ describe("editing under a shape", () => {
       }),
       { numRuns: 300 },
     );
-  }, 60_000);
+  });
 });
 
 function docOf(first: string, number: number): CatalogDoc {

@@ -1,4 +1,4 @@
-import { afterEach, expect, it, vi } from "vitest";
+import { afterEach, expect, it } from "vitest";
 import {
   bring,
   entryHashOf,
@@ -11,8 +11,6 @@ import {
 import { closeDevices, people } from "../../worker/device-fixtures.ts";
 import { CofferError } from "../std/index.ts";
 import type { Storage, Store } from "../store/index.ts";
-
-vi.setConfig({ testTimeout: 30_000 });
 
 afterEach(closeDevices);
 
