@@ -80,6 +80,14 @@ export async function measurePeers({ runs, only, measured = parts, log, onRound 
   return samples;
 }
 
+/** The version of the browser that all of them run in. */
+export async function readBrowserVersion() {
+  const browser = await chromium.launch({ ...chromiumLaunchOptions(), headless: true });
+  const version = browser.version();
+  await browser.close();
+  return version;
+}
+
 /** @param {Record<string, number[]>} own */
 function newest({ bulk, query }) {
   const insertAll = bulk?.at(-1);

@@ -1,16 +1,16 @@
 /** CofferDB beside what one would take instead: the same tasks, in turns, each on a fresh profile. */
 import process from "node:process";
-import { competitors, measurePeers, parts } from "../peers/measure.mjs";
+import { competitors, measurePeers, parts, readBrowserVersion } from "../peers/measure.mjs";
 import { metricsOf, writeComparison } from "../peers/report.mjs";
 
 /** @type {import("./index.mjs").Workload} */
 export const peers = {
   name: "peers",
   title: "10,000 task records, beside other databases",
-  async measure({ runs, log, browserVersion, isRecorded }) {
+  async measure({ runs, log, isRecorded }) {
     const only = process.env["BENCH_PEERS"]?.split(",");
     const measured = process.env["BENCH_MEASURES"]?.split(",") ?? parts;
-    const browser = `headless Chromium ${browserVersion().split(".")[0]}`;
+    const browser = `headless Chromium ${(await readBrowserVersion()).split(".")[0]}`;
     // Rounds are long: what ended is kept, also when the run is broken off.
     const onRound = (
       /** @type {import("../peers/measure.mjs").Samples} */ samples,
