@@ -1,14 +1,10 @@
 /** The pages of an index: sealed, versioned, rebuilt where they are damaged, and of what was purged nothing stays, whoever writes when. */
 import { beforeEach, expect, test } from "vitest";
-import { crypto, env, people } from "../../worker/device-fixtures.ts";
-import { createChangeCodec } from "../doc/index.ts";
+import { foundCore } from "../../worker/core-fixtures.ts";
 import { TextIndex } from "../search/index.ts";
 import { bytesToId, type DocId } from "../std/index.ts";
-import { createMemoryStorage, type Slot } from "../store/index.ts";
-import type { TenantCore, TenantWorld } from "./core.ts";
-import { Device } from "./device.ts";
-import { foundTenant, openCore } from "./founding.ts";
-import { openKeys } from "./opened-keys.ts";
+import type { Slot } from "../store/index.ts";
+import type { TenantCore } from "./core.ts";
 import { createPageSealer } from "./pages.ts";
 import { listPurged } from "./purge.ts";
 import { TextPages } from "./text-pages.ts";
@@ -24,22 +20,7 @@ const stamp = "0123456789abcdef";
 const noPause = (): Promise<void> => Promise.resolve();
 
 beforeEach(async () => {
-  const storage = createMemoryStorage(env);
-  const world: TenantWorld = {
-    env,
-    crypto,
-    storage,
-    scope: "coffer",
-    openTransport: () => {
-      throw new Error("no network");
-    },
-    codec: createChangeCodec((bytes) => crypto.sha256(bytes)),
-    prepareEngine: () => undefined,
-    loadEngine: () => Promise.reject(new Error("not needed")),
-  };
-  const { row, identity } = await foundTenant(world, new Device(await storage.openStore("device")), people);
-  core = await openCore(world, row);
-  core.unlocked = await openKeys(core, identity);
+  core = await foundCore();
 });
 
 function put(index: TextIndex<DocId>, id: DocId, text: string): void {

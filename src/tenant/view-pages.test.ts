@@ -1,13 +1,10 @@
 /** The orders of views: sealed, a few of them, written by who knows what is there, and of what was purged nothing stays. */
 import { beforeEach, expect, test } from "vitest";
-import { crypto, env, people } from "../../worker/device-fixtures.ts";
-import { createChangeCodec } from "../doc/index.ts";
+import { foundCore } from "../../worker/core-fixtures.ts";
+import { crypto } from "../../worker/device-fixtures.ts";
 import { bytesToHex, bytesToId, type DocId } from "../std/index.ts";
-import { createMemoryStorage, type Slot } from "../store/index.ts";
-import type { TenantCore, TenantWorld } from "./core.ts";
-import { Device } from "./device.ts";
-import { foundTenant, openCore } from "./founding.ts";
-import { openKeys } from "./opened-keys.ts";
+import type { Slot } from "../store/index.ts";
+import type { TenantCore } from "./core.ts";
 import { createPageSealer } from "./pages.ts";
 import { listPurged } from "./purge.ts";
 import type { ViewOrder } from "./view-order.ts";
@@ -18,22 +15,7 @@ const dbId = bytesToId("DbId", new Uint8Array(16).fill(7));
 const docId: DocId = bytesToId("DocId", new Uint8Array(16).fill(1));
 
 beforeEach(async () => {
-  const storage = createMemoryStorage(env);
-  const world: TenantWorld = {
-    env,
-    crypto,
-    storage,
-    scope: "coffer",
-    openTransport: () => {
-      throw new Error("no network");
-    },
-    codec: createChangeCodec((bytes) => crypto.sha256(bytes)),
-    prepareEngine: () => undefined,
-    loadEngine: () => Promise.reject(new Error("not needed")),
-  };
-  const { row, identity } = await foundTenant(world, new Device(await storage.openStore("device")), people);
-  core = await openCore(world, row);
-  core.unlocked = await openKeys(core, identity);
+  core = await foundCore();
 });
 
 const orderOf = (number: number, value = "a secret word"): ViewOrder => ({
