@@ -6,7 +6,6 @@ import { workerSource, type WorkerSource } from "./connect.ts";
 import { lazily, loadMore } from "./lazy.ts";
 import { createPool, type Pool } from "./pool.ts";
 import {
-  forward,
   inBackground,
   restoreOne,
   runCallers,
@@ -180,16 +179,12 @@ function absoluteUrl(url: string | URL | undefined): string | undefined {
 
 function createCoffer(core: CofferCore): Coffer {
   return {
-    ...forward(core.call.bind(core), {
-      tenants: 0,
-      createUserId: 2,
-      pendingIdentities: 0,
-      removeTenant: 1,
-      createSharePassword: 0,
-      checkPassword: 1,
-    }),
-    ...lazily(() => core, "createTenant createJoinRequest joinTenant importBackup keepStorage view"),
+    ...lazily(
+      () => core,
+      "createUserId pendingIdentities createSharePassword checkPassword createJoinRequest createTenant joinTenant removeTenant importBackup keepStorage view",
+    ),
     status: core.status,
+    tenants: async () => core.call((api) => api.tenants()),
     async openTenant(nameOrId, { passkey, ...given } = {}) {
       const asked = passkey && (await (await loadMore()).unlockMessage(core, { passkey }));
       return (await core.open((api) => api.openTenant(nameOrId, { ...given, ...asked }))).tenant;

@@ -52,12 +52,17 @@ export {
 } from "./past.ts";
 export {
   approveJoinRequest,
+  checkPassword,
   connectToServer,
   createJoinRequest,
+  createSharePassword,
   createTenant,
+  createUserId,
   inspectJoinRequest,
   joinTenant,
+  pendingIdentities,
   publishToServer,
+  removeTenant,
   revokeUser,
   safetyNumber,
 } from "./people.ts";

@@ -39,6 +39,31 @@ export async function createTenant(
   return { tenant, adminUser, appUser };
 }
 
+/** Make the keys of somebody who is yet to be let in. */
+export async function createUserId(core: Session, userName: string, password: string): Promise<Identity> {
+  return core.call((api) => api.createUserId(userName, password));
+}
+
+/** Those whose join request was not answered yet. */
+export async function pendingIdentities(core: Session): ReturnType<Coffer["pendingIdentities"]> {
+  return core.call((api) => api.pendingIdentities());
+}
+
+/** Forget a tenant on this device. */
+export async function removeTenant(core: Session, id: string): Promise<void> {
+  return core.call((api) => api.removeTenant(id));
+}
+
+/** Make up a strong password to hand over by another channel. */
+export async function createSharePassword(core: Session): Promise<string> {
+  return core.call((api) => api.createSharePassword());
+}
+
+/** Say how strong a password is. */
+export async function checkPassword(core: Session, password: string): ReturnType<Coffer["checkPassword"]> {
+  return core.call((api) => api.checkPassword(password));
+}
+
 /** Ask to be let into a tenant. */
 export async function createJoinRequest(core: OpenCoffer, user: Identity): Promise<string> {
   return core.call((api) => api.createJoinRequest(user.key));

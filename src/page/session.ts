@@ -1,7 +1,6 @@
 /** What the handles of one `openCoffer` have in common: calls, numbers, and who hears which event. */
 import type { WorkerEvent } from "../../worker/api.ts";
 import { toCofferError, type CofferError, type CofferErrorCode, type Release } from "../std/index.ts";
-import type { WorkerCalls } from "./connect.ts";
 import type { WorkerCall } from "./supervisor.ts";
 
 /** An event that belongs to one subscription. */
@@ -21,23 +20,6 @@ export interface Session {
 
 /** Calls the worker in the course of a restoration. */
 export type RestoreCall = <T>(run: WorkerCall<T>) => Promise<T>;
-
-/**
- * Make functions that hand their arguments on to the worker's of the same names. How many, says `counts`: what an event or an
- * iteration passes besides stays here.
- */
-export function forward<N extends keyof WorkerCalls>(
-  call: Session["call"],
-  counts: Readonly<Record<N, number>>,
-): Pick<WorkerCalls, N> {
-  const forwarded = Object.entries<number>(counts).map(([name, count]) => [
-    name,
-    async (...args: unknown[]) => call((api) => (api[name as N] as AnyCall)(...args.slice(0, count))),
-  ]);
-  return Object.fromEntries(forwarded) as Pick<WorkerCalls, N>;
-}
-
-type AnyCall = (...args: unknown[]) => Promise<unknown>;
 
 /** Run a function of the application; what it throws leaves as a `CofferError` with the cause. */
 export function runCallers<T>(run: () => T, code: CofferErrorCode = "input/invalid"): T {
