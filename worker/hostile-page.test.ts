@@ -278,6 +278,7 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   moveView: (s) => [s.view, 1, 7],
   turnView: (s) => [s.view, { turn: "expand", categories: ["/0sAda", ["Ada", 1]], isExpanded: true }],
   askView: (s) => [s.view, { ask: "range", from: { key: "/0sAda" }, to: { values: ["Ada", 1] } }],
+  searchView: (s) => [s.view, { text: "ada", fields: ["text"], prefix: "last", fuzzy: 0 }],
   closeView: () => [9004],
 };
 const methods = Object.keys(honest) as Method[];

@@ -1,15 +1,14 @@
 /** The calls about full text. */
 import { CofferError } from "../src/std/index.ts";
-import { excerptLimits, searchLimits } from "../src/search/index.ts";
+import { excerptLimits } from "../src/search/index.ts";
 import type { SearchDefinition } from "../src/tenant/index.ts";
 import type { SearchMessage, WorkerApi } from "./api.ts";
 import type { WorkerHost } from "./host.ts";
-import { readFields, readNatural, readQuery, readText } from "./page-messages.ts";
+import { readFields, readNatural, readQuery } from "./page-messages.ts";
+import { readWords } from "./search-messages.ts";
 
 type SearchCalls = Pick<WorkerApi, "openSearch" | "updateSearch" | "closeSearch">;
 
-const prefixes = ["none", "last", "all"] as const;
-const edits = [0, 1, 2, "auto"] as const;
 const names: ReadonlySet<string> = new Set<keyof SearchMessage>([
   "excerptLength",
   "fields",
@@ -54,7 +53,6 @@ function readSearch(message: unknown): SearchDefinition {
   const { offset, prefix, sort, text } = given;
   const other = Object.keys(given).find((name) => !names.has(name));
   if (other !== undefined) invalid(other);
-  if (typeof text !== "string") invalid("text");
   if (typeof highlight !== "boolean") invalid("highlight");
   const query = readQuery({ filter, sort, locale, limit, offset });
   return {
@@ -64,10 +62,7 @@ function readSearch(message: unknown): SearchDefinition {
     offset: query.offset,
     highlight,
     excerptLength: excerptLength === undefined ? undefined : readExcerptLength(excerptLength),
-    text: text.slice(0, searchLimits.textUnits),
-    fields: fields === undefined ? undefined : readFieldNames(fields),
-    prefix: readOne(prefix, "prefix", prefixes),
-    fuzzy: readOne(fuzzy, "fuzzy", edits),
+    ...readWords({ text, fields, prefix, fuzzy }),
     limit: Math.min(query.limit ?? invalid("limit"), maxHits),
   };
 }
@@ -75,17 +70,6 @@ function readSearch(message: unknown): SearchDefinition {
 function readExcerptLength(given: unknown): number {
   const { leastUnits, mostUnits } = excerptLimits;
   return Math.min(mostUnits, Math.max(leastUnits, readNatural(given, "excerptLength")));
-}
-
-function readFieldNames(fields: unknown): readonly string[] {
-  if (!Array.isArray(fields)) invalid("fields");
-  if (fields.length > searchLimits.fields) throw new CofferError("input/too-large", { at: "fields" });
-  return Array.from<unknown>(fields).map((name, index) => readText(name, `fields.${index}`));
-}
-
-function readOne<const T>(value: unknown, at: string, allowed: readonly T[]): T {
-  const found = allowed.find((one) => one === value);
-  return found === undefined ? invalid(at) : found;
 }
 
 function invalid(at: string): never {

@@ -1,5 +1,6 @@
 /** The part of the contract between page and worker that is about views. */
 import type { Expression } from "../src/expr/index.ts";
+import type { SearchMessage } from "./search-api.ts";
 import type {
   FoundRow,
   ShownRow,
@@ -34,7 +35,11 @@ export interface ViewMessage {
   readonly definition: ViewDefinitionInput;
   readonly state: ViewState | undefined;
   readonly window: { readonly from: number; readonly count: number };
+  readonly search?: SearchWords | undefined;
 }
+
+/** What is searched for in a view. */
+export type SearchWords = Pick<SearchMessage, "text" | "fields" | "prefix" | "fuzzy">;
 
 /** The calls about views. */
 export interface ViewCalls {
@@ -53,5 +58,7 @@ export interface ViewCalls {
   /** Expand, collapse, select; gives how it is looked at then. */
   turnView(subscription: number, turn: ViewTurn): Promise<ViewState>;
   askView(subscription: number, question: ViewQuestion): Promise<FoundRow | readonly ShownRow[] | undefined>;
+  /** Show documents that are found, and no others; `undefined`: all of them. The rows come as events once it is known which. */
+  searchView(subscription: number, search: SearchWords | undefined): Promise<void>;
   closeView(subscription: number): Promise<void>;
 }

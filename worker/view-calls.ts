@@ -4,7 +4,14 @@ import type { LiveView } from "../src/tenant/index.ts";
 import type { WorkerHost } from "./host.ts";
 import { readNatural } from "./page-messages.ts";
 import type { ViewCalls } from "./view-api.ts";
-import { readQuestion, readTurn, readView, readViewDefinition, readWindow } from "./view-messages.ts";
+import {
+  readQuestion,
+  readTurn,
+  readView,
+  readViewDefinition,
+  readViewSearch,
+  readWindow,
+} from "./view-messages.ts";
 
 /** Answer the calls about views. */
 export function viewCalls(host: WorkerHost): ViewCalls {
@@ -48,6 +55,13 @@ export function viewCalls(host: WorkerHost): ViewCalls {
       const view = requireView(host, subscription);
       if (view.kept.isShown) await view.kept.whole();
       return view.ask(read);
+    },
+
+    async searchView(subscription, search) {
+      const read = readViewSearch(search);
+      const view = requireView(host, subscription);
+      if (view.kept.isShown) await view.kept.whole();
+      view.search.set(read);
     },
 
     async closeView(subscription) {

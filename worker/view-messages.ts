@@ -12,7 +12,9 @@ import {
   type Whereabouts,
 } from "../src/view/index.ts";
 import type { LiveViewSource } from "../src/tenant/index.ts";
+import type { SearchQuery } from "../src/search/index.ts";
 import { readFields, readNatural, readText } from "./page-messages.ts";
+import { readWords } from "./search-messages.ts";
 
 const maxValues = 64;
 
@@ -31,8 +33,9 @@ export function readView(message: unknown): {
   readonly definition: ViewDefinition;
   readonly state: ViewState | undefined;
   readonly window: { readonly from: number; readonly count: number };
+  readonly search: SearchQuery | undefined;
 } {
-  const { sources, definition, state, window } = readFields(message, "view");
+  const { sources, definition, state, window, search } = readFields(message, "view");
   const { from, count } = readFields(window, "window");
   const read = readList(sources, "sources", viewLimits.sources).map((source, index) =>
     readSource(source, `sources.${index}`),
@@ -44,7 +47,13 @@ export function readView(message: unknown): {
     definition: readViewDefinition(definition),
     state: state === undefined ? undefined : readState(state, "state"),
     window: readWindow(from, count),
+    search: readViewSearch(search),
   };
+}
+
+/** Read what is searched for in a view; `undefined`: nothing. @throws `input/invalid` with `at`, `input/too-large` */
+export function readViewSearch(search: unknown): SearchQuery | undefined {
+  return search === undefined ? undefined : readWords(readFields(search, "search"));
 }
 
 function readSource(message: unknown, at: string): LiveViewSource {

@@ -137,26 +137,29 @@ function hitOf({ value, ...row }: SearchRow, before: SearchHit | undefined): Sea
 function messageOf(asked: Asked): SearchMessage {
   const {
     excerptLength,
-    fields,
     filter,
-    fuzzy = 0,
     highlight = false,
     limit = defaultLimit,
+    locale,
     offset = 0,
     sort = [],
-    text,
   } = asked;
-  const { locale, prefix = "last" } = asked;
+  const { text, fields, prefix, fuzzy } = wordsOf(asked);
+  return { text, fields, filter, sort, locale, limit, offset, highlight, excerptLength, prefix, fuzzy };
+}
+
+/** What is searched for, as the worker is told. */
+export function wordsOf({
+  text,
+  fields,
+  fuzzy = 0,
+  prefix = "last",
+}: Pick<Asked, "text" | "fields"> & {
+  readonly [name in "fuzzy" | "prefix"]?: SearchOptions[name] | undefined;
+}): Pick<SearchMessage, "text" | "fields" | "prefix" | "fuzzy"> {
   return {
     text,
     fields,
-    filter,
-    sort,
-    locale,
-    limit,
-    offset,
-    highlight,
-    excerptLength,
     prefix: prefix === true ? "all" : prefix === false ? "none" : prefix,
     fuzzy: fuzzy === true ? "auto" : fuzzy === false ? 0 : fuzzy,
   };

@@ -11,6 +11,7 @@ import type {
   ViewState,
   Whereabouts,
 } from "../view/index.ts";
+import type { SearchOptions } from "./search-types.ts";
 import type { Database } from "./types.ts";
 
 export type {
@@ -24,6 +25,7 @@ export type {
   TotalFunction,
   TotalValue,
   ViewDefinitionInput,
+  ViewMark,
   ViewState,
   Whereabouts,
 } from "../view/index.ts";
@@ -44,7 +46,12 @@ export interface ViewOptions extends ViewDefinitionInput {
   readonly state?: ViewState | undefined;
   /** which rows are shown first; default the first 100 */
   readonly window?: { readonly from: number; readonly count: number };
+  /** only documents that are found, as `search` of the view */
+  readonly search?: ViewSearchOptions & { readonly text: string };
 }
+
+/** How a text is searched for in a view; see `db.search`. */
+export type ViewSearchOptions = Pick<SearchOptions, "fields" | "prefix" | "fuzzy">;
 
 /** What everything in a view together comes to. */
 export interface ViewTotal {
@@ -98,6 +105,11 @@ export interface View {
   ): Promise<readonly ShownRow[]>;
   /** Rows outside of the window. */
   read(rows: { readonly from: number; readonly count: number }): Promise<readonly ShownRow[]>;
+  /**
+   * Show documents that are found, and no others, in rows and totals; an empty text finds all. The rows come once it is known which they
+   * are: while a full text is read or built for the first time, `progress` tells how far that is. Their `marks` tell where the words stand.
+   */
+  search(text: string, options?: ViewSearchOptions): Promise<void>;
   /**
    * Show it by another definition: built beside what is shown, which stays and lives on until then.
    *

@@ -18,6 +18,7 @@ import {
 import { throwIfAborted } from "./abort.ts";
 import type { WorkerCalls } from "./connect.ts";
 import type { DatabaseCore } from "./database.ts";
+import { wordsOf } from "./search.ts";
 import { inBackground, type Session } from "./session.ts";
 import type { WorkerCall } from "./supervisor.ts";
 import type { CategoryName, RowName, View, ViewOptions, ViewTotal } from "./view-types.ts";
@@ -47,7 +48,7 @@ export async function view(session: Session, options: ViewOptions): Promise<View
 }
 
 function messageOf(
-  { sources, state, window = { from: 0, count: 100 }, ...definition }: ViewOptions,
+  { sources, state, search, window = { from: 0, count: 100 }, ...definition }: ViewOptions,
   databases: readonly DatabaseCore[],
 ): ViewMessage {
   return {
@@ -59,7 +60,13 @@ function messageOf(
     definition,
     state,
     window,
+    search: searched(search),
   };
+}
+
+/** Without a word, all is found. */
+function searched(search: ViewOptions["search"]): ViewMessage["search"] {
+  return search === undefined || search.text.trim() === "" ? undefined : wordsOf(search);
 }
 
 /** What a page sees of a view. */
@@ -124,6 +131,12 @@ class ViewCore {
   async turn(how: ViewTurn): Promise<void> {
     this.#state = await this.#call((api, view) => api.turnView(view, how));
     this.shown.state.value = this.#state;
+  }
+
+  async search(search: NonNullable<ViewOptions["search"]>): Promise<void> {
+    const words = searched(search);
+    this.#message = { ...this.#message, search: words };
+    await this.#call((api, view) => api.searchView(view, words));
   }
 
   async ask(question: ViewQuestion): Promise<FoundRow | readonly ShownRow[] | undefined> {
@@ -242,6 +255,7 @@ function createView(core: ViewCore): View {
     children: async (row, rows = { from: 0, count: 100 }) =>
       rowsOf({ ask: "children", where: row === undefined ? undefined : where(row), ...rows }),
     read: async (rows) => rowsOf({ ask: "read", ...rows }),
+    search: async (text, options) => core.search({ ...options, text }),
     update: async (definition, options) => core.update(definition, options),
     dispose,
     [Symbol.dispose]: dispose,

@@ -41,8 +41,9 @@ export {
 } from "./key-slots.ts";
 export { listKept, provesIdentity } from "./kept-session.ts";
 export { purgeDocument } from "./erasing.ts";
-export { LiveView, type FollowRows, type LiveViewSource } from "./live-view.ts";
 export { exportKey, importKey } from "./key-exports.ts";
+export { LiveView } from "./live-view.ts";
+export type { FollowRows, LiveViewSource } from "./view-building.ts";
 export { createKey } from "./named-keys.ts";
 export { isBranchName } from "./note.ts";
 export type { SearchDefinition } from "./live-search.ts";

@@ -11,7 +11,8 @@ import {
 import type { FirstRowsKeeper } from "./first-rows.ts";
 import { viewKey, windowText, type FirstViewUser } from "./first-views.ts";
 import type { Catalog } from "./catalog.ts";
-import type { FollowRows, LiveViewSource } from "./live-view.ts";
+import type { FullText } from "./full-text.ts";
+import type { FollowRows, LiveViewSource } from "./view-building.ts";
 import type { Row } from "./row-feed.ts";
 import type { ViewPages } from "./view-pages.ts";
 
@@ -24,6 +25,8 @@ export interface SourceRows {
   /** where the orders of views are kept */
   readonly orders: ViewPages;
   readonly storeName: string;
+  /** Have the full text, and hear each time that it is another one. */
+  readonly search: (hear: () => void) => { readonly text: FullText; readonly release: Release };
   readonly dbId: DbId;
   /** what the database's shape is made of */
   readonly shape: unknown;

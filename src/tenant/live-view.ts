@@ -15,35 +15,40 @@
  * - LV5 rows that were kept of its last opening are shown until the view is built; who asks for others waits until then
  */
 import { CofferError, type Env, type Release } from "../std/index.ts";
-import { compileFilter, type Expression } from "../expr/index.ts";
+import { compileFilter } from "../expr/index.ts";
 import {
   answer,
   initialState,
   turn,
-  View,
+  type View,
   ViewWindow,
   type FoundRow,
   type ShownRow,
-  type SourcePlan,
   type ViewDefinition,
   type ViewQuestion,
   type ViewRow,
   type ViewState,
   type ViewTurn,
 } from "../view/index.ts";
-import type { WorkerEvent } from "../../worker/api.ts";
+import type { SearchQuery } from "../search/index.ts";
+import type { ViewEvent, WorkerEvent } from "../../worker/api.ts";
 import { KeptWindow, type SourceRows } from "./kept-window.ts";
-import type { RowDelta, RowFollower } from "./row-feed.ts";
-import { ViewOrders, type RecalledRows } from "./view-orders.ts";
+import type { RowDelta } from "./row-feed.ts";
+import {
+  applyDeltas,
+  catchUp,
+  createView,
+  rowsOf,
+  type Building,
+  type LiveViewSource,
+  type Source,
+} from "./view-building.ts";
+import { ViewOrders } from "./view-orders.ts";
+import { ViewSearch, type FoundChange } from "./view-search.ts";
 
 const sliceMs = 12;
-
-/** A database that a view shows, by the page's number for it; it may be opened later. */
-export interface LiveViewSource {
-  readonly origin: string;
-  readonly database: number;
-  readonly filter: Expression | undefined;
-}
+/** Of more documents that come and go with a search, the view is built anew. */
+const mostMoved = 1024;
 
 /** What a view begins with. */
 export interface LiveViewOptions {
@@ -52,35 +57,13 @@ export interface LiveViewOptions {
   readonly definition: ViewDefinition;
   readonly state: ViewState | undefined;
   readonly window: { readonly from: number; readonly count: number };
-}
-
-/** Follows the rows of a database. */
-export type FollowRows = (follower: RowFollower) => Release;
-
-interface Source extends LiveViewSource {
-  readonly plan: SourcePlan;
-  release: Release | undefined;
-  /** it can be read now */
-  isOpen: boolean;
-  /** its rows when it began, until they are built in */
-  started: readonly ViewRow[] | undefined;
-}
-
-interface Building {
-  readonly definition: ViewDefinition;
-  readonly view: View;
-  /** `undefined` until it is known what was kept */
-  steps: Iterator<number, void> | undefined;
-  /** what changed since it began */
-  queued: (readonly [source: number, deltas: readonly RowDelta[]])[];
-  readonly asked: { resolve(): void; reject(error: CofferError): void } | undefined;
+  readonly search: SearchQuery | undefined;
 }
 
 /** One view of one page. */
 export class LiveView {
   readonly #env: Env;
-  readonly #emit: (event: WorkerEvent) => void;
-  readonly #subscription: number;
+  readonly #emit: (news: Omit<ViewEvent, "kind" | "subscription">) => void;
   readonly #sources: readonly Source[];
   readonly #window: ViewWindow;
   #definition: ViewDefinition;
@@ -92,24 +75,28 @@ export class LiveView {
   /** what is shown of its last opening */
   readonly kept: KeptWindow;
   readonly #orders: ViewOrders;
+  /** narrows it to what is found */
+  readonly search: ViewSearch;
 
   constructor(env: Env, emit: (event: WorkerEvent) => void, options: LiveViewOptions) {
     this.#env = env;
-    this.#emit = emit;
-    this.#subscription = options.subscription;
+    const { subscription } = options;
+    this.#emit = (news) => emit({ kind: "view", subscription, ...news });
     this.#definition = options.definition;
-    this.#sources = options.sources.map((source) => ({
-      ...source,
-      plan: { origin: source.origin, matches: compileFilter(source.filter) },
-      release: undefined,
-      isOpen: false,
-      started: undefined,
-    }));
-    this.#view = this.#createView(options.definition, options.state ?? initialState);
+    const origins = options.sources.map(({ origin }) => origin);
+    this.search = new ViewSearch(env, { origins, query: options.search }, (changes) => this.#found(changes));
+    this.#sources = options.sources.map(({ filter, ...source }, index) => {
+      const passes = compileFilter(filter);
+      const matches = (value: unknown, id: string): boolean =>
+        this.search.isFound(index, id) && passes(value);
+      const plan = { origin: source.origin, matches };
+      return { ...source, filter, plan, release: undefined, isOpen: false, started: undefined };
+    });
+    this.#view = createView(this.#sources, options.definition, options.state ?? initialState);
     this.#window = new ViewWindow(options.window.count);
     this.#window.move(options.window.from, options.window.count);
     this.#orders = new ViewOrders(env, options.sources, () =>
-      this.#isBuilt && this.#building === undefined ? this.#view : undefined,
+      this.#isBuilt && this.#building === undefined && !this.search.isOn ? this.#view : undefined,
     );
     this.kept = new KeptWindow(options.sources, options.window, {
       gather: () => this.#note(),
@@ -126,6 +113,7 @@ export class LiveView {
       if (source.database !== database || source.release !== undefined) continue;
       this.kept.attach(index, rows);
       this.#orders.attach(index, rows);
+      this.search.attach(index, rows);
       source.release = rows.follow({
         start: (rows) => this.#started(index, rows),
         apply: (deltas) => this.#changed(index, deltas),
@@ -145,6 +133,7 @@ export class LiveView {
       source.release = undefined;
       this.kept.detach(index);
       this.#orders.detach(index);
+      this.search.detach(index);
       if (this.kept.drop()) this.#tell();
       this.#stopped(index);
     }
@@ -199,6 +188,7 @@ export class LiveView {
     this.#drop();
     this.kept.close();
     this.#orders.close();
+    this.search.close();
     for (const { release } of this.#sources) release?.();
   }
 
@@ -217,10 +207,25 @@ export class LiveView {
     this.#tell();
   }
 
+  /** Documents came to what is found, or went: few are moved, of many the view is built anew beside what is shown. */
+  #found(changes: readonly FoundChange[]): void {
+    // What is found stands with other marks.
+    this.#window.distrust();
+    if (changes.length > mostMoved) {
+      this.#rebuild(this.#building?.definition ?? this.#definition, this.#building?.asked);
+      return;
+    }
+    for (const change of changes) this.#building?.moved.push(change);
+    if (!this.#isBuilt) return;
+    this.#view.apply(changes);
+    this.#tell();
+  }
+
   #stopped(index: number): void {
     const source = this.#sources[index];
     if (source === undefined || !source.isOpen) return;
     this.kept.drop();
+    this.search.lost(index);
     source.isOpen = false;
     source.started = undefined;
     for (const [other, { isOpen }] of this.#sources.entries()) {
@@ -229,16 +234,8 @@ export class LiveView {
     }
     const { state } = this.#view;
     this.#isBuilt = false;
-    this.#view = this.#createView(this.#definition, state);
+    this.#view = createView(this.#sources, this.#definition, state);
     this.#rebuild(this.#building?.definition ?? this.#definition, this.#building?.asked);
-  }
-
-  #createView(definition: ViewDefinition, state: ViewState): View {
-    return new View(
-      definition,
-      this.#sources.map(({ plan }) => plan),
-      state,
-    );
   }
 
   /** Build beside what is shown, of what is there now. */
@@ -248,15 +245,15 @@ export class LiveView {
     this.#building = undefined;
     for (const [index, deltas] of before?.queued ?? []) catchUp(this.#sources[index], deltas);
     this.#timer?.();
-    const view = this.#createView(definition, this.#view.state);
-    const building: Building = { definition, view, steps: undefined, queued: [], asked };
+    const view = createView(this.#sources, definition, this.#view.state);
+    const building: Building = { definition, view, steps: undefined, queued: [], moved: [], asked };
     this.#building = building;
     const begin = (): void => {
       if (this.#building !== building) return;
       this.#begin(building);
       this.#timer = this.#env.setTimer(0, () => this.#slice());
     };
-    const recalling = this.#orders.recall(definition);
+    const recalling = this.#orders.recall(this.search.isOn ? undefined : definition);
     if (recalling === undefined) begin();
     else void recalling.then(begin);
     this.#tell(0);
@@ -292,11 +289,12 @@ export class LiveView {
     this.#tell(progress);
   }
 
-  #finish({ definition, view, queued, asked }: Building): void {
+  #finish({ definition, view, queued, moved, asked }: Building): void {
     this.#building = undefined;
     // It may have been looked at otherwise meanwhile.
     view.restore(this.#view.state);
     for (const [index, deltas] of queued) applyDeltas(view, index, deltas);
+    view.apply(moved);
     for (const source of this.#sources) source.started = undefined;
     this.#view = view;
     this.#definition = definition;
@@ -310,13 +308,11 @@ export class LiveView {
   }
 
   #showKept(): void {
-    if (this.#isBuilt || this.#sources.some(({ isOpen }) => isOpen)) return;
+    if (this.#isBuilt || this.search.isOn || this.#sources.some(({ isOpen }) => isOpen)) return;
     const delta = this.kept.tell(this.#definition, this.#view.state);
     if (delta === undefined) return;
     this.#window.begin(delta);
     this.#emit({
-      kind: "view",
-      subscription: this.#subscription,
       status: "ready",
       locked: [],
       progress: 0,
@@ -328,7 +324,7 @@ export class LiveView {
   #note(): void {
     const isWhole =
       this.#isBuilt && this.#building === undefined && this.#sources.every(({ isOpen }) => isOpen);
-    if (isWhole) this.kept.note(this.#view);
+    if (isWhole && !this.search.isOn) this.kept.note(this.#view);
   }
 
   #drop(): void {
@@ -347,39 +343,13 @@ export class LiveView {
     const status = open.length === 0 ? "locked" : this.#isBuilt ? "ready" : "loading";
     if (status !== "ready") this.#window.reset();
     this.#emit({
-      kind: "view",
-      subscription: this.#subscription,
       status,
       locked,
-      progress: this.#building === undefined ? undefined : (progress ?? 0),
-      delta: status === "ready" ? this.#window.read(this.#view) : undefined,
+      progress: this.#building === undefined ? this.search.progress : (progress ?? 0),
+      delta:
+        status === "ready"
+          ? this.search.mark(this.#window.read(this.#view), this.#view.plan.definition)
+          : undefined,
     });
   }
-}
-
-/** All rows that can be read now, but those whose places are known. */
-function* rowsOf(
-  sources: readonly Source[],
-  view: View,
-  recalled: readonly (RecalledRows | undefined)[],
-): Generator<{ readonly origin: number; readonly row: ViewRow }, void> {
-  for (const [origin, { isOpen, started }] of sources.entries()) {
-    if (!isOpen) continue;
-    for (const row of recalled[origin]?.others ?? started ?? view.rowsOf(origin)) yield { origin, row };
-  }
-}
-
-/** Rows that a source began with, and that were never built in, are brought up to date. */
-function catchUp(source: Source | undefined, deltas: readonly RowDelta[]): void {
-  if (source?.started === undefined) return;
-  const rows = new Map(source.started.map((row) => [row.docId, row]));
-  for (const { docId, after } of deltas) {
-    if (after === undefined) rows.delete(docId);
-    else rows.set(docId, after);
-  }
-  source.started = [...rows.values()];
-}
-
-function applyDeltas(view: View, origin: number, deltas: readonly RowDelta[]): void {
-  view.apply(deltas.map(({ docId, after }) => ({ origin, id: docId, row: after })));
 }

@@ -26,6 +26,8 @@ export class Searches {
   readonly #room: SearchRoom;
   readonly #live = new Map<number, LiveSearch>();
   readonly #fullTexts = new Map<DatabaseSession, FullText>();
+  /** who searches for themselves, by database */
+  readonly #followers = new Map<DatabaseSession, Set<() => void>>();
   /** to be answered anew */
   readonly #stale = new Set<number>();
   #timer: Release | undefined;
@@ -60,6 +62,17 @@ export class Searches {
     this.#stale.delete(subscription);
   }
 
+  /** Have the full text of a database, and hear each time that it is another one. */
+  follow(
+    database: DatabaseSession,
+    hear: () => void,
+  ): { readonly text: FullText; readonly release: Release } {
+    const followers = this.#followers.get(database) ?? new Set();
+    this.#followers.set(database, followers);
+    followers.add(hear);
+    return { text: this.#fullText(database), release: () => void followers.delete(hear) };
+  }
+
   /** The tenant was locked: nothing is shown. */
   lock(): void {
     this.#isLocked = true;
@@ -80,6 +93,7 @@ export class Searches {
     this.#timer?.();
     this.#live.clear();
     this.#stale.clear();
+    this.#followers.clear();
     for (const fullText of this.#fullTexts.values()) fullText.close();
     this.#fullTexts.clear();
   }
@@ -94,6 +108,7 @@ export class Searches {
   }
 
   #changed(database: DatabaseSession): void {
+    for (const hear of this.#followers.get(database) ?? []) hear();
     const isReady = this.#fullTexts.get(database)?.progress.isReady === true;
     for (const [subscription, live] of this.#live)
       if (live.database === database) this.#mark(subscription, isReady ? pauseMs : buildingPauseMs);

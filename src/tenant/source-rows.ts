@@ -16,6 +16,7 @@ export function sourceRows(
     scan: () => session.rows.scan(database, shape),
     catalog: () => database.catalog,
     orders: database.views,
+    search: (hear) => session.searches.follow(database, hear),
     storeName: session.core.store.name,
     dbId: database.dbId,
     shape: shape?.source,

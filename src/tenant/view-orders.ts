@@ -22,7 +22,7 @@ import {
 } from "../view/index.ts";
 import type { Catalog } from "./catalog.ts";
 import type { SourceRows } from "./kept-window.ts";
-import type { LiveViewSource } from "./live-view.ts";
+import type { LiveViewSource } from "./view-building.ts";
 import type { Row } from "./row-feed.ts";
 import { orderKey, type ViewOrder } from "./view-order.ts";
 import type { OrderUser } from "./view-pages.ts";
@@ -83,11 +83,11 @@ export class ViewOrders implements OrderUser {
     for (const index of this.#sources.keys()) this.detach(index);
   }
 
-  /** A view is to be built: resolves when it is known what was kept of it; `undefined` where nothing is. */
-  recall(definition: ViewDefinition): Promise<void> | undefined {
+  /** A view is to be built: resolves when it is known what was kept of it; `undefined` where nothing is, or it is none to go by that. */
+  recall(definition: ViewDefinition | undefined): Promise<void> | undefined {
     this.giveUp();
     for (const source of this.#sources) if (source !== undefined) source.kept = undefined;
-    if (!this.#large().next().value) return undefined;
+    if (definition === undefined || !this.#large().next().value) return undefined;
     // What is kept is a hint: whatever stops its reading costs building, and nothing else.
     return this.#recall(definition, this.#attempt).catch(() => undefined);
   }

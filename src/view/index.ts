@@ -13,6 +13,7 @@ export { CountedList, type Listed } from "./counted-list.ts";
 export { category, display, sorted, total } from "./builders.ts";
 export {
   viewLimits,
+  type Column,
   type ColumnInput,
   type ColumnReading,
   type MetaField,
@@ -32,7 +33,7 @@ export {
   type ViewTurn,
   type Whereabouts,
 } from "./questions.ts";
-export type { CategoryRow, DocumentRow, ShownRow } from "./rows.ts";
+export type { CategoryRow, DocumentRow, ShownRow, ViewMark } from "./rows.ts";
 export { sortInSteps } from "./sort-in-steps.ts";
 export { initialState, parseViewState, type StateVerdict, type ViewState } from "./state.ts";
 export type { TotalValue } from "./totals.ts";

@@ -74,7 +74,7 @@ export interface Plan {
 /** A source of a view: its name, and which of its documents count. */
 export interface SourcePlan {
   readonly origin: string;
-  readonly matches: (value: unknown) => boolean;
+  readonly matches: (value: unknown, id: string) => boolean;
 }
 
 type Reader = (row: ViewRow, origin: number) => unknown;
@@ -125,8 +125,10 @@ export function planView(definition: ViewDefinition, sources: readonly SourcePla
     extremes: extremes.map(({ column: { total } }) => (total === "min" ? "min" : "max")),
     isOrdered: sorts.length > 0,
     measure(row, origin) {
-      const isIn = sources[origin]?.matches(row.value) === true && matches(row.value);
+      const isIn = sources[origin]?.matches(row.value, row.docId) === true && matches(row.value);
       const paths = isIn ? findPaths(row, origin) : [];
+      // What is not in the view is neither ordered nor added up.
+      if (paths.length === 0) return nothing;
       return { paths, keys: keysOf(row, origin), parts: partsOf(row, origin) };
     },
     keysOf,
@@ -149,6 +151,7 @@ export function planView(definition: ViewDefinition, sources: readonly SourcePla
   };
 }
 
+const nothing: Measures = { paths: [], keys: [], parts: [] };
 const readNothing: Reader = () => undefined;
 
 function isShown(column: Column): boolean {

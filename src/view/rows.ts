@@ -36,6 +36,15 @@ export interface DocumentRow {
   readonly id: string;
   readonly values: { readonly [column: string]: unknown };
   readonly selected: boolean;
+  /** while a text is searched for: where its words stand in the texts among the values */
+  readonly marks?: readonly ViewMark[];
+}
+
+/** A word that was searched for, in UTF-16 units of a column's text. */
+export interface ViewMark {
+  readonly column: string;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** What a view shows in one line. */

@@ -93,9 +93,9 @@ export class Tree {
     for (const { category } of held.placements) this.#bubble(category);
   }
 
-  /** Take a document out; `measures` are those it was put in with. */
-  remove(held: Held, measures: Measures): void {
-    this.#count(held.placements, measures.parts, -1);
+  /** Take a document out. */
+  remove(held: Held): void {
+    this.#count(held.placements, this.#plan.partsOf(held.row, held.origin), -1);
     for (const placement of held.placements) {
       const { category } = placement;
       category.documents.remove(placement);
@@ -105,14 +105,16 @@ export class Tree {
     held.placements = [];
   }
 
-  /** A document stands where it stood, and adds something else. */
-  amend(held: Held, before: Measures, after: Measures): void {
-    held.keys = after.keys;
+  /** A document stands where it stood, has another row now, and adds something else. */
+  amend(held: Held, row: Held["row"], { keys, parts }: Measures): void {
+    const before = this.#plan.partsOf(held.row, held.origin);
+    held.row = row;
+    held.keys = keys;
     held.revision = this.nextRevision();
-    const isCounted = before.parts.some((part, index) => !isSamePart(part, after.parts[index]));
+    const isCounted = before.some((part, index) => !isSamePart(part, parts[index]));
     if (isCounted) {
-      this.#count(held.placements, before.parts, -1);
-      this.#count(held.placements, after.parts, 1);
+      this.#count(held.placements, before, -1);
+      this.#count(held.placements, parts, 1);
     }
     if (this.#plan.extremes.length === 0) return;
     for (const placement of held.placements) {

@@ -20,17 +20,18 @@ import {
 } from "./rows.ts";
 import { initialState, type ViewState } from "./state.ts";
 import type { TotalValue } from "./totals.ts";
-import { innerWeight, type Category, type Held } from "./category.ts";
+import { innerWeight, keysOf, type Category, type Held } from "./category.ts";
+import type { Step } from "./path.ts";
 import { Tree } from "./tree.ts";
 
 /** documents that are taken in between two chances to stop */
 const stepSize = 4096;
 
-/** A document that changed; without a row it is gone. */
+/** A document that changed; without a row it is gone. `same`: its source says otherwise now whether it is in the view. */
 export interface ViewChange {
   readonly origin: number;
   readonly id: string;
-  readonly row: ViewRow | undefined;
+  readonly row: ViewRow | "same" | undefined;
 }
 
 /** A view over documents. */
@@ -108,13 +109,13 @@ export class View {
       const documents = this.#held[origin];
       const held = documents?.get(id);
       if (row === undefined) {
-        if (held !== undefined) this.#tree.remove(held, this.#measure(held));
+        if (held !== undefined) this.#tree.remove(held);
         documents?.delete(id);
-      } else if (held !== undefined) this.#change(held, row);
-      else {
+      } else if (held !== undefined) this.#change(held, row === "same" ? held.row : row);
+      else if (row !== "same") {
         const added = hold(origin, row);
         documents?.set(id, added);
-        this.#tree.insert(added, this.#measure(added));
+        this.#tree.insert(added, this.plan.measure(row, origin));
       }
     }
   }
@@ -217,19 +218,13 @@ export class View {
     return new Tree({ plan: this.plan, isExpanded });
   }
 
-  #measure({ row, origin }: Held): Measures {
-    return this.plan.measure(row, origin);
-  }
-
   #change(held: Held, row: ViewRow): void {
-    const before = this.#measure(held);
     const after = this.plan.measure(row, held.origin);
-    if (standsAlike(this.plan, before, after)) {
-      held.row = row;
-      this.#tree.amend(held, before, after);
+    if (standsAlike(this.plan, held, after)) {
+      this.#tree.amend(held, row, after);
       return;
     }
-    this.#tree.remove(held, before);
+    this.#tree.remove(held);
     held.row = row;
     this.#tree.insert(held, after);
   }
@@ -239,14 +234,22 @@ function hold(origin: number, row: ViewRow): Held {
   return { origin, id: row.docId, row, keys: undefined, placements: [], revision: 0 };
 }
 
-/** Whether a document stands in the same categories, in the same place among its neighbours. */
-function standsAlike(plan: Plan, before: Measures, after: Measures): boolean {
+/** Whether a document stands where its measures put it, in the same place among its neighbours. */
+function standsAlike(plan: Plan, held: Held, after: Measures): boolean {
+  const { placements } = held;
   return (
-    before.paths.length === after.paths.length &&
-    before.paths.every((path, index) => {
-      const other = after.paths[index];
-      return path.length === other?.length && path.every((step, level) => step.key === other[level]?.key);
-    }) &&
-    plan.compareKeys(before.keys, after.keys) === 0
+    placements.length === after.paths.length &&
+    after.paths.every((path, index) => isPathOf(placements[index]?.category, path)) &&
+    (placements.length === 0 || plan.compareKeys(keysOf(plan, held), after.keys) === 0)
   );
+}
+
+/** Whether a path leads to a category. */
+function isPathOf(category: Category | undefined, path: readonly Step[]): boolean {
+  let at = category;
+  for (let level = path.length - 1; level >= 0; level -= 1) {
+    if (at?.step?.key !== path[level]?.key) return false;
+    at = at?.parent;
+  }
+  return at !== undefined && at.parent === undefined;
 }
