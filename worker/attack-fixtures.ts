@@ -255,14 +255,22 @@ async function join(
   const own = await storage.openStore("coffer/device");
   const vault = (await own.readSlot(`vault/${key}`))?.value as Uint8Array;
   const identity = await unlockVault(crypto, vault, password);
-  const store = await storage.openStore(`coffer/tenant/${tenantId}`);
-  const sealed = (await store.readSlot("bag"))?.value as Uint8Array;
-  const bag = await loadBag(crypto, await openBagSecrets(crypto, identity, sealed, { minVersion: 0 }));
+  const bag = await bagOf({ storage, tenantId }, identity);
   own.close();
-  store.close();
   const engine = await loadEngine();
   const author = new Author({ identity, bag, tenantId, engine, directoryHead: undefined });
   return { replica: await openContacts({ device, storage, tenantId }), author };
+}
+
+/** The keys that a replica holds now. */
+export async function bagOf(
+  { storage, tenantId }: Pick<Replica, "storage" | "tenantId">,
+  identity: UnlockedIdentity,
+): Promise<KeyBag> {
+  const store = await storage.openStore(`coffer/tenant/${tenantId}`);
+  const sealed = (await store.readSlot("bag"))?.value as Uint8Array;
+  store.close();
+  return loadBag(crypto, await openBagSecrets(crypto, identity, sealed, { minVersion: 0 }));
 }
 
 /** The commits of a replica's log, in order. */

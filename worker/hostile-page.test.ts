@@ -165,6 +165,12 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   finishImport: (s) => [s.importId],
   abortBackup: (s) => [s.importId],
   measureStorage: () => [],
+  regrantUser: (s) => [
+    s.tenantId,
+    s.docId,
+    ["salaries"],
+    { adminKey: s.adminKey, adminPassword: people.adminPassword },
+  ],
   revokeUser: (s) => [s.tenantId, s.docId, { adminKey: s.adminKey, adminPassword: people.adminPassword }],
   setGroup: (s) => [
     s.tenantId,

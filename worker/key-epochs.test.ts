@@ -159,6 +159,45 @@ describe("a new epoch of the tenant's key", () => {
     await expect.poll(() => ["default", "salaries"].map((name) => epochOf(other, name))).toEqual([2, 2]);
   });
 
+  it("is handed to who is let in again, with all that came meanwhile; and they write what counts", async () => {
+    const owner = await founded();
+    const { api } = owner.device;
+    const guest = await joined(owner, "cn=guest");
+    const { proof, tenantId } = owner;
+    await api.createKey(tenantId, "salaries");
+    const before = await create(guest, { by: "guest" });
+    await expect.poll(() => valueOf(owner, before).catch(() => undefined)).toEqual({ by: "guest" });
+    const regrant = (keys: readonly string[] = []) => api.regrantUser(tenantId, guest.key, keys, proof);
+    await expect(regrant()).rejects.toMatchObject({ code: "input/unknown-id" });
+    await api.revokeUser(tenantId, guest.key, proof);
+    await sync(owner);
+    await expect(sync(guest)).rejects.toMatchObject({ code: "access/revoked" });
+    const meanwhile = await create(owner, { by: "owner" });
+    const sealed = await create(owner, { pay: "1" }, "salaries");
+    // They do not know yet, or do not say so.
+    const unseen = await create(guest, { by: "guest, revoked" });
+    await expect(regrant(["no such key"])).rejects.toMatchObject({ code: "key/missing" });
+    await regrant(["salaries"]);
+    await sync(owner);
+    await sync(guest);
+    const read = (id: string) => valueOf(guest, id).catch(() => undefined);
+    await expect.poll(() => read(meanwhile)).toEqual({ by: "owner" });
+    await expect.poll(() => read(sealed)).toEqual({ pay: "1" });
+    expect(seenBy(guest)?.keyGrants?.map(({ epoch, name }) => [name, epoch])).toEqual([
+      ["default", 2],
+      ["salaries", 1],
+    ]);
+    // What they wrote outside the cut is quarantined on their own device, too.
+    await expect.poll(() => read(unseen)).toBeUndefined();
+    await expect.poll(() => seenBy(guest)?.quarantine.map(({ reason }) => reason)).toEqual(["revoked"]);
+    const after = await create(guest, { by: "guest, again" });
+    await sync(guest);
+    await expect.poll(() => valueOf(owner, after).catch(() => undefined)).toEqual({ by: "guest, again" });
+    expect(await valueOf(owner, before)).toEqual({ by: "guest" });
+    expect(await owner.device.api.documentIds(owner.database)).not.toContain(unseen);
+    expect(seenBy(owner)?.users?.find(({ key }) => key === guest.key)?.revoked).toBe(false);
+  });
+
   it("waits on a full disk, which goes on reading what it can, and is taken when there is room", async () => {
     const owner = await founded();
     const storage = createMemoryStorage(env);

@@ -1,13 +1,7 @@
-/** The calls about people: identities, joining, revoking, passwords. */
+/** The calls about people: identities, joining, passwords. */
 import { CofferError } from "../src/std/index.ts";
 import { checkPassword, createSharePassword, encodeJoinRequest, safetyNumber } from "../src/keys/index.ts";
-import {
-  approveRequest,
-  createPendingIdentity,
-  inspectRequest,
-  joinTenant,
-  revokeUser,
-} from "../src/tenant/index.ts";
+import { approveRequest, createPendingIdentity, inspectRequest, joinTenant } from "../src/tenant/index.ts";
 import type { WorkerApi } from "./api.ts";
 import { requireAuthorKey, type WorkerHost } from "./host.ts";
 import { readFields, readDurationMs, readProof, readString, readStrings, readText } from "./page-messages.ts";
@@ -20,7 +14,6 @@ type PeopleCalls = Pick<
   | "approveJoinRequest"
   | "joinTenant"
   | "safetyNumber"
-  | "revokeUser"
   | "createSharePassword"
   | "checkPassword"
 >;
@@ -83,10 +76,6 @@ export function peopleCalls(host: WorkerHost): PeopleCalls {
       const member = memberKey ?? core.keys.identity.publicIdentity.signingKey;
       const parties = { tenantId: core.tenantId, adminKey: core.genesis.adminSigningKey };
       return safetyNumber(core.world.crypto, { ...parties, memberKey: requireAuthorKey(member) });
-    },
-
-    async revokeUser(tenantId, userKey, proof) {
-      await revokeUser(host.tenant(tenantId), requireAuthorKey(userKey), readProof(proof));
     },
 
     createSharePassword: async () => createSharePassword((await host.ready()).world.crypto),

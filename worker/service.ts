@@ -8,6 +8,7 @@ import { keyExportCalls } from "./key-export-calls.ts";
 import { keySlotCalls } from "./key-slot-calls.ts";
 import { lineCalls } from "./line-calls.ts";
 import { WorkerHost, type WorldMaker } from "./host.ts";
+import { adminCalls } from "./admin-calls.ts";
 import { peopleCalls } from "./people-calls.ts";
 import { searchCalls } from "./search-calls.ts";
 import { tenantCalls } from "./tenant-calls.ts";
@@ -22,6 +23,7 @@ export function createService(makeWorld: WorldMaker): WorkerApi {
     ...tenantCalls(host),
     ...keySlotCalls(host),
     ...keyExportCalls(host),
+    ...adminCalls(host),
     ...peopleCalls(host),
     ...directoryCalls(host),
     ...linkCalls(host),

@@ -1,6 +1,7 @@
 import {
   createAuthorGraph,
   foldCommit,
+  isCut,
   judgeAuthor,
   judgeRole,
   mayWrite,
@@ -304,8 +305,7 @@ async function graphOf(
 ): Promise<AuthorGraph> {
   const { author, dbId, commits } = asked;
   const graph = createAuthorGraph();
-  const user = state.usersByKey.get(author);
-  if (user === undefined || (user.revoked === undefined && user.narrowings.length === 0)) return graph;
+  if (!isCut(state, author)) return graph;
   for (const [commitHash, predecessors] of await parts.authorCommits.read(state.tenantId, dbId, author)) {
     graph.add(commitHash, predecessors);
   }

@@ -4,7 +4,8 @@
  * Guarantees
  * - D1 only commits authored by the genesis admin key are folded, in one line: each names the previous one
  * - D2 the fold is pure: the same commits give the same state on page, worker, server and simulator
- * - D3 a revocation is a causal cut: the listed heads of the user's commit graph and their past count, nothing else of that user does
+ * - D3 a revocation is a causal cut: the listed heads of the user's commit graph and their past count, nothing else of that user does;
+ *   who is granted access again writes from that grant on, and the cut stands for every commit that names an older directory head
  * - D4 groups and settings are changed by operations, each on one member or one name: what two devices of the admin did apart
  *   is all there, in whatever order it came into the line
  * - D5 an epoch of a key is in force from the commit that names it first; a commit that knows that one and seals under an older
@@ -99,17 +100,26 @@ export interface DirectoryRole {
   readonly turns: readonly { readonly at: number; readonly role: Role | undefined }[];
 }
 
+/** A revocation that a later grant ended. */
+export interface FormerRevocation {
+  /** index of the directory commit that granted access again: commits that name an older head count inside the cut only */
+  readonly until: number;
+  readonly cuts: ReadonlyMap<DbId, readonly CommitHash[]>;
+}
+
 export interface DirectoryUser {
   readonly userKey: AuthorKey;
   readonly encryptionKey: Uint8Array;
   readonly nameHash: Uint8Array;
   /** from the member card; `undefined` where the default key is not held */
   readonly userName: string | undefined;
-  /** index of the directory commit that granted */
+  /** index of the directory commit that granted first */
   readonly grantedAt: number;
   readonly revoked:
     | { readonly at: number; readonly cuts: ReadonlyMap<DbId, readonly CommitHash[]> }
     | undefined;
+  /** revocations that stood once, the oldest first */
+  readonly formerly: readonly FormerRevocation[];
   /** the oldest first */
   readonly narrowings: readonly Narrowing[];
 }

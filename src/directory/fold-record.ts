@@ -14,6 +14,7 @@ import type {
   DirectoryRole,
   DirectoryState,
   DirectoryUser,
+  FormerRevocation,
   MemberEdit,
   RoleSubject,
   SettingEdit,
@@ -161,7 +162,7 @@ function foldUser(
 ): DirectoryUser | undefined {
   switch (record.kind) {
     case "grantaccess":
-      if (record.userKey === adminKey || user?.revoked !== undefined) return undefined;
+      if (record.userKey === adminKey) return undefined;
       return {
         userKey: record.userKey,
         encryptionKey: record.encryptionKey,
@@ -169,6 +170,7 @@ function foldUser(
         userName: user?.userName,
         grantedAt: user?.grantedAt ?? index,
         revoked: undefined,
+        formerly: formerly(user, index),
         narrowings: user?.narrowings ?? [],
       };
     case "revokeaccess":
@@ -180,6 +182,12 @@ function foldUser(
     case "membercard":
       return user === undefined ? undefined : { ...user, userName: record.userName };
   }
+}
+
+/** A revocation that stands is over with a grant at `until`. */
+function formerly(user: DirectoryUser | undefined, until: number): readonly FormerRevocation[] {
+  if (user === undefined) return [];
+  return user.revoked === undefined ? user.formerly : [...user.formerly, { until, cuts: user.revoked.cuts }];
 }
 
 /** A group that may be changed, made if there is none; `undefined` when there are too many. */

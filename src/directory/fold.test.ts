@@ -217,7 +217,7 @@ describe("records in the fold", () => {
     expect(user).toMatchObject({ grantedAt: 0, userName: "Ada", encryptionKey: bytesOf("new") });
   });
 
-  test("a revoked key is never granted again, the admin key never at all", () => {
+  test("a grant ends a revocation, whose cut is remembered; the admin key is never granted", () => {
     const state = stateOf(
       grant("ada"),
       revoke("ada", { contacts: ["a1"] }),
@@ -225,10 +225,11 @@ describe("records in the fold", () => {
       grant("admin"),
       revoke("bob"),
     );
-    expect(isMember(state, userOf("ada"))).toBe(false);
-    expect(state.usersByKey.get(userOf("ada"))?.revoked).toEqual({
-      at: 1,
-      cuts: new Map([[contacts, [hashOf("a1")]]]),
+    expect(isMember(state, userOf("ada"))).toBe(true);
+    expect(state.usersByKey.get(userOf("ada"))).toMatchObject({
+      grantedAt: 0,
+      revoked: undefined,
+      formerly: [{ until: 2, cuts: new Map([[contacts, [hashOf("a1")]]]) }],
     });
     expect([state.usersByKey.has(admin), state.usersByKey.has(userOf("bob"))]).toEqual([false, false]);
     expect(state.head).toBe(hashOf("c4"));
@@ -619,6 +620,47 @@ describe("judging authors", () => {
     expect(judgeIn("a2", "c0")).toEqual(rejected("revoked"));
     expect(judgeIn("a2", "unknown")).toEqual(rejected("revoked"));
     expect(judgeIn("b1", "c0", dbOf("other"))).toEqual(rejected("revoked"));
+  });
+
+  test("after a new grant what names an older head counts inside the cut only, and every cut that ever stood is asked", () => {
+    const cutAt = (head: string): DirectoryRecord => revoke("ada", { contacts: [head] });
+    const graph = createAuthorGraph();
+    graph.add(hashOf("a1"), []);
+    graph.add(hashOf("a2"), [hashOf("a1")]);
+    graph.add(hashOf("a3"), [hashOf("a2")]);
+    graph.add(hashOf("a4"), [hashOf("a3")]);
+    const judgeIn = (state: DirectoryState, name: string, head: string, db = contacts): AuthorVerdict =>
+      judgeAuthor(
+        state,
+        commitOf(name, byAda(head, db)).header,
+        hashOf(name),
+        db === contacts ? graph : createAuthorGraph(),
+      );
+    const again = stateOf(grant("ada"), cutAt("a1"), grant("ada"));
+    expect(judgeIn(again, "a1", "c0")).toEqual(accepted);
+    for (const head of ["c0", "c1"]) expect(judgeIn(again, "a2", head)).toEqual(rejected("revoked"));
+    expect(judgeIn(again, "b1", "c1", dbOf("other"))).toEqual(rejected("revoked"));
+    expect(judgeIn(again, "a2", "c2")).toEqual(accepted);
+    expect(judgeIn(again, "a2", "unknown")).toEqual(waiting);
+    // A later cut that has it in its past does not bring it back.
+    const twice = stateOf(grant("ada"), cutAt("a1"), grant("ada"), cutAt("a3"), grant("ada"));
+    expect(judgeIn(twice, "a2", "c0")).toEqual(rejected("revoked"));
+    expect(judgeIn(twice, "a3", "c2")).toEqual(accepted);
+    expect(judgeIn(twice, "a4", "c3")).toEqual(rejected("revoked"));
+    expect(judgeIn(twice, "a4", "c4")).toEqual(accepted);
+    const gone = stateOf(grant("ada"), cutAt("a1"), grant("ada"), cutAt("a3"));
+    expect(judgeIn(gone, "a3", "c2")).toEqual(accepted);
+    expect(judgeIn(gone, "a2", "c1")).toEqual(rejected("revoked"));
+    expect(judgeIn(gone, "a4", "c2")).toEqual(rejected("revoked"));
+    // What is between it and the cut may be missing.
+    expect(
+      judgeAuthor(
+        stateOf(grant("ada"), cutAt("a2"), grant("ada")),
+        commitOf("a1", byAda("c0")).header,
+        hashOf("a1"),
+        createAuthorGraph(),
+      ),
+    ).toEqual(waiting);
   });
 
   test("a cut gives the same verdicts whatever order commits and directory arrive in", () => {

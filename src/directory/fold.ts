@@ -7,14 +7,13 @@
  * ```
  *
  * A record that contradicts the line so far changes nothing, so that no record can bring the line to a stop:
- * - a grant for the admin key, or for a key that was ever revoked (who comes back joins with a new identity, because the cut
- *   of the old one stands for ever)
+ * - a grant for the admin key
  * - a revocation or a member card of an unknown user, a card of an unknown group
  * - a member over the 10 000 that a group has at most, a group over 10 000, a setting over the 1 000 of its scope
  * - a role over the 10 000 of the tenant, a narrowing of an unknown user
  * - an epoch over the 10 000 of its key, a key over the 10 000 of the tenant
- * A second grant replaces the keys and the name's hash; a second revocation replaces the cut; a second record of one epoch and
- * fingerprint adds the users it wraps the key for. Members of a group need
+ * A second grant replaces the keys and the name's hash, and ends a revocation, whose cut goes on standing for what names an older head;
+ * a second revocation replaces the cut; a second record of one epoch and fingerprint adds the users it wraps the key for. Members of a group need
  * not be granted, nor groups in it be known.
  */
 import { assert, type AuthorKey, type TenantId } from "../std/index.ts";

@@ -4,7 +4,8 @@
  * Guarantees
  * - only commits of the genesis admin key, in one line, are folded; a second successor is reported as a fork
  * - the fold and the judgement are pure: page, worker, server and simulator reach the same verdicts from the same commits
- * - a revocation is a causal cut: what it does not cover is rejected on every replica, in whatever order things arrive
+ * - a revocation is a causal cut: what it does not cover is rejected on every replica, in whatever order things arrive, and stays so when
+ *   the user is granted access again
  * - groups nest, circles included; settings and members are changed one by one, so that edits made apart are all there
  * - what a member may do is a role, judged at the directory head that their commit names; what takes rights away is a causal cut
  * - what is sealed under an older epoch of a key than its own directory head prescribes is told, without a clock
@@ -37,7 +38,7 @@ export { roles } from "./directory.ts";
 export { createDirectory, foldCommit, foldLine, foldPreview, type OpenedCommit } from "./fold.ts";
 export { directoryLimits, rolePlace } from "./fold-record.ts";
 export { groupsOfUser, maxGroupDepth, usersOfGroup } from "./groups.ts";
-export { isMember, judgeAuthor, prescribedEpoch } from "./judge.ts";
+export { isCut, isMember, judgeAuthor, prescribedEpoch, wasRevoked } from "./judge.ts";
 export { recordLimits } from "./record-fields.ts";
 export { encodeRecord, parseRecord } from "./records.ts";
 export { isAtLeast, judgeRole, mayWrite, roleAt, type RoleVerdict } from "./rights.ts";

@@ -1,13 +1,14 @@
-import type { AuthorKey, CommitHash, KeyId } from "../std/index.ts";
+import type { AuthorKey, CommitHash, DbId, KeyId } from "../std/index.ts";
 import type { CommitHeader } from "../entry/index.ts";
-import type { AuthorGraph, AuthorVerdict, DirectoryState } from "./directory.ts";
+import type { AuthorGraph, AuthorVerdict, DirectoryState, DirectoryUser } from "./directory.ts";
 
 /**
  * Judge whether a commit's author had the right to write it.
  *
  * The admin key writes the directory's database and nothing else; members write every other one. A member must be granted at
  * the directory head that the commit itself names. A revoked member's commit counts only inside the cut: that is asked first,
- * because no directory head makes up for it, and it needs no clock.
+ * because no directory head makes up for it, and it needs no clock. Who was granted access again is judged likewise for every head
+ * from before that.
  *
  * @param graph this author's commits of this database; the commit itself need not be in it
  * @returns `waiting` while the directory head, or the past of the cut, is not known; asked again, it becomes one of the others
@@ -28,15 +29,36 @@ export function judgeAuthor(
     return { kind: "rejected", reason: "unknown-author" };
   }
   const user = state.usersByKey.get(header.author);
-  if (user?.revoked !== undefined) {
-    const covered = graph.isCovered(commitHash, user.revoked.cuts.get(header.dbId) ?? []);
-    if (covered === undefined) return { kind: "waiting" };
-    if (!covered) return { kind: "rejected", reason: "revoked" };
-  }
+  const isInside = ({ cuts }: { readonly cuts: ReadonlyMap<DbId, readonly CommitHash[]> }) =>
+    judgeCut(graph.isCovered(commitHash, cuts.get(header.dbId) ?? []));
+  const standing = user?.revoked && isInside(user.revoked);
+  if (standing !== undefined) return standing;
   const headIndex = state.indexByCommit.get(header.directoryHead);
   if (headIndex === undefined) return { kind: "waiting" };
   if (user === undefined || headIndex < user.grantedAt) return { kind: "rejected", reason: "unknown-author" };
+  for (const cut of user.formerly) {
+    if (headIndex >= cut.until) continue;
+    const former = isInside(cut);
+    if (former !== undefined) return former;
+  }
   return { kind: "accepted" };
+}
+
+/** What a cut says against a commit that it covers, covers not, or does not know of yet. */
+function judgeCut(covered: boolean | undefined): Exclude<AuthorVerdict, { kind: "accepted" }> | undefined {
+  if (covered === undefined) return { kind: "waiting" };
+  return covered ? undefined : { kind: "rejected", reason: "revoked" };
+}
+
+/** Tell whether what counts of an author is a matter of their own commits: they were revoked once, or narrowed. */
+export function isCut({ usersByKey }: DirectoryState, userKey: AuthorKey): boolean {
+  const user = usersByKey.get(userKey);
+  return user !== undefined && (wasRevoked(user) || user.narrowings.length > 0);
+}
+
+/** Tell whether a user is revoked, or was once. */
+export function wasRevoked({ formerly, revoked }: Pick<DirectoryUser, "formerly" | "revoked">): boolean {
+  return revoked !== undefined || formerly.length > 0;
 }
 
 /** Tell whether a user is a member now: granted and not revoked. */

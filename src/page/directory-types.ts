@@ -153,6 +153,13 @@ export interface Directory {
   getRole(dbName: string, key?: string): Promise<Role>;
   revokeUser(key: string, options: AdminOptions): Promise<void>;
   /**
+   * Let a revoked user in again, with the tenant's key and the named ones of `keys`. What they write from now on counts; what they wrote
+   * while they were revoked does not.
+   *
+   * @throws input/unknown-id for who is not revoked, key/missing
+   */
+  regrantUser(key: string, options: AdminOptions & { readonly keys?: readonly string[] }): Promise<void>;
+  /**
    * Change who is in a group, made if there is none of that name: users by their keys, groups by their names. What is not named stays,
    * so that changes from several devices are all there.
    *

@@ -62,6 +62,7 @@ export {
   joinTenant,
   pendingIdentities,
   publishToServer,
+  regrantUser,
   removeTenant,
   revokeUser,
   safetyNumber,

@@ -2,7 +2,7 @@
 import type { TenantSnapshot } from "../../worker/api.ts";
 import { CofferError } from "../std/index.ts";
 import { adminProof } from "./directory.ts";
-import type { AdminOptions } from "./directory-types.ts";
+import type { AdminOptions, Directory } from "./directory-types.ts";
 import type { Session } from "./session.ts";
 import type { WorkerCall } from "./supervisor.ts";
 import type { Coffer, Identity, ServerLink, Tenant } from "./types.ts";
@@ -112,6 +112,16 @@ export async function revokeUser(
   options: AdminOptions,
 ): Promise<void> {
   return session.call((api) => api.revokeUser(id, key, adminProof(options)));
+}
+
+/** Let a revoked member in again. */
+export async function regrantUser(
+  { id, session }: OpenTenant,
+  key: string,
+  options: Parameters<Directory["regrantUser"]>[1],
+): Promise<void> {
+  const { keys = [] } = options;
+  return session.call((api) => api.regrantUser(id, key, keys, adminProof(options)));
 }
 
 /** Make a tenant known to a server. */

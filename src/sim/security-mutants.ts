@@ -113,9 +113,30 @@ const judging: readonly SourceMutant[] = [
   {
     name: "a cut is ignored",
     file: "src/directory/judge.ts",
-    from: 'if (!covered) return { kind: "rejected", reason: "revoked" };',
-    to: "",
+    from: 'return covered ? undefined : { kind: "rejected", reason: "revoked" };',
+    to: "return undefined;",
     killedBy: { file: attackTest, test: "counts nothing outside the cut" },
+  },
+  {
+    name: "who is let in again has never been away",
+    file: "src/directory/fold-record.ts",
+    from: "return user.revoked === undefined ? user.formerly : [...user.formerly, { until, cuts: user.revoked.cuts }];",
+    to: "return [];",
+    killedBy: { file: attackTest, test: "stays for what was written meanwhile" },
+  },
+  {
+    name: "a former cut is asked for every head",
+    file: "src/directory/judge.ts",
+    from: "if (headIndex >= cut.until) continue;",
+    to: "",
+    killedBy: { file: attackTest, test: "stays for what was written meanwhile" },
+  },
+  {
+    name: "who is let in again is not judged anew",
+    file: "src/tenant/judge.ts",
+    from: "return usersByKey.get(record.userKey)?.revoked !== undefined;",
+    to: "return usersByKey.get(record.userKey) === undefined;",
+    killedBy: { file: attackTest, test: "stays for what was written meanwhile" },
   },
   {
     name: "what may be inside the cut is refused before that is known",

@@ -17,7 +17,7 @@ import {
   type ActingAdmin,
   type AdminPassword,
 } from "./directory-writes.ts";
-import { rotationsWithout } from "./rotate.ts";
+import { keysFor, rotationsWithout } from "./rotate.ts";
 import type { TenantSession } from "./session.ts";
 
 /** What a join request says, with the number that both sides compare. */
@@ -88,6 +88,33 @@ export async function revokeUser(
     ],
     sealed: [],
   }));
+}
+
+/**
+ * Let a revoked user in again, with every epoch of the tenant's key and of named ones that this device holds. What they write from now on
+ * counts; of what they wrote before goes on counting what did.
+ *
+ * @throws `input/unknown-id` for who is not revoked, `key/missing`; and as {@link writeAsAdmin}
+ */
+export async function regrantUser(
+  session: TenantSession,
+  { keys, userKey }: { readonly userKey: AuthorKey; readonly keys: readonly string[] },
+  proof: AdminPassword,
+): Promise<void> {
+  const { core } = session;
+  await writeAsAdmin(session, proof, async ({ secrets }) => {
+    const user = core.directory.usersByKey.get(userKey);
+    if (user?.revoked === undefined) throw new CofferError("input/unknown-id", { what: "user" });
+    const { encryptionKey, nameHash } = user;
+    const names = new Set([keyNames.content, ...keys]);
+    return {
+      open: [
+        { kind: "grantaccess", userKey, encryptionKey, nameHash },
+        ...(await keysFor(core, secrets, { names, users: new Set([userKey]) })),
+      ],
+      sealed: [],
+    };
+  });
 }
 
 /** The publication of this tenant for one server: genesis, the key of the access-control records, the directory so far. */

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   addReplica,
   Author,
+  bagOf,
   bring,
   entryHashOf,
   eventually,
@@ -597,6 +598,61 @@ describe("revocation", () => {
       nameHash: new Uint8Array(32),
     });
     expect(reasonOf(await strike(stage, [grant]), grant)).toBe("not-admin");
+  });
+
+  it("stays for what was written meanwhile, when they are let in again, whatever comes first", async () => {
+    const { proof, victim, villain, villainReplica } = stage;
+    const { api } = victim.device;
+    const before = await created({ name: "before" });
+    await bring(victim, [before.commit]);
+    await eventually(() => api.documentIds(victim.database)).toContain(before.forged.docId);
+    const granted = villain.directoryHead;
+    await api.revokeUser(victim.tenantId, villain.author, proof);
+    const revoked = await lastDirectoryCommit(victim);
+    await api.regrantUser(victim.tenantId, villain.author, [], proof);
+    const again = await lastDirectoryCommit(victim);
+    const write = async (name: string, directoryHead: CommitHash | undefined, predecessors: CommitHash[]) => {
+      villain.directoryHead = directoryHead;
+      const writerNonce = villain.nonce();
+      const forged = villain.create(writerNonce, 0, { name });
+      return villain.seal({ writerNonce, predecessors, entries: [forged.entry] });
+    };
+    const { commitHash } = before.commit;
+    // Heads from before the new grant are named by who was away, or wants to have been.
+    const hidden = await write("hidden", granted, [commitHash]);
+    const meanwhile = await write("meanwhile", revoked, []);
+    const snapshot = await strike(stage, [hidden, meanwhile]);
+    expect([hidden, meanwhile].map((commit) => reasonOf(snapshot, commit))).toEqual(["revoked", "revoked"]);
+    // What counts again has them in its past, which brings nothing back; also not with a second revocation.
+    const honest = await write("honest", again, [hidden.commitHash, meanwhile.commitHash]);
+    // It is sealed under the key that they had: only who knows of the new one must not.
+    const stale = reasonOf(await strike(stage, [honest]), honest);
+    expect(stale).toBe("epoch");
+    await bring(villainReplica, await logOf(victim));
+    await eventually(() => tenantOf(villainReplica)?.keyGrants).toMatchObject([{ epoch: 2 }]);
+    const twin = new Author({ ...villain.parts, bag: await bagOf(villainReplica, villain.identity) });
+    twin.directoryHead = again;
+    const writerNonce = twin.nonce();
+    const fresh = twin.create(writerNonce, 0, { name: "again" });
+    const counted = await twin.seal({
+      writerNonce,
+      predecessors: [hidden.commitHash, meanwhile.commitHash],
+      entries: [fresh.entry],
+    });
+    await bring(victim, [counted]);
+    await eventually(() => valueOf(victim, fresh.docId)).toEqual({ name: "again" });
+    await api.revokeUser(victim.tenantId, villain.author, proof);
+    await eventually(() => valueOf(victim, fresh.docId)).toEqual({ name: "again" });
+    const wanted = await stateOf(victim);
+    const log = await logOf(victim);
+    for (const [number, order] of [log, log.toReversed()].entries()) {
+      const other = await addReplica(stage, `cn=other ${number}/o=acme`);
+      for (const commit of order) {
+        await bring(other, [commit]);
+        await other.device.api.documentIds(other.database);
+      }
+      await eventually(() => stateOf(other)).toEqual(wanted);
+    }
   });
 
   it("ends what they can read: what is written later is sealed under a key that they were not given", async () => {

@@ -21,12 +21,13 @@ import {
   type DocId,
   type EntryHash,
 } from "../std/index.ts";
-import { judgeAuthor } from "../directory/index.ts";
+import { judgeAuthor, wasRevoked } from "../directory/index.ts";
 import { openEntries, type Commit } from "../entry/index.ts";
 import type { TenantCore } from "./core.ts";
 import type { Judging } from "./judge.ts";
 import { readChange } from "./judge-entry.ts";
 import { lineName, type KnownCommit } from "./ledger.ts";
+import { rightOf } from "./moved-rights.ts";
 import { readCommits } from "./reversal.ts";
 
 interface Contender {
@@ -182,13 +183,10 @@ export class Contests {
   }
 
   #hasRight(row: KnownCommit): boolean {
-    const { directory, ledger } = this.#core;
-    const revoked = directory.usersByKey.get(row.author)?.revoked;
-    if (revoked !== undefined) {
-      const heads = revoked.cuts.get(row.dbId) ?? [];
-      return ledger.graph(row.dbId, row.author).isCovered(row.commitHash, heads) === true;
-    }
-    return !outsiders.has(row.reason);
+    const user = this.#core.directory.usersByKey.get(row.author);
+    return user !== undefined && wasRevoked(user)
+      ? rightOf(this.#core, row).kind === "role"
+      : !outsiders.has(row.reason);
   }
 
   /** Whether an entry of another author depends on one of a commit's, directly or through others. */

@@ -10,7 +10,7 @@
  *
  * It talks to no page: the worker turns its events into messages.
  */
-export { approveRequest, createPublication, inspectRequest, revokeUser } from "./admin.ts";
+export { approveRequest, createPublication, inspectRequest, regrantUser, revokeUser } from "./admin.ts";
 export type { AdminPassword } from "./directory-writes.ts";
 export { openBackup } from "./backup.ts";
 export { changeDocuments, changesSince, readDocuments, type BulkDraft } from "./bulk.ts";

@@ -17,10 +17,11 @@
  * - J4 verdicts follow from what the log holds, not from the order in which it came: an entry is held against its own past only, and
  *      commits that contradict each other are left to contests.ts
  */
-import type { AuthorKey, CommitHash, DbId, DocId, EntryHash, TenantId } from "../std/index.ts";
+import type { CommitHash, DbId, DocId, EntryHash, TenantId } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
 import {
   foldCommit,
+  isCut,
   judgeAuthor,
   judgeRole,
   parseRecord,
@@ -85,8 +86,8 @@ export interface JudgeOutcome {
   readonly accepted: readonly AcceptedChange[];
   /** the directory moved: waiting commits may be judged again */
   readonly directoryChanged: boolean;
-  /** someone was revoked: what was accepted before may not count any more */
-  readonly revoked: boolean;
+  /** someone was revoked, or granted access again: what counted may not count any more, and the other way round */
+  readonly cutsChanged: boolean;
   /** someone's rights were narrowed, or a directory came that own commits had named before it: roles are looked at again */
   readonly rolesChanged: boolean;
   readonly quarantined: readonly { commitHash: CommitHash; reason: string }[];
@@ -103,7 +104,7 @@ export interface JudgeOutcome {
 export const nothing: JudgeOutcome = {
   accepted: [],
   directoryChanged: false,
-  revoked: false,
+  cutsChanged: false,
   rolesChanged: false,
   quarantined: [],
   isFork: false,
@@ -200,6 +201,7 @@ async function judgeDirectoryCommit(
   }
   const records = await openRecords(tools, commit);
   if (records === undefined) return refuse(state, tools, commit.commitHash, "malformed");
+  const cutsChanged = records.some((record) => isAboutCuts(state.directory, record));
   const verdict = foldCommit(state.directory, commit, records);
   if (verdict.kind === "rejected") {
     const outcome = refuse(state, tools, commit.commitHash, verdict.reason);
@@ -211,10 +213,16 @@ async function judgeDirectoryCommit(
   return {
     ...nothing,
     directoryChanged: true,
-    revoked: records.some((record) => record.kind === "revokeaccess"),
+    cutsChanged,
     rolesChanged:
       records.some((record) => record.kind === "narrowing") || commit.commitHash === state.joinedAt,
   };
+}
+
+/** Whether a record moves the cuts of someone who wrote already, by the directory before it. */
+function isAboutCuts({ usersByKey }: DirectoryState, record: DirectoryRecord): boolean {
+  if (record.kind !== "grantaccess") return record.kind === "revokeaccess";
+  return usersByKey.get(record.userKey)?.revoked !== undefined;
 }
 
 /** A commit with its row in the ledger. */
@@ -259,12 +267,6 @@ export function judgeRight(
   const right = author.kind === "waiting" ? author : judgeRole(state.directory, header, commitHash, graph);
   // The directory itself says more once it is here.
   return right.kind === "waiting" && state.isVouched(header) ? { kind: "role", role: "manager" } : right;
-}
-
-/** Whether what counts of an author is a matter of their own commits. */
-export function isCut(directory: DirectoryState, author: AuthorKey): boolean {
-  const user = directory.usersByKey.get(author);
-  return user !== undefined && (user.revoked !== undefined || user.narrowings.length > 0);
 }
 
 async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judging): Promise<JudgeOutcome> {

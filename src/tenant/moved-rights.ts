@@ -1,4 +1,5 @@
 /** Which commits are judged anew when someone's rights moved. */
+import { wasRevoked } from "../directory/index.ts";
 import type { TenantCore } from "./core.ts";
 import { judgeRight } from "./judge.ts";
 import type { KnownCommit } from "./ledger.ts";
@@ -8,14 +9,15 @@ export function rightOf(core: TenantCore, row: KnownCommit): ReturnType<typeof j
   return judgeRight(core, row, { ...row, tenantId: core.tenantId });
 }
 
-/** After a revocation: what its cut does not cover, and what a wider one covers again. */
-export function rowsCutAnew({ directory, directoryDbId, ledger }: TenantCore): readonly KnownCommit[] {
+/** After a revocation or its end: what its cut does not cover, what a wider one covers again, and what was written after a new grant. */
+export function rowsCutAnew(core: TenantCore): readonly KnownCommit[] {
+  const { directory, directoryDbId, ledger } = core;
   return ledger.rows().filter((row) => {
-    const revoked = directory.usersByKey.get(row.author)?.revoked;
-    if (revoked === undefined || row.dbId === directoryDbId) return false;
-    const heads = revoked.cuts.get(row.dbId) ?? [];
-    const isCovered = ledger.graph(row.dbId, row.author).isCovered(row.commitHash, heads);
-    return isCovered === true ? row.reason === "revoked" : row.reason !== "revoked";
+    const user = directory.usersByKey.get(row.author);
+    if (user === undefined || !wasRevoked(user) || row.dbId === directoryDbId) return false;
+    const right = rightOf(core, row);
+    if (right.kind === "rejected") return row.reason !== right.reason;
+    return right.kind === "waiting" ? row.reason !== "directory" : row.reason === "revoked";
   });
 }
 

@@ -59,18 +59,31 @@ export async function grantKey(
   proof: AdminPassword,
 ): Promise<void> {
   const { core } = session;
-  const keyId = rotatable(core, name);
+  rotatable(core, name);
   if (name === keyNames.content)
     throw new CofferError("input/invalid", { message: "Every member has this key." });
   await writeAsAdmin(session, proof, async ({ secrets }) => {
-    const keys = secrets.keys.filter((key) => key.keyId === keyId);
-    if (keys.length === 0) throw new CofferError("key/missing", { keyId });
     // Whoever grants holds it, and goes on holding it.
     const users = new Set([...granteesOf(core, secrets, grantees), self(core)]);
-    const records: DirectoryRecord[] = [];
-    for (const key of keys) records.push(...(await epochRecords(core, key, { users, name })));
-    return { open: records, sealed: [] };
+    return { open: await keysFor(core, secrets, { names: new Set([name]), users }), sealed: [] };
   });
+}
+
+/** Keys of this device with all of their epochs, wrapped for users. @throws `key/missing`, `input/invalid` as {@link grantKey} */
+export async function keysFor(
+  core: TenantCore,
+  secrets: BagSecrets,
+  { names, users }: { readonly names: ReadonlySet<string>; readonly users: ReadonlySet<AuthorKey> },
+): Promise<readonly DirectoryRecord[]> {
+  const records: DirectoryRecord[] = [];
+  for (const name of names) {
+    const keyId = rotatable(core, name);
+    const keys = secrets.keys.filter((key) => key.keyId === keyId);
+    if (keys.length === 0) throw new CofferError("key/missing", { keyId });
+    const kept = name === keyNames.content ? "" : name;
+    for (const key of keys) records.push(...(await epochRecords(core, key, { users, name: kept })));
+  }
+  return records;
 }
 
 /** What a revocation does to keys: each that the user held begins a new epoch, without them. */

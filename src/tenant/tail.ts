@@ -8,20 +8,13 @@
  * It takes turns in the tenant's queue, a slice at a time, so that an edit never waits behind a long pull.
  */
 import { isCofferError, type CommitHash, type DbId, type DocId } from "../std/index.ts";
+import { isCut } from "../directory/index.ts";
 import type { LogRecord } from "../store/index.ts";
 import { adoptKeys, isOfferedKeys } from "./adopt-keys.ts";
 import type { Decision } from "./contests.ts";
 import type { TenantCore } from "./core.ts";
 import { completeRecord, eraseRecords, holdsPurged } from "./erasing.ts";
-import {
-  isCut,
-  judgeRecord,
-  nothing,
-  postpone,
-  refuse,
-  type AcceptedChange,
-  type JudgeOutcome,
-} from "./judge.ts";
+import { judgeRecord, nothing, postpone, refuse, type AcceptedChange, type JudgeOutcome } from "./judge.ts";
 import type { KnownCommit } from "./ledger.ts";
 import type { Marker } from "./marker.ts";
 import { hold, withdraw } from "./reversal.ts";
@@ -243,7 +236,7 @@ export class Tail {
       await this.#carryOut(await this.#core.contests.enter(outcome.contested));
     }
     if (outcome.judged !== undefined) await this.#carryOut(await this.#core.contests.note(outcome.judged));
-    if (outcome.revoked) await this.#judgeAnew(rowsCutAnew(this.#core));
+    if (outcome.cutsChanged) await this.#judgeAnew(rowsCutAnew(this.#core));
     if (outcome.rolesChanged) await this.#judgeAnew(rowsOfOtherRoles(this.#core));
   }
 
