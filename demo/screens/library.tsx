@@ -1,6 +1,5 @@
 /** The library: search, filter, sort, import; and the list itself. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
 import { Busy } from "../parts/busy.tsx";
 import { ImportBar } from "../parts/import-bar.tsx";
 import { Icon } from "../parts/icon.tsx";
@@ -12,6 +11,7 @@ import { pillState, whileSaving } from "../state/activity.ts";
 import { createAndOpen, type Space } from "../state/space.ts";
 import { formatCount, formatThings } from "../text/format.ts";
 import { ErrorNote } from "../parts/error-note.tsx";
+import { SearchField } from "../parts/search-field.tsx";
 import { CsvButton, EmptyLibrary, ImportButton } from "./empty-library.tsx";
 import { FilmTable } from "./film-table.tsx";
 
@@ -77,7 +77,12 @@ function Toolbar({ space: { list, db } }: { readonly space: Space }) {
   const isFiltered = list.isSearching.value || list.genre.value !== "";
   return (
     <div class="toolbar">
-      <SearchField list={list} />
+      <SearchField
+        label="Search everything in the documents"
+        text={list.search}
+        onFocus={() => list.prepare()}
+        onSearch={(search) => list.change({ search })}
+      />
       <select
         aria-label="Genre"
         value={list.genre.value}
@@ -110,51 +115,6 @@ function Toolbar({ space: { list, db } }: { readonly space: Space }) {
         <span class="button-words">New document</span>
       </button>
       <ErrorNote error={create.error} />
-    </div>
-  );
-}
-
-/** Search as one types. From anywhere, "/" leads here; from here, the arrow leads to the first hit. */
-function SearchField({ list }: Pick<Space, "list">) {
-  const input = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent): void => {
-      const isTyping =
-        event.target instanceof HTMLElement && event.target.closest("input, textarea, select, dialog");
-      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isTyping !== null) return;
-      event.preventDefault();
-      input.current?.select();
-    };
-    addEventListener("keydown", onKey);
-    return () => removeEventListener("keydown", onKey);
-  }, []);
-  return (
-    <div class="search">
-      <Icon name="search" />
-      <input
-        ref={input}
-        type="search"
-        aria-label="Search everything in the documents"
-        aria-keyshortcuts="/"
-        placeholder="Search"
-        value={list.search.value}
-        onFocus={() => list.prepare()}
-        onInput={(event) => list.change({ search: event.currentTarget.value })}
-        onKeyDown={(event) => {
-          if (event.key === "Escape" && list.search.peek() !== "") list.change({ search: "" });
-          else if (event.key === "ArrowDown")
-            input.current?.closest(".library")?.querySelector<HTMLElement>('.row[tabindex="0"]')?.focus();
-          else return;
-          event.preventDefault();
-        }}
-        autocomplete="off"
-        autocapitalize="none"
-        enterkeyhint="search"
-        spellcheck={false}
-      />
-      <kbd class="search-key" aria-hidden="true">
-        /
-      </kbd>
     </div>
   );
 }

@@ -3,7 +3,7 @@
  * saved view that it came from, if it came from one. It outlives the page that shows it, so that one comes back to the same place.
  */
 import { batch, computed, effect, signal, type ReadonlySignal, type Signal } from "@preact/signals";
-import { isCofferError, type Query, type ShownRow, type View } from "cofferdb";
+import { isCofferError, type Query, type ShownRow, type View, type ViewState } from "cofferdb";
 import { theCoffer } from "../state/coffer.ts";
 import { space, type Space } from "../state/space.ts";
 import { chartQuery, definitionOf, levelColumn, usualArrangement, type Arrangement } from "./arrangement.ts";
@@ -39,6 +39,10 @@ export class FilmView {
   readonly error = signal<unknown>(undefined);
   /** where somebody looks and stands: how far it is scrolled, and the row with the focus */
   readonly place = { top: 0, index: 0, key: undefined as string | undefined };
+  /** what is searched for; "": nothing */
+  readonly search = signal("");
+  /** what was expanded before somebody searched */
+  readonly #unsearched = signal<ViewState | undefined>(undefined);
   readonly #space: Space;
   /** as it was when it was opened or saved */
   readonly #before = signal<Look>(usualLook);
@@ -58,7 +62,7 @@ export class FilmView {
   /** Whether it is arranged or looked at otherwise than it was saved. */
   readonly isChanged: ReadonlySignal<boolean> = computed(() => {
     const { arrangement, state } = this.#before.value;
-    const now = this.view.value?.state.value ?? state;
+    const now = this.#unsearched.value ?? this.view.value?.state.value ?? state;
     return textOf({ arrangement: this.arrangement.value, state: now }) !== textOf({ arrangement, state });
   });
 
@@ -81,7 +85,32 @@ export class FilmView {
 
   /** How it stands now, to be saved. */
   look(): Look {
-    return { arrangement: this.arrangement.peek(), state: this.view.peek()?.state.peek() ?? collapsed };
+    const state = this.#unsearched.peek() ?? this.view.peek()?.state.peek() ?? collapsed;
+    return { arrangement: this.arrangement.peek(), state };
+  }
+
+  /** Somebody is about to search: by the first letter the words are known. */
+  prepare(): void {
+    this.#space.list.prepare();
+  }
+
+  /** Show the films that have these words, all of them at once; then what was expanded before. */
+  async find(text: string): Promise<void> {
+    this.search.value = text;
+    const view = this.view.peek();
+    if (view === undefined) return;
+    const before = this.#unsearched.peek();
+    const isOn = text.trim() !== "";
+    if (isOn && before === undefined) this.#unsearched.value = view.state.peek();
+    else if (!isOn) this.#unsearched.value = undefined;
+    try {
+      const asked = view.search(text);
+      if (isOn && before === undefined) await view.expandAll();
+      if (!isOn && before !== undefined) await view.restore(before);
+      await asked;
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** It was saved as it stands. */
@@ -137,6 +166,7 @@ export class FilmView {
     }
     this.view.value = view;
     this.#told = window;
+    if (this.search.peek() !== "") await this.find(this.search.peek());
     if (this.savedId.peek() !== id) await this.#showSaved();
     await this.#move();
     await this.saved.open();
@@ -180,7 +210,9 @@ export class FilmView {
     try {
       const isOther = JSON.stringify(definitionOf(before)) !== JSON.stringify(definitionOf(arrangement));
       if (isOther) await view.update(definitionOf(arrangement));
-      if (state !== undefined) await view.restore(state);
+      // What is found stays expanded; this is for afterwards.
+      if (state !== undefined && this.#unsearched.peek() !== undefined) this.#unsearched.value = state;
+      else if (state !== undefined) await view.restore(state);
       this.error.value = undefined;
     } catch (error) {
       this.#fail(error);

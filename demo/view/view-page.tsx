@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import { ProgressBar } from "../parts/busy.tsx";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Icon } from "../parts/icon.tsx";
+import { SearchField } from "../parts/search-field.tsx";
 import { useSheet } from "../parts/sheet.tsx";
 import { useSteady } from "../parts/steady.ts";
 import { goTo, viewHref } from "../state/route.ts";
@@ -36,19 +37,25 @@ export function ViewPage({ space, viewId, docId }: ViewPageProps) {
     <section class="library view-page" aria-label="View">
       <Toolbar model={model} view={view} />
       <ErrorNote error={model.error} />
-      {isEmpty ? (
+      {isEmpty && !isSearched(model) ? (
         <NothingYet />
       ) : (
         <>
-          {model.arrangement.value.isChartShown && bars.value !== undefined ? (
+          {isChartShown(model) && bars.value !== undefined ? (
             <Chart arrangement={model.arrangement.value} bars={bars.value} />
           ) : null}
+          {isEmpty ? <NothingFound /> : null}
           {view === undefined ? <Opening /> : <Tree model={model} view={view} docId={docId} />}
         </>
       )}
     </section>
   );
 }
+
+const isSearched = (model: FilmView): boolean => model.search.value.trim() !== "";
+
+/** The chart is of all films: it makes room for those that are found. */
+const isChartShown = (model: FilmView): boolean => model.arrangement.value.isChartShown && !isSearched(model);
 
 function Tree({ model, view, docId }: { model: FilmView; view: View; docId: string | undefined }) {
   // What is there within a moment needs no bar.
@@ -69,6 +76,14 @@ function Opening() {
   return <p class="muted pad">Opening the view…</p>;
 }
 
+function NothingFound() {
+  return (
+    <p class="muted pad" data-testid="view-none">
+      No film has these words.
+    </p>
+  );
+}
+
 function NothingYet() {
   return (
     <div class="empty" data-testid="view-empty">
@@ -85,10 +100,15 @@ function NothingYet() {
 function Toolbar({ model, view }: { readonly model: FilmView; readonly view: View | undefined }) {
   const arrange = useSheet();
   const save = useSheet();
-  const { isChartShown } = model.arrangement.value;
   const count = view?.total.value?.documentCount;
   return (
     <div class="toolbar view-toolbar">
+      <SearchField
+        label="Search the films of the view"
+        text={model.search}
+        onFocus={() => model.prepare()}
+        onSearch={(text) => void model.find(text)}
+      />
       <ViewChoice model={model} />
       <button
         type="button"
@@ -109,9 +129,9 @@ function Toolbar({ model, view }: { readonly model: FilmView; readonly view: Vie
         <button
           type="button"
           class="button"
-          aria-pressed={isChartShown}
-          disabled={view === undefined}
-          onClick={() => void model.arrange({ isChartShown: !isChartShown })}
+          aria-pressed={isChartShown(model)}
+          disabled={view === undefined || isSearched(model)}
+          onClick={() => void model.arrange({ isChartShown: !isChartShown(model) })}
         >
           <Icon name="chart" />
           <span class="button-words">Chart</span>

@@ -1,6 +1,8 @@
 /** One row of the view: a category with what it comes to, or a film. */
 import type { CategoryRow, DocumentRow, ShownRow } from "cofferdb";
+import { Fragment } from "preact";
 import { Icon } from "../parts/icon.tsx";
+import { Marked } from "../parts/marked.tsx";
 import { textOf } from "../film/read-value.ts";
 import { goTo, viewHref } from "../state/route.ts";
 import { formatCount } from "../text/format.ts";
@@ -76,7 +78,7 @@ export function ViewRow(props: ViewRowProps) {
           <span class="view-name">{name}</span>
         ) : (
           <a class="view-name" href={viewHref(viewId, row.id)} tabIndex={-1}>
-            {name === "" ? <em class="muted">Untitled</em> : name}
+            {name === "" ? <em class="muted">Untitled</em> : <Words row={row} column="title" text={name} />}
           </a>
         )}
       </div>
@@ -87,7 +89,11 @@ export function ViewRow(props: ViewRowProps) {
           role="gridcell"
           data-column={column.name}
         >
-          {isCategory ? categoryCell(row, column) : filmCell(row, column)}
+          {isCategory ? (
+            categoryCell(row, column)
+          ) : (
+            <Words row={row} column={column.name} text={filmCell(row, column)} />
+          )}
         </div>
       ))}
       {isCard ? <CardLines row={row} arrangement={arrangement} /> : null}
@@ -102,12 +108,17 @@ function CardLines({ row, arrangement }: { readonly row: ShownRow; readonly arra
     row.kind === "category" ? categoryCell(row, column) : filmCell(row, column);
   const rest = arrangement.columns
     .filter(({ name }) => name !== measure.name)
-    .map((column) => named(column, cell(column)))
-    .filter((text) => text !== "");
+    .map((column) => ({ name: column.name, text: named(column, cell(column)) }))
+    .filter(({ text }) => text !== "");
   return (
     <>
       <div class="cell card-rest" aria-hidden="true">
-        {rest.join(" · ")}
+        {rest.map(({ name, text }, index) => (
+          <Fragment key={name}>
+            {index === 0 ? "" : " · "}
+            {row.kind === "category" ? text : <Words row={row} column={name} text={text} />}
+          </Fragment>
+        ))}
       </div>
       <div class="cell card-measure" aria-hidden="true">
         {cell(measure)}
@@ -122,6 +133,22 @@ function named({ name, total }: ChosenColumn, text: string): string {
   if (text === "" || (kind === "text" && total === "none") || kind === "year") return text;
   if (kind === "films") return `${text} ${text === "1" ? "film" : "films"}`;
   return kind === "minutes" ? `${text} min` : `${label} ${text}`;
+}
+
+interface WordsProps {
+  readonly row: DocumentRow;
+  readonly column: string;
+  readonly text: string;
+}
+
+/** The text of a column; where it is shown as it is, the words that are searched for are marked in it. */
+function Words({ row: { marks = [], values }, column, text }: WordsProps) {
+  return (
+    <Marked
+      text={text}
+      places={values[column] === text ? marks.filter((mark) => mark.column === column) : []}
+    />
+  );
 }
 
 function categoryName(row: CategoryRow, arrangement: Arrangement): string {

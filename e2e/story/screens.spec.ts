@@ -104,6 +104,14 @@ for (const { name, width, height, colorScheme } of looks) {
     await page.getByRole("group", { name: "Expand to" }).getByRole("button", { name: "Films" }).click();
     await expect(page.getByTestId("view-film")).toBeVisible();
     await expectAccessible(page, "view");
+    await page.getByRole("searchbox").fill("samurai");
+    await expect(page.getByTestId("view-film").locator("mark")).toHaveText("Samurai");
+    await expectAccessible(page, "view, search");
+    await page.getByRole("searchbox").fill("zzyzzyva");
+    await expect(page.getByTestId("view-none")).toBeVisible();
+    await expectAccessible(page, "view, nothing found");
+    await page.getByRole("searchbox").fill("");
+    await expect(page.getByTestId("view-film")).toBeVisible();
     await page.getByRole("button", { name: "Columns" }).click();
     await expectAccessible(page, "view, columns");
     await page.getByRole("combobox", { name: "Group by" }).selectOption("genre");

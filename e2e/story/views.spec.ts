@@ -43,6 +43,7 @@ const money = new Intl.NumberFormat("en", {
 interface Film {
   readonly year: number;
   readonly genre: unknown;
+  readonly director: unknown;
   readonly imdb: unknown;
   readonly usd: unknown;
 }
@@ -61,6 +62,7 @@ async function expectedTotals() {
   const films = (JSON.parse(text) as Record<string, unknown>[]).map((record): Film => ({
     year: yearOf(record["Release Date"]),
     genre: record["Major Genre"],
+    director: record["Director"],
     imdb: record["IMDB Rating"],
     usd: record["Worldwide Gross"],
   }));
@@ -78,6 +80,7 @@ async function expectedTotals() {
   const isNineties = ({ year }: Film): boolean => year >= 1990 && year < 2000;
   return {
     all: of(() => true),
+    kubrick: of(({ director }) => director === "Stanley Kubrick"),
     nineties: of(isNineties),
     drama: of((film) => isNineties(film) && film.genre === "Drama"),
   };
@@ -306,7 +309,7 @@ test("a film is opened from a view on a phone, and the way back leads to the sam
   await expect(page.getByTestId("view-film").first()).toBeVisible();
   const scroller = page.getByTestId("view").locator(".scroller");
   await scroller.evaluate((element) => (element.scrollTop = 60_000));
-  const film = page.locator('[data-testid="view-film"][data-index="942"]');
+  const film = page.locator('[data-testid="view-film"][data-index="939"]');
   await expect(film).toBeVisible();
   const name = (await film.locator(".view-name").textContent()) ?? "";
   const top = await scroller.evaluate((element) => element.scrollTop);
@@ -319,13 +322,13 @@ test("a film is opened from a view on a phone, and the way back leads to the sam
   await expect.poll(() => focusedName(page)).toBe(name);
   // The keys go on from there, also when it has been scrolled out of sight.
   await page.keyboard.press("ArrowUp");
-  await expect(page.locator(":focus")).toHaveAttribute("data-index", "941");
+  await expect(page.locator(":focus")).toHaveAttribute("data-index", "938");
   await page.keyboard.press("ArrowDown");
   await expect.poll(() => focusedName(page)).toBe(name);
   await scroller.evaluate((element) => (element.scrollTop = 0));
   await expect(film).toHaveCount(0);
   await page.keyboard.press("ArrowDown");
-  await expect(page.locator(":focus")).toHaveAttribute("data-index", "943");
+  await expect(page.locator(":focus")).toHaveAttribute("data-index", "940");
   await page.keyboard.press("ArrowUp");
   await expect.poll(() => focusedName(page)).toBe(name);
   const before = await scroller.evaluate((element) => element.scrollTop);
@@ -412,4 +415,104 @@ test("search finds as one types, marks what it found, and goes with filter and o
     await expect(field(page, "Title")).toHaveValue("Titanic");
     await context.setOffline(false);
   });
+});
+
+test("a view shows what is found within it as one types, with its totals, and afterwards what it showed before", async ({
+  server,
+  openDevice,
+}) => {
+  const { page, context } = await openDevice();
+  page.setDefaultTimeout(15_000);
+  const errors: string[] = [];
+  context.on("weberror", (error) => errors.push(String(error.error())));
+  await visit(page, server.url);
+  await startSpace(page);
+  await importFilms(page);
+  await page.getByRole("link", { name: "Views" }).click();
+  await expect(page.getByTestId("view-count")).toHaveText("3,201 films");
+  await category(page, "1990s").click();
+  await expect(category(page, "Drama")).toBeVisible();
+  const box = page.getByRole("searchbox");
+  const films = page.getByTestId("view-film");
+  const names = films.locator(".view-name");
+
+  await test.step("from anywhere a key leads to it; what is found stands open in its categories, with what it comes to", async () => {
+    await rows(page).nth(1).focus();
+    await page.keyboard.press("/");
+    await expect(box).toBeFocused();
+    await page.keyboard.type("kubrick", { delay: 30 });
+    await expect(page.getByTestId("view-count")).toHaveText("6 films");
+    await expect(films).toHaveCount(6);
+    await expect(films.locator('[data-column="director"] mark')).toHaveText(Array(6).fill("Kubrick"));
+    const { kubrick } = await expectedTotals();
+    for (const [column, text] of Object.entries(kubrick)) await expect(total(page, column)).toHaveText(text);
+    await expect(cell(page, "1960s", "films")).toHaveText("3");
+    // The chart is of all films.
+    await expect(page.getByTestId("chart")).toBeHidden();
+    await expect(page.getByRole("button", { name: "Chart" })).toHaveAttribute("aria-pressed", "false");
+  });
+
+  await test.step("it stays live: what no longer has the words is gone, from the totals too", async () => {
+    const [first = ""] = await names.allTextContents();
+    await films.first().click();
+    await expect(field(page, "Title")).toHaveValue(first);
+    await field(page, "Director").fill("Somebody else");
+    await field(page, "Director").press("Tab");
+    await expect(page.getByTestId("view-count")).toHaveText("5 films");
+    await expect(total(page, "films")).toHaveText("5");
+    await expect(names.filter({ hasText: first })).toHaveCount(0);
+    await page.getByRole("navigation").getByRole("link", { name: "Views" }).click();
+  });
+
+  await test.step("grouped and ordered otherwise, it is still what is found", async () => {
+    await page.getByRole("columnheader", { name: "Year" }).getByRole("button").click();
+    await expect(page.getByRole("columnheader", { name: "Year" })).toHaveAttribute("aria-sort", "descending");
+    await page.getByRole("button", { name: "Columns" }).click();
+    await page.getByRole("combobox", { name: "Group by" }).selectOption("genre");
+    await page.keyboard.press("Escape");
+    await expect(films).toHaveCount(5);
+    await expect(page.getByTestId("view-category").first()).toHaveAttribute("aria-expanded", "true");
+  });
+
+  await test.step("by keyboard one goes from the words to what is found, and from there through all of it", async () => {
+    await box.focus();
+    await page.keyboard.press("ArrowDown");
+    await expect(rows(page).nth(1)).toBeFocused();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    await expect(films.first()).toBeFocused();
+  });
+
+  await test.step("where nothing is found it says so; without words all is as it was before", async () => {
+    await box.fill("zzyzzyva");
+    await expect(page.getByTestId("view-none")).toBeVisible();
+    await expect(page.getByTestId("view-count")).toHaveText("0 films");
+    await box.press("Escape");
+    await expect(box).toHaveValue("");
+    await expect(page.getByTestId("view-none")).toBeHidden();
+    await expect(page.getByTestId("view-count")).toHaveText("3,201 films");
+    await expect(films).toHaveCount(0);
+  });
+
+  await test.step("what was expanded before somebody searched is expanded again", async () => {
+    await category(page, "Drama").click();
+    const before = await rows(page).evaluateAll((all) => all.map((row) => row.getAttribute("aria-expanded")));
+    await box.fill("titanic");
+    await expect(films.locator("mark").first()).toHaveText("Titanic");
+    await box.press("Escape");
+    await expect(page.getByTestId("view-count")).toHaveText("3,201 films");
+    await expect
+      .poll(() => rows(page).evaluateAll((all) => all.map((row) => row.getAttribute("aria-expanded"))))
+      .toEqual(before);
+    await expect(page.getByTestId("chart")).toBeVisible();
+  });
+
+  await test.step("on a phone the words are marked in the lines of the cards", async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await box.fill("tarantino");
+    await expect(page.getByTestId("view-count")).toHaveText("6 films");
+    await expect(films.first().locator(".card-rest mark")).toHaveText("Tarantino");
+  });
+
+  expect(errors).toEqual([]);
 });
