@@ -4,6 +4,7 @@
  * | File | From | Form | Why so |
  * |---|---|---|---|
  * | `index.js` | `src/index.ts` | ES, readable | the application's bundler finds the worker by the literal it contains |
+ * | `audit.js` | `src/audit.ts` | ES, readable | verifies audit reports, in a browser or in Node, without the library |
  * | `expressions.js` | `src/expressions.ts` | ES, readable | pure functions, which a bundler takes apart |
  * | `more.js` | `src/page/more.ts` | ES, minified, one file | what the first screen does without; `index.js` and the script tag import it when it is needed |
  * | `worker.js`, `automerge.wasm` | `worker/worker.ts` | ES, minified, one file | a normal build: library mode would inline the wasm |
@@ -61,7 +62,8 @@ export function libraryBuilds({ root, outDir }) {
   const base = common(root, outDir);
   return [
     { name: "index.js", entry: "src/index.ts", config: page(base) },
-    { name: "expressions.js", entry: "src/expressions.ts", config: expressions(base) },
+    { name: "audit.js", entry: "src/audit.ts", config: module(base, "audit") },
+    { name: "expressions.js", entry: "src/expressions.ts", config: module(base, "expressions") },
     { name: "more.js", entry: "src/page/more.ts", config: lazyPage(base) },
     { name: "worker.js", entry: "worker/worker.ts", config: worker(base) },
     { name: "service-worker.js", entry: "sw/service-worker.ts", config: serviceWorkerModule(base) },
@@ -90,12 +92,18 @@ function page(base) {
   });
 }
 
-/** @param {InlineConfig} base */
-function expressions(base) {
+/**
+ * A module on its own.
+ *
+ * @param {InlineConfig} base
+ * @param {string} name
+ */
+function module(base, name) {
   return extend(base, {
+    plugins: [noNodeCrypto()],
     build: {
       minify: false,
-      lib: { entry: "src/expressions.ts", formats: ["es"], fileName: () => "expressions.js" },
+      lib: { entry: `src/${name}.ts`, formats: ["es"], fileName: () => `${name}.js` },
       rolldownOptions: { output: { codeSplitting: false } },
     },
   });

@@ -124,6 +124,7 @@ function exportsOf(path: string): string[] {
 
 const publicNames: Readonly<Record<string, readonly string[]>> = {
   cofferdb: [...exportsOf("src/index.ts"), ...exportsOf("src/page/index.ts")],
+  "cofferdb/audit": exportsOf("src/audit.ts"),
   "cofferdb/expressions": exportsOf("src/expressions.ts"),
   "cofferdb/service-worker": exportsOf("sw/service-worker.ts"),
 };
@@ -161,7 +162,7 @@ const handles: Readonly<Record<string, string>> = {
 
 /** The members of an interface of the public API, and of those that it extends. */
 function membersOf(name: string): string[] {
-  const text = ["types", "query-types", "key-slot-types"]
+  const text = ["types", "audit-types", "query-types", "key-slot-types"]
     .map((file) => read(`src/page/${file}.ts`))
     .join("\n");
   const named = `^export interface ${name}\\b`;

@@ -21,6 +21,7 @@
  *   seen at once
  */
 import type { DocValue, DraftOperation, DraftValue, Mark, Patch, Path } from "../src/draft/index.ts";
+import type { AuditCalls } from "./audit-api.ts";
 import type { AdminProof, DirectoryCalls } from "./directory-api.ts";
 import type { KeyExportCalls } from "./key-export-api.ts";
 import type { KeySlotCalls, UnlockMessage } from "./key-slot-api.ts";
@@ -68,7 +69,7 @@ export type {
   TenantStatus,
 };
 
-export type { DryRun, GroupEdits, RefusedChange, Role, RoleChange } from "../src/page/types.ts";
+export type { AuditStep, DryRun, GroupEdits, RefusedChange, Role, RoleChange } from "../src/page/types.ts";
 export type { AdminProof } from "./directory-api.ts";
 export type { KnownPasskey, UnlockMessage } from "./key-slot-api.ts";
 export type { SearchEvent, SearchMessage, SearchRow } from "./search-api.ts";
@@ -227,7 +228,7 @@ export interface DraftMessage {
  */
 export type QueryMessage = QueryDefinition;
 
-export interface WorkerApi extends ViewCalls, KeySlotCalls, KeyExportCalls, DirectoryCalls {
+export interface WorkerApi extends ViewCalls, KeySlotCalls, KeyExportCalls, DirectoryCalls, AuditCalls {
   /**
    * `listener` is the worker's own poster of {@link EventMessage}; it does not cross the thread, the page
    * passes the options only.

@@ -1,12 +1,13 @@
 /** The calls about backup files and about the storage: bytes come and go piece by piece, as the page asks for them. */
 import { CofferError } from "../src/std/index.ts";
-import { openBackup, Restore, Serial } from "../src/tenant/index.ts";
+import { createReport, openBackup, Restore, Serial } from "../src/tenant/index.ts";
 import type { WorkerApi } from "./api.ts";
 import { requireTenantId, type WorkerHost } from "./host.ts";
 import { readFields, readNatural, readString } from "./page-messages.ts";
 
 type BackupCalls = Pick<
   WorkerApi,
+  | "openAuditReport"
   | "openExport"
   | "readExport"
   | "openImport"
@@ -34,19 +35,23 @@ export function backupCalls(host: WorkerHost): BackupCalls {
     if (exports.size + imports.size >= maxOpen) throw new CofferError("input/too-large", { open: maxOpen });
     return ++lastId;
   };
+  const begin = async (opening: Export["pieces"] | Promise<Export["pieces"]>): Promise<number> => {
+    const id = newId();
+    exports.set(id, { pieces: await opening, calls: new Serial() });
+    return id;
+  };
   return {
     async openExport(tenantId, options) {
       const { device } = await host.ready();
-      const { core } = host.tenant(tenantId);
-      const id = newId();
-      const source = {
-        crypto: core.world.crypto,
-        device,
-        store: core.store,
-        tenantId: requireTenantId(tenantId),
-      };
-      exports.set(id, { pieces: await openBackup(source, readOptions(options)), calls: new Serial() });
-      return id;
+      const { store, world } = host.tenant(tenantId).core;
+      const source = { crypto: world.crypto, device, store, tenantId: requireTenantId(tenantId) };
+      return begin(openBackup(source, readOptions(options)));
+    },
+
+    async openAuditReport(tenantId, names) {
+      const session = host.tenant(tenantId);
+      if (typeof names !== "boolean") throw new CofferError("input/invalid", { at: "names" });
+      return begin(createReport(session, names));
     },
 
     async readExport(id) {

@@ -171,6 +171,12 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
     ["salaries"],
     { adminKey: s.adminKey, adminPassword: people.adminPassword },
   ],
+  audit: (s) => [
+    s.tenantId,
+    0,
+    { fromMs: 0, toMs: 4_000_000_000_000, database: "contacts", user: s.userKey },
+  ],
+  openAuditReport: (s) => [s.tenantId, true],
   revokeUser: (s) => [s.tenantId, s.docId, { adminKey: s.adminKey, adminPassword: people.adminPassword }],
   setGroup: (s) => [
     s.tenantId,

@@ -1,5 +1,6 @@
 /** The page-worker contract, answered. */
 import type { WorkerApi } from "./api.ts";
+import { auditCalls } from "./audit-calls.ts";
 import { backupCalls } from "./backup-calls.ts";
 import { bulkCalls } from "./bulk-calls.ts";
 import { directoryCalls } from "./directory-calls.ts";
@@ -31,6 +32,7 @@ export function createService(makeWorld: WorldMaker): WorkerApi {
     ...bulkCalls(host),
     ...lineCalls(host),
     ...viewCalls(host),
+    ...auditCalls(host),
     ...backupCalls(host),
     ...searchCalls(host),
   };

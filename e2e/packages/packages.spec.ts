@@ -1,5 +1,7 @@
+import type * as auditModule from "cofferdb/audit";
 import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { expect, test, type Page } from "@playwright/test";
 import { createTempFolder, removeFolder } from "../fixtures.ts";
 import { installPackage, linkTool, packPackage, run, runTool, serveFolder, story } from "./consumers.ts";
@@ -68,6 +70,7 @@ test("the tarball holds the built files, the licence and no sources", async () =
   const files = await readdir(packageFolder, { recursive: true });
   const needed = [
     "index.js",
+    "audit.js",
     "expressions.js",
     "more.js",
     "worker.js",
@@ -84,6 +87,17 @@ test("the tarball holds the built files, the licence and no sources", async () =
   expect(index).toContain('new URL("./worker.js", import.meta.url)');
   expect(index).toContain('import("./more.js")');
   expect(index).toMatch(/from "@preact\/signals-core"/);
+});
+
+test("a report is verified by Node, with nothing but the package", async () => {
+  const vectors = JSON.parse(
+    await readFile(new URL("../../src/audit/report.vectors.json", import.meta.url), "utf8"),
+  ) as { readonly report: string; readonly tenantId: string };
+  const { verifyAuditReport } = (await import(
+    pathToFileURL(join(packageFolder, "dist", "audit.js")).href
+  )) as typeof auditModule;
+  const verdict = await verifyAuditReport(Buffer.from(vectors.report, "hex"), vectors);
+  expect(verdict).toMatchObject({ kind: "verified", tenantId: vectors.tenantId });
 });
 
 test("publint finds nothing to say", async () => {

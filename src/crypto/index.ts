@@ -22,4 +22,4 @@ export {
 export { createFastHash, type FastHash } from "./fast-hash.ts";
 export { maxPasswordBytes } from "./password.ts";
 export { createWebVerifier } from "./verifier.ts";
-export { createWebCrypto } from "./webcrypto.ts";
+export { createWebCrypto, createWebOpener } from "./webcrypto.ts";

@@ -39,6 +39,12 @@ export function createWebCrypto(
   };
 }
 
+/** What checks and opens, and nothing more: without passwords and HPKE, which it does not load. */
+export function createWebOpener(): Pick<Crypto, "sha256" | "verify" | "importCipherKey" | "decrypt"> {
+  const { sha256, verify } = createWebVerifier();
+  return { sha256, verify, importCipherKey, decrypt };
+}
+
 /** HPKE is for joining and for proving held keys: nothing else pays for loading it. */
 function createLazyHpke(chance: Pick<Crypto, "randomBytes">): Pick<Crypto, "sealTo" | "openSealed"> {
   let loading: Promise<Pick<Crypto, "sealTo" | "openSealed">> | undefined;

@@ -44,7 +44,7 @@ export {
   isActorOf,
   keyFingerprint,
 } from "./ids.ts";
-export { openEntries, openEntry, type FindKey } from "./open.ts";
+export { discloseKey, openDisclosed, openEntries, openEntry, type FindKey } from "./open.ts";
 export { maxPlaintextBytes, sealedSizeBytes } from "./padding.ts";
 export { fillCommit, presenceOf, type Presence } from "./presence.ts";
 export { sealCommit, type SealedCommit } from "./seal.ts";

@@ -4,7 +4,7 @@ import type { Crypto } from "../crypto/index.ts";
 import { additionalDataOf, contextOf, encodeKeyName } from "./codec.ts";
 import type { Commit, CommittedKey, ContentKey, KeyName, OpenVerdict } from "./entry.ts";
 import { unpad } from "./padding.ts";
-import { deriveSealingKey, nonceOf, type SealingKey } from "./sealing-key.ts";
+import { deriveSealingKey, deriveSealingSecret, nonceOf, type SealingKey } from "./sealing-key.ts";
 
 type Opening = Pick<Crypto, "sha256" | "derive" | "importCipherKey" | "decrypt">;
 /** Finds a content key by its whole name. */
@@ -21,7 +21,46 @@ export async function openEntries(
   commit: Commit,
   findKey: FindKey,
 ): Promise<readonly OpenVerdict[]> {
-  return openSome(crypto, commit, { findKey, indexes: [...commit.entries.keys()] });
+  const openKeyOf = (named: CommittedKey): Promise<SealingKey | OpenVerdict> =>
+    openKey(crypto, commit.header.salt, named, findKey);
+  return openSome(crypto, commit, { openKeyOf, indexes: [...commit.entries.keys()] });
+}
+
+/**
+ * Open what keys of this one commit open, as `discloseKey` gave them, by their index in its header. That they are derived from the content
+ * key cannot be told without it: what a key opens is what the author sealed, unless the author made up the ciphertext for two keys.
+ */
+export async function openDisclosed(
+  crypto: Pick<Opening, "sha256" | "importCipherKey" | "decrypt">,
+  commit: Commit,
+  keys: ReadonlyMap<number, Uint8Array>,
+): Promise<readonly OpenVerdict[]> {
+  const openKeyOf = async (named: CommittedKey): Promise<SealingKey | OpenVerdict> => {
+    const secret = keys.get(commit.header.keys.indexOf(named));
+    if (secret === undefined) return { kind: "no-key", key: named };
+    return { cipherKey: await crypto.importCipherKey(secret), commitment: named.commitment };
+  };
+  return openSome(crypto, commit, { openKeyOf, indexes: [...commit.entries.keys()] });
+}
+
+/**
+ * The key that opens what one commit holds under one content key, and nothing else: 32 bytes.
+ *
+ * @returns `undefined` when the content key is not the one that the commit names
+ */
+export async function discloseKey(
+  crypto: Pick<Crypto, "derive">,
+  commit: Commit,
+  keyIndex: number,
+  findKey: FindKey,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const named = commit.header.keys[keyIndex];
+  const content = named === undefined ? undefined : findKey(named);
+  if (named === undefined || content === undefined) return undefined;
+  const { commitment, secret } = await deriveSealingSecret(crypto, content, commit.header.salt);
+  if (equalBytesConstantTime(commitment, named.commitment)) return secret;
+  secret.fill(0);
+  return undefined;
 }
 
 /** Open one entry of a verified commit, as {@link openEntries} does. */
@@ -31,15 +70,20 @@ export async function openEntry(
   entryIndex: number,
   findKey: FindKey,
 ): Promise<OpenVerdict> {
-  const [verdict] = await openSome(crypto, commit, { findKey, indexes: [entryIndex] });
+  const openKeyOf = (named: CommittedKey): Promise<SealingKey | OpenVerdict> =>
+    openKey(crypto, commit.header.salt, named, findKey);
+  const [verdict] = await openSome(crypto, commit, { openKeyOf, indexes: [entryIndex] });
   assert(verdict !== undefined, "entry: one entry, one verdict");
   return verdict;
 }
 
 async function openSome(
-  crypto: Opening,
+  crypto: Pick<Opening, "sha256" | "decrypt">,
   commit: Commit,
-  which: { readonly findKey: FindKey; readonly indexes: readonly number[] },
+  which: {
+    readonly openKeyOf: (named: CommittedKey) => Promise<SealingKey | OpenVerdict>;
+    readonly indexes: readonly number[];
+  },
 ): Promise<readonly OpenVerdict[]> {
   const context = contextOf(crypto, commit.header);
   const keys = new Map<number, Promise<SealingKey | OpenVerdict>>();
@@ -51,7 +95,7 @@ async function openSome(
       if (header === undefined || ciphertext === undefined) return { kind: "absent" };
       const named = commit.header.keys[header.keyIndex];
       assert(named !== undefined, "entry: a verified entry's key is one of the commit's");
-      const opened = keys.get(header.keyIndex) ?? openKey(crypto, commit.header.salt, named, which.findKey);
+      const opened = keys.get(header.keyIndex) ?? which.openKeyOf(named);
       keys.set(header.keyIndex, opened);
       const key = await opened;
       if ("kind" in key) return key;

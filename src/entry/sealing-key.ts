@@ -26,6 +26,18 @@ export async function deriveSealingKey(
   content: ContentKey,
   salt: Uint8Array,
 ): Promise<SealingKey> {
+  const { commitment, secret } = await deriveSealingSecret(crypto, content, salt);
+  const cipherKey = await crypto.importCipherKey(secret);
+  secret.fill(0);
+  return { cipherKey, commitment };
+}
+
+/** Derive the sealing key of one commit as bytes: to show what this commit says, and nothing else under the content key. */
+export async function deriveSealingSecret(
+  crypto: Pick<Crypto, "derive">,
+  content: ContentKey,
+  salt: Uint8Array,
+): Promise<{ readonly secret: Uint8Array<ArrayBuffer>; readonly commitment: Uint8Array<ArrayBuffer> }> {
   const epoch = new ByteWriter(4).u32(content.epoch).toBytes();
   const info = new ByteWriter(64)
     .text("coffer/seal/v1")
@@ -33,10 +45,9 @@ export async function deriveSealingKey(
     .sized(epoch)
     .toBytes();
   const derived = await crypto.derive(content.key, salt, info, 64);
-  const cipherKey = await crypto.importCipherKey(derived.subarray(0, 32));
-  const commitment = derived.slice(32);
+  const parts = { secret: derived.slice(0, 32), commitment: derived.slice(32) };
   derived.fill(0);
-  return { cipherKey, commitment };
+  return parts;
 }
 
 /** A salt, and the sealing key that it gives under one content key: derived before there is a commit, and used for one. */

@@ -11,7 +11,7 @@
  * compare safety numbers is the caller's part.
  */
 export { openBox, sealBox } from "./box.ts";
-export { createGenesis, parseGenesis } from "./genesis.ts";
+export { createGenesis, genesisBytes, parseGenesis } from "./genesis.ts";
 export { createIdentity } from "./identity.ts";
 export { encodeJoinRequest, parseJoinRequest } from "./join-request.ts";
 export { encodeJoinResponse, openJoinResponse, type JoinResponseDraft } from "./join-response.ts";

@@ -4,6 +4,7 @@
  * It holds no state, and no classes that anybody compares by identity: what there may be only one of on a page (drafts,
  * signals, the policy for scripts) it is handed by its callers. The built file brings its own copies of the rest.
  */
+export { audit, exportAudit } from "./audit.ts";
 export { importBackup, readBackup } from "./backup.ts";
 export { bindField } from "./bind-field.ts";
 export { changeDocs, createDocument, createDocuments, createEncryptedDocument } from "./bulk.ts";

@@ -105,7 +105,7 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
   const call: Session["call"] = async (run) => use().session.call(run);
   const { readBackup, ...others } = lazily(
     use,
-    "readBackup inspectJoinRequest connectToServer publishToServer approveJoinRequest safetyNumber addKeySlot getKeySlots removeKeySlot changePassword unlock lockWhen",
+    "readBackup audit exportAudit inspectJoinRequest connectToServer publishToServer approveJoinRequest safetyNumber addKeySlot getKeySlots removeKeySlot changePassword unlock lockWhen",
   );
   const { keys: list, keyGrants: grants } = parts("keys", "keyGrants");
   return {

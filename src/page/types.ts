@@ -4,6 +4,7 @@
 import type { ReadonlySignal } from "@preact/signals-core";
 import type { CofferErrorCode } from "../std/index.ts";
 import type { DocData, Draft, Mark, Patch, Path } from "../draft/index.ts";
+import type { Audit } from "./audit-types.ts";
 import type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
 import type { Directory, Keys } from "./directory-types.ts";
 import type { KeySlot, KeySlots, UnlockWay } from "./key-slot-types.ts";
@@ -12,6 +13,7 @@ import type { Search, SearchOptions } from "./search-types.ts";
 import type { OpenDatabaseOptions } from "./shape-types.ts";
 import type { View, ViewOptions } from "./view-types.ts";
 
+export type { AuditDeed, AuditOptions, AuditReportOptions, AuditStep } from "./audit-types.ts";
 export type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
 export type {
   AdminOptions,
@@ -178,7 +180,7 @@ export interface QuarantinedCommit {
   readonly atMs: number;
 }
 
-export interface Tenant extends KeySlots {
+export interface Tenant extends Audit, KeySlots {
   readonly id: string;
   /** display name; `undefined` while locked */
   readonly name: ReadonlySignal<string | undefined>;

@@ -3,6 +3,8 @@
  * notice. A test that passes without the line it is for proves nothing.
  */
 
+import { auditing } from "./audit-mutants.ts";
+
 /** A change of one source, and the one test that must fail with it. */
 export interface SourceMutant {
   readonly name: string;
@@ -418,4 +420,5 @@ export const securityMutants: readonly SourceMutant[] = [
   ...resting,
   ...joining,
   ...moving,
+  ...auditing,
 ];
