@@ -13,6 +13,18 @@ export interface DirectoryCalls {
   regrantUser(tenantId: string, userKey: string, keys: readonly string[], proof: AdminProof): Promise<void>;
   /** Begin a new epoch of a key with fresh entropy, for everyone who holds it now; `default` is the tenant's own. */
   rotateKey(tenantId: string, name: string, proof: AdminProof): Promise<void>;
+  /**
+   * Begin to seal anew what a key seals under former epochs. Each step writes some documents and tells how far it is, the first one writes
+   * none; `undefined` when all are done. What was written stays, whatever happens.
+   */
+  openReseal(tenantId: string, name: string): Promise<number>;
+  stepReseal(
+    id: number,
+  ): Promise<
+    | { readonly doneCount: number; readonly totalCount: number; readonly leftOut: readonly string[] }
+    | undefined
+  >;
+  closeReseal(id: number): Promise<void>;
   /** Hand a named key of this device to users, and to who is in groups now. */
   grantKey(
     tenantId: string,

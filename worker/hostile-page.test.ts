@@ -184,6 +184,9 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
     { addUsers: [s.userKey], removeUsers: [], addGroups: [], removeGroups: ["none"] },
     { adminKey: s.adminKey, adminPassword: people.adminPassword },
   ],
+  openReseal: (s) => [s.tenantId, "default"],
+  stepReseal: (s) => [s.exportId],
+  closeReseal: (s) => [s.exportId],
   rotateKey: (s) => [s.tenantId, "default", { adminKey: s.adminKey, adminPassword: people.adminPassword }],
   setRoles: (s) => [
     s.tenantId,

@@ -11,6 +11,7 @@ import { lineCalls } from "./line-calls.ts";
 import { WorkerHost, type WorldMaker } from "./host.ts";
 import { adminCalls } from "./admin-calls.ts";
 import { peopleCalls } from "./people-calls.ts";
+import { resealCalls } from "./reseal-calls.ts";
 import { searchCalls } from "./search-calls.ts";
 import { tenantCalls } from "./tenant-calls.ts";
 import { viewCalls } from "./view-calls.ts";
@@ -34,6 +35,7 @@ export function createService(makeWorld: WorldMaker): WorkerApi {
     ...viewCalls(host),
     ...auditCalls(host),
     ...backupCalls(host),
+    ...resealCalls(host),
     ...searchCalls(host),
   };
 }

@@ -115,6 +115,20 @@ export interface Keys {
    */
   rotate(name: string, options: AdminOptions): Promise<void>;
   /**
+   * Write once more, under the newest epoch of a key, what its documents have under former ones: for each a snapshot that all devices prove
+   * by the entries it covers. Those stay as they are. Begun again after an abort, a reload or a crash, it goes on where it ended.
+   *
+   * @returns `leftOut`: ids of documents that are over what a snapshot holds, 512 KiB; at most 1,000
+   * @throws key/missing, access/denied for a reader
+   */
+  reseal(
+    name: string,
+    options?: {
+      readonly signal?: AbortSignal;
+      readonly onProgress?: (progress: { readonly doneCount: number; readonly totalCount: number }) => void;
+    },
+  ): Promise<{ readonly doneCount: number; readonly leftOut: readonly string[] }>;
+  /**
    * Hand a key that this device holds to users, and to those who are in groups now. Documents under it appear there by themselves.
    *
    * @throws key/missing, input/unknown-id

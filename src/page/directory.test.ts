@@ -14,6 +14,7 @@ import {
   getTenantSettings,
   grant,
   importKey,
+  reseal,
   rotate,
   setGroup,
   setRoles,
@@ -116,4 +117,24 @@ it("reads groups and settings as they are, nothing under a name that is none, an
   const locked = open({ settings: undefined, groups: undefined, databaseSettings: undefined }).tenant;
   for (const read of [getTenantSettings(locked), getGroups(locked), getDBSettings(locked, "films")])
     await expect(read).rejects.toMatchObject({ code: "access/locked" });
+});
+
+it("seals anew step by step, tells how far it is, and ends in the worker when it is given up", async () => {
+  const steps = [0, 16, 20].map((doneCount) => ({ doneCount, totalCount: 20, leftOut: ["big"] }));
+  const given: number[] = [];
+  const api = {
+    openReseal: async () => 7,
+    stepReseal: async () => steps.shift(),
+    closeReseal: async (id: number) => void given.push(id),
+  } as unknown as WorkerApi;
+  const session = { call: async (run: (worker: WorkerApi) => unknown) => run(api) } as unknown as Session;
+  const tenant = { ...open().tenant, session };
+  const progress: number[] = [];
+  const done = await reseal(tenant, "default", { onProgress: ({ doneCount }) => progress.push(doneCount) });
+  expect([done, progress, given]).toEqual([{ doneCount: 20, leftOut: ["big"] }, [0, 16, 20], []]);
+  steps.push(...progress.map((doneCount) => ({ doneCount, totalCount: 20, leftOut: [] })));
+  const ending = new AbortController();
+  const broken = reseal(tenant, "default", { signal: ending.signal, onProgress: () => ending.abort() });
+  await expect(broken).rejects.toMatchObject({ code: "aborted" });
+  expect(given).toEqual([7]);
 });

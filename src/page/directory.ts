@@ -2,7 +2,8 @@
 import type { AdminProof, TenantSnapshot } from "../../worker/api.ts";
 import type { ReadonlySignal } from "@preact/signals-core";
 import { CofferError } from "../std/index.ts";
-import type { Session } from "./session.ts";
+import { throwIfAborted, unlessAborted } from "./abort.ts";
+import { inBackground, runCallers, type Session } from "./session.ts";
 import type {
   AdminOptions,
   Directory,
@@ -125,6 +126,37 @@ export async function rotate(
   options: AdminOptions,
 ): Promise<void> {
   return session.call((api) => api.rotateKey(id, name, adminProof(options)));
+}
+
+/** Seal anew what a key seals under former epochs. */
+export async function reseal(
+  { id, session }: OpenTenant,
+  name: string,
+  { onProgress, signal }: Parameters<Keys["reseal"]>[1] = {},
+): ReturnType<Keys["reseal"]> {
+  throwIfAborted(signal);
+  const opening = session.call((api) => api.openReseal(id, name));
+  let last: { readonly doneCount: number; readonly leftOut: readonly string[] } = {
+    doneCount: 0,
+    leftOut: [],
+  };
+  try {
+    const resealId = await unlessAborted(signal, opening);
+    for (;;) {
+      throwIfAborted(signal);
+      const step = await unlessAborted(
+        signal,
+        session.call((api) => api.stepReseal(resealId), "stores"),
+      );
+      if (step === undefined) return { doneCount: last.doneCount, leftOut: last.leftOut };
+      last = step;
+      const { doneCount, totalCount } = step;
+      if (onProgress !== undefined) runCallers(() => onProgress({ doneCount, totalCount }));
+    }
+  } catch (error) {
+    inBackground(opening.then(async (resealId) => session.call((api) => api.closeReseal(resealId))));
+    throw error;
+  }
 }
 
 /** Hand a key to users and groups. */

@@ -20,6 +20,7 @@ export {
   getTenantSettings,
   grant,
   importKey,
+  reseal,
   rotate,
   setGroup,
   setRoles,

@@ -121,7 +121,7 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
       ),
       ...parts("users", "groups", "roles", "settings", "databaseSettings"),
     },
-    keys: { list, grants, ...lazily(use, "createDocEncryptionKey exportKey importKey rotate grant") },
+    keys: { list, grants, ...lazily(use, "createDocEncryptionKey exportKey importKey rotate reseal grant") },
     openDB: async <T extends object>(name: string, options?: OpenDatabaseOptions<T>) =>
       use().openDB<T>(name, options),
     exportBackup(options) {

@@ -4,6 +4,7 @@
  */
 
 import { auditing } from "./audit-mutants.ts";
+import { handing } from "./key-mutants.ts";
 
 /** A change of one source, and the one test that must fail with it. */
 export interface SourceMutant {
@@ -421,4 +422,5 @@ export const securityMutants: readonly SourceMutant[] = [
   ...joining,
   ...moving,
   ...auditing,
+  ...handing,
 ];

@@ -7,7 +7,7 @@
  * salaries    epoch 1 ──► epoch 2                 wrapped for who held it and is still a member
  * ```
  *
- * Nothing that was written is sealed anew: who held an old epoch goes on opening what is under it. The key of the access-control records
+ * Nothing that was written is sealed anew by it (see reseal.ts), and who held an old epoch goes on opening what is under it. The key of the access-control records
  * does not rotate: servers hold it, and it opens no names.
  */
 import { CofferError, type AuthorKey, type KeyId } from "../std/index.ts";

@@ -198,9 +198,9 @@ export class TenantSession {
     });
   }
 
-  /** The database of a name, open. @throws `access/locked` */
-  database(name: string): DatabaseSession {
-    return this.#database(this.core.dbIdOf(name));
+  /** The database of a name, or of an id, open. @throws `access/locked` */
+  database(named: string | { readonly dbId: DbId }): DatabaseSession {
+    return this.#database(typeof named === "string" ? this.core.dbIdOf(named) : named.dbId);
   }
 
   /** Run a step when its turn in the tenant's queue has come. */

@@ -145,7 +145,16 @@ export async function writeSnapshot(
 
 /** The hashes of the changes of some entries and of their past. */
 function coveredBy(doc: CatalogDoc, heads: readonly EntryHash[]): ReadonlySet<string> {
-  const next = heads.map((hash) => findEntry(doc, hash));
+  const past = pastOf(
+    doc,
+    heads.map((hash) => findEntry(doc, hash)),
+  );
+  return new Set([...past].flatMap((index) => doc.entries[index]?.changeHash ?? []));
+}
+
+/** Entries of a document by their indexes, with their whole past. */
+export function pastOf(doc: CatalogDoc, from: readonly number[]): ReadonlySet<number> {
+  const next = [...from];
   const seen = new Set(next);
   for (let index = next.pop(); index !== undefined; index = next.pop()) {
     for (const dependency of doc.entries[index]?.dependencies ?? []) {
@@ -154,5 +163,5 @@ function coveredBy(doc: CatalogDoc, heads: readonly EntryHash[]): ReadonlySet<st
       next.push(dependency);
     }
   }
-  return new Set([...seen].flatMap((index) => doc.entries[index]?.changeHash ?? []));
+  return seen;
 }
