@@ -269,20 +269,23 @@ describe("a search", () => {
         await one.connect(owner.tenantId, server.url);
       }
       await api.createKey(owner.tenantId, "salaries");
-      const [secret = ""] = await api.createDocuments(owner.database, [{ pay: "plenty" }], {
-        keyName: "salaries",
-      });
+      const [secret = "", typed = ""] = await api.createDocuments(
+        owner.database,
+        [{ pay: "plenty" }, { pay: "" }],
+        { keyName: "salaries" },
+      );
+      for (const pay of ["p", "ple", "plenty"]) await edit(owner, typed, "pay", pay);
       const [open = ""] = await api.createDocuments(owner.database, [{ n: "plenty" }]);
       const shown = await search(copy, { text: "plenty" });
       await expect.poll(() => shown.ids).toEqual([open]);
       await expect
         .poll(() => other.events.findLast(({ kind }) => kind === "tenant"))
         .toMatchObject({
-          snapshot: { status: { unjudgedCount: 1 } },
+          snapshot: { status: { sealedCount: 4 } },
         });
       expect(shown.ids).toEqual([open]);
       await bring(false);
-      await expect.poll(() => shown.ids.toSorted()).toEqual([secret, open].toSorted());
+      await expect.poll(() => shown.ids.toSorted()).toEqual([secret, typed, open].toSorted());
     } finally {
       await closeDevices();
       await server.close();

@@ -206,6 +206,8 @@ export class FullText implements RowFollower {
     const { docId } = row;
     const doc = catalog.get(docId);
     if (doc === undefined || held.rows.get(docId) !== row) return;
+    // The catalog is ahead of its rows, and the stamp is the catalog's: a row that it has left behind is followed by another.
+    if (doc.summary?.value !== row.value || doc.changedAtMs !== row.changedAtMs) return;
     // Of a document that is still to be read in, the row shows less than its heads say.
     const stamp = catalog.isRead(docId) ? textStamp(core, docId, doc.heads) : noStamp;
     if (held.index.stampOf(docId) === stamp && stamp !== noStamp) return;
