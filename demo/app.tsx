@@ -26,6 +26,12 @@ const Views = lazily(async () => (await import("./view/view-page.tsx")).ViewPage
   words: "Opening the view…",
 });
 
+const Keys = lazily(async () => (await import("./screens/keys.tsx")).Keys, {
+  className: "page",
+  label: "Keys",
+  words: "Opening the keys…",
+});
+
 /** The whole application. */
 export function App() {
   useSignalEffect(() => {
@@ -61,6 +67,7 @@ function Screen() {
 function Place({ space: open }: { readonly space: Space }) {
   const here = route.value;
   if (here.place === "people") return <People space={open} />;
+  if (here.place === "keys") return <Keys space={open} />;
   if (here.place === "sync") return <Sync space={open} />;
   if (here.place === "safety") return <Safety space={open} />;
   const isView = here.place === "views";

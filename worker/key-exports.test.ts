@@ -61,7 +61,7 @@ describe("a key that a member hands on", () => {
       keyName: "salaries",
     });
     await bring(member, (await logOf(owner)).slice(-1));
-    await eventually(() => tenantOf(member)?.status.unjudgedCount).toBe(1);
+    await eventually(() => tenantOf(member)?.status.sealedCount).toBe(1);
     const text = await exported(owner);
     expect(text).toMatch(/^mdb:\/\/key\/[\w-]+$/);
     expect(await imported(member, text)).toBe("salaries");

@@ -14,6 +14,8 @@ export interface FormDocument {
   readonly doc: Doc<Film>;
   /** takes what could not be saved */
   readonly failure: Signal<unknown>;
+  /** it may be read, and not be changed; the same for as long as the form stands */
+  readonly isReadOnly: boolean;
 }
 
 /** Gives the fields their document. */
@@ -49,7 +51,7 @@ interface TextFieldProps {
 export function TextField({ label, path, suggestions, isTitle = false }: TextFieldProps) {
   const id = useId();
   const input = useBoundText<HTMLInputElement>(path);
-  const { doc } = useFormDocument();
+  const { doc, isReadOnly } = useFormDocument();
   useEffect(() => {
     // A document without a title is a new one: one can begin to write.
     if (isTitle && readAt(doc.data.peek(), path) === "") input.current?.focus();
@@ -66,6 +68,7 @@ export function TextField({ label, path, suggestions, isTitle = false }: TextFie
         placeholder={isTitle ? "Untitled" : undefined}
         list={suggestions === undefined ? undefined : `${id}-list`}
         autocomplete="off"
+        readOnly={isReadOnly}
       />
       {suggestions === undefined ? null : (
         <datalist id={`${id}-list`}>
@@ -82,10 +85,11 @@ export function TextField({ label, path, suggestions, isTitle = false }: TextFie
 export function TextAreaField({ label, path }: TextFieldProps) {
   const id = useId();
   const area = useBoundText<HTMLTextAreaElement>(path);
+  const { isReadOnly } = useFormDocument();
   return (
     <div class="field">
       <label for={id}>{label}</label>
-      <textarea id={id} ref={area} rows={5} />
+      <textarea id={id} ref={area} rows={5} readOnly={isReadOnly} />
     </div>
   );
 }
@@ -113,7 +117,7 @@ interface NumberFieldProps {
 /** A number, written on leaving the field or with Enter. What is no number stays in the field, with the reason below. */
 export function NumberField({ label, path, range }: NumberFieldProps) {
   const id = useId();
-  const { doc } = useFormDocument();
+  const { doc, isReadOnly } = useFormDocument();
   const change = useChange();
   const typed = useSignal<string | undefined>(undefined);
   const wrong = useSignal<string | undefined>(undefined);
@@ -137,6 +141,7 @@ export function NumberField({ label, path, range }: NumberFieldProps) {
         inputMode="decimal"
         autocomplete="off"
         value={typed.value ?? shown}
+        readOnly={isReadOnly}
         aria-invalid={wrong.value !== undefined}
         aria-describedby={wrong.value === undefined ? undefined : `${id}-wrong`}
         data-unsaved={typed.value === undefined ? undefined : ""}

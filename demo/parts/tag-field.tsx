@@ -8,7 +8,7 @@ import { Icon } from "./icon.tsx";
 /** Show the tags, each with a button that removes it, and a field that adds one. */
 export function TagField() {
   const id = useId();
-  const { doc } = useFormDocument();
+  const { doc, isReadOnly } = useFormDocument();
   const change = useChange();
   const typed = useSignal("");
   const tags = textsOf(doc.data.value?.tags);
@@ -35,9 +35,11 @@ export function TagField() {
             {tags.map((tag, index) => (
               <li key={`${index} ${tag}`} class="tag">
                 <span>{tag}</span>
-                <button type="button" aria-label={`Remove tag ${tag}`} onClick={() => remove(tag)}>
-                  <Icon name="close" />
-                </button>
+                {isReadOnly ? null : (
+                  <button type="button" aria-label={`Remove tag ${tag}`} onClick={() => remove(tag)}>
+                    <Icon name="close" />
+                  </button>
+                )}
               </li>
             ))}
           </ul>
@@ -45,7 +47,8 @@ export function TagField() {
         <input
           id={id}
           type="text"
-          placeholder="Add a tag"
+          placeholder={isReadOnly ? undefined : "Add a tag"}
+          readOnly={isReadOnly}
           autocomplete="off"
           value={typed.value}
           data-unsaved={typed.value === "" ? undefined : ""}

@@ -10,12 +10,13 @@ interface DocumentFormProps {
   readonly doc: Doc<Film>;
   /** takes what could not be saved */
   readonly failure: Signal<unknown>;
+  readonly isReadOnly: boolean;
 }
 
 /** The form of a film. */
-export function DocumentForm({ db, doc, failure }: DocumentFormProps) {
+export function DocumentForm({ db, doc, failure, isReadOnly }: DocumentFormProps) {
   return (
-    <FormContext.Provider value={{ db, doc, failure }}>
+    <FormContext.Provider value={{ db, doc, failure, isReadOnly }}>
       <div class="document-form">
         <TextField label="Title" path={["title"]} isTitle />
         <div class="fields">

@@ -1,11 +1,11 @@
 /** A document's page: a form that reads like a page, live while it is open. */
-import { useSignal, type Signal } from "@preact/signals";
-import type { Doc } from "cofferdb";
+import { useSignal, useSignalEffect, type Signal } from "@preact/signals";
+import type { Doc, Role } from "cofferdb";
 import { useEffect, useRef } from "preact/hooks";
 import { ErrorNote, ErrorText } from "../parts/error-note.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { lazily } from "../parts/lazily.tsx";
-import type { Film } from "../film/film.ts";
+import { databaseName, type Film } from "../film/film.ts";
 import { textOf } from "../film/read-value.ts";
 import { useAction } from "../state/action.ts";
 import { notify, whileSaving } from "../state/activity.ts";
@@ -75,6 +75,7 @@ function OpenDocument({ space, doc }: { readonly space: Space; readonly doc: Doc
   const { db } = space;
   const status = doc.status.value;
   const failure = useSignal<unknown>(undefined);
+  const isReader = useIsReader(space);
   const isHistoryOpen = useSignal(false);
   const historyButton = useRef<HTMLButtonElement>(null);
   const closeHistory = (): void => {
@@ -96,7 +97,7 @@ function OpenDocument({ space, doc }: { readonly space: Space; readonly doc: Doc
         <span class="muted" role="status" data-testid="doc-status" data-status={status}>
           {statusWords[status]}
         </span>
-        {isDeleted ? null : <UndoButtons undoing={undoing} failure={failure} />}
+        {isDeleted || isReader ? null : <UndoButtons undoing={undoing} failure={failure} />}
         <button
           type="button"
           class="button-icon"
@@ -108,7 +109,7 @@ function OpenDocument({ space, doc }: { readonly space: Space; readonly doc: Doc
         >
           <Icon name="history" />
         </button>
-        {isDeleted ? null : (
+        {isDeleted || isReader ? null : (
           <button
             type="button"
             class="button button-plain"
@@ -144,7 +145,20 @@ function OpenDocument({ space, doc }: { readonly space: Space; readonly doc: Doc
           ) : status === "failed" && doc.data.value === undefined ? (
             <ErrorText error={new Error("The document could not be read.")} />
           ) : (
-            <DocumentForm db={db} doc={doc} failure={failure} />
+            <>
+              {isReader ? (
+                <p class="note" data-testid="reader-note">
+                  You may read this library. Ask an admin for a role that changes it.
+                </p>
+              ) : null}
+              <DocumentForm
+                key={isReader ? "read" : "write"}
+                db={db}
+                doc={doc}
+                failure={failure}
+                isReadOnly={isReader}
+              />
+            </>
           )}
           <LastChange doc={doc} />
         </div>
@@ -208,6 +222,21 @@ function DocumentHead({ children }: { readonly children: preact.ComponentChildre
       {children}
     </header>
   );
+}
+
+/** Whether one may only read here; known a moment after the page, and followed. */
+function useIsReader({ tenant: { directory } }: Space): boolean {
+  const role = useSignal<Role | undefined>(undefined);
+  useSignalEffect(() => {
+    // What it depends on, as far as the page knows.
+    void directory.roles.value;
+    void directory.groups.value;
+    directory.getRole(databaseName).then(
+      (found) => (role.value = found),
+      () => undefined,
+    );
+  });
+  return role.value === "reader";
 }
 
 function LastChange({ doc }: { readonly doc: Doc<Film> }) {

@@ -1,16 +1,31 @@
-/** Who is here: members, their safety numbers, inviting, revoking. */
+/** Who is here: members, their safety numbers and roles, inviting, revoking; groups. */
 import { useSignal } from "@preact/signals";
 import type { Member } from "cofferdb";
+import { AdminForm } from "../parts/admin-form.tsx";
 import { ErrorNote } from "../parts/error-note.tsx";
-import { PasswordField } from "../parts/field.tsx";
 import { Icon } from "../parts/icon.tsx";
+import { lazily } from "../parts/lazily.tsx";
 import { MemberBadge } from "../parts/member-badge.tsx";
 import { SafetyNumber } from "../parts/safety-number.tsx";
+import { databaseName } from "../film/film.ts";
 import { useAction } from "../state/action.ts";
 import { notify } from "../state/activity.ts";
 import type { Space } from "../state/space.ts";
 import { shortId } from "../text/format.ts";
+import { givenRole } from "../text/roles.ts";
 import { Invite } from "./invite.tsx";
+
+const RoleForm = lazily(async () => (await import("./role-form.tsx")).RoleForm, {
+  className: "panel",
+  label: "Role",
+  words: "Opening the roles…",
+});
+
+const Groups = lazily(async () => (await import("./groups.tsx")).Groups, {
+  className: "groups",
+  label: "Groups",
+  words: "Opening the groups…",
+});
 
 /** The members of the space. */
 export function People({ space }: { readonly space: Space }) {
@@ -42,101 +57,99 @@ export function People({ space }: { readonly space: Space }) {
           <MemberLine key={user.key} space={space} user={user} />
         ))}
       </ul>
+      <Groups space={space} />
     </section>
   );
 }
 
+type Opened = "none" | "number" | "role" | "revoke";
+
 function MemberLine({ space, user }: { readonly space: Space; readonly user: Member }) {
+  const { tenant } = space;
   const number = useSignal<string | undefined>(undefined);
-  const isRevoking = useSignal(false);
+  const opened = useSignal<Opened>("none");
+  const close = (): void => {
+    opened.value = "none";
+  };
   const name = user.userName ?? "Name not known yet";
   const show = useAction(async () => {
-    number.value = number.peek() === undefined ? await space.tenant.safetyNumber(user.key) : undefined;
+    number.value = await tenant.safetyNumber(user.key);
   });
-  const roles = [user.self ? "you" : "", user.isAdmin ? "admin" : "", user.revoked ? "revoked" : ""].filter(
-    (role) => role !== "",
-  );
-  const canRevoke =
-    space.tenant.adminUser.value !== undefined && !user.self && !user.isAdmin && !user.revoked;
+  const role = givenRole(tenant.directory.roles.value, { database: databaseName, user: user.key });
+  const marks = [
+    user.self ? "you" : "",
+    user.isAdmin ? "admin" : "",
+    user.revoked ? "revoked" : (role ?? ""),
+  ].filter((mark) => mark !== "");
+  const canChange = tenant.adminUser.value !== undefined && !user.isAdmin && !user.revoked;
+  const turn = (what: Opened) => ({
+    "aria-expanded": opened.value === what,
+    onClick: () => {
+      opened.value = opened.peek() === what ? "none" : what;
+      if (opened.peek() === "number") show.run();
+    },
+  });
   return (
     <li class={user.revoked ? "member member-revoked" : "member"} data-testid="member">
       <div class="member-head">
         <MemberBadge userKey={user.key} name={name} />
         <div class="member-name">
           <strong>{name}</strong>
-          {roles.map((role) => (
-            <span key={role} class="role">
-              {role}
+          {marks.map((mark) => (
+            <span key={mark} class="role">
+              {mark}
             </span>
           ))}
           <span class="code muted">{shortId(user.key)}</span>
         </div>
-        <button
-          type="button"
-          class="button"
-          aria-expanded={number.value !== undefined}
-          onClick={() => show.run()}
-        >
+        <button type="button" class="button" {...turn("number")}>
           <Icon name="shield" />
           Safety number
         </button>
-        {canRevoke ? (
-          <button
-            type="button"
-            class="button button-plain"
-            aria-expanded={isRevoking.value}
-            onClick={() => (isRevoking.value = !isRevoking.value)}
-          >
+        {canChange ? (
+          <button type="button" class="button" {...turn("role")}>
+            Role…
+          </button>
+        ) : null}
+        {canChange && !user.self ? (
+          <button type="button" class="button button-plain" {...turn("revoke")}>
             Revoke…
           </button>
         ) : null}
       </div>
       <ErrorNote error={show.error} />
-      {number.value === undefined ? null : (
+      {opened.value === "number" && number.value !== undefined ? (
         <SafetyNumber number={number.value} who={user.self ? "yourself" : name} />
-      )}
-      {isRevoking.value ? (
-        <Revoke space={space} user={user} onDone={() => (isRevoking.value = false)} />
       ) : null}
+      {opened.value === "role" ? (
+        <RoleForm space={space} holder={{ user: user.key }} who={name} role={role} onDone={close} />
+      ) : null}
+      {opened.value === "revoke" ? <Revoke space={space} user={user} onDone={close} /> : null}
     </li>
   );
 }
 
-function Revoke({
-  space,
-  user,
-  onDone,
-}: {
+interface RevokeProps {
   readonly space: Space;
   readonly user: Member;
   readonly onDone: () => void;
-}) {
-  const adminPassword = useSignal("");
-  const revoke = useAction(async () => {
-    const adminUser = space.tenant.adminUser.peek();
-    if (adminUser === undefined) return;
-    await space.tenant.directory.revokeUser(user.key, { adminUser, adminPassword: adminPassword.value });
-    notify(`${user.userName ?? "The member"} can no longer write or fetch anything new.`);
-    onDone();
-  });
+}
+
+function Revoke({ space: { tenant }, user, onDone }: RevokeProps) {
   return (
-    <form
-      class="form note note-warn"
-      onSubmit={(event) => {
-        event.preventDefault();
-        revoke.run();
+    <AdminForm
+      tenant={tenant}
+      verb="Revoke"
+      isGrave
+      work={async (proof) => {
+        await tenant.directory.revokeUser(user.key, proof);
+        notify(`${user.userName ?? "The member"} can no longer write or fetch anything new.`);
+        onDone();
       }}
     >
       <p>
         What {user.userName ?? "this member"} has on their devices stays there; nothing new will reach them.
       </p>
-      <PasswordField label="Admin password" value={adminPassword} autocomplete="off" required />
-      <ErrorNote error={revoke.error} />
-      <div class="actions">
-        <button type="submit" class="button button-bad" disabled={revoke.isBusy.value}>
-          Revoke
-        </button>
-      </div>
-    </form>
+    </AdminForm>
   );
 }

@@ -15,6 +15,7 @@ const places: readonly { place: Route["place"]; label: string; icon: IconName }[
   { place: "library", label: "Library", icon: "library" },
   { place: "views", label: "Views", icon: "views" },
   { place: "people", label: "People", icon: "people" },
+  { place: "keys", label: "Keys", icon: "key" },
   { place: "sync", label: "Sync", icon: "sync" },
   { place: "safety", label: "Safety", icon: "shield" },
 ];

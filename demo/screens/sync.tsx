@@ -134,7 +134,7 @@ function Connect({ space: { tenant } }: { readonly space: Space }) {
 
 function UnderTheHood({ space: { tenant, db } }: { readonly space: Space }) {
   const { worker, serviceWorker } = coffer.value?.status.value ?? {};
-  const { unjudgedCount, pendingPushCount } = tenant.status.value;
+  const { unjudgedCount, sealedCount, pendingPushCount } = tenant.status.value;
   const background = {
     none: "not registered",
     registering: "being registered",
@@ -158,6 +158,7 @@ function UnderTheHood({ space: { tenant, db } }: { readonly space: Space }) {
           <dd>
             {formatCount(pendingPushCount)} waiting to be sent, {formatCount(unjudgedCount)} waiting to be
             verified
+            {sealedCount > 0 ? `, ${formatCount(sealedCount)} sealed for others` : ""}
           </dd>
         </div>
         <div>

@@ -6,6 +6,7 @@ export type Route =
   | { readonly place: "library"; readonly docId: string | undefined }
   | { readonly place: "views"; readonly viewId: string | undefined; readonly docId: string | undefined }
   | { readonly place: "people" }
+  | { readonly place: "keys" }
   | { readonly place: "sync" }
   | { readonly place: "safety" };
 
@@ -23,7 +24,7 @@ export function parseRoute(text: string): Route {
     .replace(/^#\/?/, "")
     .split("/")
     .map((part) => (part === "" ? undefined : part));
-  if (place === "people" || place === "sync" || place === "safety") return { place };
+  if (place === "people" || place === "keys" || place === "sync" || place === "safety") return { place };
   if (place === "views") return { place, viewId: id === unsavedView ? undefined : id, docId: innerId };
   return { place: "library", docId: place === "library" ? id : undefined };
 }

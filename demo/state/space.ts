@@ -1,6 +1,6 @@
 /** The open space: its tenant and its one database. */
 import { computed, signal } from "@preact/signals";
-import type { Database, Tenant } from "cofferdb";
+import type { Database, Member, Tenant } from "cofferdb";
 import { databaseName, type Film } from "../film/film.ts";
 import { FilmList } from "./film-list.ts";
 import { docHref, goTo } from "./route.ts";
@@ -46,12 +46,19 @@ export async function lockSpace(): Promise<void> {
 /** The open space's name; undefined while it is locked. */
 export const spaceName = computed(() => space.value?.tenant.name.value);
 
+function findMember(key: string): Member | undefined {
+  return space.value?.tenant.directory.users.value?.find((user) => user.key === key);
+}
+
 /** The name of a member by its key, "you" for oneself. */
 export function authorName(key: string): string {
-  const users = space.value?.tenant.directory.users.value ?? [];
-  const member = users.find((user) => user.key === key);
-  if (member?.self === true) return "you";
-  return member?.userName ?? "someone who is no longer known";
+  const member = findMember(key);
+  return member?.self === true ? "you" : (member?.userName ?? "someone who is no longer known");
+}
+
+/** The name of a member by its key. */
+export function memberName(key: string): string {
+  return findMember(key)?.userName ?? "someone whose name is not known";
 }
 
 /** Make an empty film and open its page. */

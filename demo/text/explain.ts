@@ -17,6 +17,7 @@ const advice: Partial<Record<CofferErrorCode, string>> = {
   "access/unauthenticated":
     "It is tried again by itself. If it stays, ask an admin whether you are still a member.",
   "access/revoked": "What is on this device can still be read. Ask an admin if this is a mistake.",
+  "access/denied": "Ask an admin what your role allows.",
   "access/not-admin": "Ask the person who started the space.",
   "access/locked": "Unlock the space with your password, then do it again.",
   "key/missing": "It can be read as soon as the key arrives from another device.",

@@ -162,8 +162,10 @@ export interface Coffer {
 
 export interface TenantStatus {
   readonly phase: "open" | "locked" | "closed";
-  /** verdicts of the log still to be judged */
+  /** commits that are here and still to be judged */
   readonly unjudgedCount: number;
+  /** commits that could not be judged whole because they are sealed under keys that are not held here */
+  readonly sealedCount: number;
   readonly quarantinedCount: number;
   readonly pendingPushCount: number;
 }

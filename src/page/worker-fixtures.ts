@@ -262,6 +262,7 @@ export function tenantSnapshot(world: FakeWorld): TenantSnapshot {
     status: {
       phase: world.locked ? "locked" : "open",
       unjudgedCount: 0,
+      sealedCount: 0,
       quarantinedCount: 0,
       pendingPushCount: 0,
     },

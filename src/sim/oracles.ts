@@ -76,7 +76,7 @@ function busyLink(world: World, story: Story): string | undefined {
       phase === "live" &&
       pendingPush === 0 &&
       pendingPull === 0 &&
-      (snapshot.status.unjudgedCount === 0 || story.revoked !== undefined)
+      (snapshot.status.unjudgedCount + snapshot.status.sealedCount === 0 || story.revoked !== undefined)
     )
       continue;
     return `${tab.env.name} is ${phase}, ${pendingPush} to push, ${pendingPull} to pull, ${error ?? "no error"}; ${describeState(tab)}`;

@@ -66,5 +66,5 @@ export function describeState(tab: SimTab): string {
     ...quarantine.map(({ reason }) => reason),
     ...alarms.map(({ kind, detail }) => `${kind} ${detail}`),
   ];
-  return `${status.phase}, ${status.unjudgedCount} to judge, ${status.quarantinedCount} quarantined: ${reasons.join("; ")}`;
+  return `${status.phase}, ${status.unjudgedCount} to judge, ${status.sealedCount} sealed, ${status.quarantinedCount} quarantined: ${reasons.join("; ")}`;
 }

@@ -275,7 +275,7 @@ describe("members who write what they must not", () => {
     });
     const snapshot = await strike(stage, [unknown, disguised]);
     expect(reasonOf(snapshot, disguised)).toBe("commitment");
-    expect(snapshot.status.unjudgedCount).toBe(1);
+    expect(snapshot.status.sealedCount).toBe(1);
   });
 
   it("refuses a document number used twice, sequence numbers left out, and dependencies that are not the change's", async () => {
@@ -670,7 +670,7 @@ describe("revocation", () => {
     const log = await logOf(victim);
     await bring(villainReplica, log);
     await eventually(() => valueOf(villainReplica, early.forged.docId)).toEqual({ name: "early" });
-    await eventually(() => tenantOf(villainReplica)?.status.unjudgedCount).toBe(2);
+    await eventually(() => tenantOf(villainReplica)?.status.sealedCount).toBe(2);
     expect(await valueOf(villainReplica, secret)).toBeUndefined();
     const later = log.slice(-2);
     expect(later.map(({ header }) => header.author)).toEqual(

@@ -269,6 +269,17 @@ export function judgeRight(
   return right.kind === "waiting" && state.isVouched(header) ? { kind: "role", role: "manager" } : right;
 }
 
+/** Why a commit waits, from the lightest: nothing, what is settled, what is sealed. All else is to be had, and outweighs them. */
+const lightReasons = ["", "purged", "key"];
+
+/** The graver of two reasons; of two that weigh alike, the first. */
+function graver(reason: string, other: string): string {
+  const [weight = 0, otherWeight = 0] = [reason, other].map((one) =>
+    lightReasons.includes(one) ? lightReasons.indexOf(one) : lightReasons.length,
+  );
+  return otherWeight > weight ? other : reason;
+}
+
 async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judging): Promise<JudgeOutcome> {
   const { commit, row } = judging;
   const catalog = state.catalog(row.dbId);
@@ -295,9 +306,7 @@ async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judgi
     if (verdict.kind !== "waiting" && verdict.kind !== "contested") continue;
     pending.push(index);
     isContested ||= verdict.kind === "contested";
-    // What is settled says nothing while something else is not.
-    if (waitReason === "" || waitReason === "purged")
-      waitReason = verdict.kind === "waiting" ? verdict.reason : "equivocation";
+    waitReason = graver(waitReason, verdict.kind === "waiting" ? verdict.reason : "equivocation");
     if (verdict.kind === "waiting")
       for (const need of verdict.needs) state.ledger.needs.add(need, row.commitHash);
   }

@@ -50,6 +50,18 @@ describe("ledger", () => {
     expect(ledger.quarantined().map((known) => known.reason || known.refused)).toEqual(["actor", "limit"]);
   });
 
+  it("counts apart what is sealed for others, and not at all what was erased by its author", () => {
+    const ledger = new Ledger();
+    for (const n of [1, 2, 3]) ledger.add(row(n));
+    const waiting = { ...accepted, verdict: "waiting" } as const;
+    ledger.judge(hashOf(1), { ...waiting, reason: "key" });
+    ledger.judge(hashOf(2), { ...waiting, reason: "purged" });
+    ledger.judge(hashOf(3), { ...waiting, reason: "dependency" });
+    expect(ledger.counts).toEqual({ waiting: 1, sealed: 1, quarantined: 0 });
+    ledger.judge(hashOf(1), accepted);
+    expect(ledger.counts).toEqual({ waiting: 1, sealed: 0, quarantined: 0 });
+  });
+
   it("keeps each author's graph of all commits, so that a cut leads through those that were refused", () => {
     const ledger = new Ledger();
     for (const n of [1, 2, 3]) ledger.add(row(n, n === 1 ? [] : [n - 1]));

@@ -5,7 +5,8 @@
  * from the log, kept in sealed pages, and rebuilt when lost.
  *
  * A commit that waits for `purged` lacks what its author erased, or names it, and nothing else: it is settled, and counts as such. It is
- * judged once more at every opening, as all that waits is, which brings back what is known of erased entries.
+ * judged once more at every opening, as all that waits is, which brings back what is known of erased entries. One that waits for `key`
+ * lacks a key and nothing else: it is sealed for others, and is counted apart, since its key may never come.
  *
  * Page format (a page holds {@link ledgerPageSize} commits): u8 version (2), varint count of lines, each dbId 16, author 32, writerNonce
  * 16; varint count of directory heads, each 32; varint count of commits, then for each
@@ -114,6 +115,7 @@ export class Ledger {
   readonly #dirtyPages = new Set<number>();
   #waiting = new Set<CommitHash>();
   #settled = new Set<CommitHash>();
+  #sealed = new Set<CommitHash>();
   #quarantined = new Set<CommitHash>();
 
   find(commitHash: CommitHash): KnownCommit | undefined {
@@ -181,9 +183,17 @@ export class Ledger {
     return this.#pick([...this.#quarantined].slice(-count));
   }
 
-  /** How many commits wait for what may come, and how many were quarantined whole or in part. */
-  get counts(): { readonly waiting: number; readonly quarantined: number } {
-    return { waiting: this.#waiting.size - this.#settled.size, quarantined: this.#quarantined.size };
+  /**
+   * How many commits wait for what is to come, how many for a key alone, which need not come, and how many were quarantined whole or in
+   * part.
+   */
+  get counts(): { readonly waiting: number; readonly sealed: number; readonly quarantined: number } {
+    const sealed = this.#sealed.size;
+    return {
+      waiting: this.#waiting.size - this.#settled.size - sealed,
+      sealed,
+      quarantined: this.#quarantined.size,
+    };
   }
 
   /** Pages changed since the last call of {@link markClean}. */
@@ -270,9 +280,11 @@ export class Ledger {
   #index(row: KnownCommit): void {
     this.#waiting.delete(row.commitHash);
     this.#settled.delete(row.commitHash);
+    this.#sealed.delete(row.commitHash);
     this.#quarantined.delete(row.commitHash);
     if (row.verdict === "waiting") this.#waiting.add(row.commitHash);
     if (row.verdict === "waiting" && row.reason === "purged") this.#settled.add(row.commitHash);
+    if (row.verdict === "waiting" && row.reason === "key") this.#sealed.add(row.commitHash);
     if (row.verdict === "quarantined" || row.refused !== "") this.#quarantined.add(row.commitHash);
   }
 }

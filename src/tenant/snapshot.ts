@@ -25,11 +25,13 @@ export function describeTenant(
   rest: { adminKey: AuthorKey | undefined; alarms: readonly AlarmEvent[]; links: TenantSnapshot["links"] },
 ): TenantSnapshot {
   const { unlocked } = core;
+  const { counts } = core.ledger;
   const identity = unlocked?.identity.publicIdentity;
   const status: TenantStatus = {
     phase: unlocked === undefined ? "locked" : "open",
-    unjudgedCount: core.ledger.counts.waiting,
-    quarantinedCount: core.ledger.counts.quarantined,
+    unjudgedCount: counts.waiting,
+    sealedCount: counts.sealed,
+    quarantinedCount: counts.quarantined,
     pendingPushCount: rest.links.reduce((sum, link) => sum + link.status.pendingPush, 0),
   };
   return {
