@@ -114,8 +114,8 @@ export class Ledger {
   readonly #byPosition = new Map<number, KnownCommit>();
   readonly #dirtyPages = new Set<number>();
   #waiting = new Set<CommitHash>();
-  #settled = new Set<CommitHash>();
-  #sealed = new Set<CommitHash>();
+  /** of those that wait, the ones that are not to be awaited, by their reason */
+  readonly #unawaited = { purged: new Set<CommitHash>(), key: new Set<CommitHash>() };
   #quarantined = new Set<CommitHash>();
 
   find(commitHash: CommitHash): KnownCommit | undefined {
@@ -188,10 +188,10 @@ export class Ledger {
    * part.
    */
   get counts(): { readonly waiting: number; readonly sealed: number; readonly quarantined: number } {
-    const sealed = this.#sealed.size;
+    const { key, purged } = this.#unawaited;
     return {
-      waiting: this.#waiting.size - this.#settled.size - sealed,
-      sealed,
+      waiting: this.#waiting.size - purged.size - key.size,
+      sealed: key.size,
       quarantined: this.#quarantined.size,
     };
   }
@@ -279,12 +279,13 @@ export class Ledger {
 
   #index(row: KnownCommit): void {
     this.#waiting.delete(row.commitHash);
-    this.#settled.delete(row.commitHash);
-    this.#sealed.delete(row.commitHash);
+    this.#unawaited.purged.delete(row.commitHash);
+    this.#unawaited.key.delete(row.commitHash);
     this.#quarantined.delete(row.commitHash);
-    if (row.verdict === "waiting") this.#waiting.add(row.commitHash);
-    if (row.verdict === "waiting" && row.reason === "purged") this.#settled.add(row.commitHash);
-    if (row.verdict === "waiting" && row.reason === "key") this.#sealed.add(row.commitHash);
+    if (row.verdict === "waiting") {
+      this.#waiting.add(row.commitHash);
+      if (row.reason === "purged" || row.reason === "key") this.#unawaited[row.reason].add(row.commitHash);
+    }
     if (row.verdict === "quarantined" || row.refused !== "") this.#quarantined.add(row.commitHash);
   }
 }
