@@ -33,7 +33,7 @@ export type {
 } from "./keys.ts";
 export { keyWrapBytes, unwrapKey, wrapKey, type NamedSecret, type WrapPlace } from "./key-wrap.ts";
 export { readKeyName, requireName } from "./name.ts";
-export { checkPassword, createSharePassword, requirePassword, type PasswordCheck } from "./password.ts";
+export { checkPassword, createSharePassword, requireStrongPassword, type PasswordCheck } from "./password.ts";
 export { openPrivate, sealPrivate } from "./private.ts";
 export { safetyNumber } from "./safety-number.ts";
 export { createRecoveryCode } from "./recovery-code.ts";

@@ -52,7 +52,7 @@ import { readKdfParameters, writeKdfParameters } from "./kdf-codec.ts";
 import { encodeKeySecrets, readKeySecrets } from "./key-bag.ts";
 import type { Genesis, JoinRequest, JoinResponse, KeySecret, UnlockedIdentity } from "./keys.ts";
 import { isName, maxNameBytes, requireName } from "./name.ts";
-import { requirePassword } from "./password.ts";
+import { requireStrongPassword } from "./password.ts";
 
 const maxKeys = 200;
 const maxServerUrlBytes = 1024;
@@ -94,7 +94,7 @@ interface Envelope {
  */
 export async function encodeJoinResponse(crypto: Crypto, draft: JoinResponseDraft): Promise<string> {
   const { request, admin, genesis } = draft;
-  requirePassword(draft.sharePassword);
+  requireStrongPassword(draft.sharePassword);
   requireName(draft.tenantName);
   if (admin.publicIdentity.signingKey !== genesis.adminSigningKey) throw new CofferError("access/not-admin");
   if (!isNameOf(crypto, genesis, draft)) throw new CofferError("input/invalid", { reason: "tenantName" });

@@ -37,7 +37,7 @@ import { readKdfParameters, writeKdfParameters } from "./kdf-codec.ts";
 import { encodeKeySecrets, readKeySecrets } from "./key-bag.ts";
 import type { KeySecret, UnlockedIdentity } from "./keys.ts";
 import { isName, maxNameBytes } from "./name.ts";
-import { requirePassword } from "./password.ts";
+import { requireStrongPassword } from "./password.ts";
 
 const sealDomain = utf8ToBytes("coffer/key-export/v1\0");
 const maxKeys = 200;
@@ -72,7 +72,7 @@ export interface ExportDraft extends ExportedKey {
  */
 export async function encodeKeyExport(crypto: Crypto, draft: ExportDraft): Promise<string> {
   const { identity, keys } = draft;
-  requirePassword(draft.password);
+  requireStrongPassword(draft.password);
   if (keys.length > maxKeys) throw new CofferError("input/too-large", { keys: keys.length });
   const parameters = crypto.createKdfParameters();
   const writer = new ByteWriter()

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkPassword, createSharePassword } from "./index.ts";
+import { CofferError } from "../std/index.ts";
+import { checkPassword, createSharePassword, requireStrongPassword } from "./index.ts";
 import { createSeededCrypto } from "./seeded-crypto.ts";
 
 describe("checkPassword", () => {
@@ -49,6 +50,30 @@ describe("checkPassword", () => {
     );
     const start = "tall ships sail at noon, ".repeat(20);
     expect(checkPassword(start + "x".repeat(1_000_000))).toEqual(checkPassword(start));
+  });
+});
+
+describe("what travels", () => {
+  test.each([
+    "lusab-babad-gutih-tugad",
+    "tall ships sail at noon",
+    "marble tunnel saffron",
+    "Vq7rTz0LmX4sKp9w",
+    "x7$Kq!m2vT9#pL4z",
+    "лодка стоит на якоре",
+  ])("may be behind %j", (password) => {
+    expect(() => requireStrongPassword(password)).not.toThrow();
+  });
+
+  test.each([
+    "michelle",
+    "minecraft2024",
+    "blue door",
+    "q1w2e3r4t5y6u7i8o9p0",
+    "aaa-aaa-aaa-aaa",
+    "Password1!Password1!",
+  ])("may not be behind %j", (password) => {
+    expect(() => requireStrongPassword(password)).toThrow(CofferError);
   });
 });
 

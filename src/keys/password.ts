@@ -10,6 +10,7 @@ import type { Crypto } from "../crypto/index.ts";
 const leastCharacters = 8;
 const judgedCharacters = 128;
 const leastUnpredictable = 4;
+const leastManaged = 16;
 
 /** What {@link checkPassword} says: `ok` decides; score (0 … 4) and hint are for people. */
 export interface PasswordCheck {
@@ -52,6 +53,32 @@ export function checkPassword(password: string): PasswordCheck {
 export function requirePassword(password: string): void {
   const { ok, hint } = checkPassword(password);
   if (!ok) throw new CofferError("input/weak-password", { message: hint });
+}
+
+/**
+ * For what leaves the device (invitations, handed-on keys, backups): whoever gets hold of it guesses for as long as they like, and
+ * begins with what people choose. Three words or more will do, or what a password manager makes.
+ *
+ * @throws `input/weak-password` with a hint as its message
+ */
+export function requireStrongPassword(password: string): void {
+  requirePassword(password);
+  const { score } = checkPassword(password);
+  const isOfWords = score >= 3 && countWords(password) >= 3;
+  if (isOfWords || (score === 4 && isFromManager(password))) return;
+  throw new CofferError("input/weak-password", {
+    message:
+      "Whoever gets hold of it can guess for as long as they like: use the password that is offered, or four words.",
+  });
+}
+
+function countWords(password: string): number {
+  return new Set(password.normalize("NFKC").match(/[\p{L}\p{N}]{3,}/gu)).size;
+}
+
+/** 16 characters or more, small and capital letters and digits among them. */
+function isFromManager(password: string): boolean {
+  return password.length >= leastManaged && [/[a-z]/, /[A-Z]/, /[0-9]/].every((kind) => kind.test(password));
 }
 
 const consonants = "bdfghjklmnprstvz";

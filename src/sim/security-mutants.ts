@@ -325,7 +325,7 @@ const joining: readonly SourceMutant[] = [
   {
     name: "a weak share password will do",
     file: "src/keys/join-response.ts",
-    from: "  requirePassword(draft.sharePassword);\n",
+    from: "  requireStrongPassword(draft.sharePassword);\n",
     to: "",
     killedBy: {
       file: joinTest,

@@ -19,7 +19,7 @@ import {
   type TenantId,
 } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
-import { requirePassword } from "../keys/index.ts";
+import { requireStrongPassword } from "../keys/index.ts";
 import type { Store } from "../store/index.ts";
 import {
   backupChunkBytes,
@@ -70,7 +70,7 @@ export async function openBackup(
   const { crypto, store, tenantId } = source;
   const { documents, password, resume } = options;
   const known = resume === undefined ? undefined : requireHeader(source, resume.header);
-  if (known === undefined) requirePassword(password);
+  if (known === undefined) requireStrongPassword(password);
   const hasLog = known?.hasLog ?? documents;
   const endPosition = known?.endPosition ?? (hasLog ? await store.lastPosition() : 0);
   const keys = await encodeKeys(source);
