@@ -25,6 +25,20 @@ export interface DirectoryCalls {
     | undefined
   >;
   closeReseal(id: number): Promise<void>;
+  /** Make a key for some users, who is in groups now, and oneself: gives its name, for the documents that are to be under it. */
+  createListKey(
+    tenantId: string,
+    recipients: { readonly users: readonly string[]; readonly groups: readonly string[] },
+    proof: AdminProof,
+  ): Promise<string>;
+  /** Who can read what is written to a document now. */
+  recipientsOf(database: number, docId: string): Promise<readonly string[]>;
+  changeRecipients(
+    database: number,
+    docId: string,
+    edits: { readonly add: readonly string[]; readonly remove: readonly string[] },
+    proof: AdminProof,
+  ): Promise<void>;
   /** Hand a named key of this device to users, and to who is in groups now. */
   grantKey(
     tenantId: string,

@@ -187,6 +187,18 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   openReseal: (s) => [s.tenantId, "default"],
   stepReseal: (s) => [s.exportId],
   closeReseal: (s) => [s.exportId],
+  createListKey: (s) => [
+    s.tenantId,
+    { users: [s.userKey], groups: [] },
+    { adminKey: s.adminKey, adminPassword: people.adminPassword },
+  ],
+  recipientsOf: (s) => [s.database, s.docId],
+  changeRecipients: (s) => [
+    s.database,
+    s.docId,
+    { add: [s.userKey], remove: [] },
+    { adminKey: s.adminKey, adminPassword: people.adminPassword },
+  ],
   rotateKey: (s) => [s.tenantId, "default", { adminKey: s.adminKey, adminPassword: people.adminPassword }],
   setRoles: (s) => [
     s.tenantId,

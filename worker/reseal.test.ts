@@ -253,8 +253,13 @@ describe("sealing anew", () => {
     const other = villain.create(villain.nonce(), 0, { title: "made up" });
     const doc = villain.engine.createDoc();
     doc.applyChanges([other.change]);
+    // An honest entry beside it, so that the commit itself is not refused.
+    const ownNonce = villain.nonce();
+    const own = villain.create(ownNonce, 0, { title: "own" });
     const forged = await villain.seal({
+      writerNonce: ownNonce,
       entries: [
+        { ...own.entry, key },
         {
           entryType: "doc_snapshot",
           docId: made.docId,
@@ -268,7 +273,8 @@ describe("sealing anew", () => {
     await bring(victim, [forged]);
     await eventually(() => tenantOf(victim)?.quarantine.map(({ reason }) => reason)).toContain("snapshot");
     expect(await reseal(victim)).toMatchObject({ doneCount: 1, isDone: true });
-    expect(await stateOf(victim)).toEqual(new Map([[made.docId, { title: "theirs" }]]));
+    const state = await stateOf(victim);
+    expect([state.get(made.docId), state.get(own.docId)]).toEqual([{ title: "theirs" }, { title: "own" }]);
     const opened = await openEntries(crypto, (await logOf(victim)).at(-1) ?? forged, (name) =>
       bag.find(name),
     );

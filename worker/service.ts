@@ -11,6 +11,7 @@ import { lineCalls } from "./line-calls.ts";
 import { WorkerHost, type WorldMaker } from "./host.ts";
 import { adminCalls } from "./admin-calls.ts";
 import { peopleCalls } from "./people-calls.ts";
+import { recipientCalls } from "./recipient-calls.ts";
 import { resealCalls } from "./reseal-calls.ts";
 import { searchCalls } from "./search-calls.ts";
 import { tenantCalls } from "./tenant-calls.ts";
@@ -35,6 +36,7 @@ export function createService(makeWorld: WorldMaker): WorkerApi {
     ...viewCalls(host),
     ...auditCalls(host),
     ...backupCalls(host),
+    ...recipientCalls(host),
     ...resealCalls(host),
     ...searchCalls(host),
   };

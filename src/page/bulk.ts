@@ -3,6 +3,8 @@ import type { DraftOperation, DraftValue } from "../draft/index.ts";
 import { CofferError, toCofferError, type ErrorDetails } from "../std/index.ts";
 import { throwIfAborted } from "./abort.ts";
 import type { DatabaseCore } from "./database.ts";
+import { adminProof } from "./directory.ts";
+import type { AdminOptions } from "./directory-types.ts";
 import { unreadable } from "./doc-errors.ts";
 import { inBackground, runCallers } from "./session.ts";
 import type { CreateOptions, Database, Doc } from "./types.ts";
@@ -98,6 +100,43 @@ export async function createEncryptedDocument(
   value: unknown,
 ): Promise<Doc> {
   return create(core, value, { keyName });
+}
+
+/** Create a document that some people alone can read. */
+export async function createDocumentFor(
+  core: DatabaseCore,
+  recipients: Parameters<Database["createDocumentFor"]>[0],
+  value: unknown,
+  options: AdminOptions,
+): Promise<Doc> {
+  const { groups = [], users = [] } = recipients;
+  const { tenantId } = core.place;
+  // What cannot be encoded makes no key.
+  core.encode(value);
+  const keyName = await core.call((api) =>
+    api.createListKey(tenantId, { groups, users }, adminProof(options)),
+  );
+  return create(core, value, { keyName });
+}
+
+/** Who can read what is written to a document now. */
+export async function getRecipients(core: DatabaseCore, doc: Doc | string): Promise<readonly string[]> {
+  return core.call((api) => api.recipientsOf(core.subscription, idOf(core, doc)));
+}
+
+/** Change who can read what is written to a document. */
+export async function changeRecipients(
+  core: DatabaseCore,
+  doc: Doc | string,
+  { add = [], remove = [], ...admin }: Parameters<Database["changeRecipients"]>[1],
+): Promise<void> {
+  await core.call((api) =>
+    api.changeRecipients(core.subscription, idOf(core, doc), { add, remove }, adminProof(admin)),
+  );
+}
+
+function idOf(core: DatabaseCore, doc: Doc | string): string {
+  return typeof doc === "string" ? doc : core.own(doc).place.id;
 }
 
 async function create(

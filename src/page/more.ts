@@ -7,7 +7,15 @@
 export { audit, exportAudit } from "./audit.ts";
 export { importBackup, readBackup } from "./backup.ts";
 export { bindField } from "./bind-field.ts";
-export { changeDocs, createDocument, createDocuments, createEncryptedDocument } from "./bulk.ts";
+export {
+  changeDocs,
+  changeRecipients,
+  createDocument,
+  createDocumentFor,
+  createDocuments,
+  createEncryptedDocument,
+  getRecipients,
+} from "./bulk.ts";
 export {
   changeDBSettings,
   changeTenantSettings,

@@ -9,6 +9,7 @@ import type { BackupOptions, BackupProgress, BackupReport } from "./backup-types
 import type { Directory, Keys } from "./directory-types.ts";
 import type { KeySlot, KeySlots, UnlockWay } from "./key-slot-types.ts";
 import type { Query, QueryDefinition } from "./query-types.ts";
+import type { RecipientLists } from "./recipient-types.ts";
 import type { Search, SearchOptions } from "./search-types.ts";
 import type { OpenDatabaseOptions } from "./shape-types.ts";
 import type { View, ViewOptions } from "./view-types.ts";
@@ -298,7 +299,7 @@ export interface UndoOptions {
   readonly groupMs?: number;
 }
 
-export interface Database<T extends object = Record<string, unknown>> {
+export interface Database<T extends object = Record<string, unknown>> extends RecipientLists<T> {
   readonly name: string;
   readonly status: ReadonlySignal<DatabaseStatus>;
   createDocument(value: T): Promise<Doc<T>>;

@@ -1,6 +1,7 @@
 /** Broken products that seal documents under keys of others than they should. */
 import type { SourceMutant } from "./security-mutants.ts";
 
+const recipientTest = "worker/recipients.test.ts";
 const resealTest = "worker/reseal.test.ts";
 
 /** Who can read what is written. */
@@ -39,5 +40,33 @@ export const handing: readonly SourceMutant[] = [
     from: "if (header === undefined || key?.keyId !== now.keyId ||",
     to: "if (header === undefined || key === undefined ||",
     killedBy: { file: resealTest, test: "of a named key touches no other key's documents" },
+  },
+  {
+    name: "who is taken off a list is handed the next epoch",
+    file: "src/tenant/rotate.ts",
+    from: ".filter((user) => without?.has(user) !== true)",
+    to: '.filter((user) => without?.has(user) !== undefined || user !== "")',
+    killedBy: { file: recipientTest, test: "tells who went nothing that is written from then on" },
+  },
+  {
+    name: "the key of a list is everybody's",
+    file: "src/tenant/recipients.ts",
+    from: "const users = new Set([...named, core.keys.identity.publicIdentity.signingKey]);",
+    to: "const users = new Set([...named, ...core.directory.usersByKey.keys()]);",
+    killedBy: { file: recipientTest, test: "is read by who is on it, and by no other member" },
+  },
+  {
+    name: "taking somebody off a list begins no epoch",
+    file: "src/tenant/recipients.ts",
+    from: "const isLess = [...holdersOf(core, keyId)].some((user) => leaving.has(user));",
+    to: "const isLess = leaving.size > 99;",
+    killedBy: { file: recipientTest, test: "tells who went nothing that is written from then on" },
+  },
+  {
+    name: "documents that are not for a list have recipients",
+    file: "src/tenant/recipients.ts",
+    from: "isListKey(one) && core.keyIdOf(one) === keyId",
+    to: "isListKey(one) || core.keyIdOf(one) !== keyId",
+    killedBy: { file: recipientTest, test: "refuses what makes no sense" },
   },
 ];

@@ -51,6 +51,7 @@ export type { SearchDefinition } from "./live-search.ts";
 export { ownRole, roleNow } from "./rights.ts";
 export { databaseNames, dryRun, setRoles, type RoleChange } from "./roles.ts";
 export { grantKey, rotateKey, type Grantees } from "./rotate.ts";
+export { changeRecipients, createListKey, recipientsOf } from "./recipients.ts";
 export { resealDocuments, type ResealProgress } from "./reseal.ts";
 export { Restore } from "./restore.ts";
 export { Serial } from "./serial.ts";

@@ -43,8 +43,20 @@ interface ReadKeys {
  * @throws `input/invalid` for a name that is none, or is taken; `access/locked`
  */
 export async function createKey(core: TenantCore, text: string): Promise<void> {
+  (await makeKey(core, readKeyName(text))).fill(0);
+}
+
+/** What the keys of lists of recipients are called: no user gives such a name, and none is shown one. */
+export const listKeyPrefix = "$for/";
+
+/** Tell whether a name is that of a list's key. */
+export function isListKey(name: string): boolean {
+  return name.startsWith(listKeyPrefix);
+}
+
+/** Make a key under any name; gives its bytes, which the caller wipes. @throws as {@link createKey} */
+export async function makeKey(core: TenantCore, name: string): Promise<Uint8Array<ArrayBuffer>> {
   const { crypto } = core.world;
-  const name = readKeyName(text);
   const keyId = core.keyIdOf(name);
   const key = { keyId, epoch: 1, secret: crypto.randomBytes(32) };
   try {
@@ -54,8 +66,10 @@ export async function createKey(core: TenantCore, text: string): Promise<void> {
       const isHeld = secrets.keys.some((known) => known.keyId === keyId);
       return { secrets: isHeld ? secrets : addKey(secrets, key), names: addKeyNames(names, [name]) };
     });
-  } finally {
+    return key.secret;
+  } catch (error) {
     key.secret.fill(0);
+    throw error;
   }
 }
 

@@ -94,7 +94,8 @@ export async function rotationsWithout(
   const held = [...core.directory.epochsByKey].filter(([, epochs]) => newestHolders(epochs).has(userKey));
   const keyIds = new Set([core.keyIdOf(keyNames.content), ...held.map(([keyId]) => keyId)]);
   const records: DirectoryRecord[] = [];
-  for (const keyId of keyIds) records.push(...(await rotationRecords(core, keyId, userKey)));
+  for (const keyId of keyIds)
+    records.push(...(await rotationRecords(core, keyId, { without: new Set([userKey]) })));
   return records;
 }
 
@@ -108,13 +109,16 @@ export function holdersOf(core: TenantCore, keyId: KeyId): ReadonlySet<AuthorKey
   return new Set([...holders].filter((userKey) => isMember(directory, userKey)));
 }
 
-async function rotationRecords(
+/** A new epoch of a key for who holds it now, without some and with others. */
+export async function rotationRecords(
   core: TenantCore,
   keyId: KeyId,
-  without?: AuthorKey,
+  {
+    also = [],
+    without,
+  }: { readonly without?: ReadonlySet<AuthorKey>; readonly also?: Iterable<AuthorKey> } = {},
 ): Promise<readonly DirectoryRecord[]> {
-  const users = new Set(holdersOf(core, keyId));
-  if (without !== undefined) users.delete(without);
+  const users = new Set([...holdersOf(core, keyId), ...also].filter((user) => without?.has(user) !== true));
   const recorded = core.directory.epochsByKey.get(keyId) ?? [];
   const epochs = [core.keys.bag.current(keyId)?.epoch ?? 0, ...recorded.map(({ epoch }) => epoch)];
   const secret = core.world.crypto.randomBytes(32);
@@ -154,7 +158,8 @@ function newestHolders(epochs: readonly DirectoryEpoch[]): ReadonlySet<AuthorKey
   return new Set(epochs.flatMap(({ epoch, wraps }) => (epoch === newest ? [...wraps.keys()] : [])));
 }
 
-function granteesOf(
+/** The users of whom grantees speak. @throws `input/unknown-id` for who is no member, or no group */
+export function granteesOf(
   { directory, world }: TenantCore,
   { namesKey }: BagSecrets,
   { groups, users }: Grantees,

@@ -15,6 +15,7 @@ import type {
 } from "../../worker/api.ts";
 import { keyNames, type TenantCore } from "./core.ts";
 import { databaseNames } from "./roles.ts";
+import { isListKey } from "./named-keys.ts";
 import { holdersOf } from "./rotate.ts";
 
 const maxListed = 200;
@@ -43,7 +44,7 @@ export function describeTenant(
     ...(unlocked === undefined ? nothingArranged : arrangements(core)),
     alarms: rest.alarms,
     quarantine: quarantine(core),
-    keys: unlocked?.keyNames,
+    keys: unlocked?.keyNames.filter((name) => !isListKey(name)),
     links: rest.links,
   };
 }
@@ -84,7 +85,7 @@ function settingValues(settings: Settings): SettingValues {
 }
 
 function keyGrants(core: TenantCore): readonly KeyGrant[] {
-  return [keyNames.content, ...core.keys.keyNames].map((name) => {
+  return [keyNames.content, ...core.keys.keyNames.filter((name) => !isListKey(name))].map((name) => {
     const keyId = core.keyIdOf(name);
     const epoch = core.keys.bag.current(keyId)?.epoch ?? 0;
     return { name, epoch, holders: [...holdersOf(core, keyId)].sort() };
