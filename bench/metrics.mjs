@@ -492,6 +492,14 @@ export const metrics = [
     kind: "ratio",
     bar: 1,
   },
+  { name: "peers.queryLarge", label: "the same of 100,000 records", unit: "ms", kind: "time", bar: 20 },
+  {
+    name: "peers.queryLargeVsBest",
+    label: "against the fastest of RxDB, PouchDB, PGlite",
+    unit: "×",
+    kind: "ratio",
+    bar: 1,
+  },
   { name: "peers.stored", label: "stored, one document", unit: "B", kind: "time" },
   { name: "peers.storedVsDexie", label: "against Dexie, plain", unit: "×", kind: "ratio", bar: 1 },
 ];

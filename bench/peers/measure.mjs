@@ -40,11 +40,15 @@ export const singleCount = 500;
 export const keystrokeCount = 10_000;
 export const questionCount = 20;
 /** What is measured of a peer, each with a store of its own. */
-export const parts = /** @type {const} */ (["opening", "writing", "text", "query"]);
+export const parts = /** @type {const} */ (["opening", "writing", "text", "query", "large"]);
+/** Who is asked of how many more tasks, in one round only: filling and warming some of them takes minutes. */
+export const large = { count: 100_000, peers: ["coffer", "rxdb", "pouchdb", "pglite"] };
 const noticeCount = 60;
 const collectionName = "bench";
 const textName = "bench-text";
 const callLimitMs = 240_000;
+/** Before it is asked, a store is filled. */
+const askLimitMs = 600_000;
 
 /**
  * Run the comparison.
@@ -66,7 +70,10 @@ export async function measurePeers({ runs, only, measured = parts, log, onRound 
         if (competitor === undefined) continue;
         const own = (samples[competitor.name] ??= {});
         const startMs = Date.now();
-        await measureOne({ ...competitor, measured }, server.url, (measure, value) =>
+        const now = measured.filter(
+          (part) => part !== "large" || (round === 0 && large.peers.includes(competitor.name)),
+        );
+        await measureOne({ ...competitor, measured: now }, server.url, (measure, value) =>
           (own[measure] ??= []).push(value),
         ).catch((error) => log(`  ${competitor.label} broke off: ${String(error).slice(0, 400)}`));
         const seconds = Math.round((Date.now() - startMs) / 1000);
@@ -89,10 +96,10 @@ export async function readBrowserVersion() {
 }
 
 /** @param {Record<string, number[]>} own */
-function newest({ bulk, query }) {
+function newest({ bulk, query, queryLarge }) {
   const insertAll = bulk?.at(-1);
   return insertAll === undefined
-    ? `${query?.at(-1)?.toFixed(1) ?? "no"} ms a query`
+    ? `${(query ?? queryLarge)?.at(-1)?.toFixed(1) ?? "no"} ms a query`
     : `${insertAll.toFixed(1)} µs a document`;
 }
 
@@ -130,6 +137,7 @@ async function measureOne({ name, count, measured }, url, add) {
     if (measured.includes("writing")) await measureWriting(visit, add);
     if (measured.includes("text")) await measureText(visit, add);
     if (measured.includes("query")) await measureQuery(visit, add);
+    if (measured.includes("large")) await measureLarge(visit, add);
   } finally {
     await context?.close();
     rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
@@ -197,6 +205,14 @@ async function measureQuery({ name, count, reopen }, add) {
   const page = await reopen();
   await call(page, "open", name, `${collectionName}-query`, true);
   for (const ms of (await call(page, "ask", count, questionCount)) ?? []) add("query", ms);
+  await call(page, "close");
+}
+
+/** The same of many more. @param {Visit} visit @param {Add} add */
+async function measureLarge({ name, reopen }, add) {
+  const page = await reopen();
+  await call(page, "open", name, `${collectionName}-large`, true);
+  for (const ms of (await call(page, "ask", large.count, questionCount)) ?? []) add("queryLarge", ms);
   await call(page, "close");
 }
 
@@ -272,7 +288,8 @@ async function call(page, name, ...args) {
   /** @type {NodeJS.Timeout | undefined} */
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${name} did not end`)), callLimitMs);
+    const limitMs = name === "ask" ? askLimitMs : callLimitMs;
+    timer = setTimeout(() => reject(new Error(`${name} did not end`)), limitMs);
   });
   try {
     return /** @type {any} */ (

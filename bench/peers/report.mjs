@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fromRoot } from "../../build/paths.mjs";
 import { median } from "../report.mjs";
-import { competitors, keystrokeCount, questionCount, singleCount } from "./measure.mjs";
+import { competitors, keystrokeCount, large, questionCount, singleCount } from "./measure.mjs";
 
 /** @typedef {import("./measure.mjs").Samples} Samples */
 /** @typedef {{ name: string, label: string, unit: string }} Column */
@@ -28,6 +28,8 @@ const columns = [
 
 const begin = "<!-- measured: begin -->";
 const end = "<!-- measured: end -->";
+const largeBegin = "<!-- measured, many: begin -->";
+const largeEnd = "<!-- measured, many: end -->";
 
 /** @param {Samples} samples @param {string} peer @param {string} measure */
 export function medianOf(samples, peer, measure) {
@@ -73,6 +75,8 @@ export function metricsOf(samples) {
   add("keystrokesVsBest", ratio(own("keystrokes"), best("keystrokes")));
   add("query", own("query"));
   add("queryVsBest", ratio(own("query"), best("query", ["rxdb", "pouchdb", "pglite"])));
+  add("queryLarge", own("queryLarge"));
+  add("queryLargeVsBest", ratio(own("queryLarge"), best("queryLarge", large.peers)));
   add("stored", own("storedBytes"));
   add("storedVsDexie", ratio(own("storedBytes"), dexie("storedBytes")));
   return metrics;
@@ -86,8 +90,8 @@ export function metricsOf(samples) {
  */
 export function writeComparison(samples, { runs, browser }) {
   const results = {
-    measuredAt: new Date().toISOString().slice(0, 10),
-    machine: `${cpus().length} shared cores, ${browser}`,
+    ...readResults(),
+    ...settingOf(browser),
     runs,
     medians: Object.fromEntries(
       competitors.map(({ name }) => [
@@ -95,20 +99,73 @@ export function writeComparison(samples, { runs, browser }) {
         Object.fromEntries(
           columns.flatMap((column) => {
             const value = medianOf(samples, name, column.name);
-            return value === undefined ? [] : [[column.name, Math.round(value * 100) / 100]];
+            return value === undefined ? [] : [[column.name, hundredths(value)]];
           }),
         ),
       ]),
     ),
   };
-  writeFileSync(fromRoot("bench", "peers", "results.json"), `${JSON.stringify(results, undefined, 2)}\n`);
+  writeResults(results);
   writeFileSync(fromRoot("docs", "benchmarks.svg"), chart(samples));
+  const about = `Measured on ${results.measuredAt}: ${results.machine}; medians of ${runs} rounds, ${singleCount} single writes, ${keystrokeCount.toLocaleString("en")} keystrokes, ${questionCount} queries.`;
+  writeBetween(begin, end, `${about}\n\n${tables(samples)}`);
+}
+
+/**
+ * Write what was asked of many tasks: its table and medians.
+ *
+ * @param {Samples} samples
+ * @param {{ browser: string }} setting
+ */
+export function writeLarge(samples, { browser }) {
+  const found = large.peers.flatMap((name) => {
+    const values = samples[name]?.["queryLarge"];
+    return values === undefined || values.length === 0 ? [] : [{ name, values }];
+  });
+  const setting = settingOf(browser);
+  writeResults({
+    ...readResults(),
+    large: {
+      ...setting,
+      count: large.count,
+      medians: Object.fromEntries(found.map(({ name, values }) => [name, hundredths(median(values))])),
+    },
+  });
+  const rows = found.map(({ name, values }) => {
+    const { label = name } = competitors.find((one) => one.name === name) ?? {};
+    const own = name === "coffer" ? "**" : "";
+    const cells = [median(values), Math.min(...values), Math.max(...values)].map(format);
+    return `| ${own}${label}${own} | ${cells.join(" | ")} |`;
+  });
+  const about = `Measured on ${setting.measuredAt}: ${setting.machine}; ${large.count.toLocaleString("en")} documents, ${questionCount} queries in one run, in milliseconds.`;
+  const head = "| | median | least | most |\n|---|--:|--:|--:|";
+  writeBetween(largeBegin, largeEnd, [about, "", head, ...rows].join("\n"));
+}
+
+/** @param {string} browser */
+const settingOf = (browser) => ({
+  measuredAt: new Date().toISOString().slice(0, 10),
+  machine: `${cpus().length} shared cores, ${browser}`,
+});
+
+const resultsPath = fromRoot("bench", "peers", "results.json");
+
+/** @returns {Record<string, unknown>} */
+const readResults = () => JSON.parse(readFileSync(resultsPath, "utf8"));
+
+/** @param {Record<string, unknown>} results */
+const writeResults = (results) => writeFileSync(resultsPath, `${JSON.stringify(results, undefined, 2)}\n`);
+
+/** @param {number} value */
+const hundredths = (value) => Math.round(value * 100) / 100;
+
+/** Write a part of the page of the comparison anew. @param {string} from @param {string} to @param {string} text */
+function writeBetween(from, to, text) {
   const path = fromRoot("docs", "benchmarks.md");
   const page = readFileSync(path, "utf8");
-  const [before, rest = ""] = page.split(begin);
-  const [, after = ""] = rest.split(end);
-  const about = `Measured on ${results.measuredAt}: ${results.machine}; medians of ${runs} rounds, ${singleCount} single writes, ${keystrokeCount.toLocaleString("en")} keystrokes, ${questionCount} queries.`;
-  writeFileSync(path, `${before}${begin}\n\n${about}\n\n${tables(samples)}\n\n${end}${after}`);
+  const [before, rest = ""] = page.split(from);
+  const [, after = ""] = rest.split(to);
+  writeFileSync(path, `${before}${from}\n\n${text}\n\n${to}${after}`);
 }
 
 /** @param {Samples} samples */

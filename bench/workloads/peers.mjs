@@ -1,7 +1,7 @@
 /** CofferDB beside what one would take instead: the same tasks, in turns, each on a fresh profile. */
 import process from "node:process";
-import { competitors, measurePeers, parts, readBrowserVersion } from "../peers/measure.mjs";
-import { metricsOf, writeComparison } from "../peers/report.mjs";
+import { competitors, large, measurePeers, parts, readBrowserVersion } from "../peers/measure.mjs";
+import { metricsOf, writeComparison, writeLarge } from "../peers/report.mjs";
 
 /** @type {import("./index.mjs").Workload} */
 export const peers = {
@@ -18,8 +18,10 @@ export const peers = {
     ) => {
       const isWhole =
         competitors.every(({ name }) => samples[name] !== undefined) &&
-        parts.every((part) => measured.includes(part));
+        parts.every((part) => part === "large" || measured.includes(part));
       if (isRecorded && isWhole) writeComparison(samples, { runs: rounds, browser });
+      const isLarge = large.peers.every((name) => (samples[name]?.["queryLarge"] ?? []).length > 0);
+      if (isRecorded && isLarge) writeLarge(samples, { browser });
     };
     return metricsOf(
       await measurePeers({ runs, log, measured, onRound, ...(only === undefined ? {} : { only }) }),
