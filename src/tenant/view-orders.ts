@@ -12,14 +12,7 @@
  * - VO4 nobody waits for another tab for more than 3 s
  */
 import { CofferError, isCofferError, type Env, type Release } from "../std/index.ts";
-import {
-  readOrder,
-  type KnownCategory,
-  type KnownOrder,
-  type View,
-  type ViewDefinition,
-  type ViewRow,
-} from "../view/index.ts";
+import { readOrder, type KnownOrder, type View, type ViewDefinition } from "../view/index.ts";
 import type { Catalog } from "./catalog.ts";
 import type { SourceRows } from "./kept-window.ts";
 import type { LiveViewSource } from "./view-building.ts";
@@ -168,8 +161,10 @@ export class ViewOrders implements OrderUser {
       source.rows.flush();
       if (this.#built() !== view || this.#sources[index] !== source) return undefined;
       const catalog = source.rows.catalog();
-      const categories = numbered(readOrder(view.tree.whole, index), catalog, (docId) => purged.has(docId));
-      if (categories === undefined) return undefined;
+      // Whatever another tab purged goes from here, too, in a moment.
+      for (const docId of purged) if (catalog.get(docId) !== undefined) return undefined;
+      // The rows are those of the feed, which is up to date.
+      const categories = readOrder(view.tree.whole, index, (row) => (row as Row).number);
       written = { key: this.#key(index, view.plan.definition), stamps: stampsOf(catalog) };
       return { ...written, categories };
     });
@@ -237,25 +232,6 @@ export function recallRows(
     documents: documents.flatMap((number) => places[number] ?? []),
   }));
   return { known: { origin, rows: known, categories }, others };
-}
-
-/** Name documents by their numbers; `undefined` when one of them must not be kept, or is not there. */
-function numbered(
-  categories: readonly KnownCategory<ViewRow>[],
-  catalog: Catalog,
-  isPurged: (docId: Row["docId"]) => boolean,
-): readonly KnownCategory<number>[] | undefined {
-  const found: KnownCategory<number>[] = [];
-  for (const { documents, ...category } of categories) {
-    const numbers: number[] = [];
-    for (const { docId } of documents) {
-      const doc = catalog.get(docId as Row["docId"]);
-      if (doc === undefined || isPurged(doc.docId)) return undefined;
-      numbers.push(doc.number);
-    }
-    found.push({ ...category, documents: numbers });
-  }
-  return found;
 }
 
 /** Wait until it is one's turn, or one has waited too long. @returns what ends the turn */

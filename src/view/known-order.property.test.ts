@@ -51,7 +51,7 @@ function run(steps: Generator<number, void>): void {
 /** What is known of a source, of the documents that are as they were. */
 function recall(view: View, origin: number, rows: Rows, isKnown: (id: string) => boolean): KnownOrder {
   const known = [...rows.values()].filter(({ docId }) => isKnown(docId));
-  const categories = readOrder(view.tree.whole, origin).map(({ documents, ...category }) => ({
+  const categories = readOrder(view.tree.whole, origin, (row) => row).map(({ documents, ...category }) => ({
     ...category,
     documents: documents.flatMap(({ docId }) => {
       const place = known.findIndex((row) => row.docId === docId);
@@ -138,10 +138,10 @@ it("what is told of a source names no category that only others are in, and each
       );
       const alone = new View(verdict.definition, plans, state);
       run(alone.build(rowsOfAll(one).map((row) => ({ origin: 0, row }))));
-      const told = readOrder(both.tree.whole, 0);
+      const told = readOrder(both.tree.whole, 0, (row) => row);
       const names = (categories: typeof told): readonly string[] =>
         categories.map(({ step }) => JSON.stringify(step ?? null)).toSorted();
-      expect(names(told)).toEqual(names(readOrder(alone.tree.whole, 0)));
+      expect(names(told)).toEqual(names(readOrder(alone.tree.whole, 0, (row) => row)));
       for (const [index, { parent }] of told.entries())
         if (index === 0) expect(parent).toBeUndefined();
         else expect(parent).toBeLessThan(index);
