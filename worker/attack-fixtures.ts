@@ -207,15 +207,12 @@ export async function setStage(): Promise<Stage> {
   return { victim, villain: one.author, bystander: two.author, villainReplica: one.replica, proof };
 }
 
-/** Another device that has joined and holds the directory, and nothing else. */
-export async function addReplica(stage: Stage, userName: string): Promise<Replica> {
+/** Another device that has joined and holds the directory, or the given commits of it, and nothing else. */
+export async function addReplica(stage: Stage, userName: string, held?: readonly Commit[]): Promise<Replica> {
   const { replica } = await join(stage.victim, stage.proof, userName);
   const directory = directoryDbId(crypto, stage.victim.tenantId);
-  const commits = await logOf(stage.victim);
-  await bring(
-    replica,
-    commits.filter((commit) => commit.header.dbId === directory),
-  );
+  const commits = (await logOf(stage.victim)).filter((commit) => commit.header.dbId === directory);
+  await bring(replica, held ?? commits);
   return replica;
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocket as NodeWebSocket } from "ws";
@@ -154,6 +154,39 @@ describe("groups and settings", () => {
     expect(await api.resumeTenant(tenantId, undefined)).toEqual(before);
     await set("STAFF", { addUsers: [owner.ownerKey] });
     expect(seenBy(device)?.groups).toMatchObject([{ name: "STAFF", users: [owner.ownerKey] }]);
+  });
+
+  it("are not what an older server says: a device goes by the newest directory that it has seen", async () => {
+    const owner = await founded();
+    const { device, proof, tenantId } = owner;
+    await device.api.publish(tenantId, server.url, proof);
+    await device.api.connect(tenantId, server.url);
+    const [guest, other] = [await joined(owner), await joined(owner, "cn=other/o=acme")];
+    await device.api.changeSettings(tenantId, undefined, [setting("limit", "1")], proof);
+    await device.api.sync(tenantId, server.url);
+    for (const member of [guest, other])
+      await expect.poll(() => seenBy(member.device)?.settings).toEqual({ limit: 1 });
+    const { url } = server;
+    await server.close();
+    const older = await mkdtemp(join(tmpdir(), "coffer-older-"));
+    await cp(dataFolder, older, { recursive: true });
+    const port = Number(new URL(url).port);
+    server = await startServer({ dataFolder, port });
+    await device.api.revokeUser(tenantId, guest.key, proof);
+    const isAway = (one: Device) =>
+      seenBy(one)
+        ?.users?.filter(({ revoked }) => revoked)
+        .map(({ key }) => key);
+    await expect.poll(() => isAway(other.device), { timeout: 10_000 }).toEqual([guest.key]);
+    await server.close();
+    await rm(dataFolder, { recursive: true, force: true });
+    dataFolder = older;
+    server = await startServer({ dataFolder, port });
+    for (const one of [device, other.device]) {
+      await expect(one.api.sync(tenantId, url)).rejects.toMatchObject({ code: "protocol/malformed" });
+      expect(seenBy(one)?.alarms.map(({ kind }) => kind)).toContain("rollback");
+      expect(isAway(one)).toEqual([guest.key]);
+    }
   });
 
   it("that two tabs of the admin change at once are all there, in one line", async () => {

@@ -49,6 +49,8 @@ describe("author graph", () => {
         const known = new Map<CommitHash, readonly CommitHash[]>();
         for (const [step, { index, before }] of arrivals.entries()) {
           judged.add(hashOf(index), before.map(hashOf));
+          const early = [...known].filter(([, followed]) => followed.includes(hashOf(index)));
+          expect(judged.overtook(hashOf(index)).toSorted()).toEqual(early.map(([hash]) => hash).toSorted());
           known.set(hashOf(index), before.map(hashOf));
           const heads = (cuts[step % cuts.length] ?? []).map((pick) => hashOf(pick % graph.length));
           for (let i = 0; i < graph.length; i++) {

@@ -29,6 +29,8 @@ export function createAuthorGraph(): AuthorGraph {
   const followed = new Set<CommitHash>();
   const heads = new Set<CommitHash>();
   const coverages: Coverage[] = [];
+  /** by commits that came after others that follow them */
+  const overtaken = new Map<CommitHash, CommitHash[]>();
 
   function extend(target: Coverage, from: readonly CommitHash[]): void {
     const open = [...from];
@@ -60,11 +62,14 @@ export function createAuthorGraph(): AuthorGraph {
       predecessorsByCommit.set(commitHash, predecessors);
       for (const predecessor of predecessors) {
         followed.add(predecessor);
+        if (!predecessorsByCommit.has(predecessor))
+          overtaken.set(predecessor, [...(overtaken.get(predecessor) ?? []), commitHash]);
         heads.delete(predecessor);
       }
       if (!followed.has(commitHash)) heads.add(commitHash);
       for (const coverage of coverages) if (coverage.missing.has(commitHash)) extend(coverage, [commitHash]);
     },
+    overtook: (commitHash) => overtaken.get(commitHash) ?? [],
     has: (commitHash) => predecessorsByCommit.has(commitHash),
     isCovered(commitHash, asked) {
       const known = coverageOf(asked);

@@ -10,6 +10,7 @@
  *   is all there, in whatever order it came into the line
  * - D5 an epoch of a key is in force from the commit that names it first; a commit that knows that one and seals under an older
  *   epoch is stale, whoever wrote it and whenever it comes
+ * - D7 whoever names a directory head goes on knowing it: what follows such a commit and names an older one does not count
  * - D6 what a member may do is a matter of the directory head that their commit names; a narrowing of rights is a causal cut like a
  *   revocation: what it does not cover has no more rights than it left
  */
@@ -179,12 +180,14 @@ export type AuthorVerdict =
   | { readonly kind: "accepted" }
   /** the commit names a directory head that is not known yet */
   | { readonly kind: "waiting" }
-  | { readonly kind: "rejected"; readonly reason: "unknown-author" | "revoked" | "not-admin" };
+  | { readonly kind: "rejected"; readonly reason: "unknown-author" | "revoked" | "not-admin" | "older-head" };
 
 /** An author's commits of one database: what each follows. Held by the judge, asked by {@link AuthorVerdict} for cuts. */
 export interface AuthorGraph {
   add(commitHash: CommitHash, predecessors: readonly CommitHash[]): void;
   has(commitHash: CommitHash): boolean;
+  /** the commits that follow this one and were added before it */
+  overtook(commitHash: CommitHash): readonly CommitHash[];
   /** whether `commitHash` is one of `heads` or in their known past; `undefined` while the path is not fully known */
   isCovered(commitHash: CommitHash, heads: readonly CommitHash[]): boolean | undefined;
   /** commits that no other known commit follows */

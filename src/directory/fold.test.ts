@@ -14,6 +14,7 @@ import {
   createAuthorGraph,
   createDirectory,
   foldCommit,
+  forgetsHead,
   foldLine,
   groupIdOf,
   isMember,
@@ -661,6 +662,25 @@ describe("judging authors", () => {
         createAuthorGraph(),
       ),
     ).toEqual(waiting);
+  });
+
+  test("a head may not precede those of the commits that it follows; one that is not in the line is newer than all", () => {
+    const state = stateOf(grant("ada"), grant("bob"), grant("eve"));
+    const forgets = (head: string | undefined, ...before: (string | undefined)[]): boolean =>
+      forgetsHead(
+        state,
+        byAda(head) as CommitHeader,
+        before.map((one) => (one === undefined ? undefined : hashOf(one))),
+      );
+    expect([forgets("c1"), forgets("c1", undefined), forgets("c1", "c1"), forgets("c2", "c0", "c1")]).toEqual(
+      [false, false, false, false],
+    );
+    expect([forgets("c0", "c1"), forgets("c1", "c0", "c2"), forgets("c2", "unknown")]).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect([forgets(undefined, "c0"), forgets("unknown", "unknown")]).toEqual([true, false]);
   });
 
   test("a cut gives the same verdicts whatever order commits and directory arrive in", () => {

@@ -8,6 +8,7 @@
  *   the user is granted access again
  * - groups nest, circles included; settings and members are changed one by one, so that edits made apart are all there
  * - what a member may do is a role, judged at the directory head that their commit names; what takes rights away is a causal cut
+ * - what names an older directory head than a commit that it follows is rejected
  * - what is sealed under an older epoch of a key than its own directory head prescribes is told, without a clock
  * - reading a record never throws, whatever the bytes
  *
@@ -38,7 +39,7 @@ export { roles } from "./directory.ts";
 export { createDirectory, foldCommit, foldLine, foldPreview, type OpenedCommit } from "./fold.ts";
 export { directoryLimits, rolePlace } from "./fold-record.ts";
 export { groupsOfUser, maxGroupDepth, usersOfGroup } from "./groups.ts";
-export { isCut, isMember, judgeAuthor, prescribedEpoch, wasRevoked } from "./judge.ts";
+export { forgetsHead, isCut, isMember, judgeAuthor, prescribedEpoch, wasRevoked } from "./judge.ts";
 export { recordLimits } from "./record-fields.ts";
 export { encodeRecord, parseRecord } from "./records.ts";
 export { isAtLeast, judgeRole, mayWrite, roleAt, type RoleVerdict } from "./rights.ts";

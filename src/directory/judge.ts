@@ -50,6 +50,23 @@ function judgeCut(covered: boolean | undefined): Exclude<AuthorVerdict, { kind: 
   return covered ? undefined : { kind: "rejected", reason: "revoked" };
 }
 
+/**
+ * Judge whether a commit forgets what its author knew: its directory head may not precede those of the commits that it follows. Its own
+ * head is known; one that is not is newer, or none of the line.
+ *
+ * @param before the heads that its predecessors name, as far as these are known
+ */
+export function forgetsHead(
+  { indexByCommit }: DirectoryState,
+  { directoryHead }: Pick<CommitHeader, "directoryHead">,
+  before: readonly (CommitHash | undefined)[],
+): boolean {
+  const index = directoryHead === undefined ? -1 : (indexByCommit.get(directoryHead) ?? -1);
+  return before.some(
+    (head) => head !== undefined && head !== directoryHead && (indexByCommit.get(head) ?? Infinity) > index,
+  );
+}
+
 /** Tell whether what counts of an author is a matter of their own commits: they were revoked once, or narrowed. */
 export function isCut({ usersByKey }: DirectoryState, userKey: AuthorKey): boolean {
   const user = usersByKey.get(userKey);

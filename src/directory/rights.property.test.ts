@@ -22,6 +22,7 @@ import {
   roleAt,
   roles,
   type AuthorGraph,
+  type AuthorVerdict,
   type DirectoryCuts,
   type DirectoryRecord,
   type DirectoryState,
@@ -216,7 +217,7 @@ const histories: fc.Arbitrary<History> = fc
     return { line, written };
   });
 
-type Verdict = Role | "unknown-author" | "revoked" | "not-admin" | "waiting";
+type Verdict = Role | Extract<AuthorVerdict, { kind: "rejected" }>["reason"] | "waiting";
 
 /**
  * What a replica makes of commits in the order in which they come: what waits is asked again whenever something

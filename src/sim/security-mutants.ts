@@ -142,6 +142,27 @@ const judging: readonly SourceMutant[] = [
     killedBy: { file: attackTest, test: "stays for what was written meanwhile" },
   },
   {
+    name: "what follows a commit may forget what that knew",
+    file: "src/tenant/judge.ts",
+    from: 'if (author.kind === "accepted" && forgetsHead(',
+    to: 'if (author.kind === "waiting" && forgetsHead(',
+    killedBy: { file: changeAttackTest, test: "whichever of the two comes first" },
+  },
+  {
+    name: "what came before the commit that it follows is not looked at again",
+    file: "src/tenant/tail.ts",
+    from: "if (overtaken.length > 0) await this.#judgeAnew(overtaken);",
+    to: "",
+    killedBy: { file: changeAttackTest, test: "whichever of the two comes first" },
+  },
+  {
+    name: "a device follows what it cannot place",
+    file: "src/tenant/core.ts",
+    from: "return head === ownHead || (head !== undefined && this.directory.indexByCommit.has(head));",
+    to: "return head === ownHead || head !== undefined;",
+    killedBy: { file: changeAttackTest, test: "follows none of its own commits that know more" },
+  },
+  {
     name: "what may be inside the cut is refused before that is known",
     file: "src/directory/judge.ts",
     from: 'if (covered === undefined) return { kind: "waiting" };',

@@ -609,6 +609,7 @@ describe("revocation", () => {
     const granted = villain.directoryHead;
     await api.revokeUser(victim.tenantId, villain.author, proof);
     const revoked = await lastDirectoryCommit(victim);
+    const behind = await addReplica(stage, "cn=behind/o=acme");
     await api.regrantUser(victim.tenantId, villain.author, [], proof);
     const again = await lastDirectoryCommit(victim);
     const write = async (name: string, directoryHead: CommitHash | undefined, predecessors: CommitHash[]) => {
@@ -639,8 +640,13 @@ describe("revocation", () => {
       predecessors: [hidden.commitHash, meanwhile.commitHash],
       entries: [fresh.entry],
     });
+    // Who has not heard of the new grant refuses it, and takes it then.
+    await bring(behind, [before.commit, counted]);
+    await eventually(() => reasonOf(tenantOf(behind) ?? { quarantine: [] }, counted)).toBe("revoked");
     await bring(victim, [counted]);
     await eventually(() => valueOf(victim, fresh.docId)).toEqual({ name: "again" });
+    await bring(behind, await logOf(victim));
+    await eventually(() => valueOf(behind, fresh.docId)).toEqual({ name: "again" });
     await api.revokeUser(victim.tenantId, villain.author, proof);
     await eventually(() => valueOf(victim, fresh.docId)).toEqual({ name: "again" });
     const wanted = await stateOf(victim);

@@ -3,21 +3,27 @@ import * as Automerge from "@automerge/automerge/slim";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   addReplica,
+  Author,
   bring,
   entryHashOf,
   eventually,
+  lastDirectoryCommit,
   logOf,
   reopen,
   setStage,
   stateOf,
   strike,
+  tenantOf,
   valueOf,
   type Forged,
+  type Replica,
   type Stage,
 } from "../../worker/attack-fixtures.ts";
 import { closeDevices, crypto, people } from "../../worker/device-fixtures.ts";
-import { deriveNameId, type Commit, type ContentKey } from "../entry/index.ts";
-import type { DocId } from "../std/index.ts";
+import type { TenantSnapshot } from "../../worker/api.ts";
+import { unlockVault } from "../keys/index.ts";
+import { deriveNameId, directoryDbId, type Commit, type ContentKey } from "../entry/index.ts";
+import { bytesToId, type CommitHash, type DocId } from "../std/index.ts";
 import { keyNames } from "./index.ts";
 
 let stage: Stage;
@@ -30,6 +36,12 @@ const reasonOf = (
   snapshot: { quarantine: readonly { commitHash: string; reason: string }[] },
   commit: Commit,
 ) => snapshot.quarantine.find(({ commitHash }) => commitHash === commit.commitHash)?.reason;
+
+function snapshotOf(replica: Replica): TenantSnapshot {
+  const snapshot = tenantOf(replica);
+  if (snapshot === undefined) throw new Error("the page is told of the tenant");
+  return snapshot;
+}
 
 /** A document that the victim has, of somebody else's. */
 async function shared(): Promise<{ readonly commit: Commit; readonly forged: Forged }> {
@@ -144,6 +156,99 @@ describe("a member's own change", () => {
     const before = await stateOf(stage.victim);
     const again = await reopen(stage.victim, people.userPassword);
     expect(await stateOf(again)).toEqual(before);
+  });
+});
+
+describe("a commit that names an older directory head than one that it follows", () => {
+  it("does not count, whichever of the two comes first, and neither does what is built on it", async () => {
+    const { proof, victim, villain } = stage;
+    const older = villain.directoryHead;
+    const nobody = { addUsers: [], removeUsers: [], addGroups: [], removeGroups: [] };
+    await victim.device.api.setGroup(victim.tenantId, "staff", nobody, proof);
+    const newer = await lastDirectoryCommit(victim);
+    const write = async (name: string, directoryHead: CommitHash | undefined, predecessors: CommitHash[]) => {
+      const writerNonce = villain.nonce();
+      const made = villain.create(writerNonce, 0, { name });
+      return {
+        made,
+        commit: await villain.seal({ writerNonce, directoryHead, predecessors, entries: [made.entry] }),
+      };
+    };
+    const knew = await write("knew", newer, []);
+    const forgot = await write("forgot", older, [knew.commit.commitHash]);
+    const writerNonce = villain.nonce();
+    const built = villain.edit([forgot.made.change], {
+      docId: forgot.made.docId,
+      writerNonce,
+      dependencies: [entryHashOf(forgot.commit)],
+      operations: [{ op: "set", path: ["name"], value: "built upon" }],
+    });
+    const upon = await villain.seal({ writerNonce, directoryHead: newer, entries: [built.entry] });
+    // Without what it follows nothing speaks against it.
+    await bring(victim, [forgot.commit, upon]);
+    await eventually(() => valueOf(victim, forgot.made.docId)).toEqual({ name: "built upon" });
+    await bring(victim, [knew.commit]);
+    await eventually(() => stateOf(victim)).toEqual(new Map([[knew.made.docId, { name: "knew" }]]));
+    const said = ({ quarantine, status }: TenantSnapshot): unknown => [
+      quarantine.map(({ commitHash, reason }) => [commitHash, reason]),
+      status.unjudgedCount,
+    ];
+    const wanted = [[[forgot.commit.commitHash, "older-head"]], 1];
+    await eventually(() => said(snapshotOf(victim))).toEqual(wanted);
+    for (const order of [
+      [knew.commit, forgot.commit, upon],
+      [upon, forgot.commit, knew.commit],
+    ]) {
+      const fresh = await addReplica(stage, `cn=fresh ${order.indexOf(knew.commit)}/o=acme`);
+      for (const commit of order) {
+        await bring(fresh, [commit]);
+        await fresh.device.api.documentIds(fresh.database);
+      }
+      await eventually(() => said(snapshotOf(fresh))).toEqual(wanted);
+      expect(await stateOf(fresh)).toEqual(new Map([[knew.made.docId, { name: "knew" }]]));
+      const again = await reopen(fresh);
+      await eventually(() => said(snapshotOf(again))).toEqual(wanted);
+    }
+  });
+});
+
+describe("an honest device", () => {
+  it("follows none of its own commits that know more than it does, restored from an older copy say", async () => {
+    const { victim, villain } = stage;
+    const self = tenantOf(victim)?.self?.key ?? "";
+    const device = await victim.storage.openStore("coffer/device");
+    const vault = (await device.readSlot(`vault/${self}`))?.value as Uint8Array;
+    device.close();
+    const identity = await unlockVault(crypto, vault, people.userPassword);
+    const later = new Author({ ...villain.parts, identity });
+    later.directoryHead = bytesToId("CommitHash", new Uint8Array(32).fill(7));
+    const writerNonce = later.nonce();
+    const made = later.create(writerNonce, 0, { name: "from the future" });
+    const commit = await later.seal({ writerNonce, entries: [made.entry] });
+    await bring(victim, [commit]);
+    await eventually(() => tenantOf(victim)?.status.unjudgedCount).toBe(1);
+    const again = await reopen(victim, people.userPassword);
+    const [id = ""] = await again.device.api.createDocuments(again.database, [{ name: "now" }]);
+    const written = (await logOf(again)).at(-1);
+    expect(written?.header).toMatchObject({ author: self, directoryHead: await lastDirectoryCommit(again) });
+    expect(written?.header.predecessors).not.toContain(commit.commitHash);
+    const other = await addReplica({ ...stage, victim: again }, "cn=other/o=acme");
+    await bring(other, await logOf(again));
+    await eventually(() => valueOf(other, id)).toEqual({ name: "now" });
+  });
+
+  it("names the head of its invitation until the directory is here that far", async () => {
+    const { victim } = stage;
+    const directory = (await logOf(victim)).filter(
+      ({ header }) => header.dbId === directoryDbId(crypto, victim.tenantId),
+    );
+    const newcomer = await addReplica(stage, "cn=newcomer/o=acme", directory.slice(0, 1));
+    await eventually(() => tenantOf(newcomer)?.users?.length).toBe(1);
+    const [id = ""] = await newcomer.device.api.createDocuments(newcomer.database, [{ name: "early" }]);
+    const written = (await logOf(newcomer)).at(-1);
+    expect(written?.header.directoryHead).toBe(await lastDirectoryCommit(victim));
+    await bring(victim, await logOf(newcomer));
+    await eventually(() => valueOf(victim, id)).toEqual({ name: "early" });
   });
 });
 

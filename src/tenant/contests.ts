@@ -21,10 +21,10 @@ import {
   type DocId,
   type EntryHash,
 } from "../std/index.ts";
-import { judgeAuthor, wasRevoked } from "../directory/index.ts";
+import { wasRevoked } from "../directory/index.ts";
 import { openEntries, type Commit } from "../entry/index.ts";
 import type { TenantCore } from "./core.ts";
-import type { Judging } from "./judge.ts";
+import { judgeRight, type Judging } from "./judge.ts";
 import { readChange } from "./judge-entry.ts";
 import { lineName, type KnownCommit } from "./ledger.ts";
 import { rightOf } from "./moved-rights.ts";
@@ -54,7 +54,13 @@ export interface Decision {
 }
 
 /** Reasons that say the author had no right to write: such commits neither contend nor count as dependents. */
-const outsiders: ReadonlySet<string> = new Set(["unknown-author", "not-admin", "revoked", "directory"]);
+const outsiders: ReadonlySet<string> = new Set([
+  "unknown-author",
+  "not-admin",
+  "revoked",
+  "older-head",
+  "directory",
+]);
 
 /** Keeps and decides the contested lines of a tenant. */
 export class Contests {
@@ -248,10 +254,8 @@ export class Contests {
   }
 
   #addRefused(commit: Commit): void {
-    const { author, dbId } = commit.header;
-    const { directory, ledger } = this.#core;
-    const { kind } = judgeAuthor(directory, commit.header, commit.commitHash, ledger.graph(dbId, author));
-    if (kind !== "accepted") return;
+    const { author } = commit.header;
+    if (judgeRight(this.#core, commit, commit.header).kind !== "role") return;
     for (const { entryHash, header } of commit.entries) {
       if (header === undefined) continue;
       const links = this.#refused?.get(header.docId) ?? new Map<EntryHash, Link>();

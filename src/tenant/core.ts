@@ -217,12 +217,28 @@ export class TenantCore implements JudgeState {
         author,
         signingKey: identity.signing.privateKey,
         nowMs: () => this.nowMs(),
-        knownHeads: () => this.ledger.graph(dbId, author).heads(),
-        directoryHead: () => this.directory.head ?? this.joinedAt,
+        knownHeads: () => this.#knownHeads(dbId, author),
+        directoryHead: () => this.#directoryHead(),
       });
       this.#writers.set(name, writer);
     }
     return writer;
+  }
+
+  /** A restored device may have commits of its own that know more of the directory than it does: nothing it writes follows those. */
+  #knownHeads(dbId: DbId, author: AuthorKey): readonly CommitHash[] {
+    const heads = this.ledger.graph(dbId, author).heads();
+    const ownHead = this.#directoryHead();
+    return heads.filter((hash) => {
+      const head = this.ledger.find(hash)?.directoryHead;
+      return head === ownHead || (head !== undefined && this.directory.indexByCommit.has(head));
+    });
+  }
+
+  /** The newest head that this device knows: of the directory, or of the join response while the directory is not here that far. */
+  #directoryHead(): CommitHash | undefined {
+    const { indexByCommit, head } = this.directory;
+    return this.joinedAt === undefined || indexByCommit.has(this.joinedAt) ? head : this.joinedAt;
   }
 
   /** Drop the writers: their keys are gone, or changes that they signed are. The next ones draw fresh nonces. */

@@ -21,6 +21,7 @@ import type { CommitHash, DbId, DocId, EntryHash, TenantId } from "../std/index.
 import type { Crypto } from "../crypto/index.ts";
 import {
   foldCommit,
+  forgetsHead,
   isCut,
   judgeAuthor,
   judgeRole,
@@ -259,11 +260,13 @@ async function judgeDocumentCommit(
 export function judgeRight(
   state: Pick<JudgeState, "directory" | "ledger" | "isVouched">,
   { commitHash }: Pick<KnownCommit, "commitHash">,
-  header: Pick<CommitHeader, "tenantId" | "author" | "dbId" | "directoryHead">,
+  header: Pick<CommitHeader, "tenantId" | "author" | "dbId" | "directoryHead" | "predecessors">,
 ): RoleVerdict | Extract<AuthorVerdict, { kind: "rejected" }> {
   const graph = state.ledger.graph(header.dbId, header.author);
   const author = judgeAuthor(state.directory, header, commitHash, graph);
   if (author.kind === "rejected") return author;
+  if (author.kind === "accepted" && forgetsHead(state.directory, header, headsBefore(state.ledger, header)))
+    return { kind: "rejected", reason: "older-head" };
   const right = author.kind === "waiting" ? author : judgeRole(state.directory, header, commitHash, graph);
   // The directory itself says more once it is here.
   return right.kind === "waiting" && state.isVouched(header) ? { kind: "role", role: "manager" } : right;
@@ -278,6 +281,17 @@ function graver(reason: string, other: string): string {
     lightReasons.includes(one) ? lightReasons.indexOf(one) : lightReasons.length,
   );
   return otherWeight > weight ? other : reason;
+}
+
+/** The directory heads that an author's commits before this one name, as far as they are here. */
+function headsBefore(
+  ledger: Ledger,
+  { author, dbId, predecessors }: Pick<CommitHeader, "author" | "dbId" | "predecessors">,
+): readonly (CommitHash | undefined)[] {
+  return predecessors.map((hash) => {
+    const row = ledger.find(hash);
+    return row?.author === author && row.dbId === dbId ? row.directoryHead : undefined;
+  });
 }
 
 async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judging): Promise<JudgeOutcome> {

@@ -1,4 +1,5 @@
 /** Which commits are judged anew when someone's rights moved. */
+import type { CommitHash } from "../std/index.ts";
 import { wasRevoked } from "../directory/index.ts";
 import type { TenantCore } from "./core.ts";
 import { judgeRight } from "./judge.ts";
@@ -19,6 +20,21 @@ export function rowsCutAnew(core: TenantCore): readonly KnownCommit[] {
     if (right.kind === "rejected") return row.reason !== right.reason;
     return right.kind === "waiting" ? row.reason !== "directory" : row.reason === "revoked";
   });
+}
+
+/** After a commit that came late: what follows it, came before it, and names an older directory head. */
+export function rowsOvertaken(core: TenantCore, commitHash: CommitHash): readonly KnownCommit[] {
+  const { ledger } = core;
+  const row = ledger.find(commitHash);
+  if (row === undefined) return [];
+  return ledger
+    .graph(row.dbId, row.author)
+    .overtook(commitHash)
+    .flatMap((hash) => ledger.find(hash) ?? [])
+    .filter((follower) => {
+      const right = rightOf(core, follower);
+      return right.kind === "rejected" && follower.reason !== right.reason;
+    });
 }
 
 /** After a narrowing: what was judged by another role than it is now. */

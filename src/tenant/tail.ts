@@ -18,7 +18,7 @@ import { judgeRecord, nothing, postpone, refuse, type AcceptedChange, type Judge
 import type { KnownCommit } from "./ledger.ts";
 import type { Marker } from "./marker.ts";
 import { hold, withdraw } from "./reversal.ts";
-import { rightOf, rowsCutAnew, rowsOfOtherRoles } from "./moved-rights.ts";
+import { rightOf, rowsCutAnew, rowsOfOtherRoles, rowsOvertaken } from "./moved-rights.ts";
 
 const sliceMs = 30;
 const dueCount = 16;
@@ -156,6 +156,8 @@ export class Tail {
       if (holdsPurged(this.#core, record)) this.#toErase.add(record.position);
       await this.#handOn(await judgeRecord(this.#core, this.#core.tools, await this.#whole(record)));
       this.#meetAuthor(record.commitHash);
+      const overtaken = rowsOvertaken(this.#core, record.commitHash);
+      if (overtaken.length > 0) await this.#judgeAnew(overtaken);
       this.#judgedTo = record.position;
       if (env.monotonicMs() - startMs > sliceMs) break;
     }
