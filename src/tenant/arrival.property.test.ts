@@ -29,7 +29,7 @@ import { Tail } from "./tail.ts";
 const isLong = process.env["COFFER_RUNS"] !== undefined;
 const orders = Number(process.env["COFFER_RUNS"] ?? 40);
 /** so many of them of each history */
-const perHistory = isLong ? 500 : 20;
+const perHistory = isLong ? 100 : 8;
 
 afterEach(closeDevices);
 
@@ -119,14 +119,18 @@ async function createHistory(stage: Stage, dice: Dice): Promise<readonly Commit[
     };
     return api.setRoles(tenantId, [change], proof);
   };
+  let isRevoked = false;
   await group();
   for (let step = 0; step < 6; step++) {
     for (let n = 0; n < 3; n++) await write();
-    await (dice(4) === 0 ? group() : dice(5) === 0 ? api.rotateKey(tenantId, "default", proof) : role());
-    await noteHead();
-  }
-  if (dice(2) === 0) {
-    await api.revokeUser(tenantId, villain.author, proof);
+    const isAway = isRevoked;
+    if (dice(isAway ? 2 : 4) === 0) {
+      isRevoked = !isAway;
+      await (isAway
+        ? api.regrantUser(tenantId, villain.author, [], proof)
+        : api.revokeUser(tenantId, villain.author, proof));
+    } else
+      await (dice(4) === 0 ? group() : dice(5) === 0 ? api.rotateKey(tenantId, "default", proof) : role());
     await noteHead();
   }
   for (let n = 0; n < 3; n++) await write();
@@ -242,7 +246,7 @@ async function outcomeOf({ genesis, identity, slots }: Member, commits: readonly
   return { verdicts, documents: documents.toSorted() };
 }
 
-it("roles, groups, revocations and rotations: whatever comes first, verdicts and documents are the same on every device", async () => {
+it("roles, groups, revocations, new grants and rotations: whatever comes first, verdicts and documents are the same on every device", async () => {
   const seen = new Set<string>();
   for (let done = 0, seed = 1; done < orders; seed++) {
     const dice = createDice(seed);
@@ -258,7 +262,8 @@ it("roles, groups, revocations and rotations: whatever comes first, verdicts and
     }
     await closeDevices();
   }
-  for (const word of ["accepted", "role", "quarantined"]) expect(seen).toContain(word);
+  for (const word of ["accepted", "role", "revoked", "older-head", "quarantined"])
+    expect(seen).toContain(word);
 });
 
 it("a device that was there all along says the same as one that hears of everything at once", async () => {

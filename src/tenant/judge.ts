@@ -241,12 +241,12 @@ async function judgeDocumentCommit(
   const hash = commit.commitHash;
   if (state.ledger.poisoned.has(hash)) return refuse(state, tools, hash, "crashed");
   const right = judgeRight(state, row, commit.header);
+  row.role = right.kind === "role" ? right.role : undefined;
   if (right.kind === "rejected") return refuse(state, tools, hash, right.reason);
   if (right.kind === "waiting") {
     if (isCut(state.directory, row.author)) state.ledger.needs.add(`author/${row.author}`, hash);
     return awaitDirectory(state, tools, hash);
   }
-  row.role = right.role;
   const standing = state.standing(row);
   if (standing === "lost") return { ...refuse(state, tools, hash, "equivocation"), judged: judging };
   if (standing === "new" || (standing === undefined && state.ledger.hasTwin(row))) {
