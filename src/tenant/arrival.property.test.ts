@@ -119,14 +119,13 @@ async function createHistory(stage: Stage, dice: Dice): Promise<readonly Commit[
     };
     return api.setRoles(tenantId, [change], proof);
   };
-  let isRevoked = false;
+  let isAway = false;
   await group();
   for (let step = 0; step < 6; step++) {
     for (let n = 0; n < 3; n++) await write();
-    const isAway = isRevoked;
     if (dice(isAway ? 2 : 4) === 0) {
-      isRevoked = !isAway;
-      await (isAway
+      isAway = !isAway;
+      await (!isAway
         ? api.regrantUser(tenantId, villain.author, [], proof)
         : api.revokeUser(tenantId, villain.author, proof));
     } else
