@@ -165,6 +165,11 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   finishImport: (s) => [s.importId],
   abortBackup: (s) => [s.importId],
   measureStorage: () => [],
+  adoptCommits: (s) => [
+    s.tenantId,
+    ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"],
+    { adminKey: s.adminKey, adminPassword: people.adminPassword },
+  ],
   regrantUser: (s) => [
     s.tenantId,
     s.docId,

@@ -14,7 +14,7 @@
  * - D6 what a member may do is a matter of the directory head that their commit names; a narrowing of rights is a causal cut like a
  *   revocation: what it does not cover has no more rights than it left
  */
-import type { AuthorKey, CommitHash, DbId, GroupId, KeyId, TenantId } from "../std/index.ts";
+import type { AuthorKey, CommitHash, DbId, DocId, GroupId, KeyId, TenantId } from "../std/index.ts";
 
 /** Who is in a group: a user, or all of another group. */
 export type MemberRef =
@@ -85,7 +85,13 @@ export type DirectoryRecord =
   /** `dbId` left out: in every database that says nothing of its own */
   | { readonly kind: "role"; readonly dbId: DbId | undefined; readonly edits: readonly RoleEdit[] }
   /** in the same commit as what takes rights away, or right behind it */
-  | { readonly kind: "narrowing"; readonly users: NarrowedUsers };
+  | { readonly kind: "narrowing"; readonly users: NarrowedUsers }
+  /** commits of members that count although their author had no right to write them then */
+  | { readonly kind: "adopt"; readonly commitHashes: readonly CommitHash[] }
+  /** documents that are to be erased wherever they are, with all that may come of them */
+  | { readonly kind: "purge"; readonly dbId: DbId; readonly docIds: readonly DocId[] }
+  /** of a revoked user: what their devices hold of the tenant is to go */
+  | { readonly kind: "wipe"; readonly userKey: AuthorKey };
 
 /** A narrowing of a user's rights: what of theirs does not need to have known of it. */
 export interface Narrowing {
@@ -117,7 +123,12 @@ export interface DirectoryUser {
   /** index of the directory commit that granted first */
   readonly grantedAt: number;
   readonly revoked:
-    | { readonly at: number; readonly cuts: ReadonlyMap<DbId, readonly CommitHash[]> }
+    | {
+        readonly at: number;
+        readonly cuts: ReadonlyMap<DbId, readonly CommitHash[]>;
+        /** their devices are to forget the tenant */
+        readonly isWiped: boolean;
+      }
     | undefined;
   /** revocations that stood once, the oldest first */
   readonly formerly: readonly FormerRevocation[];
@@ -164,6 +175,10 @@ export interface DirectoryState {
   readonly epochsByKey: ReadonlyMap<KeyId, readonly DirectoryEpoch[]>;
   /** by database and subject, see rights.ts */
   readonly rolesByPlace: ReadonlyMap<string, DirectoryRole>;
+  /** commits that count whatever their authors might write */
+  readonly adopted: ReadonlyMap<CommitHash, number>;
+  /** the databases of documents that are erased everywhere */
+  readonly purgedDocs: ReadonlyMap<DocId, DbId>;
   readonly tenantSettings: Settings;
   /** by the name of the database, in NFKC */
   readonly settingsByDb: ReadonlyMap<string, Settings>;

@@ -4,6 +4,7 @@ import {
   type AuthorKey,
   type CommitHash,
   type DbId,
+  type DocId,
   type GroupId,
   type KeyId,
 } from "../std/index.ts";
@@ -30,6 +31,8 @@ export const directoryLimits = {
   settings: 1_000,
   keys: 10_000,
   epochs: 10_000,
+  adopted: 30_000,
+  purged: 30_000,
 } as const;
 
 interface GroupDraft {
@@ -50,6 +53,8 @@ export interface FoldDraft extends Omit<
   | "groupsById"
   | "epochsByKey"
   | "rolesByPlace"
+  | "adopted"
+  | "purgedDocs"
   | "tenantSettings"
   | "settingsByDb"
 > {
@@ -59,6 +64,8 @@ export interface FoldDraft extends Omit<
   readonly groupsById: LayeredMap<GroupId, DirectoryGroup>;
   readonly epochsByKey: LayeredMap<KeyId, readonly DirectoryEpoch[]>;
   readonly rolesByPlace: LayeredMap<string, DirectoryRole>;
+  readonly adopted: LayeredMap<CommitHash, number>;
+  readonly purgedDocs: LayeredMap<DocId, DbId>;
   readonly tenantSettings: Map<string, string>;
   readonly settingsByDb: Map<string, Settings>;
   readonly ownedGroups: Map<GroupId, GroupDraft>;
@@ -74,6 +81,8 @@ export function beginDraft(state: DirectoryState): FoldDraft {
     groupsById: new LayeredMap(state.groupsById),
     epochsByKey: new LayeredMap(state.epochsByKey),
     rolesByPlace: new LayeredMap(state.rolesByPlace),
+    adopted: new LayeredMap(state.adopted),
+    purgedDocs: new LayeredMap(state.purgedDocs),
     tenantSettings: new Map(state.tenantSettings),
     settingsByDb: new Map(state.settingsByDb),
     ownedGroups: new Map(),
@@ -85,11 +94,13 @@ export function beginDraft(state: DirectoryState): FoldDraft {
 export function endDraft(draft: FoldDraft): DirectoryState {
   const {
     adminKey,
+    adopted,
     dbId,
     epochsByKey,
     groupsById,
     head,
     indexByCommit,
+    purgedDocs,
     rolesByPlace,
     settingsByDb,
     tenantId,
@@ -106,6 +117,8 @@ export function endDraft(draft: FoldDraft): DirectoryState {
     groupsById,
     epochsByKey,
     rolesByPlace,
+    adopted,
+    purgedDocs,
     tenantSettings,
     settingsByDb,
   };
@@ -116,6 +129,7 @@ export function foldRecord(draft: FoldDraft, record: DirectoryRecord, index: num
   switch (record.kind) {
     case "grantaccess":
     case "revokeaccess":
+    case "wipe":
     case "membercard": {
       const user = foldUser(draft.adminKey, draft.usersByKey.get(record.userKey), record, index);
       if (user !== undefined) draft.usersByKey.set(record.userKey, user);
@@ -140,6 +154,14 @@ export function foldRecord(draft: FoldDraft, record: DirectoryRecord, index: num
       return foldEpoch(draft.epochsByKey, record, index);
     case "role":
       return foldRoles(draft.rolesByPlace, record, index);
+    case "adopt":
+      for (const commitHash of record.commitHashes)
+        foldListed(draft.adopted, commitHash, index, directoryLimits.adopted);
+      return;
+    case "purge":
+      for (const docId of record.docIds)
+        foldListed(draft.purgedDocs, docId, record.dbId, directoryLimits.purged);
+      return;
     case "narrowing":
       for (const { cuts, userKey } of record.users) {
         const user = draft.usersByKey.get(userKey);
@@ -151,7 +173,7 @@ export function foldRecord(draft: FoldDraft, record: DirectoryRecord, index: num
   }
 }
 
-type UserRecord = Extract<DirectoryRecord, { kind: "grantaccess" | "revokeaccess" | "membercard" }>;
+type UserRecord = Extract<DirectoryRecord, { kind: "grantaccess" | "revokeaccess" | "membercard" | "wipe" }>;
 
 /** The user after a record, or `undefined` when it changes nothing. */
 function foldUser(
@@ -177,8 +199,14 @@ function foldUser(
       if (user === undefined) return undefined;
       return {
         ...user,
-        revoked: { at: index, cuts: new Map(record.cuts.map((cut) => [cut.dbId, cut.heads])) },
+        revoked: {
+          at: index,
+          cuts: new Map(record.cuts.map((cut) => [cut.dbId, cut.heads])),
+          isWiped: user.revoked?.isWiped ?? false,
+        },
       };
+    case "wipe":
+      return user?.revoked && { ...user, revoked: { ...user.revoked, isWiped: true } };
     case "membercard":
       return user === undefined ? undefined : { ...user, userName: record.userName };
   }
@@ -269,6 +297,11 @@ function foldEpoch(
     keyId,
     known === undefined ? [...epochs, next] : epochs.map((one) => (isSame(one) ? next : one)),
   );
+}
+
+/** The first word about an id stands. */
+function foldListed<K, V>(listed: LayeredMap<K, V>, key: K, value: V, most: number): void {
+  if (!listed.has(key) && listed.size < most) listed.set(key, value);
 }
 
 function ownSettings(draft: FoldDraft, dbName: string): Map<string, string> {

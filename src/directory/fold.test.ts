@@ -236,11 +236,56 @@ describe("records in the fold", () => {
     expect(state.head).toBe(hashOf("c4"));
   });
 
+  test("adopted commits and purged documents are listed once; who is revoked can be wiped, until a new grant", () => {
+    const docOf = (name: string) => bytesToId("DocId", bytesOf(name).subarray(0, 16));
+    const wipe = (name: string): DirectoryRecord => ({ kind: "wipe", userKey: userOf(name) });
+    const adopt: DirectoryRecord = { kind: "adopt", commitHashes: [hashOf("a1")] };
+    const purge: DirectoryRecord = { kind: "purge", dbId: contacts, docIds: [docOf("one"), docOf("two")] };
+    const state = stateOf(grant("ada"), wipe("ada"), wipe("bob"), adopt, adopt, purge, {
+      ...purge,
+      dbId: dbOf("other"),
+    } as DirectoryRecord);
+    expect([...state.adopted]).toEqual([[hashOf("a1"), 3]]);
+    expect([...state.purgedDocs]).toEqual([
+      [docOf("one"), contacts],
+      [docOf("two"), contacts],
+    ]);
+    expect(state.usersByKey.get(userOf("ada"))?.revoked).toBeUndefined();
+    const wiped = (...records: readonly DirectoryRecord[]) =>
+      stateOf(grant("ada"), ...records).usersByKey.get(userOf("ada"))?.revoked?.isWiped;
+    expect([
+      wiped(revoke("ada")),
+      wiped(revoke("ada"), wipe("ada")),
+      wiped(revoke("ada"), wipe("ada"), revoke("ada")),
+      wiped(revoke("ada"), wipe("ada"), grant("ada"), revoke("ada")),
+    ]).toEqual([false, true, true, false]);
+  });
+
+  test("what is adopted counts whatever its author might write, and of no stranger", () => {
+    const adopt: DirectoryRecord = { kind: "adopt", commitHashes: [hashOf("a1")] };
+    const state = stateOf(grant("ada"), revoke("ada"), adopt);
+    const judge = (author: string, name: string, head = "c0") => {
+      const { header } = commitOf(name, {
+        author: userOf(author),
+        dbId: contacts,
+        directoryHead: hashOf(head),
+      });
+      return judgeAuthor(state, header, hashOf(name), createAuthorGraph()).kind;
+    };
+    expect([
+      judge("ada", "a1"),
+      judge("ada", "a1", "unknown"),
+      judge("ada", "a2"),
+      judge("bob", "a1"),
+    ]).toEqual(["accepted", "accepted", "rejected", "rejected"]);
+  });
+
   test("a second revocation replaces the cut", () => {
     const state = stateOf(grant("ada"), revoke("ada"), revoke("ada", { contacts: ["a2"] }));
     expect(state.usersByKey.get(userOf("ada"))?.revoked).toEqual({
       at: 2,
       cuts: new Map([[contacts, [hashOf("a2")]]]),
+      isWiped: false,
     });
   });
 

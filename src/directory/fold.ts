@@ -11,6 +11,7 @@
  * - a revocation or a member card of an unknown user, a card of an unknown group
  * - a member over the 10 000 that a group has at most, a group over 10 000, a setting over the 1 000 of its scope
  * - a role over the 10 000 of the tenant, a narrowing of an unknown user
+ * - a commit over the 30 000 that are adopted, a document over the 30 000 that are purged, a wipe of who is not revoked
  * - an epoch over the 10 000 of its key, a key over the 10 000 of the tenant
  * A second grant replaces the keys and the name's hash, and ends a revocation, whose cut goes on standing for what names an older head;
  * a second revocation replaces the cut; a second record of one epoch and fingerprint adds the users it wraps the key for. Members of a group need
@@ -48,6 +49,8 @@ export function createDirectory(
     groupsById: new Map(),
     epochsByKey: new Map(),
     rolesByPlace: new Map(),
+    adopted: new Map(),
+    purgedDocs: new Map(),
     tenantSettings: new Map(),
     settingsByDb: new Map(),
   };

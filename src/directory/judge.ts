@@ -10,6 +10,8 @@ import type { AuthorGraph, AuthorVerdict, DirectoryState, DirectoryUser } from "
  * because no directory head makes up for it, and it needs no clock. Who was granted access again is judged likewise for every head
  * from before that.
  *
+ * A commit that the admin adopted counts whatever its author's rights were, if they were ever granted.
+ *
  * @param graph this author's commits of this database; the commit itself need not be in it
  * @returns `waiting` while the directory head, or the past of the cut, is not known; asked again, it becomes one of the others
  */
@@ -29,6 +31,7 @@ export function judgeAuthor(
     return { kind: "rejected", reason: "unknown-author" };
   }
   const user = state.usersByKey.get(header.author);
+  if (user !== undefined && state.adopted.has(commitHash)) return { kind: "accepted" };
   const isInside = ({ cuts }: { readonly cuts: ReadonlyMap<DbId, readonly CommitHash[]> }) =>
     judgeCut(graph.isCovered(commitHash, cuts.get(header.dbId) ?? []));
   const standing = user?.revoked && isInside(user.revoked);

@@ -12,6 +12,7 @@ import {
   type AuthorKey,
   type CommitHash,
   type DbId,
+  type DocId,
   type GroupId,
   type KeyId,
 } from "../std/index.ts";
@@ -41,11 +42,14 @@ export const recordLimits = {
   settingBytes: 4096,
   roleEdits: 5_000,
   narrowedUsers: 5_000,
+  adopted: 5_000,
+  purged: 5_000,
   wraps: 1_500,
   wrapBytes: [80, 336],
 } as const;
 
 interface RecordIds {
+  readonly DocId: DocId;
   readonly AuthorKey: AuthorKey;
   readonly CommitHash: CommitHash;
   readonly DbId: DbId;
@@ -232,7 +236,30 @@ function readSubject(reader: ByteReader): RoleSubject {
   return kind === everyoneByte ? { kind: "everyone" } : readMemberOf(reader, kind);
 }
 
+/** @throws `input/too-large` */
+export function writeIds(
+  writer: ByteWriter,
+  ids: readonly (CommitHash | DocId)[],
+  limit: "adopted" | "purged",
+): void {
+  const rows = sortUnique(ids.map(idToBytes));
+  writeCount(writer, rows.length, limit);
+  for (const row of rows) writer.fixed(row);
+}
+
+/** Read what {@link writeIds} wrote. */
+export function readIds<K extends "CommitHash" | "DocId">(
+  reader: ByteReader,
+  kind: K,
+  limit: "adopted" | "purged",
+): readonly RecordIds[K][] {
+  const next = ascending(reader);
+  return readList(reader, recordLimits[limit], () => next(() => readId(reader, kind), idToBytes));
+}
+
 type CountLimit =
+  | "adopted"
+  | "purged"
   | "cuts"
   | "headsPerCut"
   | "memberEdits"

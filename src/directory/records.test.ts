@@ -34,6 +34,13 @@ const settingEdits = fc.uniqueArray(
   }),
   { selector: ({ name }) => name, maxLength: 5 },
 );
+const sortedIds = <K extends "CommitHash" | "DocId">(sizeBytes: number, kind: K) =>
+  fc
+    .uniqueArray(fc.uint8Array({ minLength: sizeBytes, maxLength: sizeBytes }), {
+      selector: (bytes) => bytesToHex(bytes),
+      maxLength: 5,
+    })
+    .map((ids) => ids.sort(compareBytes).map((bytes) => bytesToId(kind, bytes)));
 const records: fc.Arbitrary<DirectoryRecord> = fc.oneof(
   fc.record({
     kind: fc.constant("grantaccess" as const),
@@ -107,6 +114,13 @@ const records: fc.Arbitrary<DirectoryRecord> = fc.oneof(
       { selector: ({ userKey: key }) => key, maxLength: 4 },
     ),
   }),
+  fc.record({ kind: fc.constant("adopt" as const), commitHashes: sortedIds(32, "CommitHash") }),
+  fc.record({
+    kind: fc.constant("purge" as const),
+    dbId: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => bytesToId("DbId", bytes)),
+    docIds: sortedIds(16, "DocId"),
+  }),
+  fc.record({ kind: fc.constant("wipe" as const), userKey }),
   fc.record({ kind: fc.constant("tenantsettings" as const), edits: settingEdits }),
   fc.record({
     kind: fc.constant("dbsettings" as const),

@@ -4,8 +4,8 @@
  * | field | size | of |
  * |---|---|---|
  * | version | u8, 1 | all |
- * | kind | u8: 1 grantaccess, 2 revokeaccess, 3 membercard, 4 group, 5 groupcard, 6 tenantsettings, 7 dbsettings, 8 keyepoch, 9 role, 10 narrowing | all |
- * | userKey | 32 | grantaccess, revokeaccess, membercard |
+ * | kind | u8: 1 grantaccess, 2 revokeaccess, 3 membercard, 4 group, 5 groupcard, 6 tenantsettings, 7 dbsettings, 8 keyepoch, 9 role, 10 narrowing, 11 adopt, 12 purge, 13 wipe | all |
+ * | userKey | 32 | grantaccess, revokeaccess, membercard, wipe |
  * | encryptionKey | 32 | grantaccess |
  * | nameHash | 32 | grantaccess |
  * | cutCount | varint, ≤ 10 000 | revokeaccess |
@@ -35,6 +35,11 @@
  * | userCount | varint, ≤ 5 000 | narrowing |
  * | userCount × userKey | 32, ascending, unique | narrowing |
  * | … cuts | cutCount and what follows it in revokeaccess | narrowing |
+ * | commitCount | varint, ≤ 5 000 | adopt |
+ * | commitCount × commit hash | 32, ascending, unique | adopt |
+ * | dbId | 16 | purge |
+ * | docCount | varint, ≤ 5 000 | purge |
+ * | docCount × docId | 16, ascending, unique | purge |
  *
  * A record is at most 256 KiB and has one form only: what is read encodes to the same bytes. Versions and kinds that are not
  * in the table are refused.
@@ -44,6 +49,7 @@ import type { DirectoryRecord } from "./directory.ts";
 import {
   readCuts,
   readId,
+  readIds,
   readMemberEdits,
   readNarrowed,
   readName,
@@ -52,6 +58,7 @@ import {
   readWraps,
   recordLimits,
   writeCuts,
+  writeIds,
   writeMemberEdits,
   writeNarrowed,
   writeRoleEdits,
@@ -170,6 +177,25 @@ const codecs: { readonly [K in Kind]: RecordCodec<K> } = {
     write: (writer, { users }) => writeNarrowed(writer, users),
     read: (reader) => ({ kind: "narrowing", users: readNarrowed(reader) }),
   },
+  adopt: {
+    byte: 11,
+    write: (writer, { commitHashes }) => writeIds(writer, commitHashes, "adopted"),
+    read: (reader) => ({ kind: "adopt", commitHashes: readIds(reader, "CommitHash", "adopted") }),
+  },
+  purge: {
+    byte: 12,
+    write: (writer, { dbId, docIds }) => writeIds(writer.fixed(idToBytes(dbId)), docIds, "purged"),
+    read: (reader) => ({
+      kind: "purge",
+      dbId: readId(reader, "DbId"),
+      docIds: readIds(reader, "DocId", "purged"),
+    }),
+  },
+  wipe: {
+    byte: 13,
+    write: (writer, { userKey }) => void writer.fixed(idToBytes(userKey)),
+    read: (reader) => ({ kind: "wipe", userKey: readId(reader, "AuthorKey") }),
+  },
 };
 
 const codecByByte: ReadonlyMap<number, RecordCodec<Kind>> = new Map(
@@ -177,7 +203,7 @@ const codecByByte: ReadonlyMap<number, RecordCodec<Kind>> = new Map(
 );
 
 /**
- * Encode a record. Cuts, heads and edits are sorted; doubled heads and cuts without heads, which say nothing, are left out.
+ * Encode a record. Cuts, heads and edits are sorted; doubled heads and ids, and cuts without heads, which say nothing, are left out.
  *
  * @throws `input/invalid` when a field has another size than the table's, or a database, member or setting is named twice;
  *   `input/too-large` over {@link recordLimits}

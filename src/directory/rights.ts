@@ -78,7 +78,8 @@ export function judgeRole(
   graph: AuthorGraph,
 ): RoleVerdict {
   const headIndex = directoryHead === undefined ? undefined : state.indexByCommit.get(directoryHead);
-  if (state.rolesByPlace.size === 0) return { kind: "role", role: "manager" };
+  if (state.rolesByPlace.size === 0 || state.adopted.has(commitHash))
+    return { kind: "role", role: "manager" };
   if (headIndex === undefined) return { kind: "waiting" };
   const place = { dbId, userKey };
   const named = roleAt(state, place, headIndex);

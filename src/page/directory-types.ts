@@ -167,6 +167,13 @@ export interface Directory {
   getRole(dbName: string, key?: string): Promise<Role>;
   revokeUser(key: string, options: AdminOptions): Promise<void>;
   /**
+   * Let commits of `tenant.quarantine` count that were refused for the rights of their authors alone: `revoked`, `older-head`, `role`,
+   * `epoch`; and with them what waits for them.
+   *
+   * @throws input/unknown-id for commits that are not here, or of no member
+   */
+  adopt(commitHashes: readonly string[], options: AdminOptions): Promise<void>;
+  /**
    * Let a revoked user in again, with the tenant's key and the named ones of `keys`. What they write from now on counts; what they wrote
    * while they were revoked does not.
    *

@@ -61,6 +61,7 @@ export {
   undoDepth,
 } from "./past.ts";
 export {
+  adopt,
   approveJoinRequest,
   checkPassword,
   connectToServer,

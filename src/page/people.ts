@@ -124,6 +124,15 @@ export async function regrantUser(
   return session.call((api) => api.regrantUser(id, key, keys, adminProof(options)));
 }
 
+/** Let commits count that were quarantined. */
+export async function adopt(
+  { id, session }: OpenTenant,
+  commitHashes: readonly string[],
+  options: AdminOptions,
+): Promise<void> {
+  return session.call((api) => api.adoptCommits(id, commitHashes, adminProof(options)));
+}
+
 /** Make a tenant known to a server. */
 export async function publishToServer(
   { id, session }: OpenTenant,

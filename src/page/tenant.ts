@@ -117,7 +117,7 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
     directory: {
       ...lazily(
         use,
-        "changeDBSettings getDBSettings getRole dryRun changeTenantSettings getTenantSettings getGroups setRoles setGroup revokeUser regrantUser",
+        "changeDBSettings getDBSettings getRole dryRun changeTenantSettings getTenantSettings getGroups setRoles setGroup revokeUser regrantUser adopt",
       ),
       ...parts("users", "groups", "roles", "settings", "databaseSettings"),
     },

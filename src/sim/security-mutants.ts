@@ -158,9 +158,16 @@ const judging: readonly SourceMutant[] = [
   {
     name: "a device follows what it cannot place",
     file: "src/tenant/core.ts",
-    from: "return head === ownHead || (head !== undefined && this.directory.indexByCommit.has(head));",
-    to: "return head === ownHead || head !== undefined;",
+    from: "return head === newest || (head !== undefined && directory.indexByCommit.has(head));",
+    to: "return head === newest || head !== undefined;",
     killedBy: { file: changeAttackTest, test: "follows none of its own commits that know more" },
+  },
+  {
+    name: "who is no member can be adopted",
+    file: "src/directory/judge.ts",
+    from: 'if (user !== undefined && state.adopted.has(commitHash)) return { kind: "accepted" };',
+    to: 'if (state.adopted.has(commitHash)) return { kind: "accepted" };',
+    killedBy: { file: attackTest, test: "can be released one by one" },
   },
   {
     name: "what may be inside the cut is refused before that is known",

@@ -117,6 +117,30 @@ export async function regrantUser(
   });
 }
 
+/**
+ * Let commits count that do not by the rights of their authors: what was written while they were revoked, under a lower role, with an
+ * older head. What does not hold by itself goes on counting nothing.
+ *
+ * @throws `input/unknown-id` for a commit that this device does not have, or of no member; and as {@link writeAsAdmin}
+ */
+export async function adoptCommits(
+  session: TenantSession,
+  commitHashes: readonly CommitHash[],
+  proof: AdminPassword,
+): Promise<void> {
+  const { core } = session;
+  await writeAsAdmin(session, proof, () => {
+    for (const commitHash of commitHashes) {
+      const row = core.ledger.find(commitHash);
+      const isMembers = row !== undefined && core.directory.usersByKey.has(row.author);
+      if (!isMembers || row.dbId === core.directoryDbId)
+        throw new CofferError("input/unknown-id", { what: "commit" });
+    }
+    if (commitHashes.length === 0) throw new CofferError("input/invalid", { message: "No commit is named." });
+    return { open: [{ kind: "adopt", commitHashes }], sealed: [] };
+  });
+}
+
 /** The publication of this tenant for one server: genesis, the key of the access-control records, the directory so far. */
 export async function createPublication(
   session: TenantSession,

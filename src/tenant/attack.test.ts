@@ -36,7 +36,7 @@ import {
   type Commit,
 } from "../entry/index.ts";
 import { encodeRecord, groupIdOf, type DirectoryRecord } from "../directory/index.ts";
-import { createVault, createIdentity, unlockVault } from "../keys/index.ts";
+import { createVault, createIdentity, unlockVault, type UnlockedIdentity } from "../keys/index.ts";
 import {
   bytesToId,
   ByteWriter,
@@ -70,6 +70,11 @@ async function created(value: Record<string, string> = { name: "theirs" }): Prom
   const writerNonce = stage.villain.nonce();
   const forged = stage.villain.create(writerNonce, 0, value);
   return { forged, writerNonce, commit: await stage.villain.seal({ writerNonce, entries: [forged.entry] }) };
+}
+
+async function strangerIdentity(): Promise<UnlockedIdentity> {
+  const secrets = await createIdentity(crypto, "cn=stranger/o=acme");
+  return (await createVault(crypto, { secrets, password: "x y z w v u", nowMs: 0 })).identity;
 }
 
 /** What someone writes into the directory as if it were theirs. */
@@ -169,9 +174,8 @@ describe("bytes that are not what was signed", () => {
 describe("members who write what they must not", () => {
   it("refuses a stranger, whatever keys they hold", async () => {
     const { villain } = stage;
-    const secrets = await createIdentity(crypto, "cn=stranger/o=acme");
-    const { identity } = await createVault(crypto, { secrets, password: "x y z w v u", nowMs: 0 });
-    const stranger = Object.assign(Object.create(Author.prototype) as Author, villain, { identity });
+    const stranger = new Author({ ...villain.parts, identity: await strangerIdentity() });
+    stranger.directoryHead = villain.directoryHead;
     const writerNonce = stranger.nonce();
     const commit = await stranger.seal({
       writerNonce,
@@ -659,6 +663,65 @@ describe("revocation", () => {
       }
       await eventually(() => stateOf(other)).toEqual(wanted);
     }
+  });
+
+  it("can be released one by one by the admin, on every device, whatever comes first", async () => {
+    const { bystander, proof, victim, villain } = stage;
+    const { api } = victim.device;
+    const late = await created({ name: "late" });
+    const writerNonce = bystander.nonce();
+    const upon = bystander.edit([late.forged.change], {
+      docId: late.forged.docId,
+      writerNonce,
+      dependencies: [entryHashOf(late.commit)],
+      operations: [{ op: "set", path: ["by"], value: "bystander" }],
+    });
+    const edit = await bystander.seal({ writerNonce, entries: [upon.entry] });
+    const other = await created({ name: "not released" });
+    const strange = new Author({ ...villain.parts, identity: await strangerIdentity() });
+    strange.directoryHead = villain.directoryHead;
+    const strangeNonce = strange.nonce();
+    const foreign = strange.create(strangeNonce, 0, { name: "a stranger's" });
+    const unknown = await strange.seal({ writerNonce: strangeNonce, entries: [foreign.entry] });
+    await api.revokeUser(victim.tenantId, villain.author, proof);
+    const snapshot = await strike(stage, [late.commit, edit, other.commit, unknown]);
+    expect([late.commit, other.commit, unknown].map((commit) => reasonOf(snapshot, commit))).toEqual([
+      "revoked",
+      "revoked",
+      "unknown-author",
+    ]);
+    const adopt = (...commits: readonly Commit[]) =>
+      api.adoptCommits(
+        victim.tenantId,
+        commits.map(({ commitHash }) => commitHash),
+        proof,
+      );
+    for (const refused of [[], [unknown], [late.commit, unknown]])
+      await expect(adopt(...refused)).rejects.toMatchObject({ code: /^input\// });
+    await adopt(late.commit);
+    const wanted = { name: "late", by: "bystander" };
+    await eventually(() => valueOf(victim, late.forged.docId)).toEqual(wanted);
+    // A record that names a stranger's, as an admin's machine in wrong hands could write, releases nothing.
+    const device = await victim.storage.openStore("coffer/device");
+    const vault = (await device.readSlot(`vault/${proof.adminKey}`))?.value as Uint8Array;
+    device.close();
+    const admin = new Author({
+      ...villain.parts,
+      identity: await unlockVault(crypto, vault, people.adminPassword),
+    });
+    const record: DirectoryRecord = { kind: "adopt", commitHashes: [unknown.commitHash] };
+    await bring(victim, [await asDirectory(admin, await lastDirectoryCommit(victim), record)]);
+    await eventually(() => valueOf(victim, late.forged.docId)).toEqual(wanted);
+    const log = await logOf(victim);
+    const fresh = await addReplica(stage, "cn=fresh/o=acme", []);
+    for (const commit of log.toReversed()) {
+      await bring(fresh, [commit]);
+      await fresh.device.api.documentIds(fresh.database);
+    }
+    await eventually(() => stateOf(fresh)).toEqual(await stateOf(victim));
+    expect(await valueOf(fresh, late.forged.docId)).toEqual(wanted);
+    expect(await valueOf(fresh, other.forged.docId)).toBeUndefined();
+    expect(await valueOf(fresh, foreign.docId)).toBeUndefined();
   });
 
   it("ends what they can read: what is written later is sealed under a key that they were not given", async () => {

@@ -217,28 +217,12 @@ export class TenantCore implements JudgeState {
         author,
         signingKey: identity.signing.privateKey,
         nowMs: () => this.nowMs(),
-        knownHeads: () => this.#knownHeads(dbId, author),
-        directoryHead: () => this.#directoryHead(),
+        knownHeads: () => ownHeads(this, dbId, author),
+        directoryHead: () => newestHead(this),
       });
       this.#writers.set(name, writer);
     }
     return writer;
-  }
-
-  /** A restored device may have commits of its own that know more of the directory than it does: nothing it writes follows those. */
-  #knownHeads(dbId: DbId, author: AuthorKey): readonly CommitHash[] {
-    const heads = this.ledger.graph(dbId, author).heads();
-    const ownHead = this.#directoryHead();
-    return heads.filter((hash) => {
-      const head = this.ledger.find(hash)?.directoryHead;
-      return head === ownHead || (head !== undefined && this.directory.indexByCommit.has(head));
-    });
-  }
-
-  /** The newest head that this device knows: of the directory, or of the join response while the directory is not here that far. */
-  #directoryHead(): CommitHash | undefined {
-    const { indexByCommit, head } = this.directory;
-    return this.joinedAt === undefined || indexByCommit.has(this.joinedAt) ? head : this.joinedAt;
   }
 
   /** Drop the writers: their keys are gone, or changes that they signed are. The next ones draw fresh nonces. */
@@ -270,4 +254,22 @@ function actorsOf({ ledger, world }: TenantCore, position: number): ReturnType<A
   const writerNonce = parseHex(row?.writerNonce ?? "");
   if (row === undefined || writerNonce === undefined) return undefined;
   return (docId) => deriveActorId(world.crypto, { author: row.author, writerNonce, docId });
+}
+
+/** The newest head that this device knows: of the directory, or of the join response while the directory is not here that far. */
+function newestHead({ directory, joinedAt }: TenantCore): CommitHash | undefined {
+  return joinedAt === undefined || directory.indexByCommit.has(joinedAt) ? directory.head : joinedAt;
+}
+
+/** A restored device may have commits of its own that know more of the directory than it does: nothing it writes follows those. */
+function ownHeads(core: TenantCore, dbId: DbId, author: AuthorKey): readonly CommitHash[] {
+  const { directory, ledger } = core;
+  const newest = newestHead(core);
+  return ledger
+    .graph(dbId, author)
+    .heads()
+    .filter((hash) => {
+      const head = ledger.find(hash)?.directoryHead;
+      return head === newest || (head !== undefined && directory.indexByCommit.has(head));
+    });
 }

@@ -10,7 +10,14 @@
  *
  * It talks to no page: the worker turns its events into messages.
  */
-export { approveRequest, createPublication, inspectRequest, regrantUser, revokeUser } from "./admin.ts";
+export {
+  adoptCommits,
+  approveRequest,
+  createPublication,
+  inspectRequest,
+  regrantUser,
+  revokeUser,
+} from "./admin.ts";
 export { auditSteps, createReport } from "./audit.ts";
 export type { AdminPassword } from "./directory-writes.ts";
 export { openBackup } from "./backup.ts";

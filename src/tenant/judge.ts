@@ -93,6 +93,8 @@ export interface JudgeOutcome {
   readonly rolesChanged: boolean;
   readonly quarantined: readonly { commitHash: CommitHash; reason: string }[];
   readonly isFork: boolean;
+  /** commits that the admin adopted: they are judged again */
+  readonly adopted: readonly CommitHash[];
   /** the commit contradicts another one of its author, or its line does so already */
   readonly contested: KnownCommit | undefined;
   /** entries that their author erased: the commits that lack them are judged again */
@@ -111,6 +113,7 @@ export const nothing: JudgeOutcome = {
   isFork: false,
   contested: undefined,
   erased: [],
+  adopted: [],
   judged: undefined,
 };
 
@@ -215,6 +218,7 @@ async function judgeDirectoryCommit(
     ...nothing,
     directoryChanged: true,
     cutsChanged,
+    adopted: records.flatMap((record) => (record.kind === "adopt" ? record.commitHashes : [])),
     rolesChanged:
       records.some((record) => record.kind === "narrowing") || commit.commitHash === state.joinedAt,
   };
@@ -265,7 +269,9 @@ export function judgeRight(
   const graph = state.ledger.graph(header.dbId, header.author);
   const author = judgeAuthor(state.directory, header, commitHash, graph);
   if (author.kind === "rejected") return author;
-  if (author.kind === "accepted" && forgetsHead(state.directory, header, headsBefore(state.ledger, header)))
+  const isAdopted = state.directory.adopted.has(commitHash);
+  const before = isAdopted ? [] : headsBefore(state.ledger, header);
+  if (author.kind === "accepted" && forgetsHead(state.directory, header, before))
     return { kind: "rejected", reason: "older-head" };
   const right = author.kind === "waiting" ? author : judgeRole(state.directory, header, commitHash, graph);
   // The directory itself says more once it is here.
@@ -299,7 +305,8 @@ async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judgi
   const catalog = state.catalog(row.dbId);
   const opened = await openEntries(tools.crypto, commit, tools.findKey);
   const snapshots = await readSnapshots(tools, commit, opened);
-  const staleKeys = staleKeysOf(state.directory, commit.header);
+  const isAdopted = state.directory.adopted.has(commit.commitHash);
+  const staleKeys = isAdopted ? new Set<number>() : staleKeysOf(state.directory, commit.header);
   const place: EntryPlace = { state, tools, catalog, commit, row, snapshots, staleKeys };
   const accepted: AcceptedChange[] = [];
   const pending: number[] = [];

@@ -37,6 +37,16 @@ export function rowsOvertaken(core: TenantCore, commitHash: CommitHash): readonl
     });
 }
 
+/** After the admin adopted commits: those of them that are here and did not count, in whole or in part. */
+export function rowsAdopted(
+  { directoryDbId, ledger }: TenantCore,
+  adopted: readonly CommitHash[],
+): readonly KnownCommit[] {
+  return adopted
+    .flatMap((hash) => ledger.find(hash) ?? [])
+    .filter((row) => row.dbId !== directoryDbId && row.reason + row.refused !== "");
+}
+
 /** After a narrowing: what was judged by another role than it is now. */
 export function rowsOfOtherRoles(core: TenantCore): readonly KnownCommit[] {
   return core.ledger.rows().filter((row) => {

@@ -18,7 +18,7 @@ import { judgeRecord, nothing, postpone, refuse, type AcceptedChange, type Judge
 import type { KnownCommit } from "./ledger.ts";
 import type { Marker } from "./marker.ts";
 import { hold, withdraw } from "./reversal.ts";
-import { rightOf, rowsCutAnew, rowsOfOtherRoles, rowsOvertaken } from "./moved-rights.ts";
+import { rightOf, rowsAdopted, rowsCutAnew, rowsOfOtherRoles, rowsOvertaken } from "./moved-rights.ts";
 
 const sliceMs = 30;
 const dueCount = 16;
@@ -239,6 +239,7 @@ export class Tail {
     }
     if (outcome.judged !== undefined) await this.#carryOut(await this.#core.contests.note(outcome.judged));
     if (outcome.cutsChanged) await this.#judgeAnew(rowsCutAnew(this.#core));
+    if (outcome.adopted.length > 0) await this.#judgeAnew(rowsAdopted(this.#core, outcome.adopted));
     if (outcome.rolesChanged) await this.#judgeAnew(rowsOfOtherRoles(this.#core));
   }
 
