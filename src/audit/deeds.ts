@@ -33,6 +33,7 @@ function recordDeed(record: DirectoryRecord): AuditDeed {
   const { kind: what } = record;
   switch (record.kind) {
     case "grantaccess":
+    case "wipe":
       return { what, userKey: record.userKey };
     case "revokeaccess":
       return { what, userKey: record.userKey, about: aboutCuts(record.cuts) };
@@ -60,6 +61,14 @@ function recordDeed(record: DirectoryRecord): AuditDeed {
     }
     case "narrowing":
       return { what, about: some(record.users, ({ userKey }) => `user ${userKey}`) };
+    case "adopt":
+      return { what, about: some(record.commitHashes, (hash) => `commit ${hash}`) };
+    case "purge":
+      return {
+        what,
+        databaseId: record.dbId,
+        about: some(record.docIds, (docId) => `document ${docId}`),
+      };
   }
 }
 
