@@ -390,7 +390,8 @@ export interface WorkerApi extends ViewCalls, KeySlotCalls, KeyExportCalls, Dire
   /** End a branch: its edits become the document's, or are left out for good. */
   endBranch(database: number, docId: string, name: string, how: "merge" | "discard"): Promise<void>;
   /** Erase every byte of the document's content here. Its commits' headers stay. */
-  purgeDocument(database: number, docId: string): Promise<void>;
+  /** `proof`: everywhere, by the admin's word. */
+  purgeDocument(database: number, docId: string, proof?: AdminProof): Promise<void>;
   deleteDocument(database: number, docId: string): Promise<void>;
   undeleteDocument(database: number, docId: string): Promise<void>;
   openQuery(database: number, query: QueryMessage, subscription: number): Promise<void>;

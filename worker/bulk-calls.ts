@@ -6,6 +6,7 @@ import {
   createKey,
   missingSnapshot,
   purgeDocument,
+  purgeEverywhere,
   readDocuments,
 } from "../src/tenant/index.ts";
 import type { ReadDocument, WorkerApi } from "./api.ts";
@@ -17,6 +18,7 @@ import {
   readCursor,
   readDocIds,
   readDurability,
+  readProof,
   readText,
   readValues,
 } from "./page-messages.ts";
@@ -78,9 +80,11 @@ export function bulkCalls(host: WorkerHost): BulkCalls {
       else session.news.unlisten(subscription);
     },
 
-    async purgeDocument(subscription, docId) {
+    async purgeDocument(subscription, docId, proof) {
       const { session, database } = host.database(subscription);
-      await purgeDocument(session, database, requireDocId(docId));
+      const id = requireDocId(docId);
+      if (proof === undefined) await purgeDocument(session, database, id);
+      else await purgeEverywhere(session, database, id, readProof(proof));
     },
 
     async createKey(tenantId, name) {

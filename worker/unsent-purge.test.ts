@@ -70,10 +70,14 @@ async function connect({ device, tenantId }: Replica, { server }: Place): Promis
   await device.api.sync(tenantId, server.url);
 }
 
-async function joined({ device: admin, proof, tenantId }: Owner, place?: Place): Promise<Replica> {
+async function joined(
+  { device: admin, proof, tenantId }: Owner,
+  place?: Place,
+  userName = "cn=guest/o=acme",
+): Promise<Replica> {
   const storage = createMemoryStorage(env);
   const device = await startDevice(storage);
-  const { key } = await device.api.createUserId("cn=guest/o=acme", guestPassword);
+  const { key } = await device.api.createUserId(userName, guestPassword);
   const response = await admin.api.approveJoinRequest(tenantId, await device.api.createJoinRequest(key), {
     ...proof,
     sharePassword,
@@ -264,6 +268,90 @@ describe("a document that is purged before its commit was sent", () => {
         expect(stored.map(presenceOf)).toEqual(["whole", "whole", "whole"]);
       });
     }
+  });
+});
+
+/** What a log holds of a document: how many entries, and how many with their ciphertexts. */
+function heldOf(commits: readonly Commit[], docId: string): readonly [number, number] {
+  const own = commits.flatMap(({ entries }) => entries.filter(({ header }) => header?.docId === docId));
+  return [own.length, own.filter(({ ciphertext }) => ciphertext !== undefined).length];
+}
+
+describe("a document that the admin purges everywhere", () => {
+  it("is erased on every device and server, with what comes of it late; the others of its commits stay", async () => {
+    const place = await newServer();
+    const owner = await foundedOffline();
+    await publishTo(place, owner);
+    await connect(owner, place);
+    const guest = await joined(owner, place);
+    const ids = await createMany(owner, 3);
+    const [gone = "", kept = ""] = ids;
+    await eventually(() => idsOf(guest)).toHaveLength(3);
+    await edit(guest, gone, "by the guest");
+    await edit(guest, kept, "by the guest");
+    await eventually(() => valueOf(owner, gone)).toMatchObject({ edited: "by the guest" });
+    await eventually(() => valueOf(owner, kept)).toMatchObject({ edited: "by the guest" });
+    // Of what they write without a network nobody knows yet.
+    await guest.device.api.disconnect(guest.tenantId, place.server.url);
+    await edit(guest, gone, "late");
+    const { api } = owner.device;
+    const purge = (docId: string, proof: unknown) => api.purgeDocument(owner.database, docId, proof as never);
+    for (const [docId, proof, code] of [
+      [kept, { ...owner.proof, adminPassword: "not this one" }, "key/wrong-password"],
+      [kept, { ...owner.proof, adminKey: tenantOf(owner)?.self?.key }, "access/not-admin"],
+      ["AAAAAAAAAAAAAAAAAAAAAA", owner.proof, "doc/missing"],
+    ] as const)
+      await expect(purge(docId, proof)).rejects.toMatchObject({ code });
+    await purge(gone, owner.proof);
+    await owner.device.api.sync(owner.tenantId, place.server.url);
+    await connect(guest, place);
+    const third = await joined(owner, place, "cn=third/o=acme");
+    for (const replica of [owner, guest, third]) {
+      await eventually(async () => (await idsOf(replica)).toSorted()).toEqual(
+        ids.filter((id) => id !== gone).toSorted(),
+      );
+      await expectQuiet(replica, 0);
+      expect(await valueOf(replica, kept)).toEqual({ n: 1, edited: "by the guest" });
+      await eventually(async () => heldOf(await logOf(replica), gone)).toEqual([3, 0]);
+      expect(heldOf(await logOf(replica), kept)).toEqual([2, 2]);
+    }
+    // It needs no word of the authors: nobody wrote one.
+    const types = (await logOf(third)).flatMap(({ entries }) =>
+      entries.map(({ header }) => header?.entryType),
+    );
+    expect(types).not.toContain("doc_purge");
+    await whileStopped(place, async () => {
+      const commits = await commitsAt(place, owner.tenantId);
+      expect(heldOf(commits, gone)).toEqual([3, 0]);
+      expect(heldOf(commits, kept)).toEqual([2, 2]);
+    });
+    // Whoever still has it brings it back to nobody: neither a server, nor an old copy of the log.
+    const again = await reopen(third);
+    await eventually(() => idsOf(again)).toHaveLength(2);
+    const [created = ""] = await createMany(again, 1);
+    await eventually(() => valueOf(owner, created)).toEqual({ n: 0 });
+  });
+
+  it("stays erased when an old copy of the log brings it, and its neighbours count, those of the revoked, too", async () => {
+    const place = await newServer();
+    const owner = await foundedOffline();
+    await publishTo(place, owner);
+    await connect(owner, place);
+    const guest = await joined(owner, place);
+    const [gone = "", kept = ""] = await createMany(guest, 2);
+    await eventually(() => idsOf(owner)).toHaveLength(2);
+    const whole = (await logOf(owner)).filter((commit) => heldOf([commit], gone)[1] > 0);
+    await owner.device.api.purgeDocument(owner.database, gone, owner.proof);
+    await eventually(async () => heldOf(await logOf(owner), gone)).toEqual([1, 0]);
+    const key = tenantOf(guest)?.self?.key ?? "";
+    await owner.device.api.revokeUser(owner.tenantId, key, owner.proof);
+    // An old copy of the log brings it: it is erased again, and its neighbour counts.
+    const fresh = await joined(owner, place, "cn=fresh/o=acme");
+    await bring(fresh, whole);
+    await eventually(() => valueOf(fresh, kept)).toEqual({ n: 1 });
+    await eventually(async () => heldOf(await logOf(fresh), gone)[1]).toBe(0);
+    expect(await valueOf(fresh, gone)).toBeUndefined();
+    await expectQuiet(fresh, 0);
   });
 });
 

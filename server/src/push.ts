@@ -30,6 +30,7 @@ import { syncLimits, type PushResult } from "../../src/sync/index.ts";
 import type { AuthorCommits } from "./author-commits.ts";
 import { openRecords, type Directories, type RelayCrypto, type TenantDirectory } from "./directories.ts";
 import { authorsWithoutRoom, directoryQuotas, hasUserQuota, type Quotas } from "./quota.ts";
+import { erasePurged, withoutPurged } from "./purged.ts";
 import type { AppendedCommit, NewCommit, RelayStorage } from "./storage.ts";
 
 export interface PushParts {
@@ -59,7 +60,7 @@ const nameless = bytesToId("CommitHash", new Uint8Array(32));
  * Judge commits, cheapest check first, and store those that hold. Any member may bring the whole commits of another one. Their author
  * may bring them without some ciphertexts, those of documents that were erased before they were sent: withholding what one wrote is
  * everyone's to do, and only the author's. What a stored commit lacks is filled in, at its place in the log, when somebody brings it;
- * what it has is never taken away. Leaf and heads stay as they are, and who has passed that place is not told.
+ * what it has is never taken away, but for documents that the admin purged: what is stored of those is erased, and stored no more. Leaf and heads stay as they are, and who has passed that place is not told.
  *
  * | what is wrong | answer |
  * |---|---|
@@ -158,16 +159,29 @@ async function judgeAndStore(
       const refusal = judged[index];
       if (refusal !== undefined) stored.set(commit.commitHash, refusal);
     }
-    const accepted = commits.filter((_, index) => judged[index] === undefined);
+    const accepted = commits
+      .filter((_, index) => judged[index] === undefined)
+      .map((commit) => withoutPurged(parts.crypto, directory.state, commit));
     if (accepted.length === 0) return stored;
     const appended = await append(parts, request, { directorySize: directory.size, commits: accepted });
     if (appended === "stale") continue;
     for (const [index, { commitHash }] of accepted.entries())
       stored.set(commitHash, outcomeOf(appended[index]));
+    if (isDirectory) await purge(parts, request.tenantId, accepted);
     return stored;
   }
   for (const { commitHash } of commits) stored.set(commitHash, { status: "retry", code: "directory/behind" });
   return stored;
+}
+
+/** What these commits of the directory purge is gone when they are acknowledged; who brings them again has it looked for again. */
+async function purge(parts: PushParts, tenantId: TenantId, commits: readonly Commit[]): Promise<void> {
+  const directory = await parts.directories.read(tenantId);
+  if (directory === undefined) return;
+  for (const commit of commits)
+    for (const record of await openRecords(parts.crypto, commit, directory.findKey))
+      if (record.kind === "purge" && directory.state.indexByCommit.has(commit.commitHash))
+        await erasePurged(parts, { tenantId, dbId: record.dbId }, new Set(record.docIds));
 }
 
 function outcomeOf(appended: AppendedCommit | Refusal): Stored {

@@ -46,7 +46,7 @@ export {
 } from "./ids.ts";
 export { discloseKey, openDisclosed, openEntries, openEntry, type FindKey } from "./open.ts";
 export { maxPlaintextBytes, sealedSizeBytes } from "./padding.ts";
-export { fillCommit, presenceOf, type Presence } from "./presence.ts";
+export { eraseEntries, fillCommit, presenceOf, type Presence } from "./presence.ts";
 export { sealCommit, type SealedCommit } from "./seal.ts";
 export { prepareSealing, type PreparedSealing } from "./sealing-key.ts";
 export { parseCommit, verifyCommit } from "./verify.ts";

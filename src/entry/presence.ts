@@ -37,6 +37,26 @@ export function fillCommit(
   return bytes.length > entryLimits.commitBytes ? undefined : bytes;
 }
 
+/**
+ * Leave the ciphertexts of some entries out of a commit; its hash and signature cover their headers, so it verifies as before.
+ *
+ * @param isMeant whether what an entry with this header holds is to go
+ * @returns the bytes that are left; `undefined` when it holds nothing of that
+ */
+export function eraseEntries(
+  commit: Commit,
+  isMeant: (header: EntryHeader) => boolean,
+): Uint8Array<ArrayBuffer> | undefined {
+  let isErased = false;
+  const entries = commit.entries.map((entry): CommitEntry => {
+    const { ciphertext, entryHash, header } = entry;
+    if (ciphertext === undefined || header === undefined || !isMeant(header)) return entry;
+    isErased = true;
+    return { entryHash, header };
+  });
+  return isErased ? encodeCommit({ ...commit, entries }) : undefined;
+}
+
 function partsOf({ header, ciphertext }: CommitEntry): number {
   if (header === undefined) return 0;
   return ciphertext === undefined ? 1 : 2;

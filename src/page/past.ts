@@ -4,6 +4,8 @@ import { CofferError } from "../std/index.ts";
 import type { DocSnapshot } from "../../worker/api.ts";
 import { throwIfAborted, unlessAborted } from "./abort.ts";
 import type { DatabaseCore } from "./database.ts";
+import { adminProof } from "./directory.ts";
+import type { AdminOptions } from "./directory-types.ts";
 import type { ChangedDocument, Doc, HistoryStep, UndoOptions } from "./types.ts";
 
 /** documents of one call */
@@ -78,8 +80,9 @@ export async function undeleteDocument(core: DatabaseCore, id: string): Promise<
 }
 
 /** Erase a document with its history from this device. */
-export async function purgeDocHistory(core: DatabaseCore, id: string): Promise<void> {
-  await core.call((api) => api.purgeDocument(core.subscription, id), "stores");
+export async function purgeDocHistory(core: DatabaseCore, id: string, by?: AdminOptions): Promise<void> {
+  const proof = by && adminProof(by);
+  await core.call((api) => api.purgeDocument(core.subscription, id, proof), "stores");
 }
 
 /** Open a branch, made if there is none of that name. */

@@ -6,7 +6,7 @@ import type { CofferErrorCode } from "../std/index.ts";
 import type { DocData, Draft, Mark, Patch, Path } from "../draft/index.ts";
 import type { Audit } from "./audit-types.ts";
 import type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
-import type { Directory, Keys } from "./directory-types.ts";
+import type { AdminOptions, Directory, Keys } from "./directory-types.ts";
 import type { KeySlot, KeySlots, UnlockWay } from "./key-slot-types.ts";
 import type { Query, QueryDefinition } from "./query-types.ts";
 import type { RecipientLists } from "./recipient-types.ts";
@@ -353,8 +353,11 @@ export interface Database<T extends object = Record<string, unknown>> extends Re
   branch(doc: Doc<T> | string, name: string): Promise<Doc<T>>;
   mergeBranch(doc: Doc<T> | string, name: string): Promise<void>;
   discardBranch(doc: Doc<T> | string, name: string): Promise<void>;
-  /** Erase a document with all of its history from this device. What else is in its commits still verifies. */
-  purgeDocHistory(id: string): Promise<void>;
+  /**
+   * Erase a document with all of its history from this device; with the admin's identity and password, from every device and server that
+   * hears of it. What else is in its commits still verifies.
+   */
+  purgeDocHistory(id: string, everywhere?: AdminOptions): Promise<void>;
   /** `S`: what rows show, where `select` says so */
   query<S extends object = T>(definition?: QueryDefinition): Query<S>;
   /**

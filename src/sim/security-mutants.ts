@@ -20,6 +20,7 @@ const entryTest = "src/entry/entry.test.ts";
 const attackTest = "src/tenant/attack.test.ts";
 const changeAttackTest = "src/tenant/change-attack.test.ts";
 const foldTest = "src/directory/fold.test.ts";
+const unsentPurgeTest = "worker/unsent-purge.test.ts";
 const joinTest = "src/keys/join.test.ts";
 const relayTest = "server/test/relay.test.ts";
 const runnerTest = "src/sync/runner.test.ts";
@@ -168,6 +169,27 @@ const judging: readonly SourceMutant[] = [
     from: 'if (user !== undefined && state.adopted.has(commitHash)) return { kind: "accepted" };',
     to: 'if (state.adopted.has(commitHash)) return { kind: "accepted" };',
     killedBy: { file: attackTest, test: "can be released one by one" },
+  },
+  {
+    name: "what the directory purges stays where it is",
+    file: "src/tenant/erasing.ts",
+    from: "if (directory.purgedDocs.size === 0) return [];",
+    to: "if (directory.purgedDocs.size >= 0) return [];",
+    killedBy: { file: unsentPurgeTest, test: "is erased on every device and server" },
+  },
+  {
+    name: "a server keeps what is purged",
+    file: "server/src/push.ts",
+    from: "if (isDirectory) await purge(parts, request.tenantId, accepted);",
+    to: "",
+    killedBy: { file: unsentPurgeTest, test: "is erased on every device and server" },
+  },
+  {
+    name: "a server stores what comes late of what is purged",
+    file: "server/src/purged.ts",
+    from: "purgedDocs.size === 0 ? undefined :",
+    to: "purgedDocs.size >= 0 ? undefined :",
+    killedBy: { file: unsentPurgeTest, test: "is erased on every device and server" },
   },
   {
     name: "what may be inside the cut is refused before that is known",

@@ -208,6 +208,9 @@ async function outcomeOf({ genesis, identity, slots }: Member, commits: readonly
       readUnread: async () => {
         for (const dbId of core.catalogs().keys()) await databaseOf(dbId).readUnread();
       },
+      onPurged: (docs) => {
+        for (const { dbId, docId } of docs) databaseOf(dbId).purge([docId]);
+      },
       onLost: () => undefined,
       onOutcome: () => undefined,
       onEquivocation: () => undefined,

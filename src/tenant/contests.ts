@@ -32,7 +32,8 @@ import { readCommits } from "./reversal.ts";
 
 interface Contender {
   readonly row: KnownCommit;
-  readonly claims: readonly string[];
+  /** `docId`: of what document, where it is about one */
+  readonly claims: readonly { readonly docId: DocId | undefined; readonly claim: string }[];
   readonly entries: readonly { readonly docId: DocId; readonly entryHash: EntryHash }[];
 }
 
@@ -136,7 +137,9 @@ export class Contests {
     const row = ledger.find(commit.commitHash);
     if (row === undefined) return;
     const opened = await openEntries(tools.crypto, commit, tools.findKey);
-    const claims = [`turn ${row.writerSeq}`];
+    const claims: { docId: DocId | undefined; claim: string }[] = [
+      { docId: undefined, claim: `turn ${row.writerSeq}` },
+    ];
     const entries: { docId: DocId; entryHash: EntryHash }[] = [];
     commit.entries.forEach(({ entryHash, header }, index) => {
       const verdict = opened[index];
@@ -146,7 +149,8 @@ export class Contests {
       this.#linesByDoc.set(header.docId, lines.add(name));
       if (verdict?.kind !== "opened") return;
       const change = readChange({ tools, commit }, header, verdict.plaintext);
-      if (typeof change !== "string") claims.push(`${header.docId} ${change.actor} ${change.seq}`);
+      const { docId } = header;
+      if (typeof change !== "string") claims.push({ docId, claim: `${docId} ${change.actor} ${change.seq}` });
     });
     line.contenders.set(row.commitHash, { row, claims, entries });
   }
@@ -182,8 +186,12 @@ export class Contests {
         compareBytes(idToBytes(a.contender.row.commitHash), idToBytes(b.contender.row.commitHash)),
     );
     for (const { contender } of contenders) {
-      if (contender.claims.some((claim) => claimed.has(claim))) lost.add(contender.row.commitHash);
-      else for (const claim of contender.claims) claimed.add(claim);
+      // What was purged is claimed by nobody: those who come later cannot read it.
+      const claims = contender.claims.flatMap(({ claim, docId }) =>
+        docId !== undefined && this.#core.isPurged(docId) ? [] : [claim],
+      );
+      if (claims.some((claim) => claimed.has(claim))) lost.add(contender.row.commitHash);
+      else for (const claim of claims) claimed.add(claim);
     }
     return lost;
   }
@@ -199,7 +207,7 @@ export class Contests {
   #isBuiltUpon(line: Line, contender: Contender): boolean {
     const byDoc = new Map<DocId, Set<EntryHash>>();
     for (const { docId, entryHash } of contender.entries)
-      byDoc.set(docId, (byDoc.get(docId) ?? new Set()).add(entryHash));
+      if (!this.#core.isPurged(docId)) byDoc.set(docId, (byDoc.get(docId) ?? new Set()).add(entryHash));
     for (const [docId, roots] of byDoc) {
       const dependents = this.#dependentsIn(contender.row, docId);
       const seen = new Set<EntryHash>();

@@ -162,7 +162,7 @@ export class TenantCore implements JudgeState {
   }
 
   isPurged(docId: DocId): boolean {
-    return this.purged.ids.has(docId);
+    return this.purged.ids.has(docId) || this.directory.purgedDocs.has(docId);
   }
 
   dbIdOf(name: string): DbId {

@@ -6,17 +6,26 @@
  * that moment: so no tab puts back what another one erased.
  */
 import { CofferError, isCofferError, type DocId } from "../std/index.ts";
-import { encodeCommit, fillCommit, parseCommit, type CommitEntry } from "../entry/index.ts";
+import { eraseEntries, fillCommit, parseCommit } from "../entry/index.ts";
 import type { LogRecord, RewrittenRecord } from "../store/index.ts";
 import type { TenantCore } from "./core.ts";
 import type { DatabaseSession } from "./database.ts";
 import { nameErased, OwnErased } from "./own-erased.ts";
-import { listPurged, noteErased, readPurged, setPurged } from "./purge.ts";
+import { writeAsAdmin, type AdminPassword } from "./directory-writes.ts";
+import { listPurged, noteErased, readPurged, setPurged, type PurgedDoc } from "./purge.ts";
 import type { TenantSession } from "./session.ts";
 import { TextPages } from "./text-pages.ts";
 import { purgeViewOrders } from "./view-pages.ts";
 
 const page = { maxCount: 64, maxBytes: 4 * 1024 * 1024 } as const;
+
+/** Documents that the directory says are purged, and that are not on this device's list yet. */
+export function purgedElsewhere({ directory, purged }: TenantCore): readonly PurgedDoc[] {
+  if (directory.purgedDocs.size === 0) return [];
+  return [...directory.purgedDocs].flatMap(([docId, dbId]) =>
+    purged.ids.has(docId) ? [] : [{ dbId, docId }],
+  );
+}
 
 /** Whether a record holds content of a document that was purged. */
 export function holdsPurged(core: TenantCore, record: LogRecord): boolean {
@@ -28,7 +37,7 @@ export function holdsPurged(core: TenantCore, record: LogRecord): boolean {
 export async function erasePurged(core: TenantCore): Promise<void> {
   const { rows, erasedCount } = core.purged;
   if (erasedCount >= rows.length) return;
-  const own = ownErased(core, new Set(rows.slice(erasedCount).map(({ docId }) => docId)));
+  const own = ownErased(core, rows.slice(erasedCount));
   let after = 0;
   for (;;) {
     const from = after;
@@ -50,6 +59,28 @@ export async function erasePurged(core: TenantCore): Promise<void> {
 }
 
 /**
+ * Purge a document everywhere, by the admin's word: here as {@link purgeDocument} does, and on every device and server that the directory
+ * reaches, with whatever comes of it later.
+ *
+ * @throws `doc/missing`; and as {@link writeAsAdmin}
+ */
+export async function purgeEverywhere(
+  session: TenantSession,
+  database: DatabaseSession,
+  docId: DocId,
+  proof: AdminPassword,
+): Promise<void> {
+  const { core } = session;
+  const { dbId } = database;
+  await writeAsAdmin(session, proof, () => {
+    if (!core.isPurged(docId) && database.catalog.get(docId) === undefined)
+      throw new CofferError("doc/missing", { docId });
+    return { open: [{ kind: "purge", dbId, docIds: [docId] }], sealed: [] };
+  });
+  await purgeDocument(session, database, docId);
+}
+
+/**
  * Purge a document: from here on it is not there, and when the promise resolves nothing of its content is left in the log.
  *
  * Servers and other devices keep what they have. A commit of this user that was not sent before is sent without what was erased, and
@@ -66,7 +97,7 @@ export async function purgeDocument(
   await session.exclusive(async () => {
     if (!core.isPurged(docId) && database.catalog.get(docId) === undefined)
       throw new CofferError("doc/missing", { docId });
-    setPurged(core, await listPurged(core, { dbId: database.dbId, docId }));
+    setPurged(core, await listPurged(core, [{ dbId: database.dbId, docId }]));
     database.purge([docId]);
   });
   // What waited for entries of it waits for nothing more.
@@ -83,15 +114,17 @@ export async function finishErasing(core: TenantCore): Promise<void> {
 
 /** Erase what some records hold of purged documents. */
 export async function eraseRecords(core: TenantCore, positions: readonly number[]): Promise<void> {
-  const own = ownErased(core, core.purged.ids);
+  const own = ownErased(core, core.purged.rows);
   gather(core, own, await core.store.readRecords(positions));
   // Named first: what is erased already is not found again after a crash.
   await nameErased(core, own);
   await underLock(core, async (ids) => rewrite(core, await core.store.readRecords(positions), ids));
 }
 
-function ownErased(core: TenantCore, ids: ReadonlySet<DocId>): OwnErased {
-  return new OwnErased(core.keys.identity.publicIdentity.signingKey, ids);
+/** What the admin purged, everyone knows of: it needs no word of its authors. */
+function ownErased({ directory, keys }: TenantCore, rows: readonly PurgedDoc[]): OwnErased {
+  const ids = rows.flatMap(({ docId }) => (directory.purgedDocs.has(docId) ? [] : [docId]));
+  return new OwnErased(keys.identity.publicIdentity.signingKey, new Set(ids));
 }
 
 function gather(core: TenantCore, own: OwnErased, records: readonly LogRecord[]): void {
@@ -146,18 +179,7 @@ function eraseIn(
 ): Uint8Array<ArrayBuffer> | undefined {
   const verdict = parseCommit(core.world.crypto, record.bytes);
   if (verdict.kind !== "verified") return undefined;
-  const { commit } = verdict;
-  const isMeant = ({ ciphertext, header }: CommitEntry): boolean =>
-    ciphertext !== undefined &&
-    header !== undefined &&
-    header.entryType !== "doc_purge" &&
-    ids.has(header.docId);
-  if (!commit.entries.some(isMeant)) return undefined;
-  const entries = commit.entries.map((entry): CommitEntry => {
-    const { entryHash, header } = entry;
-    return header !== undefined && isMeant(entry) ? { entryHash, header } : entry;
-  });
-  return encodeCommit({ ...commit, entries });
+  return eraseEntries(verdict.commit, ({ docId, entryType }) => entryType !== "doc_purge" && ids.has(docId));
 }
 
 /** Run a step while no other thread of this device changes records, with what is purged now. */

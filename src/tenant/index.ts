@@ -48,7 +48,7 @@ export {
   type VaultPlace,
 } from "./key-slots.ts";
 export { listKept, provesIdentity } from "./kept-session.ts";
-export { purgeDocument } from "./erasing.ts";
+export { purgeDocument, purgeEverywhere } from "./erasing.ts";
 export { exportKey, importKey } from "./key-exports.ts";
 export { LiveView } from "./live-view.ts";
 export type { FollowRows, LiveViewSource } from "./view-building.ts";

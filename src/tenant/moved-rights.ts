@@ -4,6 +4,7 @@ import { wasRevoked } from "../directory/index.ts";
 import type { TenantCore } from "./core.ts";
 import { judgeRight } from "./judge.ts";
 import type { KnownCommit } from "./ledger.ts";
+import { readCommits } from "./reversal.ts";
 
 /** By which role a commit of the ledger is to be judged as things stand, see {@link judgeRight}. */
 export function rightOf(core: TenantCore, row: KnownCommit): ReturnType<typeof judgeRight> {
@@ -45,6 +46,20 @@ export function rowsAdopted(
   return adopted
     .flatMap((hash) => ledger.find(hash) ?? [])
     .filter((row) => row.dbId !== directoryDbId && row.reason + row.refused !== "");
+}
+
+/** After documents were purged: what was refused of them is settled as what was taken is. */
+export async function rowsOfPurged(core: TenantCore): Promise<readonly KnownCommit[]> {
+  const { directoryDbId, ledger } = core;
+  const refused = ledger.quarantined().filter((row) => row.dbId !== directoryDbId);
+  const rows: KnownCommit[] = [];
+  for (let from = 0; from < refused.length; from += 16)
+    for (const { commitHash, entries } of await readCommits(core, refused.slice(from, from + 16))) {
+      const row = ledger.find(commitHash);
+      const isMeant = entries.some(({ header }) => header !== undefined && core.isPurged(header.docId));
+      if (row !== undefined && isMeant) rows.push(row);
+    }
+  return rows;
 }
 
 /** After a narrowing: what was judged by another role than it is now. */

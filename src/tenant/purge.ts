@@ -1,5 +1,5 @@
 /**
- * The documents that were erased on this device: what is in the log of them is no content any more, and what comes of them later is
+ * The documents that were erased on this device, by its user or by a record of the directory: what is in the log of them is no content any more, and what comes of them later is
  * erased too.
  *
  * The slot `purged`, sealed under the user's vault
@@ -8,7 +8,7 @@
  * |---|---|
  * | version | u8, 1 |
  * | erasedCount | varint: of so many, from the first on, no content is left in the log |
- * | count | varint, ≤ 30 000 |
+ * | count | varint, ≤ 60 000 |
  * | count × dbId, docId | 16, 16; in the order of their purging, each once |
  *
  * ```
@@ -41,7 +41,9 @@ import { again, swapSlots, type Swap } from "./swap.ts";
 
 const purgedVersion = 1;
 const purgedPurpose = "purged-documents";
-const maxPurged = 30_000;
+/** as many of the directory's, and of this device's own */
+const maxPurged = 60_000;
+const docsPerWrite = 100;
 
 /** A document that was purged. */
 export interface PurgedDoc {
@@ -86,12 +88,26 @@ export async function takePurged(core: TenantCore): Promise<PurgedDocs> {
   return core.purged;
 }
 
-/** Put a document on the list, durably. @returns the list with it. @throws `input/too-large` */
-export function listPurged(core: TenantCore, doc: PurgedDoc): Promise<PurgedDocs> {
-  const edit = ({ rows, ids, erasedCount }: PurgedDocs): PurgedDocs | undefined =>
-    ids.has(doc.docId) ? undefined : { rows: [...rows, doc], ids: new Set([...ids, doc.docId]), erasedCount };
-  // What queries and views showed of it goes with the same write.
-  const kept = [snapshotSlot(doc.dbId, doc.docId), valueSlot(doc.dbId, doc.docId)];
+/** Put documents on the list, durably. @returns the list with them. @throws `input/too-large` */
+export async function listPurged(core: TenantCore, docs: readonly PurgedDoc[]): Promise<PurgedDocs> {
+  let list = core.purged;
+  for (let from = 0; from < docs.length; from += docsPerWrite)
+    list = await listSome(core, docs.slice(from, from + docsPerWrite));
+  return list;
+}
+
+function listSome(core: TenantCore, docs: readonly PurgedDoc[]): Promise<PurgedDocs> {
+  const edit = ({ rows, ids, erasedCount }: PurgedDocs): PurgedDocs | undefined => {
+    const fresh = docs.filter(({ docId }) => !ids.has(docId));
+    if (fresh.length === 0) return undefined;
+    return {
+      rows: [...rows, ...fresh],
+      ids: new Set([...ids, ...fresh.map(({ docId }) => docId)]),
+      erasedCount,
+    };
+  };
+  // What queries and views showed of them goes with the same write.
+  const kept = docs.flatMap(({ dbId, docId }) => [snapshotSlot(dbId, docId), valueSlot(dbId, docId)]);
   const further = [...kept, firstRowsSlot, firstViewsSlot];
   return change(
     core,

@@ -25,7 +25,7 @@ import { noteLost, noticeEmptied, noticeRefilled } from "./loss.ts";
 import { reloadKeys } from "./named-keys.ts";
 import { openKeys, withBagSecrets } from "./opened-keys.ts";
 import { soonTold, waitAtMost } from "./patience.ts";
-import { readPurged, setPurged } from "./purge.ts";
+import { readPurged, setPurged, type PurgedDoc } from "./purge.ts";
 import { followSharedSlots, type SharedSlots } from "./shared-slots.ts";
 import { slotNames } from "./slots.ts";
 import { readDerived, type DerivedReading } from "./persistence.ts";
@@ -314,6 +314,7 @@ export class TenantSession {
       readUnread: async () => {
         for (const dbId of this.core.catalogs().keys()) await this.#database(dbId).readUnread();
       },
+      onPurged: (docs) => this.#purge(docs),
       onLost: () => {
         // Another thread removed the tenant from this device: nothing may be written into what comes after.
         this.alarm("rollback", "the log of this device is gone");
@@ -340,7 +341,7 @@ export class TenantSession {
           void this.recheck();
         },
         onPurged: (rows) => {
-          for (const { dbId, docId } of rows) this.#database(dbId).purge([docId]);
+          this.#purge(rows);
           void this.recheck();
         },
       });
@@ -370,6 +371,10 @@ export class TenantSession {
     // What fails behind the caller's back is the same to whoever calls next as a lock.
     if (isEarly) this.#following.loading.catch(() => void this.access.giveUp());
     else await this.#following.loading;
+  }
+
+  #purge(docs: readonly PurgedDoc[]): void {
+    for (const { dbId, docId } of docs) this.#database(dbId).purge([docId]);
   }
 
   #onOutcome(outcome: JudgeOutcome): void {

@@ -13,12 +13,20 @@ import type { LogRecord } from "../store/index.ts";
 import { adoptKeys, isOfferedKeys } from "./adopt-keys.ts";
 import type { Decision } from "./contests.ts";
 import type { TenantCore } from "./core.ts";
-import { completeRecord, eraseRecords, holdsPurged } from "./erasing.ts";
+import { completeRecord, erasePurged, eraseRecords, holdsPurged, purgedElsewhere } from "./erasing.ts";
 import { judgeRecord, nothing, postpone, refuse, type AcceptedChange, type JudgeOutcome } from "./judge.ts";
 import type { KnownCommit } from "./ledger.ts";
 import type { Marker } from "./marker.ts";
+import { listPurged, setPurged, type PurgedDoc } from "./purge.ts";
 import { hold, withdraw } from "./reversal.ts";
-import { rightOf, rowsAdopted, rowsCutAnew, rowsOfOtherRoles, rowsOvertaken } from "./moved-rights.ts";
+import {
+  rightOf,
+  rowsAdopted,
+  rowsCutAnew,
+  rowsOfOtherRoles,
+  rowsOfPurged,
+  rowsOvertaken,
+} from "./moved-rights.ts";
 
 const sliceMs = 30;
 const dueCount = 16;
@@ -34,6 +42,8 @@ export interface TailHooks {
   onWithdrawn(dbId: DbId, docIds: readonly DocId[]): void;
   /** Read what could not be read when it came. */
   readUnread(): Promise<void>;
+  /** The directory says that these are purged; called in the tenant's queue. */
+  onPurged(docs: readonly PurgedDoc[]): void;
   /** The log is another one: it was emptied, or deleted by another thread. */
   onLost(): void;
   onOutcome(outcome: JudgeOutcome): void;
@@ -139,6 +149,7 @@ export class Tail {
         if (moved) this.#hooks.onProgress();
       }
       await this.#core.serial.run(() => this.#hooks.readUnread());
+      await this.#purge();
       await this.#erase();
       await this.#marker.clear();
       this.#hooks.onProgress();
@@ -169,6 +180,21 @@ export class Tail {
     const row = this.#core.ledger.find(record.commitHash);
     const isAgain = row?.verdict === "waiting" && row.position !== record.position;
     return isAgain ? completeRecord(this.#core, row.position, record) : record;
+  }
+
+  /** What the directory says is purged is listed, forgotten and erased, as if it had been purged here. */
+  async #purge(): Promise<void> {
+    const docs = purgedElsewhere(this.#core);
+    if (docs.length === 0) return;
+    await this.#core.serial.run(async () => {
+      setPurged(this.#core, await listPurged(this.#core, docs));
+      this.#hooks.onPurged(docs);
+      await this.#judgeAnew(await rowsOfPurged(this.#core));
+    });
+    // What waited for entries of them waits for nothing more.
+    for (const row of this.#core.ledger.waiting()) this.#due.add(row.commitHash);
+    this.#again = true;
+    await erasePurged(this.#core);
   }
 
   /** What came of purged documents is erased; what cannot be erased now is tried again with the next. */

@@ -111,7 +111,7 @@ test("of a purged document nothing stays, and no tab that knows less puts it bac
   await first.pages.write(first.index, noPause);
   const second = await load();
   put(second.index, c, "later");
-  await listPurged(core, { dbId, docId: a });
+  await listPurged(core, [{ dbId, docId: a }]);
   await (await TextPages.open(core, dbId)).purge(a);
   expect(await readable()).not.toContain("quixotic");
   // Both have it in memory still.
@@ -134,7 +134,7 @@ test("a purge in the middle of a writing wins, also over the first pages that th
     let paused = 0;
     const purgeNow = async (): Promise<void> => {
       if (paused++ > 0) return;
-      await listPurged(core, { dbId, docId: a });
+      await listPurged(core, [{ dbId, docId: a }]);
       await (await TextPages.open(core, dbId)).purge(a);
     };
     expect(await pages.write(index, purgeNow)).toBe(false);

@@ -108,7 +108,7 @@ test("a write that goes by a state from before a purge is made again, with the l
   core.store.write = async (batch) => {
     if (isFirst && batch.slots?.some(({ name }) => name === nameOf(0)) === true) {
       isFirst = false;
-      await listPurged(core, { dbId, docId });
+      await listPurged(core, [{ dbId, docId }]);
       await purgeViewOrders(core, dbId);
     }
     return write.call(core.store, batch);
