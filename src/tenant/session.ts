@@ -308,13 +308,14 @@ export class TenantSession {
       this.subscriptions.queries.firstRows.loaded();
       this.rows.start();
     };
+    const purge = purging((dbId) => this.#database(dbId));
     const hooks: FollowerHooks = {
       absorb: (dbId, accepted) => this.#database(dbId).absorb(accepted),
       onWithdrawn: (dbId, docIds) => this.#database(dbId).forget(docIds),
       readUnread: async () => {
         for (const dbId of this.core.catalogs().keys()) await this.#database(dbId).readUnread();
       },
-      onPurged: (docs) => this.#purge(docs),
+      onPurged: purge,
       onLost: () => {
         // Another thread removed the tenant from this device: nothing may be written into what comes after.
         this.alarm("rollback", "the log of this device is gone");
@@ -341,7 +342,7 @@ export class TenantSession {
           void this.recheck();
         },
         onPurged: (rows) => {
-          this.#purge(rows);
+          purge(rows);
           void this.recheck();
         },
       });
@@ -373,13 +374,14 @@ export class TenantSession {
     else await this.#following.loading;
   }
 
-  #purge(docs: readonly PurgedDoc[]): void {
-    for (const { dbId, docId } of docs) this.#database(dbId).purge([docId]);
-  }
-
   #onOutcome(outcome: JudgeOutcome): void {
     for (const quarantined of outcome.quarantined)
       this.alarm("quarantined", `${quarantined.commitHash}: ${quarantined.reason}`);
     if (outcome.isFork) this.alarm("fork", "directory");
   }
+}
+
+/** What takes purged documents out of memory. */
+function purging(databaseOf: (dbId: DbId) => DatabaseSession): (docs: readonly PurgedDoc[]) => void {
+  return (docs) => docs.forEach(({ dbId, docId }) => databaseOf(dbId).purge([docId]));
 }

@@ -165,7 +165,7 @@ export class Tail {
       if (this.#stopped) break;
       if (isCareful) await this.#mark([record]);
       if (holdsPurged(this.#core, record)) this.#toErase.add(record.position);
-      await this.#handOn(await judgeRecord(this.#core, this.#core.tools, await this.#whole(record)));
+      await this.#handOn(await judgeRecord(this.#core, this.#core.tools, await wholeOf(this.#core, record)));
       this.#meetAuthor(record.commitHash);
       const overtaken = rowsOvertaken(this.#core, record.commitHash);
       if (overtaken.length > 0) await this.#judgeAnew(overtaken);
@@ -173,13 +173,6 @@ export class Tail {
       if (env.monotonicMs() - startMs > sliceMs) break;
     }
     if (isCareful) await this.#marker.clear();
-  }
-
-  /** The record that is known of a commit which waits and came again, with what this one brings. */
-  async #whole(record: LogRecord): Promise<LogRecord> {
-    const row = this.#core.ledger.find(record.commitHash);
-    const isAgain = row?.verdict === "waiting" && row.position !== record.position;
-    return isAgain ? completeRecord(this.#core, row.position, record) : record;
   }
 
   /** What the directory says is purged is listed, forgotten and erased, as if it had been purged here. */
@@ -348,4 +341,11 @@ export class Tail {
       for (const [dbId, docIds] of changed) this.#hooks.onWithdrawn(dbId, [...docIds]);
     }
   }
+}
+
+/** The record that is known of a commit which waits and came again, with what this one brings. */
+async function wholeOf(core: TenantCore, record: LogRecord): Promise<LogRecord> {
+  const row = core.ledger.find(record.commitHash);
+  const isAgain = row?.verdict === "waiting" && row.position !== record.position;
+  return isAgain ? completeRecord(core, row.position, record) : record;
 }
