@@ -220,7 +220,7 @@ describe("a new epoch of the tenant's key", () => {
     await owner.device.api.rotateKey(owner.tenantId, "default", owner.proof);
     const after = await create(owner, { name: "after" });
     await expect.poll(() => valueOf(guest, before).catch(() => undefined)).toEqual({ name: "before" });
-    await expect.poll(() => seenBy(guest)?.status.unjudgedCount).toBe(1);
+    await expect.poll(() => seenBy(guest)?.status.sealedCount).toBe(1);
     // What it would write now everyone would refuse.
     await expect(create(guest, { name: "stale" })).rejects.toMatchObject({ code: "key/missing" });
     isFull = false;
@@ -260,7 +260,7 @@ describe("a named key that is granted", () => {
     const all = { filter: undefined, sort: [], limit: 5, offset: 0 };
     await guest.device.api.openQuery(guest.database, all, query);
     for (const party of [guest, member, outsider]) {
-      await expect.poll(() => seenBy(party)?.status.unjudgedCount).toBe(1);
+      await expect.poll(() => seenBy(party)?.status.sealedCount).toBe(1);
       expect(seenBy(party)?.keys).toEqual([]);
     }
     const edits = { addUsers: [member.key], removeUsers: [], addGroups: [], removeGroups: [] };
@@ -278,14 +278,14 @@ describe("a named key that is granted", () => {
     }
     const answer = await create(member, { pay: "2" }, "salaries");
     await expect.poll(() => valueOf(owner, answer).catch(() => undefined)).toEqual({ pay: "2" });
-    await expect.poll(() => seenBy(outsider)?.status.unjudgedCount).toBe(2);
+    await expect.poll(() => seenBy(outsider)?.status.sealedCount).toBe(2);
     expect(seenBy(outsider)?.keys).toEqual([]);
     expect(await valueOf(outsider, id)).toBeUndefined();
     // A new epoch goes to who holds it.
     await device.api.rotateKey(tenantId, "salaries", proof);
     const later = await create(owner, { pay: "3" }, "salaries");
     await expect.poll(() => valueOf(member, later).catch(() => undefined)).toEqual({ pay: "3" });
-    await expect.poll(() => seenBy(outsider)?.status.unjudgedCount).toBe(3);
+    await expect.poll(() => seenBy(outsider)?.status.sealedCount).toBe(3);
   });
 
   it("is one that the granting device holds, for members and groups there are", async () => {
