@@ -308,14 +308,13 @@ export class TenantSession {
       this.subscriptions.queries.firstRows.loaded();
       this.rows.start();
     };
-    const purge = purging((dbId) => this.#database(dbId));
     const hooks: FollowerHooks = {
       absorb: (dbId, accepted) => this.#database(dbId).absorb(accepted),
       onWithdrawn: (dbId, docIds) => this.#database(dbId).forget(docIds),
       readUnread: async () => {
         for (const dbId of this.core.catalogs().keys()) await this.#database(dbId).readUnread();
       },
-      onPurged: purge,
+      onPurged: purging((dbId) => this.#database(dbId)),
       onLost: () => {
         // Another thread removed the tenant from this device: nothing may be written into what comes after.
         this.alarm("rollback", "the log of this device is gone");
@@ -342,7 +341,7 @@ export class TenantSession {
           void this.recheck();
         },
         onPurged: (rows) => {
-          purge(rows);
+          hooks.onPurged(rows);
           void this.recheck();
         },
       });
