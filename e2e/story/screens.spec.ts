@@ -1,4 +1,4 @@
-/** Every screen of the demo: accessible on a phone in the dark and on a desk in the light, by keyboard, and content is never markup. */
+/** Every screen of the demo: accessible on a phone in the dark and on a desk in the light, by keyboard. */
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, test } from "../fixtures.ts";
@@ -142,49 +142,6 @@ for (const { name, width, height, colorScheme } of looks) {
     await page.keyboard.press("Escape");
   });
 }
-
-test("what people write is shown as text, and the page's policy is never broken", async ({
-  server,
-  openDevice,
-}) => {
-  const { page } = await openDevice();
-  page.setDefaultTimeout(15_000);
-  const broken: string[] = [];
-  page.on("dialog", (dialog) => {
-    broken.push(`dialog ${dialog.message()}`);
-    void dialog.dismiss();
-  });
-  await page.exposeFunction("reportBroken", (what: string) => broken.push(what));
-  await page.addInitScript(() => {
-    const report = (globalThis as unknown as { reportBroken(what: string): void }).reportBroken;
-    addEventListener("securitypolicyviolation", (event) =>
-      report(`${event.violatedDirective} ${event.blockedURI}`),
-    );
-  });
-  await visit(page, server.url);
-  await startSpace(page);
-  const hostile = [
-    "<img src=x onerror=alert(1)>",
-    "<script>alert(2)</script>",
-    "javascript:alert(3)",
-    '"><svg onload=alert(4)>',
-    "{{constructor.constructor('alert(5)')()}}",
-    "\u202Egnitirw\u0000 __proto__",
-  ];
-  for (const text of hostile) {
-    await newDocument(page, text);
-    await field(page, "Tags").fill(text);
-    await field(page, "Tags").press("Enter");
-    await field(page, "Notes").fill(text);
-    await expect(field(page, "Title")).toHaveValue(text);
-  }
-  await goTo(page, "Library");
-  await expect(page.getByTestId("film-row")).toHaveCount(hostile.length);
-  for (const text of hostile.slice(0, 5)) {
-    await expect(page.getByTestId("film-row").filter({ hasText: text })).toHaveCount(1);
-  }
-  expect(broken).toEqual([]);
-});
 
 test("a space is started, filled, searched, locked and unlocked by keyboard alone", async ({
   server,
