@@ -1,6 +1,6 @@
 /** One row of the view: a category with what it comes to, or a film. */
 import type { CategoryRow, DocumentRow, ShownRow } from "cofferdb";
-import { Fragment } from "preact";
+import { Fragment, type VNode } from "preact";
 import { Icon } from "../parts/icon.tsx";
 import { Marked } from "../parts/marked.tsx";
 import { textOf } from "../film/read-value.ts";
@@ -78,7 +78,7 @@ export function ViewRow(props: ViewRowProps) {
           <span class="view-name">{name}</span>
         ) : (
           <a class="view-name" href={viewHref(viewId, row.id)} tabIndex={-1}>
-            {name === "" ? <em class="muted">Untitled</em> : <Words row={row} column="title" text={name} />}
+            {name === "" ? <em class="muted">Untitled</em> : words(row, "title", name)}
           </a>
         )}
       </div>
@@ -89,11 +89,7 @@ export function ViewRow(props: ViewRowProps) {
           role="gridcell"
           data-column={column.name}
         >
-          {isCategory ? (
-            categoryCell(row, column)
-          ) : (
-            <Words row={row} column={column.name} text={filmCell(row, column)} />
-          )}
+          {isCategory ? categoryCell(row, column) : words(row, column.name, filmCell(row, column))}
         </div>
       ))}
       {isCard ? <CardLines row={row} arrangement={arrangement} /> : null}
@@ -116,7 +112,7 @@ function CardLines({ row, arrangement }: { readonly row: ShownRow; readonly arra
         {rest.map(({ name, text }, index) => (
           <Fragment key={name}>
             {index === 0 ? "" : " · "}
-            {row.kind === "category" ? text : <Words row={row} column={name} text={text} />}
+            {row.kind === "category" ? text : words(row, name, text)}
           </Fragment>
         ))}
       </div>
@@ -135,20 +131,13 @@ function named({ name, total }: ChosenColumn, text: string): string {
   return kind === "minutes" ? `${text} min` : `${label} ${text}`;
 }
 
-interface WordsProps {
-  readonly row: DocumentRow;
-  readonly column: string;
-  readonly text: string;
-}
-
-/** The text of a column; where it is shown as it is, the words that are searched for are marked in it. */
-function Words({ row: { marks = [], values }, column, text }: WordsProps) {
-  return (
-    <Marked
-      text={text}
-      places={values[column] === text ? marks.filter((mark) => mark.column === column) : []}
-    />
-  );
+/**
+ * The text of a column; where it is shown as it is, the words that are searched for are marked in it. Rows are made at every step of
+ * scrolling, so a text without words is no part of its own.
+ */
+function words({ marks, values }: DocumentRow, column: string, text: string): string | VNode {
+  const places = values[column] === text ? (marks?.filter((mark) => mark.column === column) ?? []) : [];
+  return places.length === 0 ? text : <Marked text={text} places={places} />;
 }
 
 function categoryName(row: CategoryRow, arrangement: Arrangement): string {
