@@ -114,6 +114,34 @@ describe("a view on the page", () => {
     await expect(view.find("/0sred")).rejects.toMatchObject({ code: "store/closed" });
   });
 
+  it("has the very rows of before where what is searched for marks the same words", async () => {
+    const { coffer } = await openPage();
+    const { db } = await open(coffer);
+    await db.createDocuments([ada, bob, cyd]);
+    const view = await coffer.view({
+      sources: [{ origin: "eu", db }],
+      columns,
+      state: all,
+      search: { text: "ad" },
+    });
+    await shows(view, ["red", "  ada"]);
+    const before = view.rows.value;
+    expect(before?.[1]).toMatchObject({ marks: [{ column: "name", from: 0, to: 3 }] });
+    const heard: unknown[] = [];
+    const stop = effect(() => void heard.push(view.rows.value));
+    await view.search("ada");
+    await view.search("ada", { fields: ["name"] });
+    expect(heard).toEqual([before]);
+    expect(view.rows.value).toBe(before);
+    await view.search("c");
+    await shows(view, ["sea", "  cyd"]);
+    await view.search(" ");
+    await shows(view, ["red", "  ada", "  bob", "sea", "  cyd"]);
+    expect(view.rows.value?.some((row) => "marks" in row)).toBe(false);
+    stop();
+    view.dispose();
+  });
+
   it("is expanded, selected, read and asked", async () => {
     const { coffer } = await openPage();
     const { db } = await open(coffer);

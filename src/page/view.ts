@@ -221,9 +221,16 @@ class ViewCore {
         return;
       }
       const { from, rowCount, documentCount, totals, splices, changed } = delta;
-      const before = this.shown.rows.peek() ?? [];
-      if (splices.length > 0 || changed.length > 0 || this.shown.rows.peek() === undefined)
-        this.shown.rows.value = Object.freeze(applyDelta(before, delta));
+      const before = this.shown.rows.peek();
+      const rows = [...applyDelta(before ?? [], { splices, changed: [] })];
+      let isSame = before !== undefined && splices.length === 0;
+      for (const { at, row } of changed) {
+        // While words are searched for, a row is told again whenever they may stand elsewhere in it.
+        const shared = shareStructure(rows[at], row);
+        isSame &&= shared === rows[at];
+        rows[at] = shared;
+      }
+      if (!isSame) this.shown.rows.value = Object.freeze(rows);
       this.shown.from.value = from;
       this.shown.total.value = shareStructure(this.shown.total.peek(), { rowCount, documentCount, totals });
     });
