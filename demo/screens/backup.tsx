@@ -90,7 +90,11 @@ export function BackupPanel({ space: { tenant } }: { readonly space: Space }) {
         One file with your keys and everything in this space, sealed under a password of its own. With the
         file, its password and your daily password, a new device becomes like this one.
       </p>
-      <NewPasswordField label="Password of the file" value={password} hint="Keep it apart from the file." />
+      <NewPasswordField
+        label="Password of the file"
+        value={password}
+        hint="Three words or more. Keep it apart from the file."
+      />
       <label class="check">
         <input
           type="checkbox"

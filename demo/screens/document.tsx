@@ -2,6 +2,7 @@
 import { useSignal, useSignalEffect, type Signal } from "@preact/signals";
 import type { Doc, Role } from "cofferdb";
 import { useEffect, useRef } from "preact/hooks";
+import { AdminForm } from "../parts/admin-form.tsx";
 import { ErrorNote, ErrorText } from "../parts/error-note.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { lazily } from "../parts/lazily.tsx";
@@ -137,6 +138,7 @@ function OpenDocument({ space, doc }: { readonly space: Space; readonly doc: Doc
                 Restore
               </button>
               <ErrorNote error={restore.error} />
+              <EraseForGood space={space} id={doc.id} />
             </div>
           ) : status === "no-key" ? (
             <p class="note">
@@ -221,6 +223,38 @@ function DocumentHead({ children }: { readonly children: preact.ComponentChildre
       </a>
       {children}
     </header>
+  );
+}
+
+/** Erasing a deleted document everywhere, which only the admin can. */
+function EraseForGood({ space: { db, tenant }, id }: { readonly space: Space; readonly id: string }) {
+  const isOpen = useSignal(false);
+  if (tenant.adminUser.value === undefined) return null;
+  return (
+    <>
+      <button
+        type="button"
+        class="button button-plain"
+        aria-expanded={isOpen.value}
+        onClick={() => (isOpen.value = !isOpen.peek())}
+      >
+        Erase for good…
+      </button>
+      {isOpen.value ? (
+        <AdminForm
+          tenant={tenant}
+          verb="Erase it everywhere"
+          isGrave
+          work={async (proof) => {
+            await db.purgeDocHistory(id, proof);
+            goTo(listHref.peek());
+            notify("Erased here; every device and server that hears of it does the same.");
+          }}
+        >
+          <p>Its content and its whole history go, on every device. This cannot be taken back.</p>
+        </AdminForm>
+      ) : null}
+    </>
   );
 }
 

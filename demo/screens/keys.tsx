@@ -1,9 +1,9 @@
-/** Keys of their own for some films: who holds which, making, handing on, taking, renewing. */
+/** Keys of their own for some films: who holds which, making, handing on, taking, renewing, sealing anew. */
 import { useSignal } from "@preact/signals";
 import type { KeyGrant } from "cofferdb";
 import { useId } from "preact/hooks";
 import { AdminForm } from "../parts/admin-form.tsx";
-import { Busy } from "../parts/busy.tsx";
+import { Busy, ProgressBar } from "../parts/busy.tsx";
 import { CopyBox } from "../parts/copy-box.tsx";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Field, PasswordField, PasteField } from "../parts/field.tsx";
@@ -14,6 +14,7 @@ import { notify, whileSaving } from "../state/activity.ts";
 import { theCoffer } from "../state/coffer.ts";
 import { docHref, goTo } from "../state/route.ts";
 import { memberName, type Space } from "../state/space.ts";
+import { formatCount } from "../text/format.ts";
 
 /** The tenant's own key, which every member holds. */
 const commonKey = "default";
@@ -41,7 +42,7 @@ export function Keys({ space }: { readonly space: Space }) {
   );
 }
 
-type Opened = "none" | "share" | "grant" | "rotate";
+type Opened = "none" | "share" | "grant" | "rotate" | "reseal";
 
 function KeyLine({ space, grant }: { readonly space: Space; readonly grant: KeyGrant }) {
   const { tenant, db } = space;
@@ -88,6 +89,11 @@ function KeyLine({ space, grant }: { readonly space: Space; readonly grant: KeyG
             Grant…
           </button>
         ) : null}
+        {grant.epoch > 1 ? (
+          <button type="button" class="button" {...turn("reseal")}>
+            Seal anew…
+          </button>
+        ) : null}
         {isAdmin ? (
           <button type="button" class="button button-plain" {...turn("rotate")}>
             Renew…
@@ -96,6 +102,7 @@ function KeyLine({ space, grant }: { readonly space: Space; readonly grant: KeyG
       </div>
       <ErrorNote error={create.error} />
       {opened.value === "share" ? <ShareKey space={space} name={grant.name} /> : null}
+      {opened.value === "reseal" ? <Reseal space={space} name={grant.name} /> : null}
       {opened.value === "grant" ? (
         <GrantKey space={space} grant={grant} onDone={() => (opened.value = "none")} />
       ) : null}
@@ -207,6 +214,57 @@ function RotateKey({ space, name, onDone }: AdminPartProps & { readonly name: st
         was written before stays as it is. Revoking a member does this by itself.
       </p>
     </AdminForm>
+  );
+}
+
+function Reseal({ space: { tenant }, name }: { readonly space: Space; readonly name: string }) {
+  const progress = useSignal<{ readonly doneCount: number; readonly totalCount: number } | undefined>(
+    undefined,
+  );
+  const stop = useSignal<AbortController | undefined>(undefined);
+  const reseal = useAction(async () => {
+    const abort = new AbortController();
+    stop.value = abort;
+    try {
+      const { doneCount, leftOut } = await tenant.keys.reseal(name, {
+        signal: abort.signal,
+        onProgress: (done) => (progress.value = done),
+      });
+      notify(
+        doneCount === 0 && leftOut.length === 0
+          ? "Nothing is left under a former key."
+          : `${doneCount === 1 ? "One film is" : `${formatCount(doneCount)} films are`} sealed anew${leftOut.length === 0 ? "." : `; ${formatCount(leftOut.length)} are too large for it.`}`,
+      );
+    } catch (error) {
+      if (!abort.signal.aborted) throw error;
+      notify("Stopped. It goes on from there the next time.");
+    } finally {
+      stop.value = undefined;
+      progress.value = undefined;
+    }
+  });
+  return (
+    <div class="form panel">
+      <p>
+        What was written under former keys is written once more under the newest. Who had a former key keeps
+        what they could read; what a thief of an old key finds from then on is older.
+      </p>
+      <ErrorNote error={reseal.error} />
+      {progress.value === undefined ? null : (
+        <ProgressBar label="Sealing anew" done={progress.value.doneCount} total={progress.value.totalCount} />
+      )}
+      <div class="actions">
+        {stop.value === undefined ? (
+          <button type="button" class="button button-main" onClick={() => reseal.run()}>
+            Seal anew
+          </button>
+        ) : (
+          <button type="button" class="button" onClick={() => stop.peek()?.abort()}>
+            Stop
+          </button>
+        )}
+      </div>
+    </div>
   );
 }
 

@@ -62,7 +62,7 @@ export function People({ space }: { readonly space: Space }) {
   );
 }
 
-type Opened = "none" | "number" | "role" | "revoke";
+type Opened = "none" | "number" | "role" | "revoke" | "regrant";
 
 function MemberLine({ space, user }: { readonly space: Space; readonly user: Member }) {
   const { tenant } = space;
@@ -81,7 +81,8 @@ function MemberLine({ space, user }: { readonly space: Space; readonly user: Mem
     user.isAdmin ? "admin" : "",
     user.revoked ? "revoked" : (role ?? ""),
   ].filter((mark) => mark !== "");
-  const canChange = tenant.adminUser.value !== undefined && !user.isAdmin && !user.revoked;
+  const canDecide = tenant.adminUser.value !== undefined && !user.isAdmin;
+  const canChange = canDecide && !user.revoked;
   const turn = (what: Opened) => ({
     "aria-expanded": opened.value === what,
     onClick: () => {
@@ -111,6 +112,11 @@ function MemberLine({ space, user }: { readonly space: Space; readonly user: Mem
             Role…
           </button>
         ) : null}
+        {canDecide && user.revoked ? (
+          <button type="button" class="button" {...turn("regrant")}>
+            Let in again…
+          </button>
+        ) : null}
         {canChange && !user.self ? (
           <button type="button" class="button button-plain" {...turn("revoke")}>
             Revoke…
@@ -124,18 +130,38 @@ function MemberLine({ space, user }: { readonly space: Space; readonly user: Mem
       {opened.value === "role" ? (
         <RoleForm space={space} holder={{ user: user.key }} who={name} role={role} onDone={close} />
       ) : null}
+      {opened.value === "regrant" ? <Regrant space={space} user={user} onDone={close} /> : null}
       {opened.value === "revoke" ? <Revoke space={space} user={user} onDone={close} /> : null}
     </li>
   );
 }
 
-interface RevokeProps {
+interface MemberFormProps {
   readonly space: Space;
   readonly user: Member;
   readonly onDone: () => void;
 }
 
-function Revoke({ space: { tenant }, user, onDone }: RevokeProps) {
+function Regrant({ space: { tenant }, user, onDone }: MemberFormProps) {
+  return (
+    <AdminForm
+      tenant={tenant}
+      verb="Let in again"
+      work={async (proof) => {
+        await tenant.directory.regrantUser(user.key, proof);
+        notify(`${user.userName ?? "The member"} belongs to the space again.`);
+        onDone();
+      }}
+    >
+      <p>
+        {user.userName ?? "This member"} gets the space's key, and what they write from now on counts. What
+        they wrote while they were revoked does not.
+      </p>
+    </AdminForm>
+  );
+}
+
+function Revoke({ space: { tenant }, user, onDone }: MemberFormProps) {
   return (
     <AdminForm
       tenant={tenant}

@@ -1,9 +1,19 @@
-/** What was noticed and kept apart: alarms about servers and members, and commits that did not hold. */
-import type { AlarmEvent } from "cofferdb";
+/** What was noticed and kept apart: alarms about servers and members, commits that did not hold; and who did what. */
+import { useSignal } from "@preact/signals";
+import type { AlarmEvent, QuarantinedCommit } from "cofferdb";
+import { AdminForm } from "../parts/admin-form.tsx";
 import { Icon } from "../parts/icon.tsx";
+import { lazily } from "../parts/lazily.tsx";
+import { notify } from "../state/activity.ts";
 import type { Space } from "../state/space.ts";
 import { WaysIn } from "./ways-in.tsx";
 import { formatMoment, shortId } from "../text/format.ts";
+
+const Audit = lazily(async () => (await import("./audit.tsx")).Audit, {
+  className: "form",
+  label: "Who did what",
+  words: "Opening the log…",
+});
 
 const alarmWords: Record<AlarmEvent["kind"], string> = {
   gap: "Something in a member's sequence of commits is missing.",
@@ -57,23 +67,73 @@ export function Safety({ space }: { readonly space: Space }) {
             </p>
             <ul class="plain records" data-testid="quarantine">
               {quarantine.map((commit) => (
-                <li key={commit.commitHash} class="record">
-                  <Icon name="warning" />
-                  <div>
-                    <strong>{commit.reason}</strong>
-                    <p class="muted">
-                      {formatMoment(commit.atMs, Date.now())} · commit{" "}
-                      <span class="code">{shortId(commit.commitHash)}</span>
-                    </p>
-                  </div>
-                </li>
+                <PutAside key={commit.commitHash} space={space} commit={commit} />
               ))}
             </ul>
           </>
         )}
       </section>
+      <Audit space={space} />
       <WaysIn space={space} />
     </section>
+  );
+}
+
+/** Refused for the rights of their authors alone: an admin may decide otherwise. */
+const adoptable: ReadonlySet<string> = new Set(["revoked", "older-head", "role", "epoch"]);
+
+const reasonWords: { readonly [reason: string]: string } = {
+  revoked: "Written by someone who was revoked",
+  "older-head": "Written as if an older state of the directory still held",
+  role: "Written by someone whose role does not allow it",
+  epoch: "Sealed under a key that had been renewed",
+};
+
+interface PutAsideProps {
+  readonly space: Space;
+  readonly commit: QuarantinedCommit;
+}
+
+function PutAside({ space: { tenant }, commit }: PutAsideProps) {
+  const isOpen = useSignal(false);
+  const canAdopt = tenant.adminUser.value !== undefined && adoptable.has(commit.reason);
+  return (
+    <li class="record">
+      <Icon name="warning" />
+      <div class="form">
+        <div>
+          <strong>{reasonWords[commit.reason] ?? commit.reason}</strong>
+          <p class="muted">
+            {formatMoment(commit.atMs, Date.now())} · commit{" "}
+            <span class="code">{shortId(commit.commitHash)}</span>
+          </p>
+        </div>
+        {canAdopt ? (
+          <div class="actions">
+            <button
+              type="button"
+              class="button"
+              aria-expanded={isOpen.value}
+              onClick={() => (isOpen.value = !isOpen.peek())}
+            >
+              Let it count…
+            </button>
+          </div>
+        ) : null}
+        {isOpen.value ? (
+          <AdminForm
+            tenant={tenant}
+            verb="Let it count"
+            work={async (proof) => {
+              await tenant.directory.adopt([commit.commitHash], proof);
+              notify("It counts now, on every device that hears of it.");
+            }}
+          >
+            <p>What was written in it becomes part of its documents, for every member.</p>
+          </AdminForm>
+        ) : null}
+      </div>
+    </li>
   );
 }
 

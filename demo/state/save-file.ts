@@ -48,7 +48,8 @@ function counted(
   );
 }
 
-function saveBlob(name: string, blob: Blob): void {
+/** Hand a file to the browser as a download. */
+export function saveBlob(name: string, blob: Blob): void {
   const url = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = url;

@@ -36,7 +36,7 @@ async function name(page: Page, title: string): Promise<void> {
 /** Sign a form with the admin's password. */
 async function sign(line: Locator, button: string): Promise<void> {
   await line.getByRole("textbox", { name: "Admin password" }).fill(secrets.adminPassword);
-  await line.getByRole("button", { name: button }).click();
+  await line.getByRole("button", { name: button, exact: true }).click();
 }
 
 test("an admin says who may do what, and some films are for those who hold their key", async ({
@@ -151,5 +151,60 @@ test("an admin says who may do what, and some films are for those who hold their
     await key.getByRole("button", { name: "Renew…" }).click();
     await sign(key, "Renew the key");
     await expect(key).toContainText("renewed once");
+  });
+
+  await test.step("what is under its former form is sealed anew", async () => {
+    const key = owner.page.getByTestId("key").filter({ hasText: "Jury" });
+    await key.getByRole("button", { name: "Seal anew…" }).click();
+    await key.getByRole("button", { name: "Seal anew", exact: true }).click();
+    await expect(owner.page.getByText("One film is sealed anew.")).toBeVisible();
+    await settled(owner.page);
+  });
+
+  await test.step("who was revoked is let in again, and writes again", async () => {
+    await goTo(owner.page, "People");
+    const line = owner.page.getByTestId("member").filter({ hasText: secrets.guest });
+    await line.getByRole("button", { name: "Revoke…" }).click();
+    await sign(line, "Revoke");
+    await expect(line.locator(".role")).toHaveText("revoked");
+    await settled(owner.page);
+    await line.getByRole("button", { name: "Let in again…" }).click();
+    await sign(line, "Let in again");
+    await expect(line.locator(".role")).toHaveCount(0);
+    await settled(owner.page);
+    await goTo(guest.page, "Sync");
+    await guest.page.getByRole("button", { name: "Sync now" }).click();
+    await settled(guest.page);
+    await openFilm(guest.page, "Seven Samurai");
+    await typeInto(guest.page, "Notes", " Back.");
+    await expect(guest.page.getByTestId("doc-status")).toHaveAttribute("data-status", "ready");
+    await openFilm(owner.page, "Seven Samurai");
+    await expect(field(owner.page, "Notes")).toHaveValue(/ Back\.$/);
+  });
+
+  await test.step("what was deleted is erased everywhere", async () => {
+    await owner.page.getByTestId("document").getByRole("button", { name: "Delete" }).click();
+    await expect(owner.page.getByTestId("document")).toBeHidden();
+    await expect(guest.page.getByTestId("doc-status")).toHaveAttribute("data-status", "deleted");
+    await owner.page.goBack();
+    const page = owner.page.getByTestId("document");
+    await page.getByRole("button", { name: "Erase for good…" }).click();
+    await sign(page, "Erase it everywhere");
+    await expect(guest.page.getByTestId("doc-status")).toHaveAttribute("data-status", "purged");
+  });
+
+  await test.step("all of it can be looked up, and stands in a report", async () => {
+    await goTo(owner.page, "Safety");
+    const audit = owner.page.getByTestId("audit");
+    await audit.getByRole("button", { name: "Look" }).click();
+    await expect(audit.getByTestId("audit-verdict")).toContainText(/All \d+ commits are whole/);
+    const steps = audit.getByTestId("audit-step");
+    await expect(steps.first()).toContainText("had a film erased everywhere");
+    await expect(steps.filter({ hasText: `let ${secrets.guest} in` })).toHaveCount(2);
+    await expect(steps.filter({ hasText: `revoked ${secrets.guest}` })).toHaveCount(1);
+    await expect(steps.filter({ hasText: "sealed a film anew" })).toHaveCount(1);
+    const download = owner.page.waitForEvent("download");
+    await audit.getByRole("button", { name: "Save a report" }).click();
+    expect((await download).suggestedFilename()).toMatch(/^audit-\d{4}-\d{2}-\d{2}\.cofferaudit$/);
   });
 });

@@ -84,6 +84,8 @@ for (const { name, width, height, colorScheme } of looks) {
     await expect(key.getByTestId("key-text")).toBeVisible({ timeout: 20_000 });
     await expectAccessible(page, "keys, one shared");
     await goTo(page, "Safety");
+    await page.getByTestId("audit").getByRole("button", { name: "Look" }).click();
+    await expect(page.getByTestId("audit-step").first()).toBeVisible();
     await expectAccessible(page, "safety");
     await lock(page);
     await expectAccessible(page, "locked");

@@ -242,7 +242,7 @@ describe("failures", () => {
     expect(of(bench.failed("net/rate-limited", 1e12), "set-timer")).toMatchObject([{ minMs: 3_600_000 }]);
   });
 
-  test("401 signs in again once; 403 is final until asked", () => {
+  test("401 signs in again once; who was revoked asks again when told to, and every few minutes", () => {
     const bench = createBench();
     bench.start();
     expect(of(bench.failed("access/unauthenticated"), "authenticate").length).toBe(1);
@@ -250,12 +250,17 @@ describe("failures", () => {
     expect(of(bench.failed("access/unauthenticated"), "set-timer").length).toBe(1);
     expect(bench.state.link).toBe("waiting");
     bench.tell({ kind: "timer", name: "retry" });
-    expect(of(bench.failed("access/revoked"), "set-timer")).toEqual([]);
+    expect(of(bench.failed("access/revoked"), "set-timer")).toMatchObject([
+      { name: "retry", minMs: 300_000, spreadMs: 300_000 },
+    ]);
     expect(bench.state.link).toBe("denied");
     bench.tell({ kind: "appended", lastPosition: 9 });
     bench.tell({ kind: "online", isOnline: true });
     expect(bench.state.link).toBe("denied");
     bench.tell({ kind: "sync" });
+    expect(bench.state.link).toBe("authenticating");
+    bench.failed("access/revoked");
+    bench.tell({ kind: "timer", name: "retry" });
     expect(bench.state.link).toBe("authenticating");
   });
 

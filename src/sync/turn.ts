@@ -61,6 +61,8 @@ export function raise(turn: Turn, alarm: SyncAlarm): void {
 
 /** for failures that only somebody's doing can end */
 const rareSpreadMs = 60_000;
+/** who was revoked may be granted access again, and nothing tells them */
+const revokedMs = 300_000;
 const retryAfterLimitMs = 3_600_000;
 
 /** Full jitter: a random time below half a second, doubled with each attempt up to a minute. */
@@ -85,22 +87,22 @@ export function endSession(turn: Turn, link: EngineState["link"]): void {
 }
 
 /**
- * End the conversation because of a failure, and try again later where that can help. Who was revoked stays so; an address
+ * End the conversation because of a failure, and try again later. Who was revoked may have been let in again; an address
  * where another server answers than before may be the right one's again.
  */
 export function fail(turn: Turn, code: CofferErrorCode, retryAfterMs = 0): void {
-  const isFinal = code === "access/revoked";
-  const isDenied = isFinal || code === "access/denied";
+  const isRevoked = code === "access/revoked";
+  const isDenied = isRevoked || code === "access/denied";
   endSession(turn, isDenied ? "denied" : "waiting");
   set(turn, { error: code, idleRounds: 0, attempt: turn.state.attempt + 1 });
   emit(turn, { kind: "cycle-ended", code });
-  if (isFinal || turn.state.config.mode === "once") return;
+  if (turn.state.config.mode === "once") return;
   const isRare = isDenied || code.startsWith("protocol/");
-  const spreadMs = isRare ? rareSpreadMs : backoffMs(turn.state.attempt - 1);
+  const spreadMs = isRevoked ? revokedMs : isRare ? rareSpreadMs : backoffMs(turn.state.attempt - 1);
   emit(turn, {
     kind: "set-timer",
     name: "retry",
-    minMs: Math.min(retryAfterMs, retryAfterLimitMs),
+    minMs: Math.max(isRevoked ? revokedMs : 0, Math.min(retryAfterMs, retryAfterLimitMs)),
     spreadMs,
   });
 }
