@@ -162,7 +162,7 @@ const handles: Readonly<Record<string, string>> = {
 
 /** The members of an interface of the public API, and of those that it extends. */
 function membersOf(name: string): string[] {
-  const text = ["types", "audit-types", "recipient-types", "query-types", "key-slot-types"]
+  const text = ["types", "audit-types", "device-types", "recipient-types", "query-types", "key-slot-types"]
     .map((file) => read(`src/page/${file}.ts`))
     .join("\n");
   const named = `^export interface ${name}\\b`;

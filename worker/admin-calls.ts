@@ -1,17 +1,45 @@
-/** The calls by which the admin sends people away, and lets them in again. */
+/** The calls by which the admin sends people and devices away, and lets them in again. */
 import { CofferError, parseId } from "../src/std/index.ts";
-import { adoptCommits, regrantUser, revokeUser } from "../src/tenant/index.ts";
+import { adoptCommits, approveDevice, regrantUser, revokeDevice, revokeUser } from "../src/tenant/index.ts";
 import type { WorkerApi } from "./api.ts";
 import { requireAuthorKey, type WorkerHost } from "./host.ts";
-import { readProof, readTexts } from "./page-messages.ts";
+import {
+  readDurationMs,
+  readFields,
+  readProof,
+  readString,
+  readStrings,
+  readText,
+  readTexts,
+} from "./page-messages.ts";
 
-type AdminCalls = Pick<WorkerApi, "revokeUser" | "regrantUser" | "adoptCommits">;
+type AdminCalls = Pick<
+  WorkerApi,
+  "revokeUser" | "regrantUser" | "adoptCommits" | "approveDevice" | "revokeDevice"
+>;
 
 /** Answer the calls about who is away. */
 export function adminCalls(host: WorkerHost): AdminCalls {
   return {
     async revokeUser(tenantId, userKey, proof) {
       await revokeUser(host.tenant(tenantId), requireAuthorKey(userKey), readProof(proof));
+    },
+
+    async approveDevice(tenantId, request, options) {
+      const session = host.tenant(tenantId);
+      const { expiresInMs, name, serverUrl, user } = readFields(options, "options");
+      return approveDevice(session, readString(request, "request"), {
+        ...readProof(options),
+        ...readStrings(options, "options", ["sharePassword"]),
+        name: readText(name, "options.name"),
+        user: user === undefined ? undefined : requireAuthorKey(user),
+        serverUrl: serverUrl === undefined ? undefined : readText(serverUrl, "options.serverUrl"),
+        expiresInMs: readDurationMs(expiresInMs, "options.expiresInMs"),
+      });
+    },
+
+    async revokeDevice(tenantId, deviceKey, proof) {
+      await revokeDevice(host.tenant(tenantId), requireAuthorKey(deviceKey), readProof(proof));
     },
 
     async regrantUser(tenantId, userKey, keys, proof) {

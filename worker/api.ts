@@ -46,6 +46,7 @@ import type {
   QueryGroup,
   SettingValues,
   TenantStatus,
+  UserDevice,
 } from "../src/page/types.ts";
 import type { SearchEvent, SearchMessage } from "./search-api.ts";
 
@@ -67,6 +68,7 @@ export type {
   QueryGroup,
   SettingValues,
   TenantStatus,
+  UserDevice,
 };
 
 export type { AuditStep, DryRun, GroupEdits, RefusedChange, Role, RoleChange } from "../src/page/types.ts";
@@ -100,6 +102,7 @@ export interface TenantSnapshot {
   readonly adminUser: Identity | undefined;
   readonly status: TenantStatus;
   readonly users: readonly Member[] | undefined;
+  readonly devices: readonly UserDevice[] | undefined;
   readonly groups: readonly Group[] | undefined;
   readonly roles: readonly GivenRole[] | undefined;
   readonly settings: SettingValues | undefined;

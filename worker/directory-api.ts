@@ -27,6 +27,19 @@ export interface DirectoryCalls {
     | undefined
   >;
   closeReseal(id: number): Promise<void>;
+  /** Link a device that asked to a user, this one's without `user`: gives the answer. */
+  approveDevice(
+    tenantId: string,
+    request: string,
+    options: AdminProof & {
+      sharePassword: string;
+      serverUrl: string | undefined;
+      expiresInMs: number;
+      user: string | undefined;
+      name: string;
+    },
+  ): Promise<string>;
+  revokeDevice(tenantId: string, deviceKey: string, proof: AdminProof): Promise<void>;
   /** Make a key for some users, who is in groups now, and oneself: gives its name, for the documents that are to be under it. */
   createListKey(
     tenantId: string,

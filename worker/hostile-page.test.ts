@@ -204,6 +204,20 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
     { add: [s.userKey], remove: [] },
     { adminKey: s.adminKey, adminPassword: people.adminPassword },
   ],
+  approveDevice: (s) => [
+    s.tenantId,
+    "mdb://join-request/AAAA",
+    {
+      adminKey: s.adminKey,
+      adminPassword: people.adminPassword,
+      sharePassword: password,
+      serverUrl: undefined,
+      expiresInMs: 1000,
+      user: s.userKey,
+      name: "phone",
+    },
+  ],
+  revokeDevice: (s) => [s.tenantId, s.userKey, { adminKey: s.adminKey, adminPassword: people.adminPassword }],
   rotateKey: (s) => [s.tenantId, "default", { adminKey: s.adminKey, adminPassword: people.adminPassword }],
   setRoles: (s) => [
     s.tenantId,

@@ -39,6 +39,8 @@ function recordDeed(record: DirectoryRecord): AuditDeed {
       return { what, userKey: record.userKey, about: aboutCuts(record.cuts) };
     case "membercard":
       return { what, userKey: record.userKey, name: record.userName };
+    case "device":
+      return { what, userKey: record.deviceKey, about: [`user ${record.userKey}`] };
     case "group":
       return {
         what,

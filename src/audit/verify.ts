@@ -30,6 +30,7 @@ import {
   createDirectory,
   foldCommit,
   isMember,
+  isSameUser,
   judgeAuthor,
   judgeRole,
   mayWrite,
@@ -66,6 +67,8 @@ export interface AuditGap {
 /** A member as the directory of a report says. */
 export interface AuditedMember {
   readonly key: string;
+  /** whose device it is; their own key for a user */
+  readonly user: string;
   /** where the report shows cards */
   readonly name: string | undefined;
   readonly isRevoked: boolean;
@@ -149,8 +152,9 @@ export async function verifyReport(
     adminKey: genesis.adminSigningKey,
     exporter: head.exporter,
     createdAtMs: head.createdAtMs,
-    members: [...directory.usersByKey.values()].map(({ revoked, userKey, userName }) => ({
+    members: [...directory.usersByKey.values()].map(({ revoked, user, userKey, userName }) => ({
       key: userKey,
+      user: user ?? userKey,
       name: userName,
       isRevoked: revoked !== undefined,
     })),
@@ -287,7 +291,11 @@ function findLie(directory: DirectoryState, commits: readonly Judged[]): number 
     const isAllowed = commit.entries.every(
       ({ header }) =>
         header === undefined ||
-        mayWrite(role.role, header.entryType, (creators.get(header.docId) ?? author) === author),
+        mayWrite(
+          role.role,
+          header.entryType,
+          isSameUser(directory, creators.get(header.docId) ?? author, author),
+        ),
     );
     return !isAllowed && claim.refused === "";
   });

@@ -84,6 +84,8 @@ export type DirectoryRecord =
     }
   /** `dbId` left out: in every database that says nothing of its own */
   | { readonly kind: "role"; readonly dbId: DbId | undefined; readonly edits: readonly RoleEdit[] }
+  /** in the same commit as the device's first grant, behind it: whose it is, for as long as it lives */
+  | { readonly kind: "device"; readonly userKey: AuthorKey; readonly deviceKey: AuthorKey }
   /** in the same commit as what takes rights away, or right behind it */
   | { readonly kind: "narrowing"; readonly users: NarrowedUsers }
   /** commits of members that count although their author had no right to write them then */
@@ -116,6 +118,8 @@ export interface FormerRevocation {
 
 export interface DirectoryUser {
   readonly userKey: AuthorKey;
+  /** whose device this is; `undefined` for a user */
+  readonly user: AuthorKey | undefined;
   readonly encryptionKey: Uint8Array;
   readonly nameHash: Uint8Array;
   /** from the member card; `undefined` where the default key is not held */

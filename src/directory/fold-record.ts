@@ -135,6 +135,15 @@ export function foldRecord(draft: FoldDraft, record: DirectoryRecord, index: num
       if (user !== undefined) draft.usersByKey.set(record.userKey, user);
       return;
     }
+    case "device": {
+      const device = draft.usersByKey.get(record.deviceKey);
+      const isNew = device?.grantedAt === index && device.user === undefined;
+      const user = draft.usersByKey.get(record.userKey);
+      const isUser = user !== undefined && user.user === undefined && user.revoked === undefined;
+      if (device !== undefined && isNew && isUser && user.grantedAt < index)
+        draft.usersByKey.set(record.deviceKey, { ...device, user: record.userKey });
+      return;
+    }
     case "group": {
       const group = ownGroup(draft, record.groupId);
       if (group !== undefined) for (const edit of record.edits) foldMember(group, edit, index);
@@ -187,6 +196,7 @@ function foldUser(
       if (record.userKey === adminKey) return undefined;
       return {
         userKey: record.userKey,
+        user: user?.user,
         encryptionKey: record.encryptionKey,
         nameHash: record.nameHash,
         userName: user?.userName,

@@ -18,9 +18,12 @@ import {
   foldLine,
   groupIdOf,
   isMember,
+  isSameUser,
+  keysOfUsers,
   judgeAuthor,
   prescribedEpoch,
   roleAt,
+  userOf as ownerOf,
   type AuthorVerdict,
   type DirectoryRecord,
   type DirectoryState,
@@ -302,6 +305,104 @@ describe("records in the fold", () => {
     );
     const seen = { ...server, usersByKey: new Map(server.usersByKey) };
     expect({ ...member.state, usersByKey: nameless }).toEqual(seen);
+  });
+});
+
+describe("devices in the fold", () => {
+  const device = (name: string, user: string): DirectoryRecord => ({
+    kind: "device",
+    userKey: userOf(user),
+    deviceKey: userOf(name),
+  });
+  /** Fold commits of several records, named c0, c1 … */
+  const folded = (...commits: readonly (readonly DirectoryRecord[])[]): DirectoryState =>
+    commits.reduce((state, records, index) => {
+      const types = records.map(() => "directory_record");
+      const commit = commitOf(`c${index}`, after(index === 0 ? undefined : `c${index - 1}`), types);
+      const verdict = foldCommit(state, commit, records);
+      if (verdict.kind !== "applied") throw new Error(verdict.kind);
+      return verdict.state;
+    }, empty);
+  const whose = (state: DirectoryState, name: string): AuthorKey => ownerOf(state, userOf(name));
+
+  test("are their user's from their first grant on, and stay so", () => {
+    const state = folded(
+      [grant("ada")],
+      [grant("phone"), device("phone", "ada")],
+      [grant("bob")],
+      [device("phone", "bob"), grant("phone")],
+      [revoke("phone")],
+      [grant("phone")],
+    );
+    expect([whose(state, "phone"), whose(state, "ada"), whose(state, "nobody")]).toEqual(
+      ["ada", "ada", "nobody"].map(userOf),
+    );
+    expect(keysOfUsers(state, new Set([userOf("ada")]))).toEqual(new Set(["ada", "phone"].map(userOf)));
+    expect(isSameUser(state, userOf("ada"), userOf("phone"))).toBe(true);
+    expect(isSameUser(state, userOf("bob"), userOf("phone"))).toBe(false);
+    expect(isSameUser(state, undefined, userOf("phone"))).toBe(false);
+  });
+
+  test("are none of who is unknown, revoked or a device, and nobody is turned into one later", () => {
+    const state = folded(
+      [grant("ada"), grant("bob"), grant("gone")],
+      [revoke("gone")],
+      [grant("phone"), device("phone", "ada")],
+      [device("bob", "ada")],
+      [grant("watch"), device("watch", "phone")],
+      [grant("radio"), device("radio", "gone")],
+      [grant("tv"), device("tv", "nobody")],
+      [device("early", "ada"), grant("early")],
+      [grant("twin"), device("twin", "ada"), device("twin", "bob")],
+      [grant("new"), grant("same"), device("same", "new")],
+      [device("stranger", "ada")],
+    );
+    const names = ["bob", "watch", "radio", "tv", "early", "twin", "same", "stranger"];
+    const owners = ["bob", "watch", "radio", "tv", "early", "ada", "same", "stranger"];
+    expect(names.map((name) => whose(state, name))).toEqual(owners.map(userOf));
+  });
+
+  test("have the role of their user at every head, and none of their own", () => {
+    const role = (user: string, given: Role): DirectoryRecord => ({
+      kind: "role",
+      dbId: contacts,
+      edits: [{ subject: { kind: "user", userKey: userOf(user) }, role: given }],
+    });
+    const state = folded(
+      [grant("ada"), role("ada", "author")],
+      [grant("phone"), device("phone", "ada")],
+      [role("phone", "manager")],
+      [role("ada", "reader")],
+      [role("ada", "editor")],
+    );
+    const at = (name: string): readonly Role[] =>
+      [0, 1, 2, 3, 4].map((index) => roleAt(state, { dbId: contacts, userKey: userOf(name) }, index));
+    expect(at("ada")).toEqual(["author", "author", "author", "reader", "editor"]);
+    expect(at("phone")).toEqual(at("ada"));
+  });
+
+  test("are cut off alone", () => {
+    const state = folded(
+      [grant("ada")],
+      [grant("phone"), device("phone", "ada")],
+      [revoke("phone", { contacts: ["p1"] })],
+    );
+    const graph = createAuthorGraph();
+    graph.add(hashOf("p1"), []);
+    graph.add(hashOf("p2"), [hashOf("p1")]);
+    const judge = (name: string, commit: string): AuthorVerdict =>
+      judgeAuthor(
+        state,
+        { tenantId, dbId: contacts, author: userOf(name), directoryHead: hashOf("c1") },
+        hashOf(commit),
+        graph,
+      );
+    expect([judge("phone", "p1"), judge("phone", "p2"), judge("ada", "a1")].map(({ kind }) => kind)).toEqual([
+      "accepted",
+      "rejected",
+      "accepted",
+    ]);
+    expect(keysOfUsers(state, new Set([userOf("ada")]))).toEqual(new Set([userOf("ada")]));
   });
 });
 

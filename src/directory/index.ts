@@ -10,6 +10,7 @@
  * - what a member may do is a role, judged at the directory head that their commit names; what takes rights away is a causal cut
  * - what names an older directory head than a commit that it follows is rejected
  * - what is sealed under an older epoch of a key than its own directory head prescribes is told, without a clock
+ * - a device of a user has a key of its own and the user's role, and is revoked alone or with the user
  * - reading a record never throws, whatever the bytes
  *
  * It never reads a store, never decrypts and holds no key: commits come verified, records come opened.
@@ -36,6 +37,7 @@ export type {
   Settings,
 } from "./directory.ts";
 export { roles } from "./directory.ts";
+export { isSameUser, keysOfUsers, userOf } from "./devices.ts";
 export { createDirectory, foldCommit, foldLine, foldPreview, type OpenedCommit } from "./fold.ts";
 export { directoryLimits, rolePlace } from "./fold-record.ts";
 export { groupsOfUser, maxGroupDepth, usersOfGroup } from "./groups.ts";

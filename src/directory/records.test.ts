@@ -121,6 +121,9 @@ const records: fc.Arbitrary<DirectoryRecord> = fc.oneof(
     docIds: sortedIds(16, "DocId"),
   }),
   fc.record({ kind: fc.constant("wipe" as const), userKey }),
+  fc
+    .record({ kind: fc.constant("device" as const), userKey, deviceKey: userKey })
+    .filter((record) => record.userKey !== record.deviceKey),
   fc.record({ kind: fc.constant("tenantsettings" as const), edits: settingEdits }),
   fc.record({
     kind: fc.constant("dbsettings" as const),

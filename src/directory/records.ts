@@ -4,8 +4,9 @@
  * | field | size | of |
  * |---|---|---|
  * | version | u8, 1 | all |
- * | kind | u8: 1 grantaccess, 2 revokeaccess, 3 membercard, 4 group, 5 groupcard, 6 tenantsettings, 7 dbsettings, 8 keyepoch, 9 role, 10 narrowing, 11 adopt, 12 purge, 13 wipe | all |
- * | userKey | 32 | grantaccess, revokeaccess, membercard, wipe |
+ * | kind | u8: 1 grantaccess, 2 revokeaccess, 3 membercard, 4 group, 5 groupcard, 6 tenantsettings, 7 dbsettings, 8 keyepoch, 9 role, 10 narrowing, 11 adopt, 12 purge, 13 wipe, 14 device | all |
+ * | userKey | 32 | grantaccess, revokeaccess, membercard, wipe, device |
+ * | deviceKey | 32, another one | device |
  * | encryptionKey | 32 | grantaccess |
  * | nameHash | 32 | grantaccess |
  * | cutCount | varint, ≤ 10 000 | revokeaccess |
@@ -170,6 +171,16 @@ const codecs: { readonly [K in Kind]: RecordCodec<K> } = {
       if (place > 1) reader.fail("place");
       const dbId = place === 1 ? readId(reader, "DbId") : undefined;
       return { kind: "role", dbId, edits: readRoleEdits(reader) };
+    },
+  },
+  device: {
+    byte: 14,
+    write: (writer, { deviceKey, userKey }) => writer.fixed(idToBytes(userKey)).fixed(idToBytes(deviceKey)),
+    read(reader) {
+      const userKey = readId(reader, "AuthorKey");
+      const deviceKey = readId(reader, "AuthorKey");
+      if (deviceKey === userKey) reader.fail("device");
+      return { kind: "device", userKey, deviceKey };
     },
   },
   narrowing: {

@@ -33,6 +33,7 @@ import {
   type Role,
   type RoleSubject,
 } from "./directory.ts";
+import { userOf } from "./devices.ts";
 import { usersOfGroup } from "./groups.ts";
 
 /** What a role in one place says. */
@@ -49,7 +50,7 @@ type RoleTable = ReadonlyMap<DbId | undefined, PlaceRoles>;
 const maxTables = 16;
 const tables = new WeakMap<DirectoryState, Map<number, RoleTable>>();
 
-/** The role of a member in a database, as of an index of the directory's line. */
+/** The role of a member, or of a device of theirs, in a database, as of an index of the directory's line. */
 export function roleAt(
   state: DirectoryState,
   { dbId, userKey }: { readonly dbId: DbId | undefined; readonly userKey: AuthorKey },
@@ -57,8 +58,9 @@ export function roleAt(
 ): Role {
   if (state.rolesByPlace.size === 0) return "manager";
   const table = tableAt(state, index);
-  const own = dbId === undefined ? undefined : roleIn(table.get(dbId), userKey);
-  return own ?? roleIn(table.get(undefined), userKey) ?? "manager";
+  const user = userOf(state, userKey);
+  const own = dbId === undefined ? undefined : roleIn(table.get(dbId), user);
+  return own ?? roleIn(table.get(undefined), user) ?? "manager";
 }
 
 export type RoleVerdict =

@@ -78,6 +78,7 @@ export type {
   Tenant,
   TenantStatus,
   UndoOptions,
+  UserDevice,
   UnlockWay,
 } from "./types.ts";
 export type {

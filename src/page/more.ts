@@ -62,6 +62,7 @@ export {
 } from "./past.ts";
 export {
   adopt,
+  approveDevice,
   approveJoinRequest,
   checkPassword,
   connectToServer,
@@ -75,6 +76,7 @@ export {
   publishToServer,
   regrantUser,
   removeTenant,
+  revokeDevice,
   revokeUser,
   safetyNumber,
 } from "./people.ts";

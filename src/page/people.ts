@@ -92,6 +92,27 @@ export async function approveJoinRequest(
   return session.call((api) => api.approveJoinRequest(id, request, answer));
 }
 
+/** Link a device to a user. */
+export async function approveDevice(
+  { id, session }: OpenTenant,
+  request: string,
+  options: Parameters<Tenant["approveDevice"]>[1],
+): Promise<string> {
+  const { expiresInMs = defaultInvitationMs, name, serverUrl: given, sharePassword, user } = options;
+  const serverUrl = given === undefined ? undefined : canonicalUrl(given);
+  const answer = { ...adminProof(options), sharePassword, serverUrl, expiresInMs, name, user };
+  return session.call((api) => api.approveDevice(id, request, answer));
+}
+
+/** Revoke one device. */
+export async function revokeDevice(
+  { id, session }: OpenTenant,
+  key: string,
+  options: AdminOptions,
+): Promise<void> {
+  return session.call((api) => api.revokeDevice(id, key, adminProof(options)));
+}
+
 /** What a join request says, with the number that both sides compare. */
 export async function inspectJoinRequest(
   { id, session }: OpenTenant,

@@ -105,13 +105,13 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
   const call: Session["call"] = async (run) => use().session.call(run);
   const { readBackup, ...others } = lazily(
     use,
-    "readBackup audit exportAudit inspectJoinRequest connectToServer publishToServer approveJoinRequest safetyNumber addKeySlot getKeySlots removeKeySlot changePassword unlock lockWhen",
+    "readBackup approveDevice revokeDevice audit exportAudit inspectJoinRequest connectToServer publishToServer approveJoinRequest safetyNumber addKeySlot getKeySlots removeKeySlot changePassword unlock lockWhen",
   );
   const { keys: list, keyGrants: grants } = parts("keys", "keyGrants");
   return {
     lock: async () => call((api) => api.lock(core.id)),
     ...others,
-    ...parts("name", "self", "adminUser", "status", "alarms", "quarantine"),
+    ...parts("name", "self", "adminUser", "status", "alarms", "quarantine", "devices"),
     id: core.id,
     links: core.links,
     directory: {

@@ -4,8 +4,10 @@
 import type { ReadonlySignal } from "@preact/signals-core";
 import type { CofferErrorCode } from "../std/index.ts";
 import type { DocData, Draft, Mark, Patch, Path } from "../draft/index.ts";
+import type { AlarmEvent, QuarantinedCommit } from "./alarm-types.ts";
 import type { Audit } from "./audit-types.ts";
 import type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
+import type { Devices } from "./device-types.ts";
 import type { AdminOptions, Directory, Keys } from "./directory-types.ts";
 import type { KeySlot, KeySlots, UnlockWay } from "./key-slot-types.ts";
 import type { Query, QueryDefinition } from "./query-types.ts";
@@ -14,6 +16,8 @@ import type { Search, SearchOptions } from "./search-types.ts";
 import type { OpenDatabaseOptions } from "./shape-types.ts";
 import type { View, ViewOptions } from "./view-types.ts";
 
+export type { UserDevice } from "./device-types.ts";
+export type { AlarmEvent, QuarantinedCommit } from "./alarm-types.ts";
 export type { AuditDeed, AuditOptions, AuditReportOptions, AuditStep } from "./audit-types.ts";
 export type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
 export type {
@@ -171,19 +175,7 @@ export interface TenantStatus {
   readonly pendingPushCount: number;
 }
 
-export interface AlarmEvent {
-  readonly kind: "gap" | "rollback" | "fork" | "withheld" | "equivocation" | "id-conflict" | "quarantined";
-  readonly atMs: number;
-  readonly detail: string;
-}
-
-export interface QuarantinedCommit {
-  readonly commitHash: string;
-  readonly reason: string;
-  readonly atMs: number;
-}
-
-export interface Tenant extends Audit, KeySlots {
+export interface Tenant extends Audit, Devices, KeySlots {
   readonly id: string;
   /** display name; `undefined` while locked */
   readonly name: ReadonlySignal<string | undefined>;

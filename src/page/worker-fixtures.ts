@@ -266,6 +266,7 @@ export function tenantSnapshot(world: FakeWorld): TenantSnapshot {
       quarantinedCount: 0,
       pendingPushCount: 0,
     },
+    devices: [],
     users: [],
     groups: [],
     roles: [],

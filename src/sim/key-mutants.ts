@@ -1,6 +1,8 @@
 /** Broken products that seal documents under keys of others than they should. */
 import type { SourceMutant } from "./security-mutants.ts";
 
+const deviceTest = "worker/devices.test.ts";
+const foldTest = "src/directory/fold.test.ts";
 const recipientTest = "worker/recipients.test.ts";
 const resealTest = "worker/reseal.test.ts";
 
@@ -51,7 +53,7 @@ export const handing: readonly SourceMutant[] = [
   {
     name: "the key of a list is everybody's",
     file: "src/tenant/recipients.ts",
-    from: "const users = new Set([...named, core.keys.identity.publicIdentity.signingKey]);",
+    from: "const users = new Set([...named, ...ownKeys(core)]);",
     to: "const users = new Set([...named, ...core.directory.usersByKey.keys()]);",
     killedBy: { file: recipientTest, test: "is read by who is on it, and by no other member" },
   },
@@ -68,5 +70,54 @@ export const handing: readonly SourceMutant[] = [
     from: "isListKey(one) && core.keyIdOf(one) === keyId",
     to: "isListKey(one) || core.keyIdOf(one) !== keyId",
     killedBy: { file: recipientTest, test: "refuses what makes no sense" },
+  },
+  {
+    name: "a member is turned into a device of somebody else",
+    file: "src/directory/fold-record.ts",
+    from: "const isNew = device?.grantedAt === index && device.user === undefined;",
+    to: "const isNew = device !== undefined && device.user === undefined;",
+    killedBy: { file: foldTest, test: "nobody is turned into one later" },
+  },
+  {
+    name: "a device has devices",
+    file: "src/directory/fold-record.ts",
+    from: "const isUser = user !== undefined && user.user === undefined && user.revoked === undefined;",
+    to: "const isUser = user !== undefined && user.revoked === undefined;",
+    killedBy: { file: foldTest, test: "are none of who is unknown, revoked or a device" },
+  },
+  {
+    name: "a device has a role of its own",
+    file: "src/directory/rights.ts",
+    from: "const user = userOf(state, userKey);",
+    to: "const user = userKey;",
+    killedBy: { file: deviceTest, test: "has the user's role, and the user's documents are its own" },
+  },
+  {
+    name: "a device writes what is not its user's",
+    file: "src/directory/devices.ts",
+    from: "return one !== undefined && userOf(state, one) === userOf(state, other);",
+    to: "return one !== undefined && other !== undefined;",
+    killedBy: { file: deviceTest, test: "has the user's role, and the user's documents are its own" },
+  },
+  {
+    name: "the devices of a revoked user go on",
+    file: "src/tenant/admin.ts",
+    from: "revocations(core, keysOfUsers(core.directory, new Set([userKey])))",
+    to: "revocations(core, new Set([userKey]))",
+    killedBy: { file: deviceTest, test: "goes with its user, and so do all others of theirs" },
+  },
+  {
+    name: "a request under another name is linked",
+    file: "src/tenant/devices.ts",
+    from: "if (!isSameName ||",
+    to: "if (",
+    killedBy: { file: deviceTest, test: "is refused under another name" },
+  },
+  {
+    name: "a revoked device is handed the next epoch",
+    file: "src/tenant/rotate.ts",
+    from: "rotationRecords(core, keyId, { without: keys })",
+    to: "rotationRecords(core, keyId, {})",
+    killedBy: { file: deviceTest, test: "is cut off alone" },
   },
 ];

@@ -3,8 +3,14 @@
  * directory-writes.ts.
  */
 import { assert, CofferError, type AuthorKey, type CommitHash, type KeyId } from "../std/index.ts";
-import { isMember } from "../directory/index.ts";
-import { encodeJoinResponse, parseJoinRequest, safetyNumber, type JoinRequest } from "../keys/index.ts";
+import { isMember, keysOfUsers, userOf, type DirectoryRecord } from "../directory/index.ts";
+import {
+  encodeJoinResponse,
+  parseJoinRequest,
+  safetyNumber,
+  type BagSecrets,
+  type JoinRequest,
+} from "../keys/index.ts";
 import { signPublication } from "../sync/index.ts";
 import { keyNames, type TenantCore } from "./core.ts";
 import { cutsOf, writtenBy } from "./cuts.ts";
@@ -16,6 +22,7 @@ import {
   writeNext,
   type ActingAdmin,
   type AdminPassword,
+  type DirectoryRecords,
 } from "./directory-writes.ts";
 import { keysFor, rotationsWithout } from "./rotate.ts";
 import type { TenantSession } from "./session.ts";
@@ -38,11 +45,38 @@ export async function inspectRequest(
   };
 }
 
+/** How a request is answered. */
+export interface JoinAnswer extends AdminPassword {
+  readonly sharePassword: string;
+  readonly serverUrl: string | undefined;
+  readonly expiresInMs: number;
+}
+
 /** Register whoever asks, and answer with the tenant's keys, sealed for that person and the share password. */
 export async function approveRequest(
   session: TenantSession,
   uri: string,
-  options: AdminPassword & { sharePassword: string; serverUrl: string | undefined; expiresInMs: number },
+  options: JoinAnswer,
+): Promise<string> {
+  return answerRequest(session, uri, options, {
+    check: () => undefined,
+    register: (by, request) => register(session, by, request),
+  });
+}
+
+/** Who asks, and under which directory commit they are known. */
+interface Registering {
+  /** before anything is written */
+  readonly check: (request: JoinRequest, secrets: BagSecrets) => void;
+  readonly register: (by: ActingAdmin, request: JoinRequest) => Promise<CommitHash>;
+}
+
+/** Answer a request, once who asks is registered. */
+export async function answerRequest(
+  session: TenantSession,
+  uri: string,
+  options: JoinAnswer,
+  { check, register: enter }: Registering,
 ): Promise<string> {
   const { core } = session;
   const { crypto, env } = core.world;
@@ -68,12 +102,13 @@ export async function approveRequest(
       });
     const { head } = core.directory;
     assert(head !== undefined, "a tenant on its founder's device has a directory");
+    check(request, secrets);
     await answer(head);
-    return answer(await register(session, { admin, secrets }, request));
+    return answer(await enter({ admin, secrets }, request));
   });
 }
 
-/** Revoke a user: what this device has of their commits counts, nothing later does. What they held begins a new epoch without them. */
+/** Revoke a user with all of their devices: what this device has of their commits counts, nothing later does. What they held begins a new epoch without them. */
 export async function revokeUser(
   session: TenantSession,
   userKey: AuthorKey,
@@ -81,13 +116,20 @@ export async function revokeUser(
 ): Promise<void> {
   const { core } = session;
   if (!isMember(core.directory, userKey)) throw new CofferError("input/unknown-id", { what: "user" });
-  await writeAsAdmin(session, proof, async () => ({
-    open: [
-      { kind: "revokeaccess", userKey, cuts: cutsOf(core, writtenBy(core, new Set([userKey])).get(userKey)) },
-      ...(await rotationsWithout(core, userKey)),
-    ],
-    sealed: [],
-  }));
+  if (userOf(core.directory, userKey) !== userKey)
+    throw new CofferError("input/unknown-id", { what: "user" });
+  await writeAsAdmin(session, proof, () =>
+    revocations(core, keysOfUsers(core.directory, new Set([userKey]))),
+  );
+}
+
+/** What revokes keys: a cut for each, and new epochs of all that one of them held. */
+export async function revocations(core: TenantCore, keys: ReadonlySet<AuthorKey>): Promise<DirectoryRecords> {
+  const written = writtenBy(core, keys);
+  const cuts = [...keys].map((userKey): DirectoryRecord => {
+    return { kind: "revokeaccess", userKey, cuts: cutsOf(core, written.get(userKey)) };
+  });
+  return { open: [...cuts, ...(await rotationsWithout(core, keys))], sealed: [] };
 }
 
 /**
@@ -104,7 +146,8 @@ export async function regrantUser(
   const { core } = session;
   await writeAsAdmin(session, proof, async ({ secrets }) => {
     const user = core.directory.usersByKey.get(userKey);
-    if (user?.revoked === undefined) throw new CofferError("input/unknown-id", { what: "user" });
+    if (user?.revoked === undefined || user.user !== undefined)
+      throw new CofferError("input/unknown-id", { what: "user" });
     const { encryptionKey, nameHash } = user;
     const names = new Set([keyNames.content, ...keys]);
     return {
@@ -173,6 +216,11 @@ async function register(session: TenantSession, by: ActingAdmin, request: JoinRe
   if (known === undefined) {
     await writeNext(session, by, ({ secrets }) => grantRecords(core.world, secrets, request.identity));
   }
+  return grantedHead(core, userKey);
+}
+
+/** The head of the directory, in which a key that was granted just now is known. */
+export function grantedHead(core: TenantCore, userKey: AuthorKey): CommitHash {
   const { head } = core.directory;
   assert(
     head !== undefined && isMember(core.directory, userKey),

@@ -278,6 +278,7 @@ describe("a report", () => {
     expect(report.exporter).toBe(tenantOf(victim)?.self?.key);
     expect(report.members.find(({ key }) => key === villain.author)).toEqual({
       key: villain.author,
+      user: villain.author,
       name: undefined,
       isRevoked: true,
     });
@@ -300,6 +301,7 @@ describe("a report", () => {
     const open = await reportOf(victim, true);
     expect((await verified(open)).members).toContainEqual({
       key: villain.author,
+      user: villain.author,
       name: "cn=villain/o=acme",
       isRevoked: false,
     });

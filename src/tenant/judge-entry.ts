@@ -1,5 +1,5 @@
 /** Judging one entry of a commit whose author had the right to write it. */
-import { mayWrite } from "../directory/index.ts";
+import { isSameUser, mayWrite } from "../directory/index.ts";
 import { isEmptyChange, type DocChange } from "../doc/index.ts";
 import {
   deriveActorId,
@@ -83,7 +83,8 @@ export function judgeEntry(place: EntryPlace, index: number, opened: OpenVerdict
   if (key === undefined) return { kind: "quarantined", reason: "key" };
   const doc = catalog.get(header.docId);
   if (doc !== undefined && findEntry(doc, entry.entryHash) >= 0) return { kind: "known" };
-  const isOwn = doc === undefined || creatorOf(place.state.ledger, doc) === row.author;
+  const isOwn =
+    doc === undefined || isSameUser(place.state.directory, creatorOf(place.state.ledger, doc), row.author);
   const isAllowed = mayWrite(role, entryType, isOwn);
   const misfit = judgePlace({ entryType, header, change, row, isAllowed }, doc, key.keyId);
   if (misfit !== undefined) return misfit;

@@ -3,6 +3,7 @@ import { CofferError, type AuthorKey } from "../std/index.ts";
 import {
   directoryLimits,
   groupIdOf,
+  userOf,
   type DirectoryState,
   type MemberEdit,
   type MemberRef,
@@ -104,7 +105,7 @@ function groupRecords(
 function added(directory: DirectoryState, member: MemberRef): MemberEdit {
   const isKnown =
     member.kind === "user"
-      ? directory.usersByKey.has(member.userKey)
+      ? directory.usersByKey.has(member.userKey) && userOf(directory, member.userKey) === member.userKey
       : directory.groupsById.has(member.groupId);
   if (!isKnown) throw new CofferError("input/unknown-id", { what: member.kind });
   return { op: "added", member };

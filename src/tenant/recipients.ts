@@ -15,12 +15,12 @@
  * - keys of recipients are the directory's: nobody but the admin says whose they are
  */
 import { bytesToBase64url, CofferError, type AuthorKey, type KeyId } from "../std/index.ts";
-import { isMember, type DirectoryRecord } from "../directory/index.ts";
+import { keysOfUsers, userOf, type DirectoryRecord } from "../directory/index.ts";
 import type { CatalogDoc } from "./catalog.ts";
 import type { TenantCore } from "./core.ts";
 import { writeAsAdmin, type AdminPassword } from "./directory-writes.ts";
 import { isListKey, listKeyPrefix, makeKey } from "./named-keys.ts";
-import { granteesOf, holdersOf, keysFor, rotationRecords, type Grantees } from "./rotate.ts";
+import { granteesOf, holdersOf, keysFor, ownKeys, rotationRecords, type Grantees } from "./rotate.ts";
 import type { TenantSession } from "./session.ts";
 
 /** Who comes onto a list and who goes. */
@@ -44,7 +44,7 @@ export async function createListKey(
   const name = `${listKeyPrefix}${bytesToBase64url(core.world.crypto.randomBytes(16))}`;
   await writeAsAdmin(session, proof, async ({ secrets }) => {
     const named = granteesOf(core, secrets, recipients);
-    const users = new Set([...named, core.keys.identity.publicIdentity.signingKey]);
+    const users = new Set([...named, ...ownKeys(core)]);
     // Known here before it is handed out: a document must not wait for its own key.
     const secret = await makeKey(core, name);
     const keys = [{ keyId: core.keyIdOf(name), epoch: 1, secret }];
@@ -62,7 +62,8 @@ export async function createListKey(
 
 /** Who can read what is written to a document now, as far as the directory and this device know. */
 export function recipientsOf(core: TenantCore, { keyId }: Pick<CatalogDoc, "keyId">): readonly AuthorKey[] {
-  return [...holdersOf(core, keyId)].sort();
+  const { directory } = core;
+  return [...new Set([...holdersOf(core, keyId)].map((key) => userOf(directory, key)))].sort();
 }
 
 /**
@@ -79,16 +80,14 @@ export async function changeRecipients(
 ): Promise<void> {
   const { core } = session;
   const name = listNameOf(core, keyId);
-  const self = core.keys.identity.publicIdentity.signingKey;
-  const leaving = new Set(remove);
-  if (leaving.has(self))
+  const { directory } = core;
+  const leaving = keysOfUsers(directory, new Set(remove));
+  if (leaving.has(core.keys.identity.publicIdentity.signingKey))
     throw new CofferError("input/invalid", { message: "Who changes the recipients is one of them." });
-  if (add.some((user) => leaving.has(user)) || add.length + remove.length === 0)
+  if (add.some((user) => remove.includes(user)) || add.length + remove.length === 0)
     throw new CofferError("input/invalid", { message: "A user comes or goes." });
-  for (const user of add)
-    if (!isMember(core.directory, user)) throw new CofferError("input/unknown-id", { what: "user" });
   await writeAsAdmin(session, proof, async ({ secrets }) => {
-    const coming = new Set(add);
+    const coming = granteesOf(core, secrets, { users: add, groups: [] });
     const open: DirectoryRecord[] = [];
     if (coming.size > 0)
       open.push(...(await keysFor(core, secrets, { names: new Set([name]), users: coming })));

@@ -1,6 +1,6 @@
 /** What members may do as things stand: every write is held to the user's own role before anything is sealed. */
 import { CofferError, type AuthorKey, type DbId } from "../std/index.ts";
-import { isMember, mayWrite, roleAt, type Role } from "../directory/index.ts";
+import { isMember, isSameUser, mayWrite, roleAt, type Role } from "../directory/index.ts";
 import type { EntryType } from "../entry/index.ts";
 import type { CatalogDoc } from "./catalog.ts";
 import type { TenantCore } from "./core.ts";
@@ -24,7 +24,7 @@ export function requireRight(
   const self = core.keys.identity.publicIdentity.signingKey;
   const role = ownRole(core, dbId);
   const creator = doc === undefined ? self : creatorOf(core.ledger, doc);
-  if (!mayWrite(role, entryType, creator === self))
+  if (!mayWrite(role, entryType, isSameUser(core.directory, creator, self)))
     throw new CofferError("access/denied", { role, entryType, docId: doc?.docId });
 }
 

@@ -11,10 +11,12 @@ import {
   groupIdOf,
   isAtLeast,
   isMember,
+  isSameUser,
   mayWrite,
   recordLimits,
   roleAt,
   rolePlace,
+  userOf,
   type DirectoryRecord,
   type DirectoryState,
   type NarrowedUsers,
@@ -190,7 +192,8 @@ function subjectOf(
   if (group !== undefined && user !== undefined)
     throw new CofferError("input/invalid", { message: "A role is a user's or a group's." });
   if (user !== undefined) {
-    if (!directory.usersByKey.has(user)) throw new CofferError("input/unknown-id", { what: "user" });
+    if (!directory.usersByKey.has(user) || userOf(directory, user) !== user)
+      throw new CofferError("input/unknown-id", { what: "user" });
     return { kind: "user", userKey: user };
   }
   if (group === undefined) return { kind: "everyone" };
@@ -214,10 +217,11 @@ interface WrittenEntry {
   readonly isOwn: boolean;
 }
 
-function* writtenIn({ ledger }: TenantCore, doc: CatalogDoc): Generator<WrittenEntry> {
+function* writtenIn({ directory, ledger }: TenantCore, doc: CatalogDoc): Generator<WrittenEntry> {
   const creator = creatorOf(ledger, doc);
   for (const { atMs, entryType, position } of doc.entries) {
     const author = ledger.at(position)?.author;
-    if (author !== undefined) yield { author, entryType, atMs, isOwn: author === creator };
+    if (author !== undefined)
+      yield { author, entryType, atMs, isOwn: isSameUser(directory, creator, author) };
   }
 }

@@ -14,13 +14,16 @@ import { CofferError, type AuthorKey, type KeyId } from "../std/index.ts";
 import {
   groupIdOf,
   isMember,
+  keysOfUsers,
   recordLimits,
+  userOf,
   usersOfGroup,
   type DirectoryEpoch,
   type DirectoryRecord,
+  type DirectoryState,
 } from "../directory/index.ts";
 import { keyFingerprint } from "../entry/index.ts";
-import { wrapKey, type BagSecrets, type KeySecret } from "../keys/index.ts";
+import { wrapKey, type BagSecrets, type KeySecret, type PublicIdentity } from "../keys/index.ts";
 import { writeAsAdmin, type AdminPassword } from "./directory-writes.ts";
 import { keyNames, type TenantCore } from "./core.ts";
 import type { TenantSession } from "./session.ts";
@@ -64,16 +67,24 @@ export async function grantKey(
     throw new CofferError("input/invalid", { message: "Every member has this key." });
   await writeAsAdmin(session, proof, async ({ secrets }) => {
     // Whoever grants holds it, and goes on holding it.
-    const users = new Set([...granteesOf(core, secrets, grantees), self(core)]);
+    const users = new Set([...granteesOf(core, secrets, grantees), ...ownKeys(core)]);
     return { open: await keysFor(core, secrets, { names: new Set([name]), users }), sealed: [] };
   });
+}
+
+/** Which keys are handed to whom. */
+export interface KeyHanding {
+  readonly names: ReadonlySet<string>;
+  readonly users: ReadonlySet<AuthorKey>;
+  /** one of the users whom the same commit grants access */
+  readonly ahead?: PublicIdentity | undefined;
 }
 
 /** Keys of this device with all of their epochs, wrapped for users. @throws `key/missing`, `input/invalid` as {@link grantKey} */
 export async function keysFor(
   core: TenantCore,
   secrets: BagSecrets,
-  { names, users }: { readonly names: ReadonlySet<string>; readonly users: ReadonlySet<AuthorKey> },
+  { ahead, names, users }: KeyHanding,
 ): Promise<readonly DirectoryRecord[]> {
   const records: DirectoryRecord[] = [];
   for (const name of names) {
@@ -81,21 +92,22 @@ export async function keysFor(
     const keys = secrets.keys.filter((key) => key.keyId === keyId);
     if (keys.length === 0) throw new CofferError("key/missing", { keyId });
     const kept = name === keyNames.content ? "" : name;
-    for (const key of keys) records.push(...(await epochRecords(core, key, { users, name: kept })));
+    for (const key of keys) records.push(...(await epochRecords(core, key, { users, name: kept, ahead })));
   }
   return records;
 }
 
-/** What a revocation does to keys: each that the user held begins a new epoch, without them. */
+/** What a revocation does to keys: each that one of the revoked held begins a new epoch, without them. */
 export async function rotationsWithout(
   core: TenantCore,
-  userKey: AuthorKey,
+  keys: ReadonlySet<AuthorKey>,
 ): Promise<readonly DirectoryRecord[]> {
-  const held = [...core.directory.epochsByKey].filter(([, epochs]) => newestHolders(epochs).has(userKey));
+  const held = [...core.directory.epochsByKey].filter(([, epochs]) =>
+    [...newestHolders(epochs)].some((key) => keys.has(key)),
+  );
   const keyIds = new Set([core.keyIdOf(keyNames.content), ...held.map(([keyId]) => keyId)]);
   const records: DirectoryRecord[] = [];
-  for (const keyId of keyIds)
-    records.push(...(await rotationRecords(core, keyId, { without: new Set([userKey]) })));
+  for (const keyId of keyIds) records.push(...(await rotationRecords(core, keyId, { without: keys })));
   return records;
 }
 
@@ -133,13 +145,14 @@ export async function rotationRecords(
 async function epochRecords(
   core: TenantCore,
   { epoch, keyId, secret }: KeySecret,
-  { name, users }: { readonly users: ReadonlySet<AuthorKey>; readonly name: string },
+  { ahead, name, users }: Omit<KeyHanding, "names"> & { readonly name: string },
 ): Promise<readonly DirectoryRecord[]> {
   const { directory, tenantId, world } = core;
   const fingerprint = keyFingerprint(world.crypto, secret);
   const wraps = await Promise.all(
     [...users].flatMap((userKey) => {
-      const encryptionKey = directory.usersByKey.get(userKey)?.encryptionKey;
+      const isAhead = userKey === ahead?.signingKey;
+      const encryptionKey = isAhead ? ahead.encryptionKey : directory.usersByKey.get(userKey)?.encryptionKey;
       if (encryptionKey === undefined) return [];
       const place = { tenantId, keyId, epoch, fingerprint, userKey };
       const wrapped = wrapKey(world.crypto, encryptionKey, place, { name, secret });
@@ -158,7 +171,7 @@ function newestHolders(epochs: readonly DirectoryEpoch[]): ReadonlySet<AuthorKey
   return new Set(epochs.flatMap(({ epoch, wraps }) => (epoch === newest ? [...wraps.keys()] : [])));
 }
 
-/** The users of whom grantees speak. @throws `input/unknown-id` for who is no member, or no group */
+/** The keys of the users of whom grantees speak, devices included. @throws `input/unknown-id` for who is no member, or no group */
 export function granteesOf(
   { directory, world }: TenantCore,
   { namesKey }: BagSecrets,
@@ -172,8 +185,8 @@ export function granteesOf(
       if (isMember(directory, user)) all.add(user);
   }
   for (const user of users)
-    if (!isMember(directory, user)) throw new CofferError("input/unknown-id", { what: "user" });
-  return all;
+    if (!isUser(directory, user)) throw new CofferError("input/unknown-id", { what: "user" });
+  return keysOfUsers(directory, all);
 }
 
 function rotatable(core: TenantCore, name: string): KeyId {
@@ -185,6 +198,16 @@ function rotatable(core: TenantCore, name: string): KeyId {
 function requireKnown(core: TenantCore, keyId: KeyId): void {
   if (core.keys.bag.current(keyId) === undefined && !core.directory.epochsByKey.has(keyId))
     throw new CofferError("key/missing", { keyId });
+}
+
+/** The keys of this user, devices included. */
+export function ownKeys(core: TenantCore): ReadonlySet<AuthorKey> {
+  const { directory } = core;
+  return new Set([...keysOfUsers(directory, new Set([userOf(directory, self(core))])), self(core)]);
+}
+
+function isUser(directory: DirectoryState, key: AuthorKey): boolean {
+  return isMember(directory, key) && userOf(directory, key) === key;
 }
 
 function self(core: TenantCore): AuthorKey {

@@ -1,6 +1,6 @@
 /** What the page is told of a tenant, from what is known now. Locked, it says ids and states only. */
 import type { AuthorKey, GroupId } from "../std/index.ts";
-import { isMember, usersOfGroup, type Settings } from "../directory/index.ts";
+import { isMember, userOf, usersOfGroup, type Settings } from "../directory/index.ts";
 import type {
   AlarmEvent,
   GivenRole,
@@ -12,11 +12,12 @@ import type {
   SettingValues,
   TenantSnapshot,
   TenantStatus,
+  UserDevice,
 } from "../../worker/api.ts";
 import { keyNames, type TenantCore } from "./core.ts";
 import { databaseNames } from "./roles.ts";
 import { isListKey } from "./named-keys.ts";
-import { holdersOf } from "./rotate.ts";
+import { recipientsOf } from "./recipients.ts";
 
 const maxListed = 200;
 
@@ -51,10 +52,11 @@ export function describeTenant(
 
 type Arranged = Pick<
   TenantSnapshot,
-  "keyGrants" | "users" | "groups" | "roles" | "settings" | "databaseSettings"
+  "devices" | "keyGrants" | "users" | "groups" | "roles" | "settings" | "databaseSettings"
 >;
 
 const nothingArranged: Arranged = {
+  devices: undefined,
   keyGrants: undefined,
   users: undefined,
   groups: undefined,
@@ -67,6 +69,7 @@ function arrangements(core: TenantCore): Arranged {
   const { settingsByDb, tenantSettings } = core.directory;
   const byName = [...settingsByDb].map(([name, settings]) => [name, settingValues(settings)] as const);
   return {
+    devices: devices(core),
     keyGrants: keyGrants(core),
     users: members(core),
     groups: groups(core),
@@ -88,7 +91,7 @@ function keyGrants(core: TenantCore): readonly KeyGrant[] {
   return [keyNames.content, ...core.keys.keyNames.filter((name) => !isListKey(name))].map((name) => {
     const keyId = core.keyIdOf(name);
     const epoch = core.keys.bag.current(keyId)?.epoch ?? 0;
-    return { name, epoch, holders: [...holdersOf(core, keyId)].sort() };
+    return { name, epoch, holders: recipientsOf(core, { keyId }) };
   });
 }
 
@@ -135,12 +138,25 @@ function adminIdentity(core: TenantCore, adminKey: AuthorKey | undefined): Ident
 
 function members(core: TenantCore): readonly Member[] {
   const self = core.unlocked?.identity.publicIdentity.signingKey;
-  return [...core.directory.usersByKey.values()].map((user) => ({
+  const users = [...core.directory.usersByKey.values()].filter(({ user }) => user === undefined);
+  return users.map((user) => ({
     key: user.userKey,
     userName: user.userName,
     isAdmin: user.userKey === core.genesis.adminSigningKey,
     revoked: user.revoked !== undefined,
-    self: user.userKey === self,
+    self: self !== undefined && user.userKey === userOf(core.directory, self),
+  }));
+}
+
+/** Every key that writes, the users' first ones among them. */
+function devices({ directory, keys }: TenantCore): readonly UserDevice[] {
+  const self = keys.identity.publicIdentity.signingKey;
+  return [...directory.usersByKey.values()].map(({ revoked, user, userKey, userName }) => ({
+    key: userKey,
+    user: user ?? userKey,
+    name: user === undefined ? undefined : userName,
+    revoked: revoked !== undefined,
+    self: userKey === self,
   }));
 }
 

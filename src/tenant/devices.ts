@@ -1,0 +1,123 @@
+/**
+ * Devices of a user: the admin ties a key to a user, hands it what the user holds, and takes it away again.
+ *
+ * ```
+ * new device   request (public keys, the user's name) ──► admin's device     safety numbers compared
+ *              ◄── answer, sealed for it and the share password ──           grant, whose it is, what it is called, keys
+ * ```
+ *
+ * Guarantees
+ * - a device signs, signs in and is handed keys as itself; its role, and whose the documents are that it creates, are the user's
+ * - what a device is tied to it stays tied to, and only from its first grant on: nobody is turned into a device of somebody else
+ * - a device that is revoked is cut off causally like a user, and no other device of the user with it; a user is revoked with all of theirs
+ */
+import { CofferError, equalBytes, type AuthorKey, type CommitHash } from "../std/index.ts";
+import { keysOfUsers, userOf, type DirectoryRecord } from "../directory/index.ts";
+import { requireName, type BagSecrets, type JoinRequest } from "../keys/index.ts";
+import { answerRequest, grantedHead, revocations, type JoinAnswer } from "./admin.ts";
+import {
+  grantRecords,
+  writeAsAdmin,
+  writeNext,
+  type ActingAdmin,
+  type AdminPassword,
+  type DirectoryRecords,
+} from "./directory-writes.ts";
+import type { TenantCore } from "./core.ts";
+import { holdersOf, keysFor } from "./rotate.ts";
+import type { TenantSession } from "./session.ts";
+
+/** Whose a device is to be, and what it is called. */
+export interface DeviceOwner {
+  /** `undefined`: this user's */
+  readonly user: AuthorKey | undefined;
+  readonly name: string;
+}
+
+/**
+ * Link a device that asked to a user, and answer it.
+ *
+ * @throws `input/invalid` for a name that is none, a request under another name than the user's, and a key that is known as something
+ *   else; `input/unknown-id` for who is no user; and as `approveRequest`
+ */
+export async function approveDevice(
+  session: TenantSession,
+  uri: string,
+  options: JoinAnswer & DeviceOwner,
+): Promise<string> {
+  const { core } = session;
+  requireName(options.name);
+  const user = options.user ?? userOf(core.directory, core.keys.identity.publicIdentity.signingKey);
+  return answerRequest(session, uri, options, {
+    check: (request, secrets) => requireFits(core, { request, secrets, user }),
+    register: (by, request) => registerDevice(session, by, { request, user, name: options.name }),
+  });
+}
+
+interface Linking {
+  readonly request: JoinRequest;
+  readonly user: AuthorKey;
+}
+
+/** A name that is another one's shows who took the wrong request. */
+function requireFits(
+  core: TenantCore,
+  { request, secrets, user }: Linking & { readonly secrets: BagSecrets },
+): void {
+  const { directory, world } = core;
+  const owner = directory.usersByKey.get(user);
+  if (owner === undefined || owner.user !== undefined || owner.revoked !== undefined)
+    throw new CofferError("input/unknown-id", { what: "user" });
+  const [grant] = grantRecords(world, secrets, request.identity).open;
+  const isSameName = grant?.kind === "grantaccess" && equalBytes(grant.nameHash, owner.nameHash);
+  const known = directory.usersByKey.get(request.identity.signingKey);
+  if (!isSameName || (known !== undefined && known.user !== user))
+    throw new CofferError("input/invalid", { message: "This request is not one of this user's devices." });
+}
+
+async function registerDevice(
+  session: TenantSession,
+  by: ActingAdmin,
+  { name, request, user }: Linking & { readonly name: string },
+): Promise<CommitHash> {
+  const { core } = session;
+  const deviceKey = request.identity.signingKey;
+  if (core.directory.usersByKey.get(deviceKey) === undefined)
+    await writeNext(session, by, async ({ secrets }): Promise<DirectoryRecords> => {
+      const { open } = grantRecords(core.world, secrets, request.identity);
+      const tie: DirectoryRecord = { kind: "device", userKey: user, deviceKey };
+      const names = heldBy(core, user);
+      // Who hands on a key goes on holding it.
+      const self = core.keys.identity.publicIdentity.signingKey;
+      const keys = await keysFor(core, secrets, {
+        names,
+        users: new Set([deviceKey, self]),
+        ahead: request.identity,
+      });
+      return {
+        open: [...open, tie, ...keys],
+        sealed: [{ kind: "membercard", userKey: deviceKey, userName: name }],
+      };
+    });
+  return grantedHead(core, deviceKey);
+}
+
+/** The named keys of this device that a user holds. */
+function heldBy(core: TenantCore, user: AuthorKey): ReadonlySet<string> {
+  const keys = keysOfUsers(core.directory, new Set([user]));
+  const isHeld = (name: string): boolean =>
+    [...holdersOf(core, core.keyIdOf(name))].some((key) => keys.has(key));
+  return new Set(core.keys.keyNames.filter(isHeld));
+}
+
+/** Revoke one device that was linked to a user. @throws `input/unknown-id`; and as `writeAsAdmin` */
+export async function revokeDevice(
+  session: TenantSession,
+  deviceKey: AuthorKey,
+  proof: AdminPassword,
+): Promise<void> {
+  const device = session.core.directory.usersByKey.get(deviceKey);
+  if (device?.user === undefined || device.revoked !== undefined)
+    throw new CofferError("input/unknown-id", { what: "device" });
+  await writeAsAdmin(session, proof, () => revocations(session.core, new Set([deviceKey])));
+}
