@@ -7,7 +7,7 @@ import { useAction } from "../state/action.ts";
 import { notify } from "../state/activity.ts";
 import { saveBlob } from "../state/save-file.ts";
 import { authorName, memberName, type Space } from "../state/space.ts";
-import { describeDeeds, describeVerdict } from "../text/deeds.ts";
+import { describeDeeds, describeVerdict, isAdmins } from "../text/deeds.ts";
 import { formatBytes, formatCount, formatMoment } from "../text/format.ts";
 
 /** So many of the newest are shown. */
@@ -80,7 +80,7 @@ function Steps({ found: { isWhole, steps, totalCount } }: { readonly found: Foun
           return (
             <li key={step.commitHash} class="record" data-testid="audit-step">
               <div>
-                <strong>{authorName(step.author)}</strong>{" "}
+                <strong>{isAdmins(step) ? "the admin" : authorName(step.author)}</strong>{" "}
                 {describeDeeds(step.deeds, (key) => memberName(key))}
                 <p class="muted">
                   {formatMoment(step.atMs, Date.now())}

@@ -1,6 +1,6 @@
 import type { AuditStep } from "cofferdb";
 import { describe, expect, test } from "vitest";
-import { describeDeeds, describeVerdict } from "./deeds.ts";
+import { describeDeeds, describeVerdict, isAdmins } from "./deeds.ts";
 
 const nameOf = (key: string): string => (key === "k" ? "Gustav" : "someone");
 const step: AuditStep = {
@@ -30,6 +30,12 @@ describe("deeds in words", () => {
         nameOf,
       ),
     ).toBe(words);
+  });
+
+  test("what is written into the directory is the admin's", () => {
+    expect(isAdmins({ ...step, deeds: [{ what: "keyepoch" }] })).toBe(true);
+    expect(isAdmins({ ...step, deeds: [{ what: "doc_create" }] })).toBe(false);
+    expect(isAdmins({ ...step, verdict: "quarantined", deeds: [{ what: "role" }] })).toBe(false);
   });
 
   test.each<[Partial<AuditStep>, string | undefined]>([

@@ -51,6 +51,11 @@ export function describeDeeds(deeds: readonly AuditDeed[], nameOf: (key: string)
   return parts.length === 0 ? "wrote what cannot be read here" : parts.join(", ");
 }
 
+/** Whether a commit is the admin's: nobody else writes into the directory. */
+export function isAdmins({ deeds, verdict }: AuditStep): boolean {
+  return verdict === "accepted" && deeds.some(({ what }) => Object.hasOwn(recordWords, what));
+}
+
 /** What became of a commit; undefined where there is nothing to say. */
 export function describeVerdict({
   chain,

@@ -199,7 +199,7 @@ test("an admin says who may do what, and some films are for those who hold their
     await audit.getByRole("button", { name: "Look" }).click();
     await expect(audit.getByTestId("audit-verdict")).toContainText(/All \d+ commits are whole/);
     const steps = audit.getByTestId("audit-step");
-    await expect(steps.first()).toContainText("had a film erased everywhere");
+    await expect(steps.first()).toContainText("the admin had a film erased everywhere");
     await expect(steps.filter({ hasText: `let ${secrets.guest} in` })).toHaveCount(2);
     await expect(steps.filter({ hasText: `revoked ${secrets.guest}` })).toHaveCount(1);
     await expect(steps.filter({ hasText: "sealed a film anew" })).toHaveCount(1);
