@@ -5,6 +5,7 @@ import { WebSocket as NodeWebSocket } from "ws";
 import { afterEach, describe, expect, it } from "vitest";
 import { startServer } from "../server/src/index.ts";
 import { CofferError, type Env } from "../src/std/index.ts";
+import { sorted, total } from "../src/view/index.ts";
 import { createMemoryStorage, type SlotWrite, type Storage } from "../src/store/index.ts";
 import {
   closeDevices,
@@ -12,6 +13,7 @@ import {
   env,
   newSubscription,
   people,
+  rowsBy,
   startDevice,
   type Device,
 } from "./device-fixtures.ts";
@@ -107,6 +109,35 @@ describe("on a full disk", () => {
     expect(await api.tenants()).toEqual([]);
     disk.isFull = false;
     expect(await api.createTenant(people)).toMatchObject({ name: "acme" });
+  });
+
+  it("no list, view or search ever shows what was not stored, and shows it once it is", async () => {
+    const disk = createDisk();
+    const { device, docId, database } = await founded(disk.storage);
+    const { api, events } = device;
+    const [query, view, search] = [newSubscription(), newSubscription(), newSubscription()];
+    await api.openQuery(database, { sort: [{ field: "name" }] }, query);
+    const sources = [{ origin: "own", database, filter: undefined }];
+    const definition = { columns: [sorted("name"), total("*", "count")] };
+    await api.openView({ sources, definition, state: undefined, window: { from: 0, count: 9 } }, view);
+    const searched = { text: "eve", fields: undefined, filter: undefined, sort: [], locale: undefined };
+    const shown = { limit: 9, offset: 0, highlight: false, excerptLength: undefined };
+    await api.openSearch(database, { ...searched, ...shown, prefix: "last", fuzzy: 0 }, search);
+    await expect.poll(() => JSON.stringify(events.filter(({ kind }) => kind !== "tenant"))).toContain("Ada");
+    const doc = newSubscription();
+    const { heads } = await api.openDocument(database, docId, doc);
+    const edit = draft([{ op: "set", path: ["name"], value: "Eve" }], heads);
+    disk.isFull = true;
+    await expect(api.changeDocument(doc, edit)).rejects.toMatchObject(full);
+    await expect(api.createDocuments(database, [{ name: "Bob" }])).rejects.toMatchObject(full);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(JSON.stringify(events)).not.toMatch(/Eve|Bob/);
+    disk.isFull = false;
+    await api.changeDocument(doc, edit);
+    await expect.poll(() => rowsBy(events, query).map(({ value }) => value)).toEqual([{ name: "Eve" }]);
+    const tellers = (): ReadonlySet<string> =>
+      new Set(events.filter((one) => JSON.stringify(one).includes("Eve")).map(({ kind }) => kind));
+    await expect.poll(tellers).toEqual(new Set(["query", "view", "search"]));
   });
 
   it("a tenant opens, reads, exports and locks; edits say so and work once there is room", async () => {
