@@ -29,6 +29,7 @@ import {
   createAuthorGraph,
   createDirectory,
   foldCommit,
+  forgetsHead,
   isMember,
   isSameUser,
   judgeAuthor,
@@ -264,12 +265,13 @@ function placeOf({ dbId, predecessors }: CommitHeader): Pick<CommitHeader, "dbId
 }
 
 /** why a commit counts nowhere that the directory alone decides */
-const publicReasons = ["revoked", "unknown-author", "not-admin"];
+const publicReasons = ["revoked", "unknown-author", "not-admin", "older-head"];
 
 /** The first commit whose claim is not what the directory says; `undefined` where there is none. */
 function findLie(directory: DirectoryState, commits: readonly Judged[]): number | undefined {
   const graphs = graphsOf(commits);
   const creators = creatorsOf(commits);
+  const headers = new Map(commits.map(({ commit }) => [commit.commitHash, commit.header]));
   const turns = new Set<string>();
   const at = commits.findIndex(({ claim, commit }) => {
     const { author, dbId } = commit.header;
@@ -277,11 +279,11 @@ function findLie(directory: DirectoryState, commits: readonly Judged[]): number 
     if (dbId === directory.dbId) return claim.verdict === "accepted";
     const graph = graphs.get(graphName(dbId, author)) ?? createAuthorGraph();
     const right = judgeAuthor(directory, commit.header, commit.commitHash, graph);
-    const found = right.kind === "rejected" ? right.reason : "";
+    const found = right.kind === "rejected" ? right.reason : olderHead(directory, commit, headers);
     const said = publicReasons.includes(claim.reason) ? claim.reason : "";
     // What killed a worker is looked at no further.
     if (found !== said && claim.reason !== "crashed") return true;
-    if (right.kind !== "accepted") return claim.verdict === "accepted";
+    if (right.kind !== "accepted" || found !== "") return claim.verdict === "accepted";
     if (claim.verdict !== "accepted") return false;
     const turn = turnOf(commit);
     const isTwin = turns.has(turn);
@@ -300,6 +302,20 @@ function findLie(directory: DirectoryState, commits: readonly Judged[]): number 
     return !isAllowed && claim.refused === "";
   });
   return at < 0 ? undefined : at;
+}
+
+/** Whether a commit forgets of the directory what its author knew before; what the admin adopted may. */
+function olderHead(
+  directory: DirectoryState,
+  { commitHash, header }: Commit,
+  headers: ReadonlyMap<CommitHash, CommitHeader>,
+): "older-head" | "" {
+  if (directory.adopted.has(commitHash)) return "";
+  const before = header.predecessors.map((hash) => {
+    const past = headers.get(hash);
+    return past?.author === header.author && past.dbId === header.dbId ? past.directoryHead : undefined;
+  });
+  return forgetsHead(directory, header, before) ? "older-head" : "";
 }
 
 function graphName(dbId: DbId, author: AuthorKey): string {

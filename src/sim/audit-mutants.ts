@@ -75,4 +75,11 @@ export const auditing: readonly SourceMutant[] = [
     to: "parseCommit(core.world.crypto, record.bytes, commitHash);",
     killedBy: { file: auditTest, test: "says where the log is damaged" },
   },
+  {
+    name: "a report may count what forgets the directory",
+    file: "src/audit/verify.ts",
+    from: 'return forgetsHead(directory, header, before) ? "older-head" : "";',
+    to: 'return before.length > 99 ? "older-head" : "";',
+    killedBy: { file: auditTest, test: "tells the truth of what was adopted, of older heads" },
+  },
 ];

@@ -477,6 +477,71 @@ describe("an exporter who lies", () => {
     expect(await refusedAs(await signed({ ...report, commits: both }, villain))).toBe("verdict");
   });
 
+  it("tells the truth of what was adopted, of older heads and of erased documents, and cannot lie about it", async () => {
+    const { bystander, proof, victim, villain } = stage;
+    const { api } = victim.device;
+    const [first] = await writtenByVillain();
+    const [erased = ""] = await api.createDocuments(victim.database, [{ gone: 1 }]);
+    const older = bystander.directoryHead;
+    await api.rotateKey(victim.tenantId, "default", proof);
+    await api.setGroup(
+      victim.tenantId,
+      "staff",
+      { addUsers: [bystander.author], removeUsers: [], addGroups: [], removeGroups: [] },
+      proof,
+    );
+    const writerNonce = bystander.nonce();
+    bystander.directoryHead = await lastDirectoryCommit(victim);
+    const knows = await bystander.seal({
+      writerNonce,
+      entries: [
+        {
+          ...recordBy(bystander),
+          entryType: "doc_change",
+          dependencies: [entryHashOf(first ?? (await made(bystander, {})))],
+        },
+      ],
+    });
+    const forgets = await bystander.seal({
+      writerNonce,
+      writerSeq: 2,
+      predecessors: [knows.commitHash],
+      directoryHead: older,
+      entries: [bystander.create(writerNonce, 0, { forgets: 1 }).entry],
+    });
+    await api.revokeUser(victim.tenantId, villain.author, proof);
+    const late = await made(villain, { late: 1 });
+    await bring(victim, [knows, forgets, late]);
+    const reasons = () =>
+      new Map(tenantOf(victim)?.quarantine.map(({ commitHash, reason }) => [commitHash, reason]));
+    await eventually(() => [reasons().get(forgets.commitHash), reasons().get(late.commitHash)]).toEqual([
+      "older-head",
+      "revoked",
+    ]);
+    await api.adoptCommits(victim.tenantId, [late.commitHash], proof);
+    await eventually(() => reasons().has(late.commitHash)).toBe(false);
+    await api.purgeDocument(victim.database, erased);
+    const report = parsed(await reportOf(victim));
+    const told = new Map(
+      (await verified(await signed(report, bystander))).commits.map((one) => [one.commitHash, one]),
+    );
+    expect(told.get(late.commitHash)).toMatchObject({ verdict: "accepted" });
+    expect(told.get(forgets.commitHash)).toMatchObject({ verdict: "quarantined", reason: "older-head" });
+    expect([...told.values()].flatMap(({ deeds }) => deeds)).toContainEqual({
+      what: "doc_create",
+      docId: erased,
+    });
+    const claim = async (of: Commit, changed: Partial<ReportCommit>): Promise<string> => {
+      const commits = report.commits.map((one) =>
+        commitOf(one).commitHash === of.commitHash ? { ...one, ...changed } : one,
+      );
+      return refusedAs(await signed({ ...report, commits }, bystander));
+    };
+    expect(await claim(forgets, { verdict: "accepted", reason: "" })).toBe("verdict");
+    expect(await claim(late, { verdict: "quarantined", reason: "revoked" })).toBe("verdict");
+    expect(await claim(late, { verdict: "quarantined", reason: "older-head" })).toBe("verdict");
+  });
+
   it("cannot claim what the directory contradicts", async () => {
     const { bystander, proof, victim, villain } = stage;
     await writtenByVillain();
