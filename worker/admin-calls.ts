@@ -21,8 +21,9 @@ type AdminCalls = Pick<
 /** Answer the calls about who is away. */
 export function adminCalls(host: WorkerHost): AdminCalls {
   return {
-    async revokeUser(tenantId, userKey, proof) {
-      await revokeUser(host.tenant(tenantId), requireAuthorKey(userKey), readProof(proof));
+    async revokeUser(tenantId, userKey, proof, wipe = false) {
+      if (typeof wipe !== "boolean") throw new CofferError("input/invalid", { at: "wipe" });
+      await revokeUser(host.tenant(tenantId), { userKey: requireAuthorKey(userKey), wipe }, readProof(proof));
     },
 
     async approveDevice(tenantId, request, options) {

@@ -8,7 +8,8 @@ export interface AdminProof {
 
 /** The calls of the admin about the directory, and what members ask of it. */
 export interface DirectoryCalls {
-  revokeUser(tenantId: string, userKey: string, proof: AdminProof): Promise<void>;
+  /** `wipe`: their devices are to forget the tenant. */
+  revokeUser(tenantId: string, userKey: string, proof: AdminProof, wipe?: boolean): Promise<void>;
   /** Let commits count that were quarantined for the rights of their authors. */
   adoptCommits(tenantId: string, commitHashes: readonly string[], proof: AdminProof): Promise<void>;
   /** Let a revoked user in again, with the tenant's key and these named ones. */

@@ -14,6 +14,7 @@ import {
   Device,
   deviceStoreName,
   openCore,
+  removeTenant,
   TenantSession,
   type CompiledShape,
   type DatabaseSession,
@@ -192,9 +193,21 @@ export class WorkerHost {
     const emit = this.#emit.bind(this);
     const core = await openCore(world, row);
     world.env.mark("store open");
-    const session = new TenantSession({ world, device, row, emit }, core);
+    const onWiped = (): void => void unlessGone(this.#wipe(row.tenantId));
+    const session = new TenantSession({ world, device, row, emit, onWiped }, core);
     this.#sessions.set(row.tenantId, session);
     return session;
+  }
+
+  /** Forget a tenant, as the admin says: keys and data of it are erased from this device, in every tab. */
+  async #wipe(tenantId: TenantId): Promise<void> {
+    const session = this.#sessions.get(tenantId);
+    if (session === undefined) return;
+    session.alarm("wiped", "the admin had this device forget the tenant");
+    const { device, world } = await this.ready();
+    await session.access.lock("everywhere");
+    await this.close(tenantId);
+    await removeTenant(world, device, tenantId);
   }
 
   #emit(event: WorkerEvent): void {
@@ -206,6 +219,15 @@ export class WorkerHost {
     const events = this.#events;
     this.#events = [];
     this.#listener?.(events);
+  }
+}
+
+/** What was not erased, on a full disk say, is tried again at the next opening. */
+async function unlessGone(wiping: Promise<void>): Promise<void> {
+  try {
+    await wiping;
+  } catch (error) {
+    if (!isCofferError(error)) throw error;
   }
 }
 

@@ -198,6 +198,53 @@ describe("a new epoch of the tenant's key", () => {
     expect(seenBy(owner)?.users?.find(({ key }) => key === guest.key)?.revoked).toBe(false);
   });
 
+  it("is not for who is wiped: their devices forget the tenant, live, locked or opened later, and nobody else's", async () => {
+    const owner = await founded();
+    const { api } = owner.device;
+    const { proof, tenantId } = owner;
+    const [live, locked, later, other] = [
+      await joined(owner, "cn=live"),
+      await joined(owner, "cn=locked"),
+      await joined(owner, "cn=later"),
+      await joined(owner, "cn=other"),
+    ];
+    const id = await create(owner, { secret: "canary-word" });
+    for (const party of [live, locked, later, other])
+      await expect.poll(() => valueOf(party, id).catch(() => undefined)).toEqual({ secret: "canary-word" });
+    await locked.device.api.lock(tenantId);
+    await later.device.api.closeTenant(tenantId);
+    await api.revokeUser(tenantId, live.key, proof, true);
+    await api.revokeUser(tenantId, locked.key, proof);
+    await api.revokeUser(tenantId, locked.key, proof, true);
+    await api.revokeUser(tenantId, later.key, proof, true);
+    await sync(owner);
+    await sync(locked).catch(() => undefined);
+    const reopened = await startDevice(later.storage);
+    const unlocking = { userName: undefined, password: guestPassword, keepSession: false };
+    await reopened.api.openTenant(tenantId, unlocking);
+    for (const { device, storage, key } of [live, locked, { ...later, device: reopened }]) {
+      await expect.poll(async () => (await device.api.tenants()).length, { timeout: 20_000 }).toBe(0);
+      const events = device.events.flatMap((event) => (event.kind === "tenant" ? [event] : []));
+      expect(events.at(-1)?.snapshot.status.phase).toBe("locked");
+      expect(events.flatMap(({ snapshot }) => snapshot.alarms.map(({ kind }) => kind))).toContain("wiped");
+      await expect(device.api.openTenant(tenantId, unlocking)).rejects.toMatchObject({
+        code: "input/unknown-id",
+      });
+      const registry = await storage.openStore("coffer/device");
+      expect(await registry.readSlot(`vault/${key}`)).toBeUndefined();
+      registry.close();
+      const store = await storage.openStore(`coffer/tenant/${tenantId}`);
+      expect(await store.lastPosition()).toBe(0);
+      expect(await store.readSlots("")).toEqual([]);
+      store.close();
+    }
+    expect(await valueOf(other, id)).toEqual({ secret: "canary-word" });
+    expect(await valueOf(owner, id)).toEqual({ secret: "canary-word" });
+    await expect(api.revokeUser(tenantId, other.key, proof, 1 as never)).rejects.toMatchObject({
+      code: "input/invalid",
+    });
+  });
+
   it("waits on a full disk, which goes on reading what it can, and is taken when there is room", async () => {
     const owner = await founded();
     const storage = createMemoryStorage(env);

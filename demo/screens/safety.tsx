@@ -22,6 +22,7 @@ const alarmWords: Record<AlarmEvent["kind"], string> = {
   withheld: "The server holds something back.",
   equivocation: "A member has signed two different commits for the same place.",
   "id-conflict": "Two different commits claim the same id.",
+  wiped: "The admin had this device forget the space.",
   quarantined: "A commit was put aside because it did not hold.",
 };
 

@@ -8,9 +8,10 @@ import {
   type Env,
   type TenantId,
 } from "../../src/std/index.ts";
+import { eraseEntries, parseCommit } from "../../src/entry/index.ts";
 import { authPreimage, verifyDelegation } from "../../src/sync/index.ts";
 import { createChallenges, type Burn } from "./challenges.ts";
-import { standingOf, type Directories, type RelayCrypto } from "./directories.ts";
+import { standingOf, type Directories, type RelayCrypto, type TenantDirectory } from "./directories.ts";
 import { createSessions, type Session } from "./sessions.ts";
 
 export interface AuthParts {
@@ -66,8 +67,21 @@ export function createAuthenticator(parts: AuthParts): Authenticator {
   async function requireMember(tenantId: TenantId, userKey: AuthorKey): Promise<void> {
     const directory = await directories.read(tenantId);
     const standing = directory === undefined ? "unknown" : standingOf(directory.state, userKey);
-    if (standing === "revoked") throw new CofferError("access/revoked");
+    if (standing === "revoked") throw new CofferError("access/revoked", await wipeOf(directory, userKey));
     if (standing === "unknown") throw unauthenticated();
+  }
+
+  /** The admin's word to who is to forget the tenant: nothing else of the directory reaches them. */
+  async function wipeOf(
+    directory: TenantDirectory | undefined,
+    userKey: AuthorKey,
+  ): Promise<{ readonly wipe?: string }> {
+    const at = directory?.state.usersByKey.get(userKey)?.revoked?.wipedAt;
+    const bytes = directory && at !== undefined ? await directories.readCommit(directory, at) : undefined;
+    const verdict = bytes && parseCommit(crypto, bytes);
+    if (verdict?.kind !== "verified") return {};
+    // Headers are enough: the mark is in one of them, and the signature covers all.
+    return { wipe: bytesToBase64url(eraseEntries(verdict.commit, () => true) ?? verdict.commit.bytes) };
   }
 
   return {

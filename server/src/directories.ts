@@ -48,6 +48,8 @@ export interface TenantDirectory {
 export interface Directories {
   /** The directory as it is stored now; `undefined` for an unknown tenant. */
   read(tenantId: TenantId): Promise<TenantDirectory | undefined>;
+  /** The bytes of the commit at an index of a directory's line. */
+  readCommit({ state }: TenantDirectory, index: number): Promise<Uint8Array | undefined>;
 }
 
 const cachedDirectories = 1000;
@@ -116,6 +118,11 @@ export function createDirectories(
       const [oldest] = known.keys();
       if (known.size > cachedDirectories && oldest !== undefined) known.delete(oldest);
       return directory;
+    },
+    async readCommit({ state: { dbId, tenantId } }, index) {
+      // Its log is its line.
+      const range = { fromSeq: index, maxCount: 1, maxBytes: 1 };
+      return (await storage.readCommits(tenantId, dbId, range))[0]?.bytes;
     },
   };
 }

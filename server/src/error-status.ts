@@ -53,7 +53,8 @@ export function retryAfterMsOf(error: CofferError): number {
 }
 
 /**
- * Turn anything thrown into an answer: JSON `{ code, message }`, `Retry-After` where waiting helps.
+ * Turn anything thrown into an answer: JSON `{ code, message }`, `Retry-After` where waiting helps; `wipe` beside them for who is revoked
+ * and is to forget the tenant: the commit of the directory that says so, base64url.
  *
  * What is not a `CofferError` is a bug of the server and says nothing about itself.
  */
@@ -65,7 +66,12 @@ export function errorResponse(
   const headers = new Headers({ ...jsonHeaders, ...options.headers });
   const waitMs = retryAfterMsOf(error);
   if (waitMs > 0) headers.set("Retry-After", String(Math.ceil(waitMs / 1000)));
-  const body = JSON.stringify({ code: error.code, message: error.message });
+  const { wipe } = error.details;
+  const body = JSON.stringify({
+    code: error.code,
+    message: error.message,
+    ...(typeof wipe === "string" && { wipe }),
+  });
   return new Response(body, { status: options.status ?? statusByCode[error.code], headers });
 }
 

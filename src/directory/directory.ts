@@ -130,8 +130,8 @@ export interface DirectoryUser {
     | {
         readonly at: number;
         readonly cuts: ReadonlyMap<DbId, readonly CommitHash[]>;
-        /** their devices are to forget the tenant */
-        readonly isWiped: boolean;
+        /** index of the directory commit that tells their devices to forget the tenant */
+        readonly wipedAt: number | undefined;
       }
     | undefined;
   /** revocations that stood once, the oldest first */

@@ -212,11 +212,11 @@ function foldUser(
         revoked: {
           at: index,
           cuts: new Map(record.cuts.map((cut) => [cut.dbId, cut.heads])),
-          isWiped: user.revoked?.isWiped ?? false,
+          wipedAt: user.revoked?.wipedAt,
         },
       };
     case "wipe":
-      return user?.revoked && { ...user, revoked: { ...user.revoked, isWiped: true } };
+      return user?.revoked && { ...user, revoked: { ...user.revoked, wipedAt: index } };
     case "membercard":
       return user === undefined ? undefined : { ...user, userName: record.userName };
   }

@@ -255,13 +255,13 @@ describe("records in the fold", () => {
     ]);
     expect(state.usersByKey.get(userOf("ada"))?.revoked).toBeUndefined();
     const wiped = (...records: readonly DirectoryRecord[]) =>
-      stateOf(grant("ada"), ...records).usersByKey.get(userOf("ada"))?.revoked?.isWiped;
+      stateOf(grant("ada"), ...records).usersByKey.get(userOf("ada"))?.revoked?.wipedAt;
     expect([
       wiped(revoke("ada")),
       wiped(revoke("ada"), wipe("ada")),
       wiped(revoke("ada"), wipe("ada"), revoke("ada")),
       wiped(revoke("ada"), wipe("ada"), grant("ada"), revoke("ada")),
-    ]).toEqual([false, true, true, false]);
+    ]).toEqual([undefined, 2, 2, undefined]);
   });
 
   test("what is adopted counts whatever its author might write, and of no stranger", () => {
@@ -288,7 +288,7 @@ describe("records in the fold", () => {
     expect(state.usersByKey.get(userOf("ada"))?.revoked).toEqual({
       at: 2,
       cuts: new Map([[contacts, [hashOf("a2")]]]),
-      isWiped: false,
+      wipedAt: undefined,
     });
   });
 

@@ -46,3 +46,4 @@ export { recordLimits } from "./record-fields.ts";
 export { encodeRecord, parseRecord } from "./records.ts";
 export { isAtLeast, judgeRole, mayWrite, roleAt, type RoleVerdict } from "./rights.ts";
 export { groupIdOf, hashUserName } from "./user-name.ts";
+export { isWipeOf, wipeMark } from "./wipe.ts";

@@ -42,6 +42,9 @@
  * | docCount | varint, ≤ 5 000 | purge |
  * | docCount × docId | 16, ascending, unique | purge |
  *
+ * The entry of a wipe depends on SHA-256("coffer/wipe/v1\0" ‖ userKey), which is no entry's hash: a device that is locked reads there
+ * that it is meant. Entries of other records depend on nothing.
+ *
  * A record is at most 256 KiB and has one form only: what is read encodes to the same bytes. Versions and kinds that are not
  * in the table are refused.
  */

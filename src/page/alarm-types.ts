@@ -1,7 +1,14 @@
-/** What should not have happened, as an application sees it. */
-
+/** What an application is told of a tenant that should not have happened, or that nobody may see. */
 export interface AlarmEvent {
-  readonly kind: "gap" | "rollback" | "fork" | "withheld" | "equivocation" | "id-conflict" | "quarantined";
+  readonly kind:
+    | "gap"
+    | "rollback"
+    | "fork"
+    | "withheld"
+    | "equivocation"
+    | "id-conflict"
+    | "quarantined"
+    | "wiped";
   readonly atMs: number;
   readonly detail: string;
 }

@@ -165,7 +165,11 @@ export interface Directory {
   dryRun(changes: readonly RoleChange[]): Promise<DryRun>;
   /** The role of a user in a database, one's own when no key is named. @throws access/locked */
   getRole(dbName: string, key?: string): Promise<Role>;
-  revokeUser(key: string, options: AdminOptions): Promise<void>;
+  /**
+   * Send a member away: what this device has of theirs counts, nothing later does, and they read nothing that is written later. With `wipe`
+   * their devices forget the tenant as soon as they hear of it, locked or not: also of who is revoked already.
+   */
+  revokeUser(key: string, options: AdminOptions & { readonly wipe?: boolean }): Promise<void>;
   /**
    * Let commits of `tenant.quarantine` count that were refused for the rights of their authors alone: `revoked`, `older-head`, `role`,
    * `epoch`; and with them what waits for them.

@@ -130,9 +130,9 @@ export async function safetyNumber({ id, session }: OpenTenant, memberKey?: stri
 export async function revokeUser(
   { id, session }: OpenTenant,
   key: string,
-  options: AdminOptions,
+  options: Parameters<Directory["revokeUser"]>[1],
 ): Promise<void> {
-  return session.call((api) => api.revokeUser(id, key, adminProof(options)));
+  return session.call((api) => api.revokeUser(id, key, adminProof(options), options.wipe));
 }
 
 /** Let a revoked member in again. */

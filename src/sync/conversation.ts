@@ -57,6 +57,8 @@ export interface ConversationListener {
   readonly onAlarm?: ((alarm: SyncAlarm) => void) | undefined;
   /** a commit of this device that the server refused for good */
   readonly onRefused?: ((refusal: Extract<Effect, { kind: "quarantine" }>) => void) | undefined;
+  /** the server says that the admin has this device forget the tenant: the commit that is said to say so, not verified */
+  readonly onWipe?: ((commit: Uint8Array) => void) | undefined;
   readonly onCycleEnded: (code: CofferErrorCode | undefined) => void;
 }
 
@@ -291,6 +293,9 @@ export class Conversation {
       const error = toCofferError(cause, "net/failed");
       const retryAfterMs =
         typeof error.details["retryAfterMs"] === "number" ? error.details["retryAfterMs"] : 0;
+      const { wipe } = error.details;
+      const said = typeof wipe === "string" ? parseBase64url(wipe) : undefined;
+      if (said !== undefined && error.code === "access/revoked") this.#listener.onWipe?.(said);
       this.#enqueue({ kind: "failed", session, code: error.code, retryAfterMs });
     });
   }

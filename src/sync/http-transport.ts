@@ -183,7 +183,9 @@ async function errorOf(response: Response): Promise<CofferError> {
   const value = parseJson(concatBytes(...chunks));
   const named = typeof value === "object" && value !== null && "code" in value ? value.code : undefined;
   const code = isErrorCode(named) ? named : codeOfStatus(response.status);
+  const wipe = typeof value === "object" && value !== null && "wipe" in value ? value.wipe : undefined;
   return new CofferError(code, {
+    ...(typeof wipe === "string" && { wipe }),
     status: response.status,
     retryAfterMs: readRetryAfter(response.headers.get("retry-after")),
   });

@@ -108,28 +108,41 @@ export async function answerRequest(
   });
 }
 
-/** Revoke a user with all of their devices: what this device has of their commits counts, nothing later does. What they held begins a new epoch without them. */
+/**
+ * Revoke a user with all of their devices: what this device has of their commits counts, nothing later does. What they held begins a new
+ * epoch without them. `wipe`: their devices are to forget the tenant, too; that can also be said of who is revoked already.
+ */
 export async function revokeUser(
   session: TenantSession,
-  userKey: AuthorKey,
+  { userKey, wipe }: { readonly userKey: AuthorKey; readonly wipe: boolean },
   proof: AdminPassword,
 ): Promise<void> {
   const { core } = session;
+  const { usersByKey } = core.directory;
+  const own = [...usersByKey.keys()].filter((key) => userOf(core.directory, key) === userKey);
+  const wiping = wipe ? own.map((key): DirectoryRecord => ({ kind: "wipe", userKey: key })) : [];
+  const isRevoked = usersByKey.get(userKey)?.revoked !== undefined;
+  if (wipe && isRevoked) return writeAsAdmin(session, proof, () => ({ open: wiping, sealed: [] }));
   if (!isMember(core.directory, userKey)) throw new CofferError("input/unknown-id", { what: "user" });
   if (userOf(core.directory, userKey) !== userKey)
     throw new CofferError("input/unknown-id", { what: "user" });
   await writeAsAdmin(session, proof, () =>
-    revocations(core, keysOfUsers(core.directory, new Set([userKey]))),
+    revocations(core, keysOfUsers(core.directory, new Set([userKey])), wiping),
   );
 }
 
-/** What revokes keys: a cut for each, and new epochs of all that one of them held. */
-export async function revocations(core: TenantCore, keys: ReadonlySet<AuthorKey>): Promise<DirectoryRecords> {
+/** What revokes keys: a cut for each, what else is said of them, and new epochs of all that one of them held. */
+export async function revocations(
+  core: TenantCore,
+  keys: ReadonlySet<AuthorKey>,
+  further: readonly DirectoryRecord[] = [],
+): Promise<DirectoryRecords> {
   const written = writtenBy(core, keys);
   const cuts = [...keys].map((userKey): DirectoryRecord => {
     return { kind: "revokeaccess", userKey, cuts: cutsOf(core, written.get(userKey)) };
   });
-  return { open: [...cuts, ...(await rotationsWithout(core, keys))], sealed: [] };
+  // In one commit, as far as it holds them: who is thrown out asks why at once.
+  return { open: [...cuts, ...further, ...(await rotationsWithout(core, keys))], sealed: [] };
 }
 
 /**

@@ -31,11 +31,13 @@ import {
   createContentKey,
   directoryDbId,
   encodeCommit,
+  eraseEntries,
   openEntries,
   verifyCommit,
   type Commit,
+  type CommitDraft,
 } from "../entry/index.ts";
-import { encodeRecord, groupIdOf, type DirectoryRecord } from "../directory/index.ts";
+import { encodeRecord, groupIdOf, wipeMark, type DirectoryRecord } from "../directory/index.ts";
 import { createVault, createIdentity, unlockVault, type UnlockedIdentity } from "../keys/index.ts";
 import {
   bytesToId,
@@ -45,7 +47,9 @@ import {
   type CommitHash,
   type TenantId,
 } from "../std/index.ts";
-import type { Storage } from "../store/index.ts";
+import { createMemoryStorage, type Storage } from "../store/index.ts";
+import type { TenantCore } from "./core.ts";
+import { isToldToForget } from "./wiped.ts";
 
 let stage: Stage;
 
@@ -722,6 +726,76 @@ describe("revocation", () => {
     expect(await valueOf(fresh, late.forged.docId)).toEqual(wanted);
     expect(await valueOf(fresh, other.forged.docId)).toBeUndefined();
     expect(await valueOf(fresh, foreign.docId)).toBeUndefined();
+  });
+
+  it("has a device forget the tenant by the admin's signed word alone, and by none that a later grant ended", async () => {
+    const { bystander, proof, victim, villain, villainReplica } = stage;
+    const { author: userKey, tenantId } = bystander;
+    const device = await victim.storage.openStore("coffer/device");
+    const vault = (await device.readSlot(`vault/${proof.adminKey}`))?.value as Uint8Array;
+    device.close();
+    const admin = new Author({
+      ...villain.parts,
+      identity: await unlockVault(crypto, vault, people.adminPassword),
+    });
+    const head = await lastDirectoryCommit(victim);
+    const wipe = async (by: Author, of: AuthorKey, draft: Partial<CommitDraft> = {}) => {
+      const plaintext = encodeRecord({ kind: "wipe", userKey: of });
+      return by.seal({
+        dbId: directoryDbId(crypto, tenantId),
+        directoryHead: head,
+        predecessors: head === undefined ? [] : [head],
+        entries: [
+          {
+            entryType: "directory_record",
+            docId: bytesToId("DocId", new Uint8Array(16)),
+            dependencies: [wipeMark(crypto, of)],
+            key: by.key,
+            plaintext,
+          },
+        ],
+        ...draft,
+      });
+    };
+    const store = await createMemoryStorage(env).openStore("log");
+    const core = {
+      world: { crypto },
+      tenantId,
+      genesis: { adminSigningKey: admin.author },
+      directoryDbId: directoryDbId(crypto, tenantId),
+      store,
+    } as unknown as TenantCore;
+    const isTold = (bytes: Uint8Array) => isToldToForget(core, userKey, bytes);
+    const meant = await wipe(admin, userKey);
+    const bare = eraseEntries(meant, () => true) ?? new Uint8Array(0);
+    expect(await isTold(meant.bytes)).toBe(true);
+    // Servers hand over its headers alone.
+    expect(await isTold(bare)).toBe(true);
+    const others = [
+      (await wipe(villain, userKey)).bytes,
+      (await wipe(admin, villain.author)).bytes,
+      (await wipe(admin, userKey, { tenantId: bytesToId("TenantId", new Uint8Array(32)) })).bytes,
+      (await asDirectory(admin, head, { kind: "wipe", userKey })).bytes,
+      ...[0, 40, 200, bare.length - 1].map((at) =>
+        bare.map((byte, index) => (index === at ? byte ^ 1 : byte)),
+      ),
+      new Uint8Array(0),
+    ];
+    for (const bytes of others) expect(await isTold(bytes)).toBe(false);
+    const { bytes, commitHash } = meant;
+    await store.write({ records: [{ bytes: new Uint8Array(bytes), commitHash, origin: "peer" }] });
+    expect(await isTold(meant.bytes)).toBe(false);
+    store.close();
+    // Neither a member's word nor one that was taken back empties the device.
+    await bring(villainReplica, [await wipe(bystander, villain.author)]);
+    await victim.device.api.revokeUser(tenantId, villain.author, proof, true);
+    await victim.device.api.regrantUser(tenantId, villain.author, [], proof);
+    await bring(villainReplica, await logOf(victim));
+    await eventually(() => tenantOf(villainReplica)?.keyGrants).toMatchObject([{ epoch: 2 }]);
+    expect((await villainReplica.device.api.tenants()).map(({ id }) => id)).toEqual([tenantId]);
+    await victim.device.api.revokeUser(tenantId, villain.author, proof, true);
+    await bring(villainReplica, await logOf(victim));
+    await eventually(async () => (await villainReplica.device.api.tenants()).length).toBe(0);
   });
 
   it("ends what they can read: what is written later is sealed under a key that they were not given", async () => {

@@ -6,7 +6,7 @@
  * they do not have.
  */
 import { assert, bytesToId, CofferError, type AuthorKey, type CommitHash } from "../std/index.ts";
-import { encodeRecord, hashUserName, type DirectoryRecord } from "../directory/index.ts";
+import { encodeRecord, hashUserName, wipeMark, type DirectoryRecord } from "../directory/index.ts";
 import {
   createContentKey,
   deriveNameId,
@@ -169,7 +169,7 @@ async function directoryEntries(
     return sealed.map((record) => ({
       entryType: "directory_record",
       docId: directoryDocId,
-      dependencies: [],
+      dependencies: record.kind === "wipe" ? [wipeMark(crypto, record.userKey)] : [],
       key,
       plaintext: encodeRecord(record),
     }));

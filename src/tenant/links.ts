@@ -25,7 +25,12 @@ import type { TenantSession } from "./session.ts";
 export interface LinkHooks {
   onStatus(): void;
   onAlarm(kind: AlarmEvent["kind"], detail: string): void;
+  /** A server says that the admin has this device forget the tenant: the commit, not verified. */
+  onWipe(commit: Uint8Array): void;
 }
+
+/** when who was thrown out asks why */
+const askAfterMs = 500;
 
 /** Starts, resumes and ends the links of one tenant. */
 export class Links {
@@ -98,15 +103,25 @@ export class Links {
     if (signer === undefined || this.#closed || this.#links.has(url)) return;
     const { crypto, env } = this.#core.world;
     const transport = opened ?? this.#core.world.openTransport(url);
-    const runner = startRunner({
+    let hasAsked = false;
+    const runner: Runner = startRunner({
       env,
       crypto,
       store: this.#core.store,
       transport,
       tenantId: this.#core.tenantId,
       signer,
-      onStatus: () => this.#hooks.onStatus(),
+      onStatus: ({ error }) => {
+        this.#hooks.onStatus();
+        // Who is thrown out of a live session asks once why: there may be a word of the admin's.
+        if (error !== "access/revoked" || hasAsked) return;
+        hasAsked = true;
+        env.setTimer(askAfterMs, () => {
+          if (!this.#closed) void runner.sync().catch(() => undefined);
+        });
+      },
       onAlarm: (alarm) => this.#hooks.onAlarm(alarm.kind, describe(alarm)),
+      onWipe: (commit) => this.#hooks.onWipe(commit),
       onRefused: (refusal) =>
         this.#hooks.onAlarm("quarantined", `${refusal.commitHash}: ${refusal.code ?? "refused"}`),
     });

@@ -33,6 +33,7 @@ import { RowFeeds } from "./row-feed.ts";
 import { describeTenant } from "./snapshot.ts";
 import { Searches } from "./searches.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import { isToldToForget, isWiped } from "./wiped.ts";
 
 const maxAlarms = 200;
 /** for so long a document waits for what the last pages did not hold to be judged; then it is shown as it stands, and again */
@@ -43,6 +44,8 @@ export interface SessionOptions {
   readonly device: Device;
   readonly row: DeviceTenant;
   readonly emit: (event: WorkerEvent) => void;
+  /** the admin has this device forget the tenant */
+  readonly onWiped: () => void;
 }
 
 /** What keeps an unlocked tenant up to date. */
@@ -105,6 +108,8 @@ export class TenantSession {
     this.links = new Links(core, {
       onStatus: () => this.touch(),
       onAlarm: (kind, detail) => this.alarm(kind, detail),
+      onWipe: (commit) =>
+        void isToldToForget(core, options.row.userKey, commit).then((isTold) => isTold && options.onWiped()),
     });
     const owner = { device: options.device, userKey: options.row.userKey };
     this.access = new Access(core, owner, {
@@ -313,6 +318,8 @@ export class TenantSession {
       onWithdrawn: (dbId, docIds) => this.#database(dbId).forget(docIds),
       readUnread: async () => {
         for (const dbId of this.core.catalogs().keys()) await this.#database(dbId).readUnread();
+        // Now that all of the log is judged: a later grant would have ended it.
+        if (isWiped(this.core, this.row.userKey)) this.#options.onWiped();
       },
       onPurged: purging((dbId) => this.#database(dbId)),
       onLost: () => {
@@ -320,11 +327,8 @@ export class TenantSession {
         this.alarm("rollback", "the log of this device is gone");
         void this.access.lock("here");
       },
-      saveSnapshots: async () => {
-        for (const database of this.#databases.values()) await database.saveSnapshots();
-        await this.subscriptions.queries.saveOrders(this.judgedTo);
-      },
-      onOutcome: (outcome) => this.#onOutcome(outcome),
+      saveSnapshots: () => this.#saveSnapshots(),
+      onOutcome: (outcome) => tellOutcome(this, outcome),
       onEquivocation: (row) => this.alarm("equivocation", `${row.author} ${row.commitHash}`),
       onProgress: () => this.touch(),
       firstRows: this.subscriptions.queries.firstRows,
@@ -373,14 +377,18 @@ export class TenantSession {
     else await this.#following.loading;
   }
 
-  #onOutcome(outcome: JudgeOutcome): void {
-    for (const quarantined of outcome.quarantined)
-      this.alarm("quarantined", `${quarantined.commitHash}: ${quarantined.reason}`);
-    if (outcome.isFork) this.alarm("fork", "directory");
+  async #saveSnapshots(): Promise<void> {
+    for (const database of this.#databases.values()) await database.saveSnapshots();
+    await this.subscriptions.queries.saveOrders(this.judgedTo);
   }
 }
 
 /** What takes purged documents out of memory. */
 function purging(databaseOf: (dbId: DbId) => DatabaseSession): (docs: readonly PurgedDoc[]) => void {
   return (docs) => docs.forEach(({ dbId, docId }) => databaseOf(dbId).purge([docId]));
+}
+
+function tellOutcome(session: TenantSession, { isFork, quarantined }: JudgeOutcome): void {
+  for (const { commitHash, reason } of quarantined) session.alarm("quarantined", `${commitHash}: ${reason}`);
+  if (isFork) session.alarm("fork", "directory");
 }
