@@ -1,9 +1,10 @@
 /** What everyone may do, and groups: who is in them, and what their members may do. */
-import { useSignal, type Signal } from "@preact/signals";
-import type { Group, Member } from "cofferdb";
+import { useSignal } from "@preact/signals";
+import type { Group } from "cofferdb";
 import { AdminForm } from "../parts/admin-form.tsx";
 import { Field } from "../parts/field.tsx";
 import { Icon } from "../parts/icon.tsx";
+import { MemberChecks } from "../parts/member-checks.tsx";
 import { databaseName } from "../film/film.ts";
 import { notify } from "../state/activity.ts";
 import { memberName, type Space } from "../state/space.ts";
@@ -137,36 +138,7 @@ function GroupForm({ space: { tenant }, group, onDone }: GroupFormProps) {
       {group === undefined ? (
         <Field label="Name of the group" value={name} autocomplete="off" required />
       ) : null}
-      <fieldset class="field">
-        <legend>Members</legend>
-        {users.map((user) => (
-          <MemberCheck key={user.key} user={user} chosen={chosen} />
-        ))}
-      </fieldset>
+      <MemberChecks legend="Members" users={users} chosen={chosen} />
     </AdminForm>
-  );
-}
-
-function MemberCheck({
-  user,
-  chosen,
-}: {
-  readonly user: Member;
-  readonly chosen: Signal<ReadonlySet<string>>;
-}) {
-  return (
-    <label class="check">
-      <input
-        type="checkbox"
-        checked={chosen.value.has(user.key)}
-        onChange={(event) => {
-          const next = new Set(chosen.peek());
-          if (event.currentTarget.checked) next.add(user.key);
-          else next.delete(user.key);
-          chosen.value = next;
-        }}
-      />
-      <span>{memberName(user.key)}</span>
-    </label>
   );
 }

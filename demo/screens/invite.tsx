@@ -1,9 +1,9 @@
 /** Inviting: a request is looked at, approved, and answered. */
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { Busy } from "../parts/busy.tsx";
 import { CopyBox } from "../parts/copy-box.tsx";
 import { ErrorNote } from "../parts/error-note.tsx";
-import { PasswordField, PasteField } from "../parts/field.tsx";
+import { Field, PasswordField, PasteField } from "../parts/field.tsx";
 import { SafetyNumber } from "../parts/safety-number.tsx";
 import { useAction } from "../state/action.ts";
 import { theCoffer } from "../state/coffer.ts";
@@ -24,6 +24,7 @@ export function Invite({ space: { tenant } }: { readonly space: Space }) {
   const request = useSignal("");
   const asking = useSignal<Asking | undefined>(undefined);
   const adminPassword = useSignal("");
+  const deviceName = useSignal("");
   const answer = useSignal<Answer | undefined>(undefined);
   const inspect = useAction(async () => {
     const text = request.peek();
@@ -37,16 +38,24 @@ export function Invite({ space: { tenant } }: { readonly space: Space }) {
     if (isWhole) inspect.run();
     else inspect.clear();
   });
+  /** the member who asks with a further device: nobody else may have the same name */
+  const owner = useComputed(() =>
+    tenant.directory.users.value?.find(
+      ({ isAdmin, revoked, userName }) => !isAdmin && !revoked && userName === asking.value?.userName,
+    ),
+  );
   const approve = useAction(async () => {
     const adminUser = tenant.adminUser.peek();
     if (adminUser === undefined) return;
     const sharePassword = await theCoffer().createSharePassword();
     const serverUrl = tenant.links.peek()[0]?.url;
     const options = { adminUser, adminPassword: adminPassword.value, sharePassword, format: "uri" } as const;
-    const response = await tenant.approveJoinRequest(
-      request.value.trim(),
-      serverUrl === undefined ? options : { ...options, serverUrl },
-    );
+    const all = serverUrl === undefined ? options : { ...options, serverUrl };
+    const text = request.value.trim();
+    const known = owner.peek();
+    const response = await (known === undefined
+      ? tenant.approveJoinRequest(text, all)
+      : tenant.approveDevice(text, { ...all, user: known.key, name: deviceName.peek().trim() }));
     answer.value = { response, sharePassword };
   });
   return (
@@ -69,9 +78,21 @@ export function Invite({ space: { tenant } }: { readonly space: Space }) {
       {asking.value === undefined ? null : (
         <>
           <p>
-            <strong data-testid="request-name">{asking.value.userName}</strong> asks to join.
+            <strong data-testid="request-name">{asking.value.userName}</strong>{" "}
+            {owner.value === undefined
+              ? "asks to join."
+              : "is a member already: this links a further device, with keys of its own and the same role."}
           </p>
           <SafetyNumber number={asking.value.safetyNumber} who={asking.value.userName} />
+          {owner.value === undefined ? null : (
+            <Field
+              label="Name of the device"
+              value={deviceName}
+              placeholder="Phone"
+              autocomplete="off"
+              required
+            />
+          )}
           <PasswordField label="Admin password" value={adminPassword} autocomplete="off" required />
           {tenant.links.value.length > 0 ? null : (
             <p class="hint">
@@ -89,7 +110,9 @@ export function Invite({ space: { tenant } }: { readonly space: Space }) {
           {answer.value === undefined ? (
             <div class="actions">
               <button type="submit" class="button button-main" disabled={approve.isBusy.value}>
-                Approve {asking.value.userName}
+                {owner.value === undefined
+                  ? `Approve ${asking.value.userName}`
+                  : `Link the device to ${asking.value.userName}`}
               </button>
             </div>
           ) : (

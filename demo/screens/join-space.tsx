@@ -73,6 +73,7 @@ function Ask({ waiting, password }: { waiting: Signal<Waiting | undefined>; pass
         value={userName}
         placeholder="Grace Hopper"
         autocomplete="name"
+        hint="For a further device of your own, the name that you have in the space."
         autofocus
         required
       />

@@ -8,6 +8,7 @@ import { CopyBox } from "../parts/copy-box.tsx";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Field, PasswordField, PasteField } from "../parts/field.tsx";
 import { Icon } from "../parts/icon.tsx";
+import { MemberChecks } from "../parts/member-checks.tsx";
 import { createFilm } from "../film/film.ts";
 import { useAction } from "../state/action.ts";
 import { notify, whileSaving } from "../state/activity.ts";
@@ -38,6 +39,7 @@ export function Keys({ space }: { readonly space: Space }) {
       </ul>
       <NewKey space={space} />
       <TakeKey space={space} />
+      {space.tenant.adminUser.value === undefined ? null : <FilmForSome space={space} />}
     </section>
   );
 }
@@ -332,5 +334,32 @@ function TakeKey({ space }: { readonly space: Space }) {
         </button>
       </div>
     </form>
+  );
+}
+
+/** A film whose key has no name, and is wrapped for each of its readers. */
+function FilmForSome({ space: { db, tenant } }: { readonly space: Space }) {
+  const chosen = useSignal<ReadonlySet<string>>(new Set());
+  const others = (tenant.directory.users.value ?? []).filter(
+    (user) => !user.revoked && !user.isAdmin && !user.self,
+  );
+  if (others.length === 0) return null;
+  return (
+    <AdminForm
+      tenant={tenant}
+      verb="Make the film"
+      isHeld={chosen.value.size === 0}
+      work={async (proof) => {
+        const doc = await whileSaving(
+          db.createDocumentFor({ users: [...chosen.peek()] }, createFilm(""), proof),
+        );
+        goTo(docHref(doc.id));
+        doc.dispose();
+      }}
+    >
+      <h2>A film for some people</h2>
+      <p class="hint">Only you and those whom you choose can read it, each with a key of this one film.</p>
+      <MemberChecks legend="Readers" users={others} chosen={chosen} />
+    </AdminForm>
   );
 }

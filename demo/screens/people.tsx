@@ -1,4 +1,4 @@
-/** Who is here: members, their safety numbers and roles, inviting, revoking; groups. */
+/** Who is here: members, their safety numbers, roles and devices, inviting, revoking; groups. */
 import { useSignal } from "@preact/signals";
 import type { Member } from "cofferdb";
 import { AdminForm } from "../parts/admin-form.tsx";
@@ -123,6 +123,7 @@ function MemberLine({ space, user }: { readonly space: Space; readonly user: Mem
           </button>
         ) : null}
       </div>
+      <DeviceList space={space} user={user} />
       <ErrorNote error={show.error} />
       {opened.value === "number" && number.value !== undefined ? (
         <SafetyNumber number={number.value} who={user.self ? "yourself" : name} />
@@ -133,6 +134,58 @@ function MemberLine({ space, user }: { readonly space: Space; readonly user: Mem
       {opened.value === "regrant" ? <Regrant space={space} user={user} onDone={close} /> : null}
       {opened.value === "revoke" ? <Revoke space={space} user={user} onDone={close} /> : null}
     </li>
+  );
+}
+
+/** The devices of a member who has more than one. */
+function DeviceList({ space: { tenant }, user }: { readonly space: Space; readonly user: Member }) {
+  const revoking = useSignal<string | undefined>(undefined);
+  const devices = (tenant.devices.value ?? []).filter((device) => device.user === user.key);
+  if (devices.length < 2) return null;
+  return (
+    <ul class="plain devices" aria-label={`Devices of ${user.userName ?? "this member"}`}>
+      {devices.map((device) => {
+        const name = device.name ?? "First device";
+        const isLinked = device.name !== undefined;
+        return (
+          <li key={device.key} class="form" data-testid="device">
+            <div class="member-head">
+              <div class="member-name">
+                <span class={device.revoked ? "revoked" : ""}>{name}</span>
+                {device.self ? <span class="role">this one</span> : null}
+                {device.revoked ? <span class="role">revoked</span> : null}
+                <span class="code muted">{shortId(device.key)}</span>
+              </div>
+              {tenant.adminUser.value !== undefined && isLinked && !device.revoked ? (
+                <button
+                  type="button"
+                  class="button button-plain"
+                  aria-expanded={revoking.value === device.key}
+                  aria-label={`Revoke ${name}…`}
+                  onClick={() => (revoking.value = revoking.peek() === device.key ? undefined : device.key)}
+                >
+                  Revoke…
+                </button>
+              ) : null}
+            </div>
+            {revoking.value === device.key ? (
+              <AdminForm
+                tenant={tenant}
+                verb="Revoke this device"
+                isGrave
+                work={async (proof) => {
+                  await tenant.revokeDevice(device.key, proof);
+                  notify(`“${name}” can no longer write or fetch anything new.`);
+                  revoking.value = undefined;
+                }}
+              >
+                <p>What is on it stays there; nothing new will reach it. Other devices go on.</p>
+              </AdminForm>
+            ) : null}
+          </li>
+        );
+      })}
+    </ul>
   );
 }
 

@@ -46,8 +46,11 @@ export async function lockSpace(): Promise<void> {
 /** The open space's name; undefined while it is locked. */
 export const spaceName = computed(() => space.value?.tenant.name.value);
 
+/** The member who has this key, or whose device does. */
 function findMember(key: string): Member | undefined {
-  return space.value?.tenant.directory.users.value?.find((user) => user.key === key);
+  const tenant = space.value?.tenant;
+  const userKey = tenant?.devices.value?.find((device) => device.key === key)?.user ?? key;
+  return tenant?.directory.users.value?.find((user) => user.key === userKey);
 }
 
 /** The name of a member by its key, "you" for oneself. */

@@ -161,6 +161,15 @@ test("an admin says who may do what, and some films are for those who hold their
     await settled(owner.page);
   });
 
+  await test.step("a film is made for one reader alone", async () => {
+    await goTo(owner.page, "Keys");
+    await owner.page.getByRole("checkbox", { name: secrets.guest }).check();
+    const form = owner.page.locator("form").filter({ hasText: "A film for some people" });
+    await sign(form, "Make the film");
+    await name(owner.page, "Notorious");
+    await openFilm(guest.page, "Notorious");
+  });
+
   await test.step("who was revoked is let in again, and writes again", async () => {
     await goTo(owner.page, "People");
     const line = owner.page.getByTestId("member").filter({ hasText: secrets.guest });

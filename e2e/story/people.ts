@@ -90,7 +90,7 @@ export async function join(page: Page, answer: { response: string; sharePassword
 
 /** Find a film by its title and open it. */
 export async function openFilm(page: Page, title: string): Promise<void> {
-  await page.getByRole("link", { name: "Library" }).click();
+  await page.getByRole("navigation").getByRole("link", { name: "Library" }).click();
   await page.getByRole("searchbox").fill(title);
   const link = page.getByRole("link", { name: title, exact: true });
   await page.getByTestId("film-row").filter({ has: link }).first().click();
