@@ -29,7 +29,7 @@ import { Tail } from "./tail.ts";
 const isLong = process.env["COFFER_RUNS"] !== undefined;
 const orders = Number(process.env["COFFER_RUNS"] ?? 40);
 /** so many of them of each history */
-const perHistory = isLong ? 100 : 8;
+const perHistory = isLong ? 10 : 8;
 
 afterEach(closeDevices);
 
@@ -120,6 +120,18 @@ async function createHistory(stage: Stage, dice: Dice): Promise<readonly Commit[
     return api.setRoles(tenantId, [change], proof);
   };
   let isAway = false;
+  /** what the admin's device has by now, of what they released or purged nothing is known to others */
+  const adopt = async (): Promise<void> => {
+    const target = commits[dice(commits.length + 1)];
+    if (target === undefined) return;
+    await bring(victim, [target]);
+    await api.adoptCommits(tenantId, [target.commitHash], proof);
+  };
+  const purge = async (): Promise<void> => {
+    const ids = await api.documentIds(victim.database);
+    const id = ids[dice(ids.length + 1)];
+    if (id !== undefined) await api.purgeDocument(victim.database, id, proof);
+  };
   await group();
   for (let step = 0; step < 6; step++) {
     for (let n = 0; n < 3; n++) await write();
@@ -128,8 +140,8 @@ async function createHistory(stage: Stage, dice: Dice): Promise<readonly Commit[
       await (!isAway
         ? api.regrantUser(tenantId, villain.author, [], proof)
         : api.revokeUser(tenantId, villain.author, proof));
-    } else
-      await (dice(4) === 0 ? group() : dice(5) === 0 ? api.rotateKey(tenantId, "default", proof) : role());
+    } else if (dice(5) === 0) await (dice(2) === 0 ? adopt() : purge());
+    else await (dice(4) === 0 ? group() : dice(5) === 0 ? api.rotateKey(tenantId, "default", proof) : role());
     await noteHead();
   }
   for (let n = 0; n < 3; n++) await write();
@@ -248,7 +260,7 @@ async function outcomeOf({ genesis, identity, slots }: Member, commits: readonly
   return { verdicts, documents: documents.toSorted() };
 }
 
-it("roles, groups, revocations, new grants and rotations: whatever comes first, verdicts and documents are the same on every device", async () => {
+it("roles, groups, revocations, new grants, adoptions, purges and rotations: whatever comes first, verdicts and documents are the same on every device", async () => {
   const seen = new Set<string>();
   for (let done = 0, seed = 1; done < orders; seed++) {
     const dice = createDice(seed);

@@ -319,7 +319,12 @@ async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judgi
     let verdict = judgeEntry(place, index, opened[index]);
     // The contest was decided with what can be read: another one would be decided alike.
     if (verdict.kind === "contested" && isDecided) verdict = { kind: "quarantined", reason: "equivocation" };
-    if (verdict.kind === "quarantined") refused = verdict.reason;
+    if (verdict.kind === "quarantined") {
+      refused = verdict.reason;
+      const docId = commit.entries[index]?.header?.docId;
+      if (docId !== undefined && catalog.get(docId) !== undefined)
+        state.ledger.needs.add(`gone/${docId}`, row.commitHash);
+    }
     if (verdict.kind === "accepted") {
       accepted.push(verdict.change);
       catalog.accept(verdict.change.entry);

@@ -38,14 +38,16 @@ export function rowsOvertaken(core: TenantCore, commitHash: CommitHash): readonl
     });
 }
 
-/** After the admin adopted commits: those of them that are here and did not count, in whole or in part. */
+/** After the admin adopted commits: those of them that are here, and did not count in whole or in part, or by a lower role. */
 export function rowsAdopted(
   { directoryDbId, ledger }: TenantCore,
   adopted: readonly CommitHash[],
 ): readonly KnownCommit[] {
   return adopted
     .flatMap((hash) => ledger.find(hash) ?? [])
-    .filter((row) => row.dbId !== directoryDbId && row.reason + row.refused !== "");
+    .filter(
+      (row) => row.dbId !== directoryDbId && (row.reason + row.refused !== "" || row.role !== "manager"),
+    );
 }
 
 /** After documents were purged: what was refused of them is settled as what was taken is. */

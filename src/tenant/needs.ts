@@ -8,6 +8,7 @@
  * | `key` | a key: the next unlocking, where all that waits is judged once more |
  * | `entry/<hash>` | that entry |
  * | `doc/<id>` | anything new in that document |
+ * | `gone/<id>` | the loss of something in that document: what was refused for what it held may fit, or wait, now |
  * | `erasure/<hash>` | the author's word that this entry was erased; the entry itself comes with a commit that is whole |
  *
  * A waiting commit costs its row in the ledger and its names here; its bytes stay in the log.
@@ -21,6 +22,7 @@ export type Need =
   | `author/${AuthorKey}`
   | `entry/${EntryHash}`
   | `doc/${DocId}`
+  | `gone/${DocId}`
   | `erasure/${EntryHash}`;
 
 /** Waiting commits by what they need. */

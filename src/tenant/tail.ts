@@ -334,11 +334,24 @@ export class Tail {
     await this.#carryOut(this.#core.contests.decideAll());
   }
 
+  /** What was refused for what a document held is judged by what it holds now. */
+  #judgeRefused(docId: DocId): void {
+    const { ledger } = this.#core;
+    for (const hash of ledger.needs.meet(`gone/${docId}`)) {
+      if (ledger.find(hash)?.verdict === "waiting") continue;
+      postpone(this.#core, this.#core.tools, hash, "dependency");
+      this.#due.add(hash);
+    }
+  }
+
   async #withdraw(rows: readonly KnownCommit[]): Promise<void> {
     for (let from = 0; from < rows.length; from += dueCount) {
       const { changed, held } = await withdraw(this.#core, rows.slice(from, from + dueCount));
       this.#addDue(held);
-      for (const [dbId, docIds] of changed) this.#hooks.onWithdrawn(dbId, [...docIds]);
+      for (const [dbId, docIds] of changed) {
+        this.#hooks.onWithdrawn(dbId, [...docIds]);
+        for (const docId of docIds) this.#judgeRefused(docId);
+      }
     }
   }
 }
