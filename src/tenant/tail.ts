@@ -334,23 +334,13 @@ export class Tail {
     await this.#carryOut(this.#core.contests.decideAll());
   }
 
-  /** What was refused for what a document held is judged by what it holds now. */
-  #judgeRefused(docId: DocId): void {
-    const { ledger } = this.#core;
-    for (const hash of ledger.needs.meet(`gone/${docId}`)) {
-      if (ledger.find(hash)?.verdict === "waiting") continue;
-      postpone(this.#core, this.#core.tools, hash, "dependency");
-      this.#due.add(hash);
-    }
-  }
-
   async #withdraw(rows: readonly KnownCommit[]): Promise<void> {
     for (let from = 0; from < rows.length; from += dueCount) {
       const { changed, held } = await withdraw(this.#core, rows.slice(from, from + dueCount));
       this.#addDue(held);
       for (const [dbId, docIds] of changed) {
         this.#hooks.onWithdrawn(dbId, [...docIds]);
-        for (const docId of docIds) this.#judgeRefused(docId);
+        for (const docId of docIds) this.#addDue(askRefused(this.#core, docId));
       }
     }
   }
@@ -361,4 +351,14 @@ async function wholeOf(core: TenantCore, record: LogRecord): Promise<LogRecord> 
   const row = core.ledger.find(record.commitHash);
   const isAgain = row?.verdict === "waiting" && row.position !== record.position;
   return isAgain ? completeRecord(core, row.position, record) : record;
+}
+
+/** What was refused for what a document held is judged by what it holds now. @returns the commits that are due */
+function askRefused(core: TenantCore, docId: DocId): readonly CommitHash[] {
+  const { ledger, tools } = core;
+  const refused = [...ledger.needs.meet(`gone/${docId}`)].filter(
+    (hash) => ledger.find(hash)?.verdict !== "waiting",
+  );
+  for (const hash of refused) postpone(core, tools, hash, "dependency");
+  return refused;
 }
