@@ -76,7 +76,7 @@ class Screen {
       filter: undefined,
     }));
     await device.api.openView(
-      { sources, definition, state, window: { from: 0, count: 50 }, search },
+      { sources, definition, state, window: { from: 0, count: 500 }, search },
       screen.view,
     );
     await screen.still();
@@ -224,6 +224,63 @@ describe("a search within a view", () => {
     });
     expect(screen.outline).toEqual(all);
   });
+});
+
+it("a search within a view finds what a search of the database finds, whatever is written meanwhile", async () => {
+  const name = fc.constantFrom("Ada", "Adele", "Bo", "Ada Bo", "Cyd");
+  const step = fc.oneof(
+    fc.record({ create: name }),
+    fc.record({ edit: name, at: fc.nat() }),
+    fc.record({ remove: fc.nat() }),
+    fc.record({ search: fc.constantFrom("ad", "ada", "bo", "ada bo", "x", undefined) }),
+  );
+  const screen = await Screen.open([[]]);
+  const { api, events } = screen.device;
+  const [database = 0] = screen.databases;
+  const hits = newSubscription();
+  const plain = { filter: undefined, sort: [], locale: undefined, limit: 500, offset: 0, highlight: false };
+  const searchAll = (words: SearchWords) => ({ ...plain, excerptLength: undefined, ...words });
+  await api.openSearch(database, searchAll(words("ada")), hits);
+  const found = (): readonly string[] => {
+    const last = events.findLast((event) => event.kind === "search" && event.subscription === hits);
+    return last?.kind === "search" ? last.order.toSorted() : [];
+  };
+  const inView = (): readonly string[] =>
+    (screen.rows ?? []).flatMap((row) => (row.kind === "document" ? [row.id] : [])).toSorted();
+  const ids: string[] = [];
+  const take = async (one: typeof step extends fc.Arbitrary<infer Step> ? Step : never): Promise<void> => {
+    if ("create" in one) {
+      const value = { team: "red", name: one.create, about: "", n: 1 };
+      ids.push(...(await api.createDocuments(database, [value])));
+    } else if ("edit" in one) {
+      const id = ids[one.at % Math.max(1, ids.length)];
+      if (id === undefined) return;
+      const doc = newSubscription();
+      const { heads } = await api.openDocument(database, id, doc);
+      await api.changeDocument(doc, draft([{ op: "set", path: ["name"], value: one.edit }], heads));
+      await api.closeDocument(doc);
+    } else if ("remove" in one) {
+      const [id] = ids.splice(one.remove % Math.max(1, ids.length), 1);
+      if (id !== undefined) await api.deleteDocument(database, id);
+    } else {
+      const text = one.search === undefined ? undefined : words(one.search);
+      await screen.search(text);
+      await api.updateSearch(hits, searchAll(text ?? words("")));
+      isOn = text !== undefined;
+    }
+  };
+  let isOn = false;
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
+      for (const one of steps) await take(one);
+      await screen.device.until(() => {
+        const [shown, wanted] = [inView(), isOn ? found() : ids.toSorted()];
+        const last = screen.events.at(-1)?.delta;
+        return JSON.stringify(shown) === JSON.stringify(wanted) && last?.documentCount === wanted.length;
+      });
+    }),
+    { numRuns: 25, endOnFailure: true },
+  );
 });
 
 it("a view whose sources find other documents again and again equals the one built of what they find last", () => {
