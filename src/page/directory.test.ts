@@ -19,6 +19,9 @@ import {
   setGroup,
   setRoles,
 } from "./directory.ts";
+import type { DatabaseCore } from "./database.ts";
+import { purgeDocHistory } from "./past.ts";
+import { adopt, regrantUser, revokeUser } from "./people.ts";
 import type { Session } from "./session.ts";
 import { createWorld, tenantSnapshot } from "./worker-fixtures.ts";
 
@@ -42,6 +45,10 @@ function open(part: object = {}) {
     "createKey",
     "exportKey",
     "importKey",
+    "revokeUser",
+    "regrantUser",
+    "adoptCommits",
+    "purgeDocument",
   ];
   const api = Object.fromEntries(names.map((name) => [name, note(name)])) as unknown as WorkerApi;
   const session = { call: async (run: (worker: WorkerApi) => unknown) => run(api) } as unknown as Session;
@@ -94,6 +101,28 @@ it("sends which roles are given, tries them, and asks for one's own", async () =
     ["dryRun", "t1", changes],
     ["getRole", "t1", "films", undefined],
     ["getRole", "t1", "films", "a"],
+  ]);
+});
+
+it("sends who goes, who comes back and with which keys, and what is released and purged by the admin's word", async () => {
+  const { sent, tenant } = open();
+  const people = { ...tenant, link: () => undefined as never };
+  await revokeUser(people, "u1", options);
+  await revokeUser(people, "u1", { wipe: true, ...options });
+  await regrantUser(people, "u1", options);
+  await regrantUser(people, "u1", { keys: ["salaries"], ...options });
+  await adopt(people, ["c1"], options);
+  const database = { subscription: 7, call: tenant.session.call } as unknown as DatabaseCore;
+  await purgeDocHistory(database, "d1");
+  await purgeDocHistory(database, "d1", options);
+  expect(sent).toEqual([
+    ["revokeUser", "t1", "u1", proof, undefined],
+    ["revokeUser", "t1", "u1", proof, true],
+    ["regrantUser", "t1", "u1", [], proof],
+    ["regrantUser", "t1", "u1", ["salaries"], proof],
+    ["adoptCommits", "t1", ["c1"], proof],
+    ["purgeDocument", 7, "d1", undefined],
+    ["purgeDocument", 7, "d1", proof],
   ]);
 });
 
