@@ -7,16 +7,16 @@ interface CopyBoxProps {
   readonly label: string;
   readonly text: string;
   readonly testId: string;
-  /** whether a QR code of it makes sense */
-  readonly hasQr?: boolean;
+  /** the same as an address, for a QR code and to be opened with a press */
+  readonly link?: string;
 }
 
 /** Show a text with a button that copies it; where the browser refuses, the text is selected instead. */
-export function CopyBox({ label, text, testId, hasQr = false }: CopyBoxProps) {
-  const state = useSignal<"idle" | "copied" | "refused">("idle");
-  const copy = (): void => {
-    navigator.clipboard?.writeText(text).then(
-      () => (state.value = "copied"),
+export function CopyBox({ label, text, testId, link }: CopyBoxProps) {
+  const state = useSignal<"idle" | "copied" | "link-copied" | "refused">("idle");
+  const copy = (what: string, done: "copied" | "link-copied") => (): void => {
+    navigator.clipboard?.writeText(what).then(
+      () => (state.value = done),
       () => (state.value = "refused"),
     );
   };
@@ -24,7 +24,22 @@ export function CopyBox({ label, text, testId, hasQr = false }: CopyBoxProps) {
     <div class="copy-box">
       <div class="copy-head">
         <span class="label">{label}</span>
-        <button type="button" class="button" onClick={copy} aria-label={`Copy ${label.toLowerCase()}`}>
+        {link === undefined ? null : (
+          <button
+            type="button"
+            class="button button-plain"
+            onClick={copy(link, "link-copied")}
+            aria-label={`Copy ${label.toLowerCase()} as a link`}
+          >
+            {state.value === "link-copied" ? "Link copied" : "Copy as a link"}
+          </button>
+        )}
+        <button
+          type="button"
+          class="button"
+          onClick={copy(text, "copied")}
+          aria-label={`Copy ${label.toLowerCase()}`}
+        >
           <Icon name={state.value === "copied" ? "check" : "copy"} />
           {state.value === "copied" ? "Copied" : "Copy"}
         </button>
@@ -32,7 +47,7 @@ export function CopyBox({ label, text, testId, hasQr = false }: CopyBoxProps) {
       <textarea
         class="code"
         readOnly
-        rows={hasQr ? 4 : 1}
+        rows={text.length > 80 ? 4 : 1}
         aria-label={label}
         data-testid={testId}
         value={text}
@@ -43,7 +58,7 @@ export function CopyBox({ label, text, testId, hasQr = false }: CopyBoxProps) {
           ? "The browser did not allow copying: select the text and copy it by hand."
           : ""}
       </p>
-      {hasQr ? <QrCode text={text} label={`${label} as a QR code`} /> : null}
+      {link === undefined ? null : <QrCode text={link} label={`${label} as a QR code`} />}
     </div>
   );
 }

@@ -7,6 +7,7 @@ import { Field, PasswordField, PasteField } from "../parts/field.tsx";
 import { SafetyNumber } from "../parts/safety-number.tsx";
 import { useAction } from "../state/action.ts";
 import { theCoffer } from "../state/coffer.ts";
+import { linkTo, useIncoming } from "../state/incoming.ts";
 import type { Space } from "../state/space.ts";
 
 interface Asking {
@@ -26,13 +27,14 @@ export function Invite({ space: { tenant } }: { readonly space: Space }) {
   const adminPassword = useSignal("");
   const deviceName = useSignal("");
   const answer = useSignal<Answer | undefined>(undefined);
+  useIncoming("join-request", request);
   const inspect = useAction(async () => {
     const text = request.peek();
     const found = await tenant.inspectJoinRequest(text.trim());
     if (request.peek() === text) asking.value = found;
   });
   useSignalEffect(() => {
-    const isWhole = /^\s*mdb:\/\/join-request\/\S{40,}\s*$/.test(request.value);
+    const isWhole = /^\s*(?:https?:\S+#)?mdb:\/\/join-request\/\S{40,}\s*$/.test(request.value);
     asking.value = undefined;
     answer.value = undefined;
     if (isWhole) inspect.run();
@@ -49,7 +51,7 @@ export function Invite({ space: { tenant } }: { readonly space: Space }) {
     if (adminUser === undefined) return;
     const sharePassword = await theCoffer().createSharePassword();
     const serverUrl = tenant.links.peek()[0]?.url;
-    const options = { adminUser, adminPassword: adminPassword.value, sharePassword, format: "uri" } as const;
+    const options = { adminUser, adminPassword: adminPassword.value, sharePassword };
     const all = serverUrl === undefined ? options : { ...options, serverUrl };
     const text = request.value.trim();
     const known = owner.peek();
@@ -127,7 +129,12 @@ export function Invite({ space: { tenant } }: { readonly space: Space }) {
 function AnswerBoxes({ answer }: { readonly answer: Answer }) {
   return (
     <>
-      <CopyBox label="Join response" text={answer.response} testId="join-response" hasQr />
+      <CopyBox
+        label="Join response"
+        text={answer.response}
+        testId="join-response"
+        link={linkTo(answer.response)}
+      />
       <CopyBox label="Share password" text={answer.sharePassword} testId="share-password" />
       <p class="hint">
         Send the response any way you like, and tell the share password by another one. It takes both, and the

@@ -10,6 +10,7 @@ import { FormPage } from "../parts/form-page.tsx";
 import { NewPasswordField } from "../parts/new-password.tsx";
 import { useAction } from "../state/action.ts";
 import { theCoffer } from "../state/coffer.ts";
+import { linkTo, useIncoming } from "../state/incoming.ts";
 import { enterSpace } from "../state/space.ts";
 import { formatMoment } from "../text/format.ts";
 import { welcomeNumber } from "../state/welcome-number.ts";
@@ -109,6 +110,7 @@ function Answer({ waiting, password, onRestart }: AnswerProps) {
   const sharePassword = useSignal("");
   // After a reload the password must be typed again; the field then stays, however often joining is tried.
   const isAsked = useSignal(password.peek() === "").value;
+  useIncoming("join-response", response);
   const join = useAction(async () => {
     const { tenant } = await theCoffer().joinTenant(response.value.trim(), {
       user: waiting.user,
@@ -134,7 +136,12 @@ function Answer({ waiting, password, onRestart }: AnswerProps) {
       ) : (
         <section class="join-step">
           <h2>1. Send this request</h2>
-          <CopyBox label="Join request" text={waiting.request} testId="join-request" hasQr />
+          <CopyBox
+            label="Join request"
+            text={waiting.request}
+            testId="join-request"
+            link={linkTo(waiting.request)}
+          />
         </section>
       )}
       <section class="join-step">

@@ -13,6 +13,7 @@ import { createFilm } from "../film/film.ts";
 import { useAction } from "../state/action.ts";
 import { notify, whileSaving } from "../state/activity.ts";
 import { theCoffer } from "../state/coffer.ts";
+import { linkTo, useIncoming } from "../state/incoming.ts";
 import { docHref, goTo } from "../state/route.ts";
 import { memberName, type Space } from "../state/space.ts";
 import { formatCount } from "../text/format.ts";
@@ -150,7 +151,7 @@ function ShareKey({ space, name }: { readonly space: Space; readonly name: strin
         </div>
       ) : (
         <>
-          <CopyBox label="Key" text={made.value.text} testId="key-text" hasQr />
+          <CopyBox label="Key" text={made.value.text} testId="key-text" link={linkTo(made.value.text)} />
           <CopyBox label="Password of the key" text={made.value.password} testId="key-password" />
           <p class="hint">Send them by two different ways.</p>
         </>
@@ -302,6 +303,7 @@ function NewKey({ space }: { readonly space: Space }) {
 function TakeKey({ space }: { readonly space: Space }) {
   const text = useSignal("");
   const password = useSignal("");
+  useIncoming("key", text);
   const take = useAction(async () => {
     const name = await space.tenant.keys.importKey(text.peek().trim(), { password: password.peek() });
     text.value = "";

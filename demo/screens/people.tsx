@@ -1,5 +1,5 @@
 /** Who is here: members, their safety numbers, roles and devices, inviting, revoking; groups. */
-import { useSignal } from "@preact/signals";
+import { useSignal, useSignalEffect } from "@preact/signals";
 import type { Member } from "cofferdb";
 import { AdminForm } from "../parts/admin-form.tsx";
 import { ErrorNote } from "../parts/error-note.tsx";
@@ -10,6 +10,7 @@ import { SafetyNumber } from "../parts/safety-number.tsx";
 import { databaseName } from "../film/film.ts";
 import { useAction } from "../state/action.ts";
 import { notify } from "../state/activity.ts";
+import { incoming } from "../state/incoming.ts";
 import type { Space } from "../state/space.ts";
 import { shortId } from "../text/format.ts";
 import { givenRole } from "../text/roles.ts";
@@ -30,6 +31,9 @@ const Groups = lazily(async () => (await import("./groups.tsx")).Groups, {
 /** The members of the space. */
 export function People({ space }: { readonly space: Space }) {
   const isInviting = useSignal(false);
+  useSignalEffect(() => {
+    if (incoming.value?.kind === "join-request") isInviting.value = true;
+  });
   const users = space.tenant.directory.users.value ?? [];
   const canInvite = space.tenant.adminUser.value !== undefined;
   return (

@@ -1,10 +1,11 @@
 /** The first screen: start a space, join one, or unlock one that is on this device. */
-import { useSignal } from "@preact/signals";
+import { useSignal, useSignalEffect } from "@preact/signals";
 import type { KnownTenant } from "cofferdb";
 import { useEffect } from "preact/hooks";
 import { Icon } from "../parts/icon.tsx";
 import { theCoffer } from "../state/coffer.ts";
 import { JoinSpace } from "./join-space.tsx";
+import { incoming } from "../state/incoming.ts";
 import { openWithoutPassword } from "../state/open-held.ts";
 import { KnownSpaces } from "./known-spaces.tsx";
 import { RestoreBackup } from "./restore-backup.tsx";
@@ -17,6 +18,9 @@ const openingMs = 300;
 /** Show the choices, and the spaces that are here already. */
 export function Welcome() {
   const choice = useSignal<"none" | "start" | "join" | "restore">("none");
+  useSignalEffect(() => {
+    if (incoming.value?.kind === "join-response") choice.value = "join";
+  });
   const known = useSignal<readonly KnownTenant[]>([]);
   const pendingCount = useSignal(0);
   const isOpening = useSignal(true);

@@ -26,16 +26,27 @@ test("a person links a phone, writes on both, and loses one", async ({ server, o
     await field(phone, "Your password").fill(secrets.guestPassword);
     await phone.getByRole("button", { name: "Make a join request" }).click();
     await expect(phone.getByTestId("join-request")).toBeVisible({ timeout: 20_000 });
-    await desk.getByRole("link", { name: "People" }).click();
-    await desk.getByRole("button", { name: "Invite someone" }).click();
-    await field(desk, "Join request").fill(await phone.getByTestId("join-request").inputValue());
+    // As a link to the application, which a camera opens.
+    const request = await phone.getByTestId("join-request").inputValue();
+    await desk.evaluate((hash) => (location.hash = hash), request);
+    await expect(field(desk, "Join request")).toHaveValue(request);
+    expect(new URL(desk.url()).hash).toBe("#/people");
     await expect(desk.getByTestId("request-name")).toHaveText(secrets.owner);
     await field(desk, "Name of the device").fill("Phone");
     await field(desk, "Admin password").fill(secrets.adminPassword);
     await desk.getByRole("button", { name: `Link the device to ${secrets.owner}` }).click();
     await expect(desk.getByTestId("join-response")).toBeVisible({ timeout: 20_000 });
+    const response = await desk.getByTestId("join-response").inputValue();
+    await phone.evaluate((hash) => (location.hash = hash), response);
+    await expect(field(phone, "Join response")).toHaveValue(response);
+    // Opened afresh, as after a day: the request is remembered, and the password is asked for.
+    await phone.goto("about:blank");
+    await phone.goto(`${server.url}/#${response}`);
+    await expect(field(phone, "Join response")).toHaveValue(response);
+    expect(phone.url()).not.toContain("mdb:");
+    await field(phone, "Your password").fill(secrets.guestPassword);
     await join(phone, {
-      response: await desk.getByTestId("join-response").inputValue(),
+      response: `${server.url}/#${response}`,
       sharePassword: await desk.getByTestId("share-password").inputValue(),
     });
     await expect(desk.getByTestId("member")).toHaveCount(1);

@@ -33,6 +33,7 @@ export interface Devices {
       readonly user?: string;
       readonly serverUrl?: string;
       readonly expiresInMs?: number;
+      readonly link?: string | URL;
     },
   ): Promise<string>;
   /**

@@ -6,6 +6,7 @@ import type { AdminOptions, Directory } from "./directory-types.ts";
 import type { Session } from "./session.ts";
 import type { WorkerCall } from "./supervisor.ts";
 import type { Coffer, Identity, ServerLink, Tenant } from "./types.ts";
+import { asWebLink, fromWebLink } from "./web-link.ts";
 
 /** an answer to a join request is good for a week, unless the admin says otherwise */
 const defaultInvitationMs = 7 * 24 * 60 * 60 * 1000;
@@ -65,8 +66,12 @@ export async function checkPassword(core: Session, password: string): ReturnType
 }
 
 /** Ask to be let into a tenant. */
-export async function createJoinRequest(core: OpenCoffer, user: Identity): Promise<string> {
-  return core.call((api) => api.createJoinRequest(user.key));
+export async function createJoinRequest(
+  core: OpenCoffer,
+  user: Identity,
+  { link }: Parameters<Coffer["createJoinRequest"]>[1] = {},
+): Promise<string> {
+  return asWebLink(await core.call((api) => api.createJoinRequest(user.key)), link);
 }
 
 /** Enter a tenant by the answer to a request. */
@@ -76,7 +81,7 @@ export async function joinTenant(
   { user, password, sharePassword }: Parameters<Coffer["joinTenant"]>[1],
 ): Promise<{ tenant: Tenant }> {
   const options = { key: user.key, password, sharePassword };
-  const { tenant } = await core.open((api) => api.joinTenant(response, options), "stores");
+  const { tenant } = await core.open((api) => api.joinTenant(fromWebLink(response), options), "stores");
   return { tenant };
 }
 
@@ -89,7 +94,8 @@ export async function approveJoinRequest(
   const { sharePassword, serverUrl: given, expiresInMs = defaultInvitationMs } = options;
   const serverUrl = given === undefined ? undefined : canonicalUrl(given);
   const answer = { ...adminProof(options), sharePassword, serverUrl, expiresInMs };
-  return session.call((api) => api.approveJoinRequest(id, request, answer));
+  const response = await session.call((api) => api.approveJoinRequest(id, fromWebLink(request), answer));
+  return asWebLink(response, options.link);
 }
 
 /** Link a device to a user. */
@@ -101,7 +107,8 @@ export async function approveDevice(
   const { expiresInMs = defaultInvitationMs, name, serverUrl: given, sharePassword, user } = options;
   const serverUrl = given === undefined ? undefined : canonicalUrl(given);
   const answer = { ...adminProof(options), sharePassword, serverUrl, expiresInMs, name, user };
-  return session.call((api) => api.approveDevice(id, request, answer));
+  const response = await session.call((api) => api.approveDevice(id, fromWebLink(request), answer));
+  return asWebLink(response, options.link);
 }
 
 /** Revoke one device. */
@@ -118,7 +125,7 @@ export async function inspectJoinRequest(
   { id, session }: OpenTenant,
   request: string,
 ): ReturnType<Tenant["inspectJoinRequest"]> {
-  return session.call((api) => api.inspectJoinRequest(id, request));
+  return session.call((api) => api.inspectJoinRequest(id, fromWebLink(request)));
 }
 
 /** The number that a member and the admin compare; one's own without a key. */

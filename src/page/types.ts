@@ -143,7 +143,8 @@ export interface Coffer {
   /** Ask the browser to keep this origin's data, and measure the storage again. */
   keepStorage(): Promise<boolean>;
   createUserId(userName: string, password: string): Promise<Identity>;
-  createJoinRequest(user: Identity, options?: { format?: "uri" }): Promise<string>;
+  /** As `mdb://join-request/…`; with the address of a page, as one of that page, which every call that takes a request takes as well. */
+  createJoinRequest(user: Identity, options?: { format?: "uri"; link?: string | URL }): Promise<string>;
   joinTenant(
     response: string,
     options: { user: Identity; password: string; sharePassword: string },
@@ -208,6 +209,8 @@ export interface Tenant extends Audit, Devices, KeySlots {
       serverUrl?: string;
       expiresInMs?: number;
       format?: "uri";
+      /** the address of a page: the answer is one of that page then */
+      link?: string | URL;
     },
   ): Promise<string>;
   /** What a request says, to show before it is approved. */
