@@ -181,7 +181,7 @@ function createCoffer(core: CofferCore): Coffer {
   return {
     ...lazily(
       () => core,
-      "createUserId pendingIdentities createSharePassword checkPassword createJoinRequest createTenant joinTenant removeTenant importBackup keepStorage view",
+      "createSharePassword joinTenant createJoinRequest checkPassword pendingIdentities removeTenant createTenant createUserId importBackup view keepStorage",
     ),
     status: core.status,
     tenants: async () => core.call((api) => api.tenants()),

@@ -199,7 +199,7 @@ export class DatabaseCore {
 export function createDatabase<T extends object>({ shared, use, release }: Lease<DatabaseCore>): Database<T> {
   const others = lazily(
     use,
-    "createDocument createDocuments createEncryptedDocument createDocumentFor getRecipients changeRecipients changeDocs deleteDocument undeleteDocument undo redo undoDepth getDocumentAtTimestamp diff branch mergeBranch discardBranch purgeDocHistory iterateChangesSince iterateDocumentHistory search getAllDocumentIds databaseCore",
+    "databaseCore createDocuments createDocument iterateDocumentHistory createDocumentFor deleteDocument undeleteDocument undo changeDocs branch discardBranch getRecipients redo changeRecipients search diff purgeDocHistory createEncryptedDocument iterateChangesSince mergeBranch getAllDocumentIds getDocumentAtTimestamp undoDepth",
   );
   return {
     ...(others as unknown as Pick<Database<T>, Exclude<keyof typeof others, "databaseCore">>),

@@ -105,7 +105,7 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
   const call: Session["call"] = async (run) => use().session.call(run);
   const { readBackup, ...others } = lazily(
     use,
-    "readBackup approveDevice revokeDevice audit exportAudit inspectJoinRequest connectToServer publishToServer approveJoinRequest safetyNumber addKeySlot getKeySlots removeKeySlot changePassword unlock lockWhen",
+    "readBackup approveDevice revokeDevice audit exportAudit inspectJoinRequest connectToServer publishToServer safetyNumber approveJoinRequest addKeySlot getKeySlots removeKeySlot changePassword unlock lockWhen",
   );
   const { keys: list, keyGrants: grants } = parts("keys", "keyGrants");
   return {
@@ -117,11 +117,11 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
     directory: {
       ...lazily(
         use,
-        "changeDBSettings getDBSettings getRole dryRun changeTenantSettings getTenantSettings getGroups setRoles setGroup revokeUser regrantUser adopt",
+        "revokeUser getRole dryRun changeTenantSettings getDBSettings getTenantSettings getGroups setRoles setGroup changeDBSettings regrantUser adopt",
       ),
       ...parts("users", "groups", "roles", "settings", "databaseSettings"),
     },
-    keys: { list, grants, ...lazily(use, "createDocEncryptionKey exportKey importKey rotate reseal grant") },
+    keys: { list, grants, ...lazily(use, "reseal exportKey createDocEncryptionKey rotate importKey grant") },
     openDB: async <T extends object>(name: string, options?: OpenDatabaseOptions<T>) =>
       use().openDB<T>(name, options),
     exportBackup(options) {
