@@ -41,7 +41,10 @@ export function App() {
     if (roomWarning.value !== undefined) notify(roomWarning.value);
   });
   useSignalEffect(() => {
-    if (space.value?.tenant.status.value.phase === "closed") leaveSpace();
+    const { alarms, status } = space.value?.tenant ?? {};
+    const isWiped = alarms?.value.some(({ kind }) => kind === "wiped") === true;
+    if (isWiped) notify("The admin of the space had it erased from this device.");
+    if (isWiped || status?.value.phase === "closed") leaveSpace();
   });
   return (
     <>

@@ -219,20 +219,39 @@ function Regrant({ space: { tenant }, user, onDone }: MemberFormProps) {
 }
 
 function Revoke({ space: { tenant }, user, onDone }: MemberFormProps) {
+  const isWiped = useSignal(false);
+  const name = user.userName ?? "The member";
   return (
     <AdminForm
       tenant={tenant}
       verb="Revoke"
       isGrave
       work={async (proof) => {
-        await tenant.directory.revokeUser(user.key, proof);
-        notify(`${user.userName ?? "The member"} can no longer write or fetch anything new.`);
+        await tenant.directory.revokeUser(user.key, { ...proof, wipe: isWiped.peek() });
+        notify(
+          isWiped.peek()
+            ? `${name} is revoked, and their devices erase the space when they hear of it.`
+            : `${name} can no longer write or fetch anything new.`,
+        );
         onDone();
       }}
     >
       <p>
         What {user.userName ?? "this member"} has on their devices stays there; nothing new will reach them.
       </p>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={isWiped.value}
+          onChange={(event) => (isWiped.value = event.currentTarget.checked)}
+        />
+        <span>
+          Have their devices erase it
+          <span class="hint">
+            They do when they next reach a server. Nothing can force a device that was tampered with.
+          </span>
+        </span>
+      </label>
     </AdminForm>
   );
 }

@@ -3,6 +3,7 @@ import { useSignal, useSignalEffect } from "@preact/signals";
 import type { KnownTenant } from "cofferdb";
 import { useEffect } from "preact/hooks";
 import { Icon } from "../parts/icon.tsx";
+import { Notices } from "../parts/notices.tsx";
 import { theCoffer } from "../state/coffer.ts";
 import { JoinSpace } from "./join-space.tsx";
 import { incoming } from "../state/incoming.ts";
@@ -85,6 +86,7 @@ export function Welcome() {
           </span>
         </button>
       </nav>
+      <Notices />
     </main>
   );
 }

@@ -216,4 +216,18 @@ test("an admin says who may do what, and some films are for those who hold their
     await audit.getByRole("button", { name: "Save a report" }).click();
     expect((await download).suggestedFilename()).toMatch(/^audit-\d{4}-\d{2}-\d{2}\.cofferaudit$/);
   });
+
+  await test.step("who goes for good has the space erased from their device", async () => {
+    await goTo(owner.page, "People");
+    const line = owner.page.getByTestId("member").filter({ hasText: secrets.guest });
+    await line.getByRole("button", { name: "Revoke…" }).click();
+    await line.getByRole("checkbox", { name: "Have their devices erase it" }).check();
+    await sign(line, "Revoke");
+    await expect(line.locator(".role")).toHaveText("revoked");
+    await expect(guest.page.getByRole("button", { name: /Start a space/ })).toBeVisible({ timeout: 30_000 });
+    await expect(guest.page.getByTestId("notice")).toContainText("had it erased from this device");
+    await guest.page.reload();
+    await expect(guest.page.getByRole("button", { name: /Start a space/ })).toBeVisible();
+    await expect(guest.page.getByText(secrets.space)).toHaveCount(0);
+  });
 });

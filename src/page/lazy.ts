@@ -38,7 +38,8 @@ type Words<S extends string> = S extends `${infer First} ${infer Rest}` ? First 
 
 /**
  * Make functions that load it and run its functions of the same names on what `use` gives. The names are words of one text, which a page
- * loads in fewer bytes than a list, and in the order that gzip likes best. Those that begin with "iter", and `audit`, go through many things, and load it with the first step.
+ * loads in fewer bytes than a list, and in the order that gzip likes best. Those that begin with "iter", and `audit`, go through many
+ * things, and load it with the first step.
  */
 export function lazily<C, const S extends string>(
   use: () => C,

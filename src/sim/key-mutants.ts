@@ -102,8 +102,8 @@ export const handing: readonly SourceMutant[] = [
   {
     name: "the devices of a revoked user go on",
     file: "src/tenant/admin.ts",
-    from: "revocations(core, keysOfUsers(core.directory, new Set([userKey])))",
-    to: "revocations(core, new Set([userKey]))",
+    from: "revocations(core, keysOfUsers(core.directory, new Set([userKey])), wiping)",
+    to: "revocations(core, new Set([userKey]), wiping)",
     killedBy: { file: deviceTest, test: "goes with its user, and so do all others of theirs" },
   },
   {

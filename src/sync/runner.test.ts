@@ -640,6 +640,9 @@ describe("a kept link", () => {
       const { device, name, open, pass, storage, write } = await createThreads(relay);
       const holder = await open();
       await holder.runner.sync();
+      // What it says when it is live would be taken for a sign of life.
+      await until(() => holder.runner.status.phase === "live");
+      await pass();
       holder.freeze();
       const store = await storage.openStore(name);
       const written = await write({ store }, 2);
