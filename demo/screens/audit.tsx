@@ -11,7 +11,7 @@ import { describeDeeds, describeVerdict, isAdmins } from "../text/deeds.ts";
 import { formatBytes, formatCount, formatMoment } from "../text/format.ts";
 
 /** So many of the newest are shown. */
-const shownCount = 50;
+const shownCount = 200;
 
 interface Found {
   /** newest first */

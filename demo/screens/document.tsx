@@ -92,13 +92,14 @@ function OpenDocument({ space, doc }: { readonly space: Space; readonly doc: Doc
     notify(`Deleted “${title}”.`, { label: "Undo", run: async () => db.undeleteDocument(doc.id) });
   });
   const isDeleted = status === "deleted";
+  const isGone = isDeleted || status === "purged";
   return (
     <>
       <DocumentHead>
         <span class="muted" role="status" data-testid="doc-status" data-status={status}>
           {statusWords[status]}
         </span>
-        {isDeleted || isReader ? null : <UndoButtons undoing={undoing} failure={failure} />}
+        {isGone || isReader ? null : <UndoButtons undoing={undoing} failure={failure} />}
         <button
           type="button"
           class="button-icon"
@@ -110,7 +111,7 @@ function OpenDocument({ space, doc }: { readonly space: Space; readonly doc: Doc
         >
           <Icon name="history" />
         </button>
-        {isDeleted || isReader ? null : (
+        {isGone || isReader ? null : (
           <button
             type="button"
             class="button button-plain"
@@ -140,6 +141,8 @@ function OpenDocument({ space, doc }: { readonly space: Space; readonly doc: Doc
               <ErrorNote error={restore.error} />
               <EraseForGood space={space} id={doc.id} />
             </div>
+          ) : status === "purged" ? (
+            <p class="note">This document was erased for good, with its whole history.</p>
           ) : status === "no-key" ? (
             <p class="note">
               The key for this document is not on this device. It can be read as soon as the key arrives.

@@ -200,6 +200,7 @@ test("an admin says who may do what, and some films are for those who hold their
     await page.getByRole("button", { name: "Erase for good…" }).click();
     await sign(page, "Erase it everywhere");
     await expect(guest.page.getByTestId("doc-status")).toHaveAttribute("data-status", "purged");
+    await expect(guest.page.getByTestId("document")).toContainText("erased for good");
   });
 
   await test.step("all of it can be looked up, and stands in a report", async () => {

@@ -253,6 +253,11 @@ describe("failures", () => {
     expect(of(bench.failed("access/revoked"), "set-timer")).toMatchObject([
       { name: "retry", minMs: 300_000, spreadMs: 300_000 },
     ]);
+    const fresh = createBench();
+    fresh.start();
+    expect(of(fresh.failed("access/revoked"), "set-timer")).toMatchObject([
+      { name: "retry", minMs: 0, spreadMs: 5_000 },
+    ]);
     expect(bench.state.link).toBe("denied");
     bench.tell({ kind: "appended", lastPosition: 9 });
     bench.tell({ kind: "online", isOnline: true });

@@ -9,7 +9,8 @@
  *               retry│                  │ failure                                  │ failure
  *                    └───────────── waiting ◄──────────────────────────────────────┘      403 ──► denied
  * ```
- * `denied` ends when it is asked for; it is also tried again within a minute, by a user who was revoked within ten.
+ * `denied` ends when it is asked for; it is also tried again within a minute, by a user who was revoked within seconds and then
+ * within ten minutes.
  *
  * Invariants
  * - N1 what is stored was proven: a run of COMMITS ends in a signed head whose root is the frontier's

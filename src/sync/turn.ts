@@ -61,7 +61,8 @@ export function raise(turn: Turn, alarm: SyncAlarm): void {
 
 /** for failures that only somebody's doing can end */
 const rareSpreadMs = 60_000;
-/** who was revoked may be granted access again, and nothing tells them */
+/** who was revoked asks once more at once, what the admin has to say besides, and then now and then: nothing tells who is let in again */
+const revokedSoonMs = 5_000;
 const revokedMs = 300_000;
 const retryAfterLimitMs = 3_600_000;
 
@@ -98,11 +99,13 @@ export function fail(turn: Turn, code: CofferErrorCode, retryAfterMs = 0): void 
   emit(turn, { kind: "cycle-ended", code });
   if (turn.state.config.mode === "once") return;
   const isRare = isDenied || code.startsWith("protocol/");
-  const spreadMs = isRevoked ? revokedMs : isRare ? rareSpreadMs : backoffMs(turn.state.attempt - 1);
+  const isFirst = turn.state.attempt === 1;
+  const deniedMs = isRevoked ? (isFirst ? revokedSoonMs : revokedMs) : rareSpreadMs;
+  const spreadMs = isRare ? deniedMs : backoffMs(turn.state.attempt - 1);
   emit(turn, {
     kind: "set-timer",
     name: "retry",
-    minMs: Math.max(isRevoked ? revokedMs : 0, Math.min(retryAfterMs, retryAfterLimitMs)),
+    minMs: Math.max(isRevoked && !isFirst ? revokedMs : 0, Math.min(retryAfterMs, retryAfterLimitMs)),
     spreadMs,
   });
 }
