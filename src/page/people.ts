@@ -85,15 +85,20 @@ export async function joinTenant(
   return { tenant };
 }
 
+/** What every answer to a request is made with. */
+function answerOf(options: Parameters<Tenant["approveJoinRequest"]>[1]) {
+  const { expiresInMs = defaultInvitationMs, serverUrl: given, sharePassword } = options;
+  const serverUrl = given === undefined ? undefined : canonicalUrl(given);
+  return { ...adminProof(options), sharePassword, serverUrl, expiresInMs };
+}
+
 /** Answer a join request. */
 export async function approveJoinRequest(
   { id, session }: OpenTenant,
   request: string,
   options: Parameters<Tenant["approveJoinRequest"]>[1],
 ): Promise<string> {
-  const { sharePassword, serverUrl: given, expiresInMs = defaultInvitationMs } = options;
-  const serverUrl = given === undefined ? undefined : canonicalUrl(given);
-  const answer = { ...adminProof(options), sharePassword, serverUrl, expiresInMs };
+  const answer = answerOf(options);
   const response = await session.call((api) => api.approveJoinRequest(id, fromWebLink(request), answer));
   return asWebLink(response, options.link);
 }
@@ -104,9 +109,8 @@ export async function approveDevice(
   request: string,
   options: Parameters<Tenant["approveDevice"]>[1],
 ): Promise<string> {
-  const { expiresInMs = defaultInvitationMs, name, serverUrl: given, sharePassword, user } = options;
-  const serverUrl = given === undefined ? undefined : canonicalUrl(given);
-  const answer = { ...adminProof(options), sharePassword, serverUrl, expiresInMs, name, user };
+  const { name, user } = options;
+  const answer = { ...answerOf(options), name, user };
   const response = await session.call((api) => api.approveDevice(id, fromWebLink(request), answer));
   return asWebLink(response, options.link);
 }
