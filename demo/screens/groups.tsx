@@ -7,6 +7,7 @@ import { Icon } from "../parts/icon.tsx";
 import { MemberChecks } from "../parts/member-checks.tsx";
 import { databaseName } from "../film/film.ts";
 import { notify } from "../state/activity.ts";
+import { useOpened } from "../state/opened.ts";
 import { memberName, type Space } from "../state/space.ts";
 import { givenRole } from "../text/roles.ts";
 import { RoleForm } from "./role-form.tsx";
@@ -53,8 +54,6 @@ export function Groups({ space }: { readonly space: Space }) {
   );
 }
 
-type Opened = "none" | "role" | "members";
-
 interface HolderLineProps {
   readonly space: Space;
   readonly name: string;
@@ -65,14 +64,8 @@ interface HolderLineProps {
 
 function HolderLine({ space, name, holder, group }: HolderLineProps) {
   const { directory, adminUser } = space.tenant;
-  const opened = useSignal<Opened>("none");
-  const close = (): void => {
-    opened.value = "none";
-  };
-  const turn = (what: Opened) => ({
-    "aria-expanded": opened.value === what,
-    onClick: () => (opened.value = opened.peek() === what ? "none" : what),
-  });
+  const opened = useOpened<"role" | "members">();
+  const part = opened.part.value;
   const role = givenRole(directory.roles.value, { database: databaseName, ...holder });
   return (
     <li class="member" data-testid="group" aria-label={name}>
@@ -90,19 +83,19 @@ function HolderLine({ space, name, holder, group }: HolderLineProps) {
         {adminUser.value === undefined ? null : (
           <>
             {group === undefined ? null : (
-              <button type="button" class="button" {...turn("members")}>
+              <button type="button" class="button" {...opened.button("members")}>
                 Members…
               </button>
             )}
-            <button type="button" class="button" {...turn("role")}>
+            <button type="button" class="button" {...opened.button("role")}>
               Role…
             </button>
           </>
         )}
       </div>
-      {opened.value === "members" ? <GroupForm space={space} group={group} onDone={close} /> : null}
-      {opened.value === "role" ? (
-        <RoleForm space={space} holder={holder} who={name} role={role} onDone={close} />
+      {part === "members" ? <GroupForm space={space} group={group} onDone={opened.close} /> : null}
+      {part === "role" ? (
+        <RoleForm space={space} holder={holder} who={name} role={role} onDone={opened.close} />
       ) : null}
     </li>
   );

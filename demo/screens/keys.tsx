@@ -14,6 +14,7 @@ import { useAction } from "../state/action.ts";
 import { notify, whileSaving } from "../state/activity.ts";
 import { theCoffer } from "../state/coffer.ts";
 import { linkTo, useIncoming } from "../state/incoming.ts";
+import { useOpened } from "../state/opened.ts";
 import { docHref, goTo } from "../state/route.ts";
 import { memberName, type Space } from "../state/space.ts";
 import { formatCount } from "../text/format.ts";
@@ -45,21 +46,16 @@ export function Keys({ space }: { readonly space: Space }) {
   );
 }
 
-type Opened = "none" | "share" | "grant" | "rotate" | "reseal";
-
 function KeyLine({ space, grant }: { readonly space: Space; readonly grant: KeyGrant }) {
   const { tenant, db } = space;
-  const opened = useSignal<Opened>("none");
+  const opened = useOpened<"share" | "grant" | "rotate" | "reseal">();
+  const part = opened.part.value;
   const isCommon = grant.name === commonKey;
   const isAdmin = tenant.adminUser.value !== undefined;
   const create = useAction(async () => {
     const doc = await whileSaving(db.createEncryptedDocument(grant.name, createFilm("")));
     goTo(docHref(doc.id));
     doc.dispose();
-  });
-  const turn = (what: Opened) => ({
-    "aria-expanded": opened.value === what,
-    onClick: () => (opened.value = opened.peek() === what ? "none" : what),
   });
   const name = isCommon ? "The space's own key" : grant.name;
   return (
@@ -82,36 +78,32 @@ function KeyLine({ space, grant }: { readonly space: Space; readonly grant: KeyG
               <Icon name="plus" />
               New film
             </button>
-            <button type="button" class="button" {...turn("share")}>
+            <button type="button" class="button" {...opened.button("share")}>
               Share…
             </button>
           </>
         )}
         {isAdmin && !isCommon ? (
-          <button type="button" class="button" {...turn("grant")}>
+          <button type="button" class="button" {...opened.button("grant")}>
             Grant…
           </button>
         ) : null}
         {grant.epoch > 1 ? (
-          <button type="button" class="button" {...turn("reseal")}>
+          <button type="button" class="button" {...opened.button("reseal")}>
             Seal anew…
           </button>
         ) : null}
         {isAdmin ? (
-          <button type="button" class="button button-plain" {...turn("rotate")}>
+          <button type="button" class="button button-plain" {...opened.button("rotate")}>
             Renew…
           </button>
         ) : null}
       </div>
       <ErrorNote error={create.error} />
-      {opened.value === "share" ? <ShareKey space={space} name={grant.name} /> : null}
-      {opened.value === "reseal" ? <Reseal space={space} name={grant.name} /> : null}
-      {opened.value === "grant" ? (
-        <GrantKey space={space} grant={grant} onDone={() => (opened.value = "none")} />
-      ) : null}
-      {opened.value === "rotate" ? (
-        <RotateKey space={space} name={grant.name} onDone={() => (opened.value = "none")} />
-      ) : null}
+      {part === "share" ? <ShareKey space={space} name={grant.name} /> : null}
+      {part === "reseal" ? <Reseal space={space} name={grant.name} /> : null}
+      {part === "grant" ? <GrantKey space={space} grant={grant} onDone={opened.close} /> : null}
+      {part === "rotate" ? <RotateKey space={space} name={grant.name} onDone={opened.close} /> : null}
     </li>
   );
 }

@@ -11,6 +11,7 @@ import { databaseName } from "../film/film.ts";
 import { useAction } from "../state/action.ts";
 import { notify } from "../state/activity.ts";
 import { incoming } from "../state/incoming.ts";
+import { useOpened } from "../state/opened.ts";
 import type { Space } from "../state/space.ts";
 import { shortId } from "../text/format.ts";
 import { givenRole } from "../text/roles.ts";
@@ -66,19 +67,17 @@ export function People({ space }: { readonly space: Space }) {
   );
 }
 
-type Opened = "none" | "number" | "role" | "revoke" | "regrant";
-
 function MemberLine({ space, user }: { readonly space: Space; readonly user: Member }) {
   const { tenant } = space;
   const number = useSignal<string | undefined>(undefined);
-  const opened = useSignal<Opened>("none");
-  const close = (): void => {
-    opened.value = "none";
-  };
   const name = user.userName ?? "Name not known yet";
   const show = useAction(async () => {
     number.value = await tenant.safetyNumber(user.key);
   });
+  const opened = useOpened<"number" | "role" | "revoke" | "regrant">((part) => {
+    if (part === "number") show.run();
+  });
+  const part = opened.part.value;
   const role = givenRole(tenant.directory.roles.value, { database: databaseName, user: user.key });
   const marks = [
     user.self ? "you" : "",
@@ -87,13 +86,6 @@ function MemberLine({ space, user }: { readonly space: Space; readonly user: Mem
   ].filter((mark) => mark !== "");
   const canDecide = tenant.adminUser.value !== undefined && !user.isAdmin;
   const canChange = canDecide && !user.revoked;
-  const turn = (what: Opened) => ({
-    "aria-expanded": opened.value === what,
-    onClick: () => {
-      opened.value = opened.peek() === what ? "none" : what;
-      if (opened.peek() === "number") show.run();
-    },
-  });
   return (
     <li class={user.revoked ? "member member-revoked" : "member"} data-testid="member">
       <div class="member-head">
@@ -107,36 +99,36 @@ function MemberLine({ space, user }: { readonly space: Space; readonly user: Mem
           ))}
           <span class="code muted">{shortId(user.key)}</span>
         </div>
-        <button type="button" class="button" {...turn("number")}>
+        <button type="button" class="button" {...opened.button("number")}>
           <Icon name="shield" />
           Safety number
         </button>
         {canChange ? (
-          <button type="button" class="button" {...turn("role")}>
+          <button type="button" class="button" {...opened.button("role")}>
             Role…
           </button>
         ) : null}
         {canDecide && user.revoked ? (
-          <button type="button" class="button" {...turn("regrant")}>
+          <button type="button" class="button" {...opened.button("regrant")}>
             Let in again…
           </button>
         ) : null}
         {canChange && !user.self ? (
-          <button type="button" class="button button-plain" {...turn("revoke")}>
+          <button type="button" class="button button-plain" {...opened.button("revoke")}>
             Revoke…
           </button>
         ) : null}
       </div>
       <DeviceList space={space} user={user} />
       <ErrorNote error={show.error} />
-      {opened.value === "number" && number.value !== undefined ? (
+      {part === "number" && number.value !== undefined ? (
         <SafetyNumber number={number.value} who={user.self ? "yourself" : name} />
       ) : null}
-      {opened.value === "role" ? (
-        <RoleForm space={space} holder={{ user: user.key }} who={name} role={role} onDone={close} />
+      {part === "role" ? (
+        <RoleForm space={space} holder={{ user: user.key }} who={name} role={role} onDone={opened.close} />
       ) : null}
-      {opened.value === "regrant" ? <Regrant space={space} user={user} onDone={close} /> : null}
-      {opened.value === "revoke" ? <Revoke space={space} user={user} onDone={close} /> : null}
+      {part === "regrant" ? <Regrant space={space} user={user} onDone={opened.close} /> : null}
+      {part === "revoke" ? <Revoke space={space} user={user} onDone={opened.close} /> : null}
     </li>
   );
 }

@@ -60,7 +60,8 @@ const nameless = bytesToId("CommitHash", new Uint8Array(32));
  * Judge commits, cheapest check first, and store those that hold. Any member may bring the whole commits of another one. Their author
  * may bring them without some ciphertexts, those of documents that were erased before they were sent: withholding what one wrote is
  * everyone's to do, and only the author's. What a stored commit lacks is filled in, at its place in the log, when somebody brings it;
- * what it has is never taken away, but for documents that the admin purged: what is stored of those is erased, and stored no more. Leaf and heads stay as they are, and who has passed that place is not told.
+ * what it has is never taken away, but for documents that the admin purged: what is stored of those is erased, and stored no more. Leaf
+ * and heads stay as they are, and who has passed that place is not told.
  *
  * | what is wrong | answer |
  * |---|---|
