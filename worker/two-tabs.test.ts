@@ -24,8 +24,15 @@ const password = { userName: undefined, password: people.userPassword, keepSessi
 let dataFolder: string;
 let server: RunningServer;
 /** what left the device */
-const sent: { sockets: number; frameBytes: number; bodyBytes: number; requests: string[] } = {
+const sent: {
+  sockets: number;
+  openedSockets: number;
+  frameBytes: number;
+  bodyBytes: number;
+  requests: string[];
+} = {
   sockets: 0,
+  openedSockets: 0,
   frameBytes: 0,
   bodyBytes: 0,
   requests: [],
@@ -41,6 +48,9 @@ class CountedSocket extends NodeWebSocket {
     super(url, protocols);
     sent.sockets += 1;
     openSockets.add(this);
+    this.on("open", () => {
+      sent.openedSockets += 1;
+    });
   }
 
   override emit(name: string | symbol, ...given: unknown[]): boolean {
@@ -60,7 +70,7 @@ class CountedSocket extends NodeWebSocket {
 beforeEach(async () => {
   dataFolder = await mkdtemp(join(tmpdir(), "coffer-test-"));
   server = await startServer({ dataFolder, port: 0 });
-  Object.assign(sent, { sockets: 0, frameBytes: 0, bodyBytes: 0, requests: [] });
+  Object.assign(sent, { sockets: 0, openedSockets: 0, frameBytes: 0, bodyBytes: 0, requests: [] });
   globalThis.WebSocket = CountedSocket as unknown as typeof WebSocket;
   globalThis.fetch = (input, init) => {
     sent.requests.push(String(input instanceof Request ? input.url : input));
@@ -165,7 +175,8 @@ it("a tab that is frozen while it talks is replaced, and sends nothing twice whe
   thread.freeze();
   for (const socket of openSockets) held.set(socket, []);
   for (let i = 0; i < 3; i++) await note(second);
-  await expect.poll(() => sent.sockets).toBe(2);
+  // A wish to sync drops a socket that is still being opened: the cycle needs none.
+  await expect.poll(() => sent.openedSockets).toBe(2);
   await second.device.api.sync(tenantId, server.url);
   expect(await countOf(second)).toBe(4);
   const cost = sentBytes() - before;
