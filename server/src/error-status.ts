@@ -66,13 +66,16 @@ export function errorResponse(
   const headers = new Headers({ ...jsonHeaders, ...options.headers });
   const waitMs = retryAfterMsOf(error);
   if (waitMs > 0) headers.set("Retry-After", String(Math.ceil(waitMs / 1000)));
+  // What is still to come of a request that was too slow is not waited for.
+  const status = options.status ?? statusByCode[error.code];
+  if (status === 408) headers.set("Connection", "close");
   const { wipe } = error.details;
   const body = JSON.stringify({
     code: error.code,
     message: error.message,
     ...(typeof wipe === "string" && { wipe }),
   });
-  return new Response(body, { status: options.status ?? statusByCode[error.code], headers });
+  return new Response(body, { status, headers });
 }
 
 const jsonHeaders = { "Content-Type": "application/json", "Cache-Control": "no-store" };

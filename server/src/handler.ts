@@ -41,6 +41,8 @@ export interface RelayLimits extends Quotas {
   readonly maxTenants: number;
   /** requests without a session, by the caller's address */
   readonly anonymous: Rate;
+  /** how long the body of such a request may take to arrive, in milliseconds */
+  readonly anonymousBodyMs: number;
   /** requests and live frames of one user */
   readonly member: Rate;
 }
@@ -98,6 +100,7 @@ const defaultLimits: RelayLimits = {
   userCommits: Infinity,
   maxTenants: 100_000,
   anonymous: { perMinute: 600, burst: 300 },
+  anonymousBodyMs: 20_000,
   member: { perMinute: 6000, burst: 2000 },
 };
 
@@ -127,6 +130,7 @@ export function createRelay(options: RelayOptions): Relay {
     logger,
     charge,
     maxTenants: limits.maxTenants,
+    anonymousBodyMs: limits.anonymousBodyMs,
     serverKey: signing.publicKey,
     unready: () => readiness.unready(),
     logSets: createLogSets(storage),

@@ -12,7 +12,7 @@ import { exchange, type ExchangeParts } from "./exchange.ts";
 import { reconcile, type ReconcileParts } from "./reconcile.ts";
 import { shortId, type Logger } from "./logger.ts";
 import { publishTenant } from "./publish.ts";
-import { readBody, readJson } from "./request-body.ts";
+import { readBody, readJson, type BodyDeadline } from "./request-body.ts";
 import type { Session } from "./sessions.ts";
 
 /** One thing a request can ask for. */
@@ -30,7 +30,9 @@ export interface Route {
 export interface RouteParts extends ExchangeParts, ReconcileParts {
   readonly storage: ExchangeParts["storage"];
   readonly authenticator: ExchangeParts["authenticator"];
-  readonly env: Pick<Env, "nowMs">;
+  readonly env: Pick<Env, "nowMs" | "setTimer">;
+  /** how long the body of a caller who has not signed in may take */
+  readonly anonymousBodyMs: number;
   readonly origins: readonly [string, ...string[]];
   readonly logger: Logger;
   readonly charge: (session: Session) => void;
@@ -65,6 +67,8 @@ export function createRoutes(parts: RouteParts): FindRoute {
 
 function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
   const { authenticator } = parts;
+  const readQuestion = (request: Request): Promise<unknown> =>
+    readJson(request, maxJsonBytes, anonymousDeadline(parts));
   const capabilities = capabilitiesOf(parts.serverKey);
   const postJson = { method: "POST", type: "application/json", isLimited: true } as const;
   return new Map<string, Route>([
@@ -87,8 +91,7 @@ function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
       {
         name: "challenge",
         ...postJson,
-        handle: async (request) =>
-          jsonResponse(authenticator.challenge(await readJson(request, maxJsonBytes))),
+        handle: async (request) => jsonResponse(authenticator.challenge(await readQuestion(request))),
       },
     ],
     [
@@ -98,10 +101,7 @@ function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
         ...postJson,
         handle: async (request) =>
           jsonResponse(
-            await authenticator.token(
-              await readJson(request, maxJsonBytes),
-              originOf(parts.origins, request),
-            ),
+            await authenticator.token(await readQuestion(request), originOf(parts.origins, request)),
           ),
       },
     ],
@@ -127,6 +127,12 @@ function capabilitiesOf(serverKey: Uint8Array): Capabilities {
   };
 }
 
+/** Who has not shown who they are does not keep a request open by sending it drop by drop. */
+const anonymousDeadline = ({ env, anonymousBodyMs }: RouteParts): BodyDeadline => ({
+  env,
+  withinMs: anonymousBodyMs,
+});
+
 /** An answer to a challenge names one origin: the one this request came to, when it is one of ours. */
 function originOf(origins: RouteParts["origins"], request: Request): string {
   const { origin } = new URL(request.url);
@@ -139,7 +145,7 @@ async function readyResponse({ unready }: RouteParts): Promise<Response> {
 }
 
 async function publish(parts: RouteParts, request: Request): Promise<Response> {
-  const body = await readBody(request, syncLimits.requestBytes);
+  const body = await readBody(request, syncLimits.requestBytes, anonymousDeadline(parts));
   const { tenantId, directoryDbId, isNew } = await publishTenant(parts, body);
   parts.logger.info("tenant.published", { tenant: shortId(tenantId), isNew });
   if (!isNew) parts.changed(tenantId, directoryDbId);
