@@ -26,12 +26,12 @@ export interface Fixture {
   seal(dbId?: DbId): Promise<Commit & { readonly bytes: Uint8Array<ArrayBuffer> }>;
 }
 
-/** Create a tenant of one author. */
-export async function createFixture(): Promise<Fixture> {
+/** Create a tenant of one author; `tenant` tells several apart. */
+export async function createFixture(tenant = 7): Promise<Fixture> {
   const crypto = createWebCrypto();
   const pair = await crypto.createSigningPair();
   const author: AuthorKey = bytesToId("AuthorKey", pair.publicKey);
-  const tenantId = bytesToId("TenantId", new Uint8Array(32).fill(7));
+  const tenantId = bytesToId("TenantId", new Uint8Array(32).fill(tenant));
   const dbId = bytesToId("DbId", new Uint8Array(16).fill(9));
   const keyId = bytesToId("KeyId", new Uint8Array(16).fill(3));
   const key = await createContentKey(crypto, { keyId, epoch: 1, secret: new Uint8Array(32).fill(5) });

@@ -1,5 +1,7 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
+import { constants, createBrotliCompress, createGzip } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { bytesToId, createSystemEnv } from "../std/index.ts";
 import { createHttpTransport, parseServerUrl } from "./http-transport.ts";
@@ -63,6 +65,10 @@ describeTransport("memory", async () => {
   };
 });
 
+function* zeros(): Generator<Uint8Array> {
+  for (;;) yield new Uint8Array(1024 * 1024);
+}
+
 describe("http", () => {
   const ask = (url: string, timeoutMs = 5000): Promise<void> =>
     createHttpTransport(env, url, { timeoutMs }).exchange({
@@ -120,6 +126,25 @@ describe("http", () => {
     });
     await expect(ask(url)).rejects.toMatchObject({ code: "protocol/malformed" });
     await close();
+  });
+
+  test("an answer that grows without end when it is unpacked is cut while it streams", async () => {
+    for (const [encoding, packer] of [
+      ["gzip", createGzip()],
+      ["br", createBrotliCompress({ params: { [constants.BROTLI_PARAM_QUALITY]: 1 } })],
+    ] as const) {
+      let sentBytes = 0;
+      const { url, close } = await serve((_request, response) => {
+        response.writeHead(200, { "content-encoding": encoding });
+        packer.on("data", (packed: Uint8Array) => {
+          sentBytes += packed.length;
+        });
+        Readable.from(zeros()).pipe(packer).pipe(response);
+      });
+      await expect(ask(url)).rejects.toMatchObject({ code: "protocol/malformed" });
+      expect(sentBytes).toBeLessThan(1024 * 1024);
+      await close();
+    }
   });
 
   test.each([
