@@ -71,6 +71,13 @@ export { reconcileLimits, type Range } from "./reconcile-format.ts";
 export { endBound, ReconcileSet, type Bound, type ReconcileItem } from "./reconcile-set.ts";
 export { answerReconcile, beginReconcile, type ReconcileAnswer } from "./reconcile.ts";
 export { repairDatabase, type RepairOptions, type RepairReport } from "./repair.ts";
+export {
+  createArrival,
+  createPeerChannels,
+  openPortChannel,
+  peerLimits,
+  type PeerChannel,
+} from "./peer-channel.ts";
 export { authenticate, authPreimage, type AuthClaim, type SessionToken, type Signer } from "./auth.ts";
 export type {
   ExchangeRequest,
