@@ -49,4 +49,4 @@ export { maxPlaintextBytes, sealedSizeBytes } from "./padding.ts";
 export { eraseEntries, fillCommit, presenceOf, type Presence } from "./presence.ts";
 export { sealCommit, type SealedCommit } from "./seal.ts";
 export { prepareSealing, type PreparedSealing } from "./sealing-key.ts";
-export { parseCommit, verifyCommit } from "./verify.ts";
+export { parseCommit, readCommitCore, verifyCommit } from "./verify.ts";

@@ -73,6 +73,14 @@ export async function verifyCommit(
   return isSigned ? { kind: "verified", commit } : { kind: "forged", reason: "signature" };
 }
 
+/** Read what a commit's first bytes say of it, and nothing else of it: for sorting what was verified before. Never throws. */
+export function readCommitCore(bytes: Uint8Array): CommitCore | undefined {
+  const reader = new ByteReader(bytes);
+  if (reader.u8() !== commitVersion) return undefined;
+  const core = readCore(reader);
+  return reader.error === undefined ? core : undefined;
+}
+
 function readCommit(
   crypto: Hashing,
   bytes: Uint8Array,

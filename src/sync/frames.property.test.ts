@@ -68,11 +68,20 @@ const frameArbitrary: fc.Arbitrary<Frame> = fc.oneof(
   }),
   fc.record({ type: fc.constant("error" as const), code, retryAfterMs: size }),
   fc.record({ type: fc.constant("end" as const), more: fc.boolean() }),
+  fc.record({ type: fc.constant("peer" as const), proof: bytes(32) }),
+  fc.record({
+    type: fc.constant("databases" as const),
+    databases: fc.uniqueArray(fc.record({ dbId, size, digest: bytes(16) }), {
+      maxLength: 5,
+      selector: (one) => one.dbId,
+    }),
+  }),
+  fc.record({ type: fc.constant("note" as const) }),
 );
 
 test("frames come back as they went in, in chunks of any size, with unknown types between", () => {
   const unknown = fc.record({
-    type: fc.integer({ min: 12, max: 255 }),
+    type: fc.integer({ min: 15, max: 255 }),
     body: fc.uint8Array({ maxLength: 100 }),
   });
   fc.assert(

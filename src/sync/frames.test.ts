@@ -65,6 +65,13 @@ const frames: Readonly<Record<keyof typeof vectors.frames, Frame>> = {
       { mode: "want", upTo: endBound, ids: [new Uint8Array(6).fill(11)] },
     ],
   },
+  peer: { type: "peer", proof: root },
+  databases: {
+    type: "databases",
+    databases: [{ dbId, size: 300, digest: new Uint8Array(16).fill(8) }],
+  },
+  "databases-none": { type: "databases", databases: [] },
+  note: { type: "note" },
   "ranges-empty": { type: "ranges", dbId, salt: new Uint8Array(8).fill(7), ranges: [] },
 };
 

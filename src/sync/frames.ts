@@ -14,6 +14,9 @@
  * | 9 | error | text code, varint retryAfterMs |
  * | 10 | end | u8 more (0 or 1) |
  * | 11 | ranges | dbId(16), then as reconcile-format.ts says |
+ * | 12 | peer | proof(32) |
+ * | 13 | databases | varint count, count × (dbId(16), varint size, digest(16)); no database twice |
+ * | 14 | note | nothing |
  *
  * | part | bytes |
  * |---|---|
@@ -24,141 +27,18 @@
  * A frame of an unknown type is skipped, whatever its body, within the same size limit. A known type with a body that is not
  * exactly its table's is malformed, and so is everything after it: a byte stream that lost its place cannot be trusted again.
  */
-import {
-  assert,
-  bytesToId,
-  ByteReader,
-  ByteWriter,
-  concatBytes,
-  idToBytes,
-  isErrorCode,
-  type CofferErrorCode,
-  type DbId,
-} from "../std/index.ts";
+import { bytesToId, ByteReader, isErrorCode, type CofferErrorCode, type DbId } from "../std/index.ts";
 import { entryLimits } from "../entry/index.ts";
-import { readRanges, reconcileLimits, writeRanges } from "./reconcile-format.ts";
+import { digestBytes, frameTypes, isTokenSize, prefixBytes, statusNames } from "./frame-writer.ts";
+import { readRanges, reconcileLimits } from "./reconcile-format.ts";
 import { syncLimits, type Frame, type LogCursor, type PushResult, type SignedHead } from "./messages.ts";
 
-const frameTypes = {
-  hello: 1,
-  auth: 2,
-  pull: 3,
-  commits: 4,
-  push: 5,
-  ack: 6,
-  head: 7,
-  "tenant-head": 8,
-  error: 9,
-  end: 10,
-  ranges: 11,
-} as const;
+export { encodeFrame, encodeFrames, isTokenSize } from "./frame-writer.ts";
 
-const statusNames = ["accepted", "retry", "refused"] as const;
 const codeBytes = 64;
-/** u8 type and a varint length of at most 4 bytes. */
-const prefixBytes = 5;
 
 type FrameOf<Type extends Frame["type"]> = Extract<Frame, { type: Type }>;
 type Items = FrameOf<"commits">["items"];
-
-/**
- * Write frames one after another.
- *
- * The caller keeps the limits: sizes of ids and keys, {@link syncLimits.frameBytes} for each body.
- */
-export function encodeFrames(frames: readonly Frame[]): Uint8Array<ArrayBuffer> {
-  return concatBytes(...frames.map(encodeFrame));
-}
-
-/** Write one frame. */
-export function encodeFrame(frame: Frame): Uint8Array<ArrayBuffer> {
-  const body = new ByteWriter();
-  writeBody(body, frame);
-  assert(body.length <= syncLimits.frameBytes, "frames: a sender keeps the size limit");
-  return new ByteWriter(body.length + prefixBytes).u8(frameTypes[frame.type]).sized(body.toBytes()).toBytes();
-}
-
-function writeBody(writer: ByteWriter, frame: Frame): void {
-  switch (frame.type) {
-    case "hello":
-      writer.varint(frame.version).fixed(frame.replicaId, 16);
-      return;
-    case "ranges":
-      writer.fixed(idToBytes(frame.dbId)).fixed(frame.salt, reconcileLimits.saltBytes);
-      writeRanges(writer, frame.ranges);
-      return;
-    case "auth":
-      assert(isTokenSize(frame.token.length), "frames: a token has 16 to 256 bytes");
-      writer.fixed(frame.token);
-      return;
-    case "pull":
-      writePull(writer, frame);
-      return;
-    case "commits":
-      writeCommits(writer, frame);
-      return;
-    case "push":
-      writer.fixed(idToBytes(frame.dbId)).varint(notEmpty(frame.commits).length);
-      for (const commit of frame.commits) writer.sized(commit);
-      return;
-    case "ack":
-      writer.fixed(idToBytes(frame.dbId)).varint(notEmpty(frame.results).length);
-      for (const result of frame.results) writeResult(writer, result);
-      return;
-    case "head":
-      writer.fixed(idToBytes(frame.dbId)).varint(frame.epoch).varint(frame.size).fixed(frame.root, 32);
-      writer.varint(frame.timeMs).fixed(frame.signature, 64);
-      return;
-    case "tenant-head":
-      writer
-        .varint(frame.databaseCount)
-        .fixed(frame.digest, 32)
-        .varint(frame.timeMs)
-        .fixed(frame.signature, 64);
-      return;
-    case "error":
-      writer.text(frame.code).varint(frame.retryAfterMs);
-      return;
-    case "end":
-      writer.u8(frame.more ? 1 : 0);
-  }
-}
-
-function notEmpty<T>(list: readonly T[]): readonly T[] {
-  assert(list.length > 0 && list.length <= syncLimits.commitsPerFrame, "frames: 1 to 4096 in a frame");
-  return list;
-}
-
-function writePull(writer: ByteWriter, frame: FrameOf<"pull">): void {
-  assert(frame.cursors.length <= syncLimits.databasesPerTenant, "frames: a tenant's databases are bounded");
-  writer
-    .u8((frame.allDatabases ? 1 : 0) + (frame.full ? 2 : 0))
-    .varint(frame.maxBytes)
-    .varint(frame.cursors.length);
-  for (const { dbId, epoch, seq } of frame.cursors) writer.fixed(idToBytes(dbId)).varint(epoch).varint(seq);
-}
-
-function writeCommits(writer: ByteWriter, frame: FrameOf<"commits">): void {
-  writer
-    .fixed(idToBytes(frame.dbId))
-    .varint(frame.epoch)
-    .varint(frame.fromSeq)
-    .varint(notEmpty(frame.items).length);
-  for (const item of frame.items) {
-    if ("leaf" in item) writer.u8(0).fixed(idToBytes(item.leaf));
-    else writer.u8(1).sized(item.commit);
-  }
-}
-
-function writeResult(writer: ByteWriter, result: PushResult): void {
-  writer.fixed(idToBytes(result.commitHash)).u8(statusNames.indexOf(result.status));
-  if (result.status === "accepted") {
-    writer.varint(result.seq);
-    return;
-  }
-  assert(result.code !== undefined, "frames: what is not accepted has a code");
-  writer.text(result.code);
-}
 
 /** What the reader has next: a frame, the end of what arrived so far, or bytes that end the conversation. */
 export type FrameVerdict =
@@ -277,13 +157,8 @@ function readPrefix(bytes: Uint8Array): Prefix | "needs-more" | "malformed" {
 
 type KnownType = (typeof frameTypes)[keyof typeof frameTypes];
 
-/** A token is the server's own business; a client only carries it. */
-export function isTokenSize(sizeBytes: number): boolean {
-  return sizeBytes >= 16 && sizeBytes <= 256;
-}
-
 function isKnownType(type: number): type is KnownType {
-  return type >= frameTypes.hello && type <= frameTypes.ranges;
+  return type >= frameTypes.hello && type <= frameTypes.note;
 }
 
 function parseBody(type: KnownType, body: Uint8Array): Frame | string {
@@ -335,6 +210,12 @@ function readBody(type: KnownType, reader: ByteReader): Frame {
       if (more > 1) reader.fail("flag");
       return { type: "end", more: more === 1 };
     }
+    case frameTypes.peer:
+      return { type: "peer", proof: reader.fixed(32) };
+    case frameTypes.databases:
+      return { type: "databases", databases: readDatabases(reader) };
+    case frameTypes.note:
+      return { type: "note" };
   }
 }
 
@@ -346,6 +227,17 @@ function readId<Kind extends "DbId" | "CommitHash">(reader: ByteReader, kind: Ki
 
 function readDbId(reader: ByteReader): DbId {
   return readId(reader, "DbId", 16);
+}
+
+function readDatabases(reader: ByteReader): FrameOf<"databases">["databases"] {
+  const count = reader.varint(syncLimits.databasesPerTenant);
+  const byId = new Map<DbId, FrameOf<"databases">["databases"][number]>();
+  for (let index = 0; index < count && reader.error === undefined; index++) {
+    const dbId = readDbId(reader);
+    if (byId.has(dbId)) reader.fail("database twice");
+    byId.set(dbId, { dbId, size: reader.varint(), digest: reader.fixed(digestBytes) });
+  }
+  return [...byId.values()];
 }
 
 /** Reads 1 to 4096 items, and no more after the first error, so that a large count costs nothing. */

@@ -8,6 +8,8 @@
  * - Y4 untrusted bytes give a verdict: never a throw, never memory without bound, never an endless conversation
  * - Y5 the engine decides without clock, chance or I/O; the same events give the same effects
  *
+ * Two devices need no server: {@link linkPeer} keeps their stores alike over any {@link PeerChannel}, by reconciling sets.
+ *
  * Where there is no common cursor, with a second server or after a loss, {@link repairDatabase} finds what each side lacks by
  * reconciling sets; the runner does not call it by itself.
  *
@@ -78,6 +80,8 @@ export {
   peerLimits,
   type PeerChannel,
 } from "./peer-channel.ts";
+export { createDeviceSets, type DeviceSets } from "./device-sets.ts";
+export { linkPeer, type PeerLink, type PeerOptions, type PeerStatus } from "./peer-link.ts";
 export { authenticate, authPreimage, type AuthClaim, type SessionToken, type Signer } from "./auth.ts";
 export type {
   ExchangeRequest,

@@ -46,6 +46,9 @@ export async function judgeFrame(
     case "pull":
     case "push":
     case "ranges":
+    case "peer":
+    case "databases":
+    case "note":
       return { type: "unexpected" };
   }
 }
@@ -81,6 +84,13 @@ function mayRepeat(state: JudgingContext["state"], frame: CommitsFrame): boolean
   return known.epoch !== frame.epoch || known.audit !== undefined || state.needsFull.has(frame.dbId);
 }
 
+/** Whether of a commit as much is there as has to be: see {@link judgeCommit}. */
+export function isEnough(crypto: Pick<Verifier, "sha256">, commit: Commit): boolean {
+  const { tenantId, dbId } = commit.header;
+  const presence = presenceOf(commit);
+  return presence === "whole" || (presence === "partial" && dbId !== directoryDbId(crypto, tenantId));
+}
+
 /**
  * Judge one commit. It may lack ciphertexts: its author may have erased them before sending, and nobody else can tell whether the server
  * did. What is missing waits in the log, and is filled in by a copy that has it. A directory that lacks some says nothing at all.
@@ -96,9 +106,7 @@ async function judgeCommit(
   const parsed = verdict.kind === "verified" ? verdict : parseCommit(crypto, bytes);
   if (parsed.kind === "forged") return undefined;
   const { commit } = parsed;
-  const presence = presenceOf(commit);
-  const mayLack = presence === "partial" && dbId !== directoryDbId(crypto, tenantId);
-  if (presence !== "whole" && !mayLack) return undefined;
+  if (!isEnough(crypto, commit)) return undefined;
   const isHere = commit.header.tenantId === tenantId && commit.header.dbId === dbId;
   return { commit, isGenuine: verdict.kind === "verified" && isHere };
 }

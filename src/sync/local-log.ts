@@ -141,7 +141,7 @@ function createCommitIndex(
 }
 
 /** The records of a log after a position, page by page. */
-async function* recordsAfter(store: Store, after: number): AsyncGenerator<LogRecord, void> {
+export async function* recordsAfter(store: Store, after: number): AsyncGenerator<LogRecord, void> {
   let position = after;
   for (;;) {
     const some = await store.readLog({ after: position, ...page });
@@ -179,7 +179,7 @@ function holdsAll(crypto: Pick<Verifier, "sha256">, record: LogRecord, commit: C
 }
 
 /** The database of a commit that can be sent; see the table above. */
-function sendableTo(commit: Commit | undefined, userKey: AuthorKey | undefined): DbId | undefined {
+export function sendableTo(commit: Commit | undefined, userKey: AuthorKey | undefined): DbId | undefined {
   if (commit === undefined) return undefined;
   const presence = presenceOf(commit);
   const isOwnPart = presence === "partial" && commit.header.author === userKey;

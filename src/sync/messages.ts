@@ -64,7 +64,21 @@ export type Frame =
       readonly dbId: DbId;
       /** 8 bytes */ readonly salt: Uint8Array;
       readonly ranges: readonly Range[];
-    };
+    }
+  /** between peers: who speaks knows the tenant, see peer-link.ts */
+  | { readonly type: "peer"; /** 32 bytes */ readonly proof: Uint8Array }
+  /** between peers: what is here */
+  | { readonly type: "databases"; readonly databases: readonly DatabaseDigest[] }
+  /** between peers: from who answers, something is new here; from who asks, everything was asked */
+  | { readonly type: "note" };
+
+/** A set of commits in a few bytes. */
+export interface DatabaseDigest {
+  readonly dbId: DbId;
+  readonly size: number;
+  /** 16 bytes of SHA-256("coffer/peer-set/v1\0" ‖ dbId ‖ u64 size ‖ sum of the hashes modulo 2^256, little end first(32)) */
+  readonly digest: Uint8Array;
+}
 
 export interface PushResult {
   readonly commitHash: CommitHash;

@@ -10,6 +10,7 @@ import {
   type TenantId,
 } from "../std/index.ts";
 import { decodeFrames, encodeFrames } from "./frames.ts";
+import { isEnough } from "./judge-frame.ts";
 import { protocolVersion, type Capabilities, type Frame } from "./messages.ts";
 import { ReconcileSet } from "./reconcile-set.ts";
 import { answerReconcile, beginReconcile } from "./reconcile.ts";
@@ -47,10 +48,22 @@ export interface RepairReport {
   readonly roundTrips: number;
 }
 
-/** The ranges get 16 times smaller each time, so that this is far beyond what an honest server needs. */
-const maxRoundTrips = 64;
+/** Without anything new. The ranges get 16 times smaller each time, so that this is far beyond what an honest server needs. */
+const maxIdleRoundTrips = 64;
 /** An answer holds 4 MiB of commits and the one that passes them, ranges, and frames around all. */
 const maxAnswerBytes = 8 * 1024 * 1024;
+
+/** What is needed to repair one database against whoever answers. */
+export interface SetRepair {
+  readonly crypto: RepairOptions["crypto"];
+  readonly tenantId: TenantId;
+  readonly dbId: DbId;
+  /** what is here; what is received is added */
+  readonly set: ReconcileSet;
+  /** Ask with a RANGES frame. The answer is PUSH frames, at most one RANGES, and END; it is untrusted. */
+  readonly ask: (frame: Frame) => Promise<readonly Frame[]>;
+  readonly receive: RepairOptions["receive"];
+}
 
 /**
  * Find what a device and a server lack of one database without a common cursor: after a lost cursor, or with a second server. What is
@@ -60,30 +73,43 @@ const maxAnswerBytes = 8 * 1024 * 1024;
  *   and what {@link HttpTransport.exchange} throws
  */
 export async function repairDatabase(options: RepairOptions): Promise<RepairReport> {
-  const { crypto, dbId } = options;
   if (!options.capabilities.capabilities.reconcile)
     throw new CofferError("protocol/version", { message: "This server does not reconcile." });
-  const salt = crypto.randomBytes(8);
   const set = ReconcileSet.of(
     [...options.commits].map(({ commitHash, createdAtMs }) => ({
       timeMs: createdAtMs,
       hash: idToBytes(commitHash),
     })),
   );
+  return repairSet({ ...options, set, ask: (frame) => askServer(options, frame) });
+}
+
+/**
+ * The same against whoever answers, with a set that is at hand.
+ *
+ * @throws `protocol/malformed` when answers cannot be read or do not end, and what `ask` and `receive` throw
+ */
+export async function repairSet(options: SetRepair): Promise<RepairReport> {
+  const { crypto, dbId, set } = options;
+  const salt = crypto.randomBytes(8);
   const missingThere = new Set<CommitHash>();
   let receivedCount = 0;
   let rejectedCount = 0;
+  const seen = new Set<CommitHash>();
   let ranges: readonly Range[] = beginReconcile(crypto, set, salt);
-  for (let roundTrips = 1; roundTrips <= maxRoundTrips; roundTrips++) {
-    const answer = await ask(options, salt, ranges);
+  for (let roundTrips = 1, idle = 0; idle < maxIdleRoundTrips; roundTrips++) {
+    const answer = readAnswer(await options.ask({ type: "ranges", dbId, salt, ranges }), dbId);
+    if (answer === undefined) throw new CofferError("protocol/malformed", { reason: "answer" });
     const received = await judge(options, answer.commits);
-    await options.receive(received);
+    if (received.length > 0) await options.receive(received);
     for (const { commitHash, createdAtMs } of received)
       set.add({ timeMs: createdAtMs, hash: idToBytes(commitHash) });
+    const isProgress = received.some(({ commitHash }) => !seen.has(commitHash));
+    for (const { commitHash } of received) seen.add(commitHash);
+    idle = isProgress ? 0 : idle + 1;
     receivedCount += received.length;
     rejectedCount += answer.commits.length - received.length;
-    if (answer.more && received.length === 0)
-      throw new CofferError("protocol/malformed", { reason: "no progress" });
+    if (answer.more && !isProgress) throw new CofferError("protocol/malformed", { reason: "no progress" });
     const own = answerReconcile(crypto, set, salt, answer.ranges);
     for (const { hash } of own.deliver) missingThere.add(bytesToId("CommitHash", hash));
     // Not everything fitted: what came is in the set now, and the rest is found from the start.
@@ -100,14 +126,11 @@ interface Answer {
   readonly more: boolean;
 }
 
-async function ask(options: RepairOptions, salt: Uint8Array, ranges: readonly Range[]): Promise<Answer> {
-  const { http, tenantId, token, dbId, replicaId } = options;
+async function askServer(options: RepairOptions, frame: Frame): Promise<readonly Frame[]> {
+  const { http, tenantId, token, replicaId } = options;
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
-  const body = encodeFrames([
-    { type: "hello", version: protocolVersion, replicaId },
-    { type: "ranges", dbId, salt, ranges },
-  ]);
+  const body = encodeFrames([{ type: "hello", version: protocolVersion, replicaId }, frame]);
   const onChunk = (chunk: Uint8Array): void => {
     sizeBytes += chunk.length;
     if (sizeBytes > maxAnswerBytes)
@@ -116,9 +139,8 @@ async function ask(options: RepairOptions, salt: Uint8Array, ranges: readonly Ra
   };
   await http.exchange({ tenantId, token, body, endpoint: "reconcile", onChunk });
   const frames = decodeFrames(concatBytes(...chunks));
-  const answer = frames && readAnswer(frames, dbId);
-  if (answer === undefined) throw new CofferError("protocol/malformed", { reason: "answer" });
-  return answer;
+  if (frames === undefined) throw new CofferError("protocol/malformed", { reason: "answer" });
+  return frames;
 }
 
 /** PUSH frames, at most one RANGES, END, all of the database that was asked about. */
@@ -136,16 +158,20 @@ function readAnswer(frames: readonly Frame[], dbId: DbId): Answer | undefined {
   return { commits, ranges, more: end.more };
 }
 
+/** Those of some commits that are genuine, of this database, and enough of them to be kept. */
 async function judge(
-  { crypto, tenantId, dbId }: RepairOptions,
+  place: Pick<SetRepair, "crypto" | "tenantId" | "dbId">,
   commits: readonly Uint8Array[],
 ): Promise<readonly (ReceivedCommit & { readonly createdAtMs: number })[]> {
+  const { crypto, tenantId, dbId } = place;
   const verdicts = await Promise.all(commits.map((bytes) => verifyCommit(crypto, bytes)));
   return verdicts.flatMap((verdict, index) => {
     const bytes = commits[index];
     if (verdict.kind === "forged" || bytes === undefined) return [];
     const { commitHash, header } = verdict.commit;
     const isHere = header.tenantId === tenantId && header.dbId === dbId;
-    return isHere ? [{ commitHash, createdAtMs: header.createdAtMs, bytes: new Uint8Array(bytes) }] : [];
+    return isHere && isEnough(crypto, verdict.commit)
+      ? [{ commitHash, createdAtMs: header.createdAtMs, bytes: new Uint8Array(bytes) }]
+      : [];
   });
 }

@@ -22,8 +22,8 @@ export interface Fixture {
   readonly directoryDbId: DbId;
   readonly dbId: DbId;
   readonly signer: Signer;
-  /** Seal a commit with one small entry. */
-  seal(dbId?: DbId): Promise<Commit & { readonly bytes: Uint8Array<ArrayBuffer> }>;
+  /** Seal a commit with one entry, a small one if nothing is said. */
+  seal(dbId?: DbId, plaintextBytes?: number): Promise<Commit & { readonly bytes: Uint8Array<ArrayBuffer> }>;
 }
 
 /** Create a tenant of one author; `tenant` tells several apart. */
@@ -42,7 +42,7 @@ export async function createFixture(tenant = 7): Promise<Fixture> {
     directoryDbId: directoryDbId(crypto, tenantId),
     dbId,
     signer: { key: author, privateKey: pair.privateKey },
-    async seal(into = dbId) {
+    async seal(into = dbId, plaintextBytes = 40) {
       const writerNonce = crypto.randomBytes(16);
       const docId = deriveDocId(crypto, { tenantId, dbId: into, keyId, author, writerNonce, docCounter: 1 });
       const commit = await sealCommit(crypto, {
@@ -62,7 +62,7 @@ export async function createFixture(tenant = 7): Promise<Fixture> {
             dependencies: [],
             key,
             docCounter: 1,
-            plaintext: crypto.randomBytes(40),
+            plaintext: crypto.randomBytes(Math.min(plaintextBytes, 65_536)),
           },
         ],
       });
