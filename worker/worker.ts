@@ -9,7 +9,7 @@ import { createFastHash, createWebCrypto } from "../src/crypto/index.ts";
 import { createChangeCodec, createEngineFile } from "../src/doc/index.ts";
 import { createSystemEnv, installErrorMessages, installErrorTransfer } from "../src/std/index.ts";
 import { createDexieStorage } from "../src/store/index.ts";
-import { createHttpTransport, createWebSocketTransport } from "../src/sync/index.ts";
+import { createTransport } from "../src/sync/index.ts";
 import type { EventMessage, WorkerApi, WorkerEvent, WorkerOptions } from "./api.ts";
 import { createService } from "./service.ts";
 
@@ -29,10 +29,7 @@ const service = createService((options) => {
     codec,
     storage: createDexieStorage(env),
     scope: options.name,
-    openTransport: (url) => ({
-      http: createHttpTransport(env, url),
-      live: createWebSocketTransport(env, url),
-    }),
+    openTransport: (url) => createTransport(env, url),
     loadEngine: async () => {
       const loaded = await engine.load();
       env.mark("engine ready");

@@ -12,6 +12,7 @@
  * | POST /v1/t/{tenant}/sync | frames | frames, streamed |
  * | POST /v1/t/{tenant}/reconcile | frames: HELLO, RANGES | frames: PUSH with what the caller lacks, RANGES, END |
  * | GET /v1/t/{tenant}/live | | {@link Relay.openLive}; without a WebSocket 426 |
+ * | POST /v1/t/{tenant}/live | frames | an event stream or a long poll, see live-streams.ts |
  *
  * Failures are JSON `{ code, message }` with the status of `error-status.ts`. Whatever the bytes, a request gets an answer.
  */
@@ -39,6 +40,8 @@ import type { RelayStorage } from "./storage.ts";
 /** What a relay grants; every field has a default. */
 export interface RelayLimits extends Quotas {
   readonly maxTenants: number;
+  /** live sessions at once; more are refused */
+  readonly maxLive: number;
   /** requests without a session, by the caller's address */
   readonly anonymous: Rate;
   /** how long the body of such a request may take to arrive, in milliseconds */
@@ -81,6 +84,8 @@ export interface Relay {
   /** Begin a live session on a connection that is open. @throws `input/unknown-id` when the path's tenant is no id */
   openLive(tenant: string, connection: LiveConnection): LiveSession;
   liveCount(): number;
+  /** Whether another live session has a place. */
+  hasRoomForLive(): boolean;
   /** The tenants that somebody follows here. */
   liveTenants(): readonly TenantId[];
   /** A log has grown or gone on another node: tell who follows it. */
@@ -99,6 +104,7 @@ const defaultLimits: RelayLimits = {
   userBytes: Infinity,
   userCommits: Infinity,
   maxTenants: 100_000,
+  maxLive: 20_000,
   anonymous: { perMinute: 600, burst: 300 },
   anonymousBodyMs: 20_000,
   member: { perMinute: 6000, burst: 2000 },
@@ -131,6 +137,8 @@ export function createRelay(options: RelayOptions): Relay {
     charge,
     maxTenants: limits.maxTenants,
     anonymousBodyMs: limits.anonymousBodyMs,
+    maxLive: limits.maxLive,
+    live,
     serverKey: signing.publicKey,
     unready: () => readiness.unready(),
     logSets: createLogSets(storage),
@@ -140,7 +148,7 @@ export function createRelay(options: RelayOptions): Relay {
   return {
     async fetch(request, peer = "") {
       const startMs = env.monotonicMs();
-      const route = findRoute(new URL(request.url).pathname);
+      const route = findRoute(new URL(request.url).pathname, request.method);
       const response = await answer({ route, anonymous, logger }, request, peer);
       metrics.answered(route?.name ?? "none", response.status, (env.monotonicMs() - startMs) / 1000);
       return response;
@@ -152,6 +160,7 @@ export function createRelay(options: RelayOptions): Relay {
       return live.open(tenantId, connection);
     },
     liveCount: () => live.count,
+    hasRoomForLive: () => live.count < limits.maxLive,
     liveTenants: () => live.tenants,
     changed: (tenantId, dbId) => live.changed(tenantId, dbId),
     unready: () => readiness.unready(),

@@ -11,7 +11,6 @@ export interface LiveSocketsOptions {
   readonly relay: Relay;
   readonly env: Pick<Env, "setTimer">;
   readonly origins: OriginPolicy;
-  readonly maxSockets: number;
 }
 
 /** The WebSocket side of the adapter. */
@@ -28,7 +27,7 @@ const pingEveryMs = 30_000;
 const resumeBelowBytes = 256 * 1024;
 
 /** Create the WebSocket side: binary messages only, no compression (it would leak sizes and cost memory), dead peers dropped. */
-export function createLiveSockets({ relay, env, origins, maxSockets }: LiveSocketsOptions): LiveSockets {
+export function createLiveSockets({ relay, env, origins }: LiveSocketsOptions): LiveSockets {
   const server = new WebSocketServer({
     noServer: true,
     maxPayload: maxMessageBytes,
@@ -40,7 +39,7 @@ export function createLiveSockets({ relay, env, origins, maxSockets }: LiveSocke
       const [, tenant] = /^\/v1\/t\/([\w-]{43})\/live$/.exec(request.url ?? "") ?? [];
       if (tenant === undefined) return refuse(socket, "404 Not Found");
       if (!origins.isAllowed(request.headers.origin ?? null)) return refuse(socket, "403 Forbidden");
-      if (server.clients.size >= maxSockets) return refuse(socket, "503 Service Unavailable");
+      if (!relay.hasRoomForLive()) return refuse(socket, "503 Service Unavailable");
       server.handleUpgrade(request, socket, head, (webSocket) => attach(relay, env, webSocket, tenant));
     },
     close() {

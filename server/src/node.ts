@@ -46,8 +46,8 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Connections of the protocol; more are refused. */
-const maxSockets = 20_000;
+/** What one address of the system may hold open: live sessions, and requests beside them. */
+const maxConnections = 22_000;
 const drainMs = 5000;
 
 /**
@@ -84,7 +84,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     const admin = await openAdmin(options, { relay, metrics, storage });
     const origins = createOriginPolicy({ ownOrigins, allowedOrigins: options.allowedOrigins ?? [] });
-    const sockets = createLiveSockets({ relay, env, origins, maxSockets });
+    const sockets = createLiveSockets({ relay, env, origins });
     serve(server, { relay, origins, sockets, staticHandler });
     backend.start(relay);
     const running = { server, relay, sockets, backend, env, admin, drainDelayMs: options.drainDelayMs ?? 0 };
@@ -114,7 +114,7 @@ function listen(host: string, port: number): Promise<Server> {
     connectionsCheckingInterval: 5000,
     maxHeaderSize: 16 * 1024,
   });
-  server.maxConnections = maxSockets + 2000;
+  server.maxConnections = maxConnections;
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, () => {

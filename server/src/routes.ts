@@ -9,6 +9,7 @@ import {
 import { decodeFrames, protocolVersion, syncLimits, type Capabilities } from "../../src/sync/index.ts";
 import { errorResponse, jsonResponse } from "./error-status.ts";
 import { exchange, type ExchangeParts } from "./exchange.ts";
+import { answerLive, type LiveStreamParts } from "./live-streams.ts";
 import { reconcile, type ReconcileParts } from "./reconcile.ts";
 import { shortId, type Logger } from "./logger.ts";
 import { publishTenant } from "./publish.ts";
@@ -27,7 +28,7 @@ export interface Route {
   readonly handle: (request: Request) => Promise<Response>;
 }
 
-export interface RouteParts extends ExchangeParts, ReconcileParts {
+export interface RouteParts extends ExchangeParts, ReconcileParts, Pick<LiveStreamParts, "live" | "maxLive"> {
   readonly storage: ExchangeParts["storage"];
   readonly authenticator: ExchangeParts["authenticator"];
   readonly env: Pick<Env, "nowMs" | "setTimer">;
@@ -41,25 +42,29 @@ export interface RouteParts extends ExchangeParts, ReconcileParts {
   readonly unready: () => Promise<CofferError | undefined>;
 }
 
-/** Finds the route of a path. Ids in it are parsed, never used as text. */
-export type FindRoute = (pathname: string) => Route | undefined;
+/** Finds the route of a path. Ids in it are parsed, never used as text; one path has a route for each of two methods. */
+export type FindRoute = (pathname: string, method: string) => Route | undefined;
 
 const maxJsonBytes = 16 * 1024;
 
 /** Create the table of routes. */
 export function createRoutes(parts: RouteParts): FindRoute {
   const fixed = fixedRoutes(parts);
-  return (pathname) => {
+  return (pathname, method) => {
     const known = fixed.get(pathname);
     if (known !== undefined) return known;
     const [root, version, kind, tenant, action, ...rest] = pathname.split("/");
     if (root !== "" || version !== "v1" || kind !== "t" || rest.length > 0) return undefined;
     const tenantId = parseId("TenantId", tenant);
     if (tenantId === undefined) return undefined;
+    const type = "application/octet-stream";
+    if (action === "live" && method === "POST") {
+      const handle = (request: Request): Promise<Response> => answerLive(parts, tenantId, request);
+      return { name: "live", method, type, isLimited: true, handle };
+    }
     if (action === "live")
       return { name: "live", method: "GET", isLimited: true, handle: async () => upgradeRequired() };
     if (action !== "sync" && action !== "reconcile") return undefined;
-    const type = "application/octet-stream";
     const handle = (request: Request): Promise<Response> => exchangeFrames(parts, tenantId, action, request);
     return { name: action, method: "POST", type, isLimited: false, handle };
   };
@@ -121,7 +126,7 @@ function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
 function capabilitiesOf(serverKey: Uint8Array): Capabilities {
   return {
     protocolVersion,
-    capabilities: { log: true, heads: true, ws: true, reconcile: true },
+    capabilities: { log: true, heads: true, ws: true, sse: true, reconcile: true },
     limits: { frameBytes: syncLimits.frameBytes, requestBytes: syncLimits.requestBytes },
     serverKey: bytesToBase64url(serverKey),
   };

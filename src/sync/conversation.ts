@@ -369,7 +369,8 @@ export class Conversation {
     };
     const onClose = (): void =>
       this.#enqueue({ kind: "failed", session, code: "net/failed", retryAfterMs: 0 });
-    const connection = await transport.live.open(tenantId, { onMessage, onClose }, signal);
+    const onNews = (): void => this.#enqueue({ kind: "sync" });
+    const connection = await transport.live.open(tenantId, { onMessage, onClose, onNews }, signal);
     if (signal.aborted) return connection.close();
     network.connection = connection;
     this.#enqueue({ kind: "opened", session });

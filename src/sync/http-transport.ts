@@ -112,6 +112,19 @@ export function createHttpTransport(env: Env, serverUrl: string, options: HttpOp
         maxBytes: answerBytes,
         onChunk,
       }),
+    follow: ({ tenantId, body, onChunk, signal, wantsEvents }) =>
+      ask({
+        method: "POST",
+        path: `/v1/t/${tenantId}/live`,
+        headers: {
+          "content-type": "application/octet-stream",
+          accept: wantsEvents ? "text/event-stream" : "application/octet-stream",
+        },
+        body,
+        signal,
+        maxBytes: wantsEvents ? Infinity : answerBytes,
+        onChunk,
+      }),
   };
 }
 
@@ -240,13 +253,14 @@ export function parseCapabilities(value: unknown): Capabilities {
     typeof frameBytes === "number" &&
     typeof requestBytes === "number";
   if (!isRead) throw new CofferError("protocol/malformed", { reason: "capabilities" });
-  const { log, heads, ws, reconcile } = capabilities;
+  const { log, heads, ws, sse, reconcile } = capabilities;
   return {
     protocolVersion,
     capabilities: {
       log: log === true,
       heads: heads === true,
       ws: ws === true,
+      sse: sse === true,
       reconcile: reconcile === true,
     },
     limits: { frameBytes, requestBytes },

@@ -101,6 +101,8 @@ export {
   type HttpOptions,
 } from "./http-transport.ts";
 export { createWebSocketTransport } from "./websocket-transport.ts";
+export { createStreamTransport } from "./stream-transport.ts";
+export { createTransport } from "./open-transport.ts";
 export { createMemoryTransport, type MemoryServer, type Weather } from "./memory-transport.ts";
 export {
   linkSlots,

@@ -125,6 +125,8 @@ export interface Capabilities {
     readonly log: boolean;
     readonly heads: boolean;
     readonly ws: boolean;
+    /** the live link as an event stream or a long poll, where no WebSocket gets through */
+    readonly sse: boolean;
     /** `POST /v1/t/{tenant}/reconcile` */
     readonly reconcile: boolean;
   };
@@ -155,6 +157,7 @@ export interface Delegation {
  *   POST /v1/tenants          binary publication (publication.ts)  → 201, 200 when already there, 409 when another
  *   POST /v1/t/{tenant}/sync  Authorization: Bearer token; body = frames; answer = frames
  *   POST /v1/t/{tenant}/reconcile  the same way; HELLO and RANGES up; PUSH with what the client lacks, RANGES or nothing, END down
+ *   POST /v1/t/{tenant}/live  where no WebSocket gets through: HELLO, AUTH, PULL up; an event stream or a long poll down
  *   GET  /v1/t/{tenant}/live  WebSocket; first frames HELLO and AUTH, then PULL, PUSH …; the server sends COMMITS and HEAD as they come
  * Errors: JSON { code, message } with the status of the table in the guide (429 and 503 carry Retry-After).
  */

@@ -24,6 +24,8 @@ export interface HttpTransport {
   publish(publication: Uint8Array<ArrayBuffer>, signal?: AbortSignal): Promise<void>;
   /** POST frames to the tenant's sync endpoint; chunks of the answer are handed over as they arrive. */
   exchange(request: ExchangeRequest): Promise<void>;
+  /** POST frames to the tenant's live endpoint; an event stream has no end of its own, a long poll has. */
+  follow?(request: FollowRequest): Promise<void>;
 }
 
 /** One request with frames both ways. */
@@ -38,6 +40,11 @@ export interface ExchangeRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** One request whose answer is the live link. */
+export interface FollowRequest extends Pick<ExchangeRequest, "tenantId" | "body" | "onChunk" | "signal"> {
+  readonly wantsEvents: boolean;
+}
+
 /** Live connections to one server. */
 export interface LiveTransport {
   /** Open a connection; `undefined` members of the listener are not called. @throws `net/…` when it does not open */
@@ -47,6 +54,8 @@ export interface LiveTransport {
 /** What a live connection tells its owner. */
 export interface LiveListener {
   readonly onMessage: (message: Uint8Array) => void;
+  /** There is something to pull, which the connection does not bring by itself. */
+  readonly onNews?: () => void;
   /** Called once, unless the owner closed first. */
   readonly onClose: () => void;
 }
