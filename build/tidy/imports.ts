@@ -12,6 +12,7 @@ export const rows: Readonly<Record<string, number>> = {
   store: 3,
   keys: 3,
   directory: 3,
+  presence: 3,
   sync: 4,
   doc: 4,
   attachment: 4,

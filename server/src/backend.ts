@@ -69,6 +69,7 @@ async function openNode(
       key: clusterKey,
       burn: (nonce, expiresAtMs) => storage.burn(nonce, expiresAtMs),
       announce: (tenantId, dbId) => fanOut.announce(tenantId, dbId),
+      whisper: (tenantId, whisper) => fanOut.whisper(tenantId, whisper),
     },
     start: (relay) => fanOut.start(relay),
     async close() {

@@ -21,6 +21,8 @@ export interface ExchangeParts extends PushParts, PullParts {
   readonly directories: Directories;
   readonly authenticator: Authenticator;
   readonly metrics: Pick<RelayMetrics, "pushed">;
+  /** somebody whispers to who listens now */
+  readonly whisper: (session: Session, frame: FrameOf<"whisper">) => void;
   /** a log has grown */
   readonly changed: (tenantId: TenantId, dbId: DbId) => void;
 }
@@ -44,7 +46,7 @@ export async function push(
 }
 
 /**
- * Work on the frames of one HTTP request: HELLO, any number of PUSH, at most one PULL. Pushes come first, those of the
+ * Work on the frames of one HTTP request: HELLO, any number of PUSH, at most one PULL and 16 WHISPER. Pushes come first, those of the
  * directory before all, so that the pull's heads cover them.
  *
  * @returns the answer as chunks of whole frames: an ACK for each push in the order of the request, then the pull's, or END
@@ -55,7 +57,7 @@ export async function exchange(
   session: Session,
   frames: readonly Frame[],
 ): Promise<AsyncGenerator<Uint8Array<ArrayBuffer>, void>> {
-  const { hello, pushes, pull } = sortFrames(frames);
+  const { hello, pushes, pull, whispers } = sortFrames(frames);
   const directory = await parts.directories.read(session.tenantId);
   if (directory === undefined) throw new CofferError("access/unauthenticated");
   const directoryDbId = directory.state.dbId;
@@ -69,6 +71,7 @@ export async function exchange(
   }
   const authorize = (): Promise<void> => parts.authenticator.authorize(session);
   await authorize();
+  for (const frame of whispers) parts.whisper(session, frame);
   return answer();
 
   async function* answer(): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
@@ -91,22 +94,28 @@ export async function exchange(
   }
 }
 
+/** of one request */
+const maxWhispers = 16;
+
 interface SortedFrames {
   readonly hello: FrameOf<"hello">;
   readonly pushes: readonly FrameOf<"push">[];
   readonly pull: FrameOf<"pull"> | undefined;
+  readonly whispers: readonly FrameOf<"whisper">[];
 }
 
 function sortFrames([hello, ...frames]: readonly Frame[]): SortedFrames {
   if (hello?.type !== "hello") throw new CofferError("protocol/malformed");
   if (hello.version !== protocolVersion) throw new CofferError("protocol/version");
   const pushes: FrameOf<"push">[] = [];
+  const whispers: FrameOf<"whisper">[] = [];
   let pull: FrameOf<"pull"> | undefined;
   for (const frame of frames) {
     if (frame.type === "push") pushes.push(frame);
+    else if (frame.type === "whisper" && whispers.length < maxWhispers) whispers.push(frame);
     else if (frame.type === "pull" && pull === undefined) pull = frame;
     // The token came in the request's header; a frame with it says nothing more.
     else if (frame.type !== "auth") throw new CofferError("protocol/malformed");
   }
-  return { hello, pushes, pull };
+  return { hello, pushes, pull, whispers };
 }

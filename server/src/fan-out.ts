@@ -6,22 +6,32 @@
  *                 poll of sizes, every 500 ms, of the tenants that somebody follows   the correctness path
  * ```
  *
+ * whisper on A ───────────────────► NOTIFY ─► B tells who listens there         at once; lost when there is no connection
+ *
  * | payload of channel `coffer` | text |
  * |---|---|
  * | node | 16 base64url characters: whoever sent it ignores it |
  * | logs | `:tenantId.dbId` in base64url, at most 100 of them; unreadable ones are ignored |
+ *
+ * | payload of channel `coffer_whisper` | text |
+ * |---|---|
+ * | node | as above |
+ * | whisper | `:tenantId.dbId.sealed` in base64url |
  */
 import {
   bytesToBase64url,
   bytesToId,
+  parseBase64url,
   parseId,
   type DbId,
   type Env,
   type Release,
   type TenantId,
 } from "../../src/std/index.ts";
+import { syncLimits } from "../../src/sync/index.ts";
 import type { Crypto } from "../../src/crypto/index.ts";
 import { describeFailure, type Logger } from "./logger.ts";
+import type { Whisper } from "./live.ts";
 import type { LogSize, PostgresStorage } from "./postgres-storage.ts";
 
 /** What of a relay the fan-out moves. */
@@ -30,12 +40,16 @@ export interface Followed {
   liveTenants(): readonly TenantId[];
   /** a log has grown or gone, on whatever node */
   changed(tenantId: TenantId, dbId: DbId): void;
+  /** somebody whispered on another node */
+  whispered(tenantId: TenantId, whisper: Whisper): void;
 }
 
 /** The connection between this node's relay and the others. */
 export interface FanOut {
   /** A log has grown on this node. */
   announce: (this: void, tenantId: TenantId, dbId: DbId) => void;
+  /** Somebody whispers on this node. */
+  whisper: (this: void, tenantId: TenantId, whisper: Whisper) => void;
   start(relay: Followed): void;
   close(): Promise<void>;
 }
@@ -54,6 +68,8 @@ const pollEveryMs = 500;
 const reconnectMs = 1000;
 const logsPerNotice = 100;
 const maxDirty = 10_000;
+/** on their way to the database at once */
+const maxWhispers = 256;
 
 /** Create the fan-out of one node. */
 export function createFanOut(options: FanOutOptions): FanOut {
@@ -61,7 +77,10 @@ export function createFanOut(options: FanOutOptions): FanOut {
   const sizes = new Map<string, LogSize>();
   const timers = createTimers(options);
   let relay: Followed | undefined;
-  const notices = createNotices(options, timers, (tenantId, dbId) => relay?.changed(tenantId, dbId));
+  const notices = createNotices(options, timers, {
+    onChange: (tenantId, dbId) => relay?.changed(tenantId, dbId),
+    onWhisper: (tenantId, whisper) => relay?.whispered(tenantId, whisper),
+  });
 
   async function poll(): Promise<void> {
     try {
@@ -75,6 +94,7 @@ export function createFanOut(options: FanOutOptions): FanOut {
 
   return {
     announce: notices.announce,
+    whisper: notices.whisper,
     start(started) {
       relay = started;
       if (options.usesNotify !== false) void notices.listen();
@@ -118,18 +138,25 @@ function createTimers({ env, logger }: FanOutOptions): Timers {
 
 interface Notices {
   announce: (this: void, tenantId: TenantId, dbId: DbId) => void;
+  whisper: (this: void, tenantId: TenantId, whisper: Whisper) => void;
   listen(): Promise<void>;
   close(): Promise<void>;
+}
+
+interface NoticeHooks {
+  readonly onChange: (tenantId: TenantId, dbId: DbId) => void;
+  readonly onWhisper: (tenantId: TenantId, whisper: Whisper) => void;
 }
 
 /** The fast path, on a connection of its own, which is opened again when it breaks. */
 function createNotices(
   { storage, crypto, logger }: FanOutOptions,
   timers: Timers,
-  onChange: (tenantId: TenantId, dbId: DbId) => void,
+  { onChange, onWhisper }: NoticeHooks,
 ): Notices {
   const node = bytesToBase64url(crypto.randomBytes(12));
   const dirty = new Set<string>();
+  let whisperCount = 0;
   let client: Awaited<ReturnType<PostgresStorage["connect"]>> | undefined;
 
   async function listen(): Promise<void> {
@@ -142,10 +169,16 @@ function createNotices(
       };
       opened.on("error", onEnd);
       opened.on("end", onEnd);
-      opened.on("notification", ({ payload = "" }) => {
+      opened.on("notification", ({ channel, payload = "" }) => {
+        if (channel === "coffer_whisper") {
+          const whispered = parseWhisper(payload, node);
+          if (whispered !== undefined) onWhisper(...whispered);
+          return;
+        }
         for (const [tenantId, dbId] of parseNotice(payload, node)) onChange(tenantId, dbId);
       });
       await opened.query("LISTEN coffer");
+      await opened.query("LISTEN coffer_whisper");
       client = opened;
     } catch (cause) {
       logger.warn("fan-out.disconnected", describeFailure(cause));
@@ -169,9 +202,32 @@ function createNotices(
       dirty.add(`${tenantId}.${dbId}`);
       timers.later("notify", notifyDelayMs, notify);
     },
+    whisper(tenantId, { dbId, sealed }) {
+      // What cannot go at once is not worth keeping.
+      if (client === undefined || whisperCount >= maxWhispers) return;
+      whisperCount += 1;
+      const payload = `${node}:${tenantId}.${dbId}.${bytesToBase64url(sealed)}`;
+      client
+        .query("SELECT pg_notify('coffer_whisper', $1)", [payload])
+        .catch((cause: unknown) => logger.warn("fan-out.failed", describeFailure(cause)))
+        .finally(() => (whisperCount -= 1));
+    },
     listen,
     close: async () => client?.end(),
   };
+}
+
+/** Read what was whispered on another node; what cannot be read says nothing. */
+function parseWhisper(payload: string, ownNode: string): readonly [TenantId, Whisper] | undefined {
+  const [from, said = ""] = payload.split(":");
+  const [tenant, db, text] = said.split(".");
+  const tenantId = parseId("TenantId", tenant);
+  const dbId = parseId("DbId", db);
+  const sealed = text === undefined ? undefined : parseBase64url(text);
+  if (from === ownNode || tenantId === undefined || dbId === undefined || sealed === undefined)
+    return undefined;
+  const isShort = sealed.length > 0 && sealed.length <= syncLimits.whisperBytes;
+  return isShort ? [tenantId, { dbId, sealed }] : undefined;
 }
 
 /** Read a notice; what cannot be read says nothing, and neither does one's own. */

@@ -26,7 +26,7 @@ import { createDirectories, type RelayCrypto } from "./directories.ts";
 import { errorResponse, isExpected } from "./error-status.ts";
 import { push, type ExchangeParts } from "./exchange.ts";
 import { createHeads } from "./heads.ts";
-import { LiveSessions, type LiveConnection, type LiveSession } from "./live.ts";
+import { LiveSessions, type LiveConnection, type LiveSession, type Whisper } from "./live.ts";
 import { describeFailure, silentLogger, type Logger } from "./logger.ts";
 import type { Quotas } from "./quota.ts";
 import { createRateLimiter, type Rate, type RateLimiter } from "./rate-limit.ts";
@@ -48,6 +48,8 @@ export interface RelayLimits extends Quotas {
   readonly anonymousBodyMs: number;
   /** requests and live frames of one user */
   readonly member: Rate;
+  /** whispers of one user; more are not passed on */
+  readonly whispers: Rate;
 }
 
 export interface RelayOptions {
@@ -76,6 +78,8 @@ export interface RelayCluster {
   burn(nonce: Uint8Array, expiresAtMs: number): Promise<boolean>;
   /** Tell the others that a log has grown here. */
   announce(tenantId: TenantId, dbId: DbId): void;
+  /** Pass on to the others what was whispered here. */
+  whisper(tenantId: TenantId, whisper: Whisper): void;
 }
 
 export interface Relay {
@@ -90,6 +94,8 @@ export interface Relay {
   liveTenants(): readonly TenantId[];
   /** A log has grown or gone on another node: tell who follows it. */
   changed(tenantId: TenantId, dbId: DbId): void;
+  /** Somebody whispered on another node. */
+  whispered(tenantId: TenantId, whisper: Whisper): void;
   /** What stands against sending new callers here: the storage does not answer, or the server is about to stop. */
   unready(): Promise<CofferError | undefined>;
   /** Say from now on that this server is not ready; it goes on answering. */
@@ -108,6 +114,7 @@ const defaultLimits: RelayLimits = {
   anonymous: { perMinute: 600, burst: 300 },
   anonymousBodyMs: 20_000,
   member: { perMinute: 6000, burst: 2000 },
+  whispers: { perMinute: 1200, burst: 100 },
 };
 
 /** Create a relay over a storage. */
@@ -116,18 +123,29 @@ export function createRelay(options: RelayOptions): Relay {
   const limits = { ...defaultLimits, ...options.limits };
   const { logger = silentLogger, metrics = silentMetrics } = options;
   const readiness = createReadiness(env, storage);
-  const parts = createParts(options, { limits, metrics }, (tenantId, dbId) => {
-    live.changed(tenantId, dbId);
-    options.cluster?.announce(tenantId, dbId);
-  });
+  const parts = createParts(
+    options,
+    { limits, metrics },
+    {
+      changed: (tenantId, dbId) => {
+        live.changed(tenantId, dbId);
+        options.cluster?.announce(tenantId, dbId);
+      },
+      whisper: (session, frame) => {
+        if (whispered(session, frame)) live.whisper(session.tenantId, frame);
+      },
+    },
+  );
   const members = createRateLimiter(env, limits.member);
   const charge = ({ tenantId, userKey }: Session): void => takeOne(members, `${tenantId}/${userKey}`);
+  const whispered = createWhispering(options, limits.whispers);
   const live = new LiveSessions({
     ...parts,
     env,
     logger,
     push: (session, replicaId, frame) => push(parts, session, replicaId, frame),
     charge,
+    whispered,
   });
   const findRoute = createRoutes({
     ...parts,
@@ -135,9 +153,7 @@ export function createRelay(options: RelayOptions): Relay {
     origins,
     logger,
     charge,
-    maxTenants: limits.maxTenants,
-    anonymousBodyMs: limits.anonymousBodyMs,
-    maxLive: limits.maxLive,
+    ...limits,
     live,
     serverKey: signing.publicKey,
     unready: () => readiness.unready(),
@@ -163,12 +179,26 @@ export function createRelay(options: RelayOptions): Relay {
     hasRoomForLive: () => live.count < limits.maxLive,
     liveTenants: () => live.tenants,
     changed: (tenantId, dbId) => live.changed(tenantId, dbId),
+    whispered: (tenantId, whisper) => live.whisper(tenantId, whisper),
     unready: () => readiness.unready(),
     drain: () => readiness.drain(),
     close() {
       readiness.drain();
       live.closeAll();
     },
+  };
+}
+
+/** Tells the other nodes of a whisper; `false` for one too many of its user. */
+function createWhispering(
+  { cluster, env }: RelayOptions,
+  rate: Rate,
+): (session: Session, whisper: Whisper) => boolean {
+  const whisperers = createRateLimiter(env, rate);
+  return ({ tenantId, userKey }, { dbId, sealed }) => {
+    if (whisperers.take(`${tenantId}/${userKey}`) > 0) return false;
+    cluster?.whisper(tenantId, { dbId, sealed });
+    return true;
   };
 }
 
@@ -187,7 +217,7 @@ function secretsOf({ crypto, env, cluster }: RelayOptions): AuthSecrets {
 function createParts(
   options: RelayOptions,
   { limits, metrics }: { readonly limits: RelayLimits; readonly metrics: RelayMetrics },
-  changed: ExchangeParts["changed"],
+  hooks: Pick<ExchangeParts, "changed" | "whisper">,
 ): ExchangeParts {
   const { crypto, env, storage, signing } = options;
   const directories = createDirectories(crypto, storage);
@@ -201,7 +231,7 @@ function createParts(
     heads: createHeads({ crypto, env, storage, signing }),
     quotas: limits,
     metrics,
-    changed,
+    ...hooks,
   };
 }
 

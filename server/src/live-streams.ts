@@ -4,11 +4,11 @@
  * | `POST /v1/t/{tenant}/live`, frames: HELLO, AUTH, PULL, … | answer |
  * |---|---|
  * | `Accept: text/event-stream` | an event stream that stays open: each message as `data: ` base64url; a comment at once, and after 15 s without anything else |
- * | otherwise | a long poll, frames: after at most 20 s the NOTEs that came, an ERROR, and END, whose `more` says whether there is news to pull |
+ * | otherwise | a long poll, frames: after at most 20 s the WHISPERs that came, an ERROR, and END, whose `more` says whether there is news to pull |
  *
  * What a session does is the same as over a WebSocket (live.ts). A body without frames opens a stream that ends after five
  * seconds: with it a caller sees whether streams get through. The token travels in the body, so that no log of addresses has it; a long
- * poll says nothing of commits that the PULL in it does not lack. Pushes and notes of such a caller go to `/v1/t/{tenant}/sync`.
+ * poll says nothing of commits that the PULL in it does not lack. Pushes and whispers of such a caller go to `/v1/t/{tenant}/sync`.
  */
 import {
   bytesToBase64url,
@@ -163,5 +163,5 @@ type Decoded = NonNullable<ReturnType<typeof decodeFrames>>[number];
 
 function frameKind(frame: Decoded): "news" | "told" | "nothing" {
   if (frame.type === "commits" || (frame.type === "end" && frame.more)) return "news";
-  return frame.type === "error" ? "told" : "nothing";
+  return frame.type === "error" || frame.type === "whisper" ? "told" : "nothing";
 }

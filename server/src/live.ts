@@ -8,7 +8,8 @@
  * ```
  *
  * A session has a cursor for each log and reads on from there, so that a slow connection is only behind: while more than
- * 1 MiB waits to be sent nothing is read for it, and nothing is queued.
+ * 1 MiB waits to be sent nothing is read for it, and nothing is queued. A WHISPER goes to the other open sessions of the tenant,
+ * here and on other nodes, and is kept nowhere; who whispers too much is not passed on.
  */
 import {
   CofferError,
@@ -62,9 +63,13 @@ export interface LiveParts extends PullParts {
   readonly push: (session: Session, replicaId: Uint8Array, frame: PushFrame) => Promise<PushOutcome>;
   /** take one request of this session's allowance. @throws `net/rate-limited` */
   readonly charge: (session: Session) => void;
+  /** somebody whispers: tell the other nodes; `false` when this user has whispered too much, and is not passed on */
+  readonly whispered: (session: Session, whisper: Whisper) => boolean;
 }
 
 type PushFrame = Extract<Frame, { type: "push" }>;
+/** Something said to whoever listens now. */
+export type Whisper = Pick<Extract<Frame, { type: "whisper" }>, "dbId" | "sealed">;
 
 const authTimeoutMs = 5000;
 /** A session may outlive its token so long; then the device signs in again. */
@@ -112,7 +117,8 @@ export class LiveSessions {
       if (sessions.size === 0 && this.#sessionsByTenant.get(tenantId) === sessions)
         this.#sessionsByTenant.delete(tenantId);
     };
-    const session = new Follower({ parts: this.#parts, tenantId, connection, onEnd });
+    const say = (whisper: Whisper): void => this.whisper(tenantId, whisper, session);
+    const session: Follower = new Follower({ parts: this.#parts, tenantId, connection, say, onEnd });
     sessions.add(session);
     return session;
   }
@@ -120,6 +126,13 @@ export class LiveSessions {
   /** A log has grown: tell who follows it. A grown directory may have ended a session's right, so all are asked. */
   changed(tenantId: TenantId, dbId: DbId): void {
     for (const session of this.#sessionsByTenant.get(tenantId) ?? []) session.wake(dbId);
+  }
+
+  /** Pass a whisper on to who follows its database, but not to who said it. */
+  whisper(tenantId: TenantId, whisper: Whisper, from?: LiveSession): void {
+    const bytes = encodeFrame({ type: "whisper", ...whisper });
+    for (const session of this.#sessionsByTenant.get(tenantId) ?? [])
+      if (session !== from) session.hear(whisper.dbId, bytes);
   }
 
   closeAll(): void {
@@ -140,6 +153,7 @@ interface Place {
   readonly parts: LiveParts;
   readonly tenantId: TenantId;
   readonly connection: LiveConnection;
+  readonly say: (whisper: Whisper) => void;
   readonly onEnd: () => void;
 }
 
@@ -185,6 +199,12 @@ class Follower implements LiveSession {
     this.#follow();
   }
 
+  /** Somebody whispers. Who is behind, or follows something else, does not hear it: there is nothing to come back to. */
+  hear(dbId: DbId, bytes: Uint8Array<ArrayBuffer>): void {
+    const isFollowed = this.#followed?.allDatabases === true || this.#cursorsByLog.has(dbId);
+    if (this.#followed !== undefined && isFollowed && this.#hasRoom()) this.#send(bytes);
+  }
+
   /** Say why, and close. */
   end(error: CofferError): void {
     if (this.#isEnded) return;
@@ -222,6 +242,10 @@ class Follower implements LiveSession {
     const open = this.#open;
     if (open === undefined) throw new CofferError("access/unauthenticated");
     await parts.authenticator.authorize(open.session);
+    if (frame.type === "whisper") {
+      if (parts.whispered(open.session, frame)) this.#place.say(frame);
+      return;
+    }
     parts.charge(open.session);
     if (frame.type === "push") return this.#push(open, frame);
     if (frame.type === "pull") return this.#pull(open, frame);

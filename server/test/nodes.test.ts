@@ -226,6 +226,39 @@ describe.skipIf(!hasPostgres)("two nodes on one PostgreSQL", () => {
     await expect(reader.pull()).rejects.toMatchObject({ code: "access/revoked" });
   });
 
+  it("hand on whispers to who listens at the other one, whole and once, and no nonsense", async () => {
+    const { a, b, anna, bert, tenant } = await createPlace();
+    const there = await follow(b, await signedIn(b, tenant, bert));
+    const sayer = await signedIn(a, tenant, anna);
+    const whisper = (byte: number): Frame => ({
+      type: "whisper",
+      dbId: tenant.dbId,
+      sealed: new Uint8Array(4096).fill(byte),
+    });
+    const heard = (): readonly Frame[] => there.frames.filter(({ type }) => type === "whisper");
+    // The nodes may still be connecting to each other.
+    await vi.waitFor(async () => {
+      await sayer.exchange(whisper(1));
+      expect(heard().length).toBeGreaterThan(0);
+    }, 30_000);
+    const storage = await openPostgresStorage(postgresUrl, { env });
+    const client = await storage.connect();
+    for (const payload of [
+      "",
+      "x",
+      "x:y.z.w",
+      `x:${tenant.tenantId}.${tenant.dbId}.*`,
+      `x:${tenant.tenantId}.${tenant.dbId}.`,
+    ])
+      await client.query("SELECT pg_notify('coffer_whisper', $1)", [payload]);
+    await client.end();
+    await storage.close();
+    await sayer.exchange(whisper(2));
+    await vi.waitFor(() => expect(heard()).toContainEqual(whisper(2)), 30_000);
+    expect(heard().filter((frame) => frame.type === "whisper" && frame.sealed[0] === 2)).toHaveLength(1);
+    expect(heard().every((frame) => frame.type === "whisper" && frame.sealed.length === 4096)).toBe(true);
+  });
+
   it("cut off who follows a tenant that is removed", async () => {
     const { b, bert, tenant } = await createPlace();
     const live = await follow(b, await signedIn(b, tenant, bert));
@@ -304,7 +337,11 @@ describe.skipIf(!hasPostgres)("two nodes on one PostgreSQL", () => {
     const notices: string[] = [];
     const listen = (usesNotify: boolean, to: string[]) => {
       const fanOut = createFanOut({ storage, env, crypto, logger: silentLogger, usesNotify });
-      fanOut.start({ liveTenants: () => [tenant.tenantId], changed: (_, dbId) => void to.push(dbId) });
+      fanOut.start({
+        liveTenants: () => [tenant.tenantId],
+        changed: (_, dbId) => void to.push(dbId),
+        whispered: () => undefined,
+      });
       return fanOut;
     };
     const [deaf, hearing] = [listen(false, told), listen(true, notices)];

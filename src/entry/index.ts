@@ -45,7 +45,7 @@ export {
   keyFingerprint,
 } from "./ids.ts";
 export { discloseKey, openDisclosed, openEntries, openEntry, type FindKey } from "./open.ts";
-export { maxPlaintextBytes, sealedSizeBytes } from "./padding.ts";
+export { maxPlaintextBytes, paddedSizeBytes, padInto, sealedSizeBytes, unpad } from "./padding.ts";
 export { eraseEntries, fillCommit, presenceOf, type Presence } from "./presence.ts";
 export { sealCommit, type SealedCommit } from "./seal.ts";
 export { prepareSealing, type PreparedSealing } from "./sealing-key.ts";

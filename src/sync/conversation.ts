@@ -10,17 +10,19 @@ import {
   parseBase64url,
   parseHex,
   toCofferError,
-  type CofferErrorCode,
-  type Env,
   type Release,
-  type TenantId,
 } from "../std/index.ts";
-import type { Verifier } from "../crypto/index.ts";
 import { directoryDbId } from "../entry/index.ts";
-import type { SlotWrite, Store } from "../store/index.ts";
-import { authenticate, userKeyOf, type Signer } from "./auth.ts";
+import type { SlotWrite } from "../store/index.ts";
+import { authenticate, userKeyOf } from "./auth.ts";
+import type {
+  ConversationListener,
+  ConversationOptions,
+  LinkProgress,
+  Whisper,
+} from "./conversation-types.ts";
 import { createEngineState, step } from "./engine.ts";
-import type { Effect, EngineEvent, EngineState, SyncAlarm, SyncStatus, TimerName } from "./engine-types.ts";
+import type { Effect, EngineEvent, EngineState, TimerName } from "./engine-types.ts";
 import { createFrameReader, decodeFrames, encodeFrames } from "./frames.ts";
 import { judgeFrame } from "./judge-frame.ts";
 import { createLocalLog, type LocalLog } from "./local-log.ts";
@@ -32,35 +34,8 @@ import {
   parseOutbox,
   remoteSlotNames,
 } from "./remote-slots.ts";
-import type { LiveConnection, Transport } from "./transport.ts";
+import type { LiveConnection } from "./transport.ts";
 import { statusOf } from "./turn.ts";
-
-/** What a conversation with one server is held over. */
-export interface ConversationOptions {
-  readonly env: Env;
-  readonly crypto: Verifier;
-  readonly store: Store;
-  readonly transport: Transport;
-  readonly tenantId: TenantId;
-  readonly signer: Signer;
-  readonly mode: "live" | "once";
-  /** another thread talks to this server now: nothing more is sent or stored here */
-  readonly lost: AbortSignal;
-}
-
-/** A link's status with the bytes of bodies it has moved. */
-export type LinkProgress = SyncStatus & { readonly sentBytes: number; readonly receivedBytes: number };
-
-/** What a conversation tells its owner. */
-export interface ConversationListener {
-  readonly onStatus?: ((status: LinkProgress) => void) | undefined;
-  readonly onAlarm?: ((alarm: SyncAlarm) => void) | undefined;
-  /** a commit of this device that the server refused for good */
-  readonly onRefused?: ((refusal: Extract<Effect, { kind: "quarantine" }>) => void) | undefined;
-  /** the server says that the admin has this device forget the tenant: the commit that is said to say so, not verified */
-  readonly onWipe?: ((commit: Uint8Array) => void) | undefined;
-  readonly onCycleEnded: (code: CofferErrorCode | undefined) => void;
-}
 
 type EffectOf<Kind extends Effect["kind"]> = Extract<Effect, { kind: Kind }>;
 /** An event without its time, which is read when its turn comes. */
@@ -183,13 +158,13 @@ export class Conversation {
   async #perform(effect: Effect): Promise<Happening | undefined> {
     switch (effect.kind) {
       case "load":
-        return this.#guard(() => this.#load());
+        return guard(() => this.#load());
       case "store":
-        return this.#guard(() => this.#write(effect));
+        return guard(() => this.#write(effect));
       case "read-outbox":
-        return this.#guard(async () => ({ kind: "outbox", ...(await this.#log.readOutbox(effect)) }));
+        return guard(async () => ({ kind: "outbox", ...(await this.#log.readOutbox(effect)) }));
       case "audit":
-        return this.#guard(async () => ({
+        return guard(async () => ({
           kind: "audited",
           dbId: effect.dbId,
           missing: await this.#log.findMissing(effect),
@@ -227,14 +202,6 @@ export class Conversation {
       case "cycle-ended":
         this.#listener.onCycleEnded(effect.code);
         return undefined;
-    }
-  }
-
-  async #guard(run: () => Promise<Happening>): Promise<Happening> {
-    try {
-      return await run();
-    } catch (error) {
-      return { kind: "store-failed", code: toCofferError(error, "store/failed").code };
     }
   }
 
@@ -365,7 +332,11 @@ export class Conversation {
       this.#moved.receivedBytes += message.length;
       const frames = decodeFrames(message);
       if (frames === undefined) this.#enqueue({ kind: "frame", session, frame: { type: "unexpected" } });
-      else for (const frame of frames) this.#enqueue({ kind: "received", session, frame });
+      for (const frame of frames ?? []) {
+        // What is whispered has no place in the order of events.
+        if (frame.type !== "whisper") this.#enqueue({ kind: "received", session, frame });
+        else if (session === this.#state.session) this.#listener.onWhisper?.(frame);
+      }
     };
     const onClose = (): void =>
       this.#enqueue({ kind: "failed", session, code: "net/failed", retryAfterMs: 0 });
@@ -374,6 +345,11 @@ export class Conversation {
     if (signal.aborted) return connection.close();
     network.connection = connection;
     this.#enqueue({ kind: "opened", session });
+  }
+
+  /** Whisper to who listens to this tenant at the server, if there is a live connection. */
+  whisper(whisper: Whisper): void {
+    if (this.#state.link === "live") this.#send([{ type: "whisper", ...whisper }]);
   }
 
   #send(frames: readonly Frame[]): void {
@@ -398,5 +374,13 @@ export class Conversation {
   #clearTimer(name: TimerName): void {
     this.#timers.get(name)?.();
     this.#timers.delete(name);
+  }
+}
+
+async function guard(run: () => Promise<Happening>): Promise<Happening> {
+  try {
+    return await run();
+  } catch (error) {
+    return { kind: "store-failed", code: toCofferError(error, "store/failed").code };
   }
 }

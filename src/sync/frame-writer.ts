@@ -19,6 +19,7 @@ export const frameTypes = {
   peer: 12,
   databases: 13,
   note: 14,
+  whisper: 15,
 } as const;
 
 /** In the order of their numbers. */
@@ -103,6 +104,13 @@ function writeBody(writer: ByteWriter, frame: Frame): void {
       writer.varint(frame.databases.length);
       for (const { dbId, size, digest } of frame.databases)
         writer.fixed(idToBytes(dbId)).varint(size).fixed(digest, digestBytes);
+      return;
+    case "whisper":
+      assert(
+        frame.sealed.length > 0 && frame.sealed.length <= syncLimits.whisperBytes,
+        "frames: a whisper is short",
+      );
+      writer.fixed(idToBytes(frame.dbId)).fixed(frame.sealed);
       return;
     case "note":
   }

@@ -77,11 +77,16 @@ const frameArbitrary: fc.Arbitrary<Frame> = fc.oneof(
     }),
   }),
   fc.record({ type: fc.constant("note" as const) }),
+  fc.record({
+    type: fc.constant("whisper" as const),
+    dbId,
+    sealed: fc.uint8Array({ minLength: 1, maxLength: 4096 }),
+  }),
 );
 
 test("frames come back as they went in, in chunks of any size, with unknown types between", () => {
   const unknown = fc.record({
-    type: fc.integer({ min: 15, max: 255 }),
+    type: fc.integer({ min: 16, max: 255 }),
     body: fc.uint8Array({ maxLength: 100 }),
   });
   fc.assert(

@@ -72,6 +72,7 @@ const frames: Readonly<Record<keyof typeof vectors.frames, Frame>> = {
   },
   "databases-none": { type: "databases", databases: [] },
   note: { type: "note" },
+  whisper: { type: "whisper", dbId, sealed: Uint8Array.of(1, 2, 3) },
   "ranges-empty": { type: "ranges", dbId, salt: new Uint8Array(8).fill(7), ranges: [] },
 };
 

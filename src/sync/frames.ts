@@ -17,6 +17,7 @@
  * | 12 | peer | proof(32) |
  * | 13 | databases | varint count, count × (dbId(16), varint size, digest(16)); no database twice |
  * | 14 | note | nothing |
+ * | 15 | whisper | dbId(16), sealed(1…4096): all of the rest |
  *
  * | part | bytes |
  * |---|---|
@@ -158,7 +159,7 @@ function readPrefix(bytes: Uint8Array): Prefix | "needs-more" | "malformed" {
 type KnownType = (typeof frameTypes)[keyof typeof frameTypes];
 
 function isKnownType(type: number): type is KnownType {
-  return type >= frameTypes.hello && type <= frameTypes.note;
+  return type >= frameTypes.hello && type <= frameTypes.whisper;
 }
 
 function parseBody(type: KnownType, body: Uint8Array): Frame | string {
@@ -216,6 +217,12 @@ function readBody(type: KnownType, reader: ByteReader): Frame {
       return { type: "databases", databases: readDatabases(reader) };
     case frameTypes.note:
       return { type: "note" };
+    case frameTypes.whisper: {
+      const dbId = readDbId(reader);
+      const sizeBytes = reader.remaining;
+      if (sizeBytes === 0 || sizeBytes > syncLimits.whisperBytes) reader.fail("whisper");
+      return { type: "whisper", dbId, sealed: reader.fixed(Math.min(sizeBytes, syncLimits.whisperBytes)) };
+    }
   }
 }
 

@@ -92,7 +92,7 @@ export type {
   Transport,
 } from "./transport.ts";
 export type { SyncAlarm, SyncStatus } from "./engine-types.ts";
-export type { LinkProgress } from "./conversation.ts";
+export type { LinkProgress, Whisper } from "./conversation-types.ts";
 export { runOnce, startRunner, type OnceSummary, type Runner, type RunnerOptions } from "./runner.ts";
 export {
   createHttpTransport,

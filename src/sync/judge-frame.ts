@@ -49,6 +49,7 @@ export async function judgeFrame(
     case "peer":
     case "databases":
     case "note":
+    case "whisper":
       return { type: "unexpected" };
   }
 }

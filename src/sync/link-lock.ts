@@ -19,12 +19,14 @@
 import {
   CofferError,
   isErrorCode,
+  parseId,
   type Channel,
   type CofferErrorCode,
   type Env,
   type Release,
 } from "../std/index.ts";
-import type { LinkProgress } from "./conversation.ts";
+import type { LinkProgress, Whisper } from "./conversation-types.ts";
+import { syncLimits } from "./messages.ts";
 
 /** What threads that share a link say to each other. */
 export type LinkMessage =
@@ -33,6 +35,8 @@ export type LinkMessage =
   | { readonly kind: "ask" }
   /** the lock was taken from a holder that did not answer */
   | { readonly kind: "taken" }
+  /** `isOut`: for the server too */
+  | ({ readonly kind: "whisper"; readonly isOut: boolean } & Whisper)
   | { readonly kind: "sync"; readonly id: string }
   | { readonly kind: "synced"; readonly id: string; readonly code: CofferErrorCode | undefined };
 
@@ -63,12 +67,20 @@ function isLinkMessage(message: unknown): message is LinkMessage {
   if (message.kind === "status")
     return "status" in message && typeof message.status === "object" && message.status !== null;
   if (message.kind === "ask" || message.kind === "taken") return true;
+  if (message.kind === "whisper") return isWhisper(message);
   if (!("id" in message) || typeof message.id !== "string") return false;
   if (message.kind === "sync") return true;
   return (
     message.kind === "synced" &&
     (!("code" in message) || message.code === undefined || isErrorCode(message.code))
   );
+}
+
+function isWhisper(message: object): boolean {
+  const { dbId, sealed, isOut } = message as Readonly<Record<string, unknown>>;
+  const isShort =
+    sealed instanceof Uint8Array && sealed.length > 0 && sealed.length <= syncLimits.whisperBytes;
+  return isShort && typeof isOut === "boolean" && parseId("DbId", dbId) !== undefined;
 }
 
 /**

@@ -18,6 +18,8 @@ export const syncLimits = {
   requestBytes: 8 * 1024 * 1024,
   databasesPerTenant: 10_000,
   commitsPerFrame: 4096,
+  /** a sealed whisper */
+  whisperBytes: 4096,
 } as const;
 
 /** Where a client stands in the server's log of one database: everything before `seq` (from 0) is here and proven. */
@@ -70,7 +72,9 @@ export type Frame =
   /** between peers: what is here */
   | { readonly type: "databases"; readonly databases: readonly DatabaseDigest[] }
   /** between peers: from who answers, something is new here; from who asks, everything was asked */
-  | { readonly type: "note" };
+  | { readonly type: "note" }
+  /** passed on to whoever listens to the tenant now, and kept nowhere */
+  | { readonly type: "whisper"; readonly dbId: DbId; /** 1 to 4096 bytes */ readonly sealed: Uint8Array };
 
 /** A set of commits in a few bytes. */
 export interface DatabaseDigest {

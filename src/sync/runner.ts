@@ -5,12 +5,13 @@
  * holder is gone or frozen, see link-lock.ts. Meanwhile it shows the holder's status, and passes a wish to sync on to it.
  */
 import { bytesToHex, CofferError, type Channel, type CofferErrorCode, type Release } from "../std/index.ts";
-import {
-  Conversation,
-  type ConversationListener,
-  type ConversationOptions,
-  type LinkProgress,
-} from "./conversation.ts";
+import { Conversation } from "./conversation.ts";
+import type {
+  ConversationListener,
+  ConversationOptions,
+  LinkProgress,
+  Whisper,
+} from "./conversation-types.ts";
 import type { SyncAlarm } from "./engine-types.ts";
 import { borrowLink, keepLink, onLinkMessage, tellLink, type LinkMessage } from "./link-lock.ts";
 
@@ -27,6 +28,8 @@ export interface Runner {
    * @throws the code that stopped the cycle
    */
   sync(): Promise<void>;
+  /** Whisper to who listens at the server, and to the other threads of this link; without a live connection, to those only. */
+  whisper(whisper: Whisper): void;
   /** Ends the conversation and lets the next runner take over. */
   stop(): Promise<void>;
 }
@@ -94,7 +97,9 @@ export function startRunner(options: RunnerOptions): Runner {
     const onCycleEnded = (code: CofferErrorCode | undefined): void => {
       if (!lost.aborted) endWaiting(waiters, code);
     };
-    const held = new Conversation({ ...options, mode: "live", lost }, { ...options, onStatus, onCycleEnded });
+    const onWhisper = (whisper: Whisper): void => passWhisperOn(options, channel, whisper);
+    const listener = { ...options, onStatus, onCycleEnded, onWhisper };
+    const held = new Conversation({ ...options, mode: "live", lost }, listener);
     const stopListening = followWorld(options, held);
     conversation = held;
     // At once: others who have found the last holder silent are to hear of this one.
@@ -114,10 +119,9 @@ export function startRunner(options: RunnerOptions): Runner {
       waiters.add(resolve);
       held.tell({ kind: "sync" });
     });
-  onLinkMessage(
-    channel,
-    onMessage(channel, show, () => conversation, syncHere),
-  );
+  const held = (): Conversation | undefined => conversation;
+  onLinkMessage(channel, onMessage(channel, show, held, syncHere));
+  onLinkMessage(channel, onWhispered(options, held));
   const kept = keepLink({ env, name: lockName(options), channel }, abort.signal, hold);
   return {
     get status() {
@@ -131,12 +135,40 @@ export function startRunner(options: RunnerOptions): Runner {
           : await syncHere(conversation);
       if (code !== undefined) throw new CofferError(code);
     },
+    whisper(whisper) {
+      if (!abort.signal.aborted) say(channel, conversation, whisper);
+    },
     async stop() {
       abort.abort();
       await kept;
       endWaiting(waiters, "aborted");
       channel.close();
     },
+  };
+}
+
+/** Say it at the server, here or through who holds, and to the other threads. */
+function say(channel: Channel, held: Conversation | undefined, { dbId, sealed }: Whisper): void {
+  held?.whisper({ dbId, sealed });
+  tellLink(channel, { kind: "whisper", dbId, sealed, isOut: held === undefined });
+}
+
+/** What came from the server is for every thread of the link. */
+function passWhisperOn(options: RunnerOptions, channel: Channel, { dbId, sealed }: Whisper): void {
+  options.onWhisper?.({ dbId, sealed });
+  tellLink(channel, { kind: "whisper", dbId, sealed, isOut: false });
+}
+
+/** What another thread of the link whispers is heard here, and taken to the server by who holds. */
+function onWhispered(
+  options: RunnerOptions,
+  held: () => Conversation | undefined,
+): (message: LinkMessage) => void {
+  return (message) => {
+    if (message.kind !== "whisper") return;
+    const { dbId, sealed, isOut } = message;
+    if (isOut) held()?.whisper({ dbId, sealed });
+    options.onWhisper?.({ dbId, sealed });
   };
 }
 

@@ -1,0 +1,40 @@
+/** What a conversation with a server is given, and what it tells, as types. */
+import type { CofferErrorCode, Env, TenantId } from "../std/index.ts";
+import type { Verifier } from "../crypto/index.ts";
+import type { Store } from "../store/index.ts";
+import type { Signer } from "./auth.ts";
+import type { Effect, SyncAlarm, SyncStatus } from "./engine-types.ts";
+import type { Frame } from "./messages.ts";
+import type { Transport } from "./transport.ts";
+
+/** What a conversation with one server is held over. */
+export interface ConversationOptions {
+  readonly env: Env;
+  readonly crypto: Verifier;
+  readonly store: Store;
+  readonly transport: Transport;
+  readonly tenantId: TenantId;
+  readonly signer: Signer;
+  readonly mode: "live" | "once";
+  /** another thread talks to this server now: nothing more is sent or stored here */
+  readonly lost: AbortSignal;
+}
+
+/** A link's status with the bytes of bodies it has moved. */
+export type LinkProgress = SyncStatus & { readonly sentBytes: number; readonly receivedBytes: number };
+
+/** What a conversation tells its owner. */
+export interface ConversationListener {
+  readonly onStatus?: ((status: LinkProgress) => void) | undefined;
+  readonly onAlarm?: ((alarm: SyncAlarm) => void) | undefined;
+  /** what somebody whispers, as it came */
+  readonly onWhisper?: ((whisper: Whisper) => void) | undefined;
+  /** a commit of this device that the server refused for good */
+  readonly onRefused?: ((refusal: Extract<Effect, { kind: "quarantine" }>) => void) | undefined;
+  /** the server says that the admin has this device forget the tenant: the commit that is said to say so, not verified */
+  readonly onWipe?: ((commit: Uint8Array) => void) | undefined;
+  readonly onCycleEnded: (code: CofferErrorCode | undefined) => void;
+}
+
+/** Something said to whoever listens now: to one database of the tenant, sealed. */
+export type Whisper = Pick<Extract<Frame, { type: "whisper" }>, "dbId" | "sealed">;
