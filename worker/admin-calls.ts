@@ -1,6 +1,13 @@
 /** The calls by which the admin sends people and devices away, and lets them in again. */
 import { CofferError, parseId } from "../src/std/index.ts";
-import { adoptCommits, approveDevice, regrantUser, revokeDevice, revokeUser } from "../src/tenant/index.ts";
+import {
+  adoptCommits,
+  approveDevice,
+  mergeLines,
+  regrantUser,
+  revokeDevice,
+  revokeUser,
+} from "../src/tenant/index.ts";
 import type { WorkerApi } from "./api.ts";
 import { requireAuthorKey, type WorkerHost } from "./host.ts";
 import {
@@ -15,7 +22,7 @@ import {
 
 type AdminCalls = Pick<
   WorkerApi,
-  "revokeUser" | "regrantUser" | "adoptCommits" | "approveDevice" | "revokeDevice"
+  "revokeUser" | "regrantUser" | "adoptCommits" | "mergeLines" | "approveDevice" | "revokeDevice"
 >;
 
 /** Answer the calls about who is away. */
@@ -46,6 +53,10 @@ export function adminCalls(host: WorkerHost): AdminCalls {
     async regrantUser(tenantId, userKey, keys, proof) {
       const user = { userKey: requireAuthorKey(userKey), keys: readTexts(keys, "keys") };
       await regrantUser(host.tenant(tenantId), user, readProof(proof));
+    },
+
+    async mergeLines(tenantId, proof) {
+      await mergeLines(host.tenant(tenantId), readProof(proof));
     },
 
     async adoptCommits(tenantId, commitHashes, proof) {

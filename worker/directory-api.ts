@@ -12,6 +12,8 @@ export interface DirectoryCalls {
   revokeUser(tenantId: string, userKey: string, proof: AdminProof, wipe?: boolean): Promise<void>;
   /** Let commits count that were quarantined for the rights of their authors. */
   adoptCommits(tenantId: string, commitHashes: readonly string[], proof: AdminProof): Promise<void>;
+  /** Bring lines of the directory together that devices of the admin wrote apart. */
+  mergeLines(tenantId: string, proof: AdminProof): Promise<void>;
   /** Let a revoked user in again, with the tenant's key and these named ones. */
   regrantUser(tenantId: string, userKey: string, keys: readonly string[], proof: AdminProof): Promise<void>;
   /** Begin a new epoch of a key with fresh entropy, for everyone who holds it now; `default` is the tenant's own. */

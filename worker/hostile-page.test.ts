@@ -170,6 +170,7 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
     ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"],
     { adminKey: s.adminKey, adminPassword: people.adminPassword },
   ],
+  mergeLines: (s) => [s.tenantId, { adminKey: s.adminKey, adminPassword: people.adminPassword }],
   regrantUser: (s) => [
     s.tenantId,
     s.docId,

@@ -3,7 +3,7 @@
  * cost nothing, so that only what grows with members and documents is left; and the fold of the directory alone.
  */
 import { createFastHash, createWebCrypto, type Crypto } from "../../src/crypto/index.ts";
-import { createDirectory, foldCommit, foldLine, type OpenedCommit } from "../../src/directory/index.ts";
+import { createDirectory, foldCommit, foldLines, type OpenedCommit } from "../../src/directory/index.ts";
 import { createChangeCodec } from "../../src/doc/index.ts";
 import { parseCommit, type Commit } from "../../src/entry/index.ts";
 import { createIdentity, createVault, encodeJoinRequest } from "../../src/keys/index.ts";
@@ -192,7 +192,7 @@ async function measureFold(count: number): Promise<PeopleAnswer> {
   const line = Array.from({ length: count }, (_, number) => opened(number));
   const empty = createDirectory(crypto, first.header.tenantId, first.header.author);
   let startMs = performance.now();
-  const whole = foldLine(empty, line);
+  const whole = foldLines(empty, line);
   const foldMs = performance.now() - startMs;
   startMs = performance.now();
   let state = empty;

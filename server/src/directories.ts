@@ -2,10 +2,12 @@ import type { Crypto } from "../../src/crypto/index.ts";
 import {
   createDirectory,
   foldCommit,
+  foldLines,
   isMember,
   parseRecord,
   type DirectoryRecord,
   type DirectoryState,
+  type OpenedCommit,
 } from "../../src/directory/index.ts";
 import {
   createContentKey,
@@ -50,10 +52,55 @@ export interface Directories {
   read(tenantId: TenantId): Promise<TenantDirectory | undefined>;
   /** The bytes of the commit at an index of a directory's line. */
   readCommit({ state }: TenantDirectory, index: number): Promise<Uint8Array | undefined>;
+  /** All commits of a directory, opened as far as `$publicinfos` does. */
+  readAll(directory: TenantDirectory): Promise<readonly OpenedCommit[]>;
 }
 
 const cachedDirectories = 1000;
 const readBytes = 4 * 1024 * 1024;
+
+interface DirectoryParts {
+  readonly crypto: RelayCrypto;
+  readonly storage: Pick<RelayStorage, "readCommits">;
+}
+
+/** The commits of a directory from a place in its log on, opened. */
+async function* readFrom(
+  { crypto, storage }: DirectoryParts,
+  { findKey, state: { dbId, tenantId } }: TenantDirectory,
+  fromSeq: number,
+): AsyncGenerator<OpenedCommit, void> {
+  for (let seq = fromSeq; ;) {
+    const rows = await storage.readCommits(tenantId, dbId, {
+      fromSeq: seq,
+      maxCount: 256,
+      maxBytes: readBytes,
+    });
+    for (const { bytes } of rows) {
+      const verdict = bytes === undefined ? undefined : parseCommit(crypto, bytes);
+      if (verdict?.kind !== "verified") throw damaged();
+      yield { commit: verdict.commit, records: await openRecords(crypto, verdict.commit, findKey) };
+    }
+    seq += rows.length;
+    if (rows.length === 0) return;
+  }
+}
+
+async function readCommitAt(
+  parts: DirectoryParts,
+  directory: TenantDirectory,
+  index: number,
+): Promise<Uint8Array | undefined> {
+  const { besideByCommit, dbId, indexByCommit, tenantId } = directory.state;
+  if (besideByCommit.size === 0) {
+    // Its log is its line.
+    const range = { fromSeq: index, maxCount: 1, maxBytes: 1 };
+    return (await parts.storage.readCommits(tenantId, dbId, range))[0]?.bytes;
+  }
+  for await (const { commit } of readFrom(parts, directory, 0))
+    if (indexByCommit.get(commit.commitHash) === index) return commit.bytes;
+  return undefined;
+}
 
 /** Create the directories over a storage. */
 export function createDirectories(
@@ -70,6 +117,12 @@ export function createDirectories(
     return { state: createDirectory(crypto, tenantId, root.adminKey), size: 0, epoch: 0, findKey };
   }
 
+  async function readAll(directory: TenantDirectory): Promise<readonly OpenedCommit[]> {
+    const all: OpenedCommit[] = [];
+    for await (const opened of readFrom({ crypto, storage }, directory, 0)) all.push(opened);
+    return all;
+  }
+
   /** @returns `undefined` when the tenant was removed, or removed and published again */
   async function catchUp(directory: TenantDirectory): Promise<TenantDirectory | undefined> {
     const { tenantId, dbId } = directory.state;
@@ -77,26 +130,21 @@ export function createDirectories(
     let { state, size } = directory;
     const isAnother = size > 0 && (log?.epoch !== directory.epoch || log.size < size);
     if (isAnother) return undefined;
-    while (size < (log?.size ?? 0)) {
-      const rows = await storage.readCommits(tenantId, dbId, {
-        fromSeq: size,
-        maxCount: 256,
-        maxBytes: readBytes,
-      });
-      for (const { bytes } of rows) {
-        const verdict = bytes === undefined ? undefined : parseCommit(crypto, bytes);
-        if (verdict?.kind !== "verified") throw damaged();
-        const folded = foldCommit(
-          state,
-          verdict.commit,
-          await openRecords(crypto, verdict.commit, directory.findKey),
-        );
-        if (folded.kind !== "applied") throw damaged();
+    if (size < (log?.size ?? 0))
+      for await (const { commit, records } of readFrom({ crypto, storage }, directory, size)) {
+        const folded = foldCommit(state, commit, records);
+        if (folded.kind !== "applied") {
+          // Lines that were written apart, and a merge behind them.
+          const all = await readAll(directory);
+          state = foldLines(createDirectory(crypto, tenantId, state.adminKey), all);
+          if (isTorn(state, all.length)) throw damaged();
+          size = all.length;
+          break;
+        }
         state = folded.state;
         size++;
       }
-      if (rows.length === 0) throw damaged();
-    }
+    if (size < (log?.size ?? 0)) throw damaged();
     return { ...directory, state, size, epoch: log?.epoch ?? 0 };
   }
 
@@ -119,12 +167,15 @@ export function createDirectories(
       if (known.size > cachedDirectories && oldest !== undefined) known.delete(oldest);
       return directory;
     },
-    async readCommit({ state: { dbId, tenantId } }, index) {
-      // Its log is its line.
-      const range = { fromSeq: index, maxCount: 1, maxBytes: 1 };
-      return (await storage.readCommits(tenantId, dbId, range))[0]?.bytes;
-    },
+    readAll,
+    readCommit: (directory, index) => readCommitAt({ crypto, storage }, directory, index),
   };
+}
+
+/** Whether commits do not make one directory: one does not hang together with the others, or a line is not brought into the other. */
+export function isTorn(state: DirectoryState, commitCount: number): boolean {
+  const foundCount = state.indexByCommit.size + state.besideByCommit.size;
+  return state.otherHeads.length > 0 || foundCount !== commitCount;
 }
 
 function damaged(): CofferError {

@@ -27,6 +27,26 @@ export interface ExchangeParts extends PushParts, PullParts {
   readonly changed: (tenantId: TenantId, dbId: DbId) => void;
 }
 
+/** Store the commits of the PUSH frames of one database, all at once: a line of the directory and its merge may be more than a frame holds. */
+async function pushTogether(
+  parts: ExchangeParts,
+  session: Session,
+  replicaId: Uint8Array,
+  frames: readonly FrameOf<"push">[],
+): Promise<{ readonly acks: readonly FrameOf<"ack">[]; readonly announce: () => void }> {
+  const [first] = frames;
+  if (first === undefined) return { acks: [], announce: () => undefined };
+  const commits = frames.flatMap((frame) => frame.commits);
+  const { ack, announce } = await push(parts, session, replicaId, { ...first, commits });
+  let at = 0;
+  const acks = frames.map((frame) => {
+    const results = ack.results.slice(at, at + frame.commits.length);
+    at += frame.commits.length;
+    return { ...ack, results };
+  });
+  return { acks, announce };
+}
+
 /** Store the commits of one PUSH frame. */
 export async function push(
   parts: ExchangeParts,
@@ -63,7 +83,17 @@ export async function exchange(
   const directoryDbId = directory.state.dbId;
   const acks = new Map<FrameOf<"push">, FrameOf<"ack">>();
   const isDirectory = (frame: FrameOf<"push">): boolean => frame.dbId === directoryDbId;
-  for (const frame of [...pushes.filter(isDirectory), ...pushes.filter((frame) => !isDirectory(frame))]) {
+  const ofDirectory = pushes.filter(isDirectory);
+  if (ofDirectory.length > 0) {
+    await parts.authenticator.authorize(session);
+    const together = await pushTogether(parts, session, hello.replicaId, ofDirectory);
+    for (const [index, frame] of ofDirectory.entries()) {
+      const ack = together.acks[index];
+      if (ack !== undefined) acks.set(frame, ack);
+    }
+    together.announce();
+  }
+  for (const frame of pushes.filter((one) => !isDirectory(one))) {
     await parts.authenticator.authorize(session);
     const { ack, announce } = await push(parts, session, hello.replicaId, frame);
     acks.set(frame, ack);

@@ -1,4 +1,4 @@
-import { createDirectory, foldCommit } from "../../src/directory/index.ts";
+import { createDirectory, foldLines, type OpenedCommit } from "../../src/directory/index.ts";
 import { createContentKey, presenceOf, verifyCommit, type Commit } from "../../src/entry/index.ts";
 import {
   CofferError,
@@ -9,7 +9,7 @@ import {
   type TenantId,
 } from "../../src/std/index.ts";
 import { parsePublication, verifyPublication, type Publication } from "../../src/sync/index.ts";
-import { findOnly, openRecords } from "./directories.ts";
+import { findOnly, isTorn, openRecords } from "./directories.ts";
 import { pushCommits, toNewCommit, type PushParts } from "./push.ts";
 import { readTenantRoot, toTenantRecord, type TenantRoot } from "./tenant-record.ts";
 
@@ -79,18 +79,22 @@ async function foldDirectory(
 ): Promise<readonly Commit[]> {
   const findKey = findOnly(await createContentKey(crypto, publicInfosKey));
   const commits: Commit[] = [];
-  let state = createDirectory(crypto, root.tenantId, root.adminKey);
+  const opened: OpenedCommit[] = [];
   for (const bytes of directoryCommits) {
     const verdict = await verifyCommit(crypto, bytes);
     if (verdict.kind === "forged") throw new CofferError("entry/forged");
     const { commit } = verdict;
-    const folded = foldCommit(state, commit, await openRecords(crypto, commit, findKey));
-    if (presenceOf(commit) !== "whole" || folded.kind !== "applied")
-      throw new CofferError("entry/corrupt", { message: "The directory does not fold." });
-    ({ state } = folded);
+    if (presenceOf(commit) !== "whole") throw unfoldable();
+    opened.push({ commit, records: await openRecords(crypto, commit, findKey) });
     commits.push(commit);
   }
+  const directory = foldLines(createDirectory(crypto, root.tenantId, root.adminKey), opened);
+  if (isTorn(directory, opened.length)) throw unfoldable();
   return commits;
+}
+
+function unfoldable(): CofferError {
+  return new CofferError("entry/corrupt", { message: "The directory does not fold." });
 }
 
 /** A tenant that is here already: what is published must be its directory, or continue it. */

@@ -1,12 +1,16 @@
 import {
   createAuthorGraph,
+  createDirectory,
   foldCommit,
+  foldLines,
+  indexOfHead,
   isCut,
   judgeAuthor,
   judgeRole,
   mayWrite,
   type AuthorGraph,
   type DirectoryState,
+  type OpenedCommit,
 } from "../../src/directory/index.ts";
 import {
   directoryDbId,
@@ -28,7 +32,13 @@ import {
 } from "../../src/std/index.ts";
 import { syncLimits, type PushResult } from "../../src/sync/index.ts";
 import type { AuthorCommits } from "./author-commits.ts";
-import { openRecords, type Directories, type RelayCrypto, type TenantDirectory } from "./directories.ts";
+import {
+  isTorn,
+  openRecords,
+  type Directories,
+  type RelayCrypto,
+  type TenantDirectory,
+} from "./directories.ts";
 import { authorsWithoutRoom, directoryQuotas, hasUserQuota, type Quotas } from "./quota.ts";
 import { erasePurged, withoutPurged } from "./purged.ts";
 import type { AppendedCommit, NewCommit, RelayStorage } from "./storage.ts";
@@ -72,7 +82,8 @@ const nameless = bytesToId("CommitHash", new Uint8Array(32));
  * | ciphertexts are missing, and it is of somebody else, or of the directory | refused, `entry/corrupt` |
  * | author unknown, or not in the cut | refused, `access/denied`, `access/revoked` |
  * | its author's role allows none of its entries, whoever created their documents | refused, `access/denied` |
- * | directory commit not by the admin, or a second successor | refused, `access/not-admin`, `access/denied` |
+ * | directory commit not by the admin | refused, `access/not-admin` |
+ * | directory commit of a second line, without a merge of both in the request | refused, `access/denied` |
  * | names a directory head that is not here | retry, `directory/behind` |
  * | no room | retry, `store/quota` |
  * | the same hash is stored with another signature | refused, `entry/corrupt` |
@@ -154,7 +165,7 @@ async function judgeAndStore(
     if (directory === undefined) return stored;
     const isDirectory = request.dbId === directory.state.dbId;
     const judged = isDirectory
-      ? await judgeDirectoryCommits(parts.crypto, directory, commits)
+      ? await judgeDirectoryCommits(parts, directory, commits)
       : await judgeMemberCommits(parts, directory.state, commits);
     for (const [index, commit] of commits.entries()) {
       const refusal = judged[index];
@@ -181,7 +192,7 @@ async function purge(parts: PushParts, tenantId: TenantId, commits: readonly Com
   if (directory === undefined) return;
   for (const commit of commits)
     for (const record of await openRecords(parts.crypto, commit, directory.findKey))
-      if (record.kind === "purge" && directory.state.indexByCommit.has(commit.commitHash))
+      if (record.kind === "purge" && indexOfHead(directory.state, commit.commitHash) !== undefined)
         await erasePurged(parts, { tenantId, dbId: record.dbId }, new Set(record.docIds));
 }
 
@@ -241,24 +252,40 @@ export function toNewCommit({ commitHash, header, bytes }: Commit): NewCommit {
   return { commitHash, author: header.author, createdAtMs: header.createdAtMs, bytes };
 }
 
-/** Fold directory commits on top of what is stored; each may stand on the one before it. */
+/**
+ * Fold directory commits on top of what is stored; each may stand on the one before it. Those of a second line are taken when a merge that
+ * brings it into the first one is among them, wherever it stands.
+ */
 async function judgeDirectoryCommits(
-  crypto: RelayCrypto,
+  { crypto, directories }: Pick<PushParts, "crypto" | "directories">,
   directory: TenantDirectory,
   commits: readonly Commit[],
 ): Promise<readonly Refusal[]> {
   let { state } = directory;
   const refusals: Refusal[] = [];
+  const opened: OpenedCommit[] = [];
   for (const commit of commits) {
-    const verdict = foldCommit(state, commit, await openRecords(crypto, commit, directory.findKey));
+    const records = await openRecords(crypto, commit, directory.findKey);
+    const verdict = foldCommit(state, commit, records);
     if (verdict.kind === "applied") ({ state } = verdict);
+    if (verdict.kind !== "rejected") opened.push({ commit, records });
     refusals.push(directoryRefusal(verdict));
   }
-  return refusals;
+  const isForked = opened.some(({ commit }) => foldCommit(state, commit, []).kind === "beside");
+  if (!isForked) return refusals;
+  const { adminKey, tenantId } = state;
+  const all = [...(await directories.readAll(directory)), ...opened];
+  const together = foldLines(createDirectory(crypto, tenantId, adminKey), all);
+  if (isTorn(together, new Set(all.map(({ commit }) => commit.commitHash)).size)) return refusals;
+  return refusals.map((refusal, index) => {
+    const hash = commits[index]?.commitHash;
+    return indexOfHead(together, hash) === undefined ? refusal : undefined;
+  });
 }
 
 function directoryRefusal(verdict: ReturnType<typeof foldCommit>): Refusal {
   if (verdict.kind === "waiting") return { status: "retry", code: "directory/behind" };
+  if (verdict.kind === "beside") return refused("access/denied");
   // A known one goes on to storage, which compares its bytes.
   if (verdict.kind !== "rejected") return undefined;
   if (verdict.reason === "not-admin") return refused("access/not-admin");

@@ -1,8 +1,8 @@
-import { createDirectory, foldCommit } from "../../src/directory/index.ts";
+import { createDirectory, foldCommit, foldLines, type OpenedCommit } from "../../src/directory/index.ts";
 import { createContentKey, verifyCommit, type Commit } from "../../src/entry/index.ts";
 import { equalBytes, type AuthorKey, type DbId, type TenantId } from "../../src/std/index.ts";
 import { emptyFrontier, type Frontier } from "../../src/sync/index.ts";
-import { findOnly, openRecords, type RelayCrypto } from "./directories.ts";
+import { findOnly, isTorn, openRecords, type RelayCrypto } from "./directories.ts";
 import { extendFrontier } from "./log-frontier.ts";
 import { listAllTenants, type LogState, type RelayReader, type StoredCommit, type Usage } from "./storage.ts";
 import { readTenantRecord } from "./tenant-record.ts";
@@ -81,6 +81,7 @@ class StoreCheck {
       this.#logCount++;
       const isDirectory = log.dbId === fold?.dbId;
       await this.#log({ tenantId, log, byAuthor }, isDirectory ? fold.add : undefined);
+      if (isDirectory && !fold.isWhole()) this.#damaged({ tenantId, dbId: log.dbId, what: "directory" });
     }
     const usage = await this.#storage.tenantUsage(tenantId, [...byAuthor.keys()]);
     for (const [author, { commitCount, sizeBytes }] of byAuthor) {
@@ -95,22 +96,29 @@ class StoreCheck {
   }
 
   /** What folds a tenant's directory commit by commit, and tells whether each holds. */
-  async #openDirectory(
-    tenantId: TenantId,
-  ): Promise<{ readonly dbId: DbId; readonly add: (commit: Commit) => Promise<boolean> } | undefined> {
+  async #openDirectory(tenantId: TenantId): Promise<DirectoryFold | undefined> {
     try {
       const record = await this.#storage.readTenant(tenantId);
       if (record === undefined) throw new Error("a listed tenant is there");
       const { root, publicInfosKey } = readTenantRecord(this.#crypto, record);
       const findKey = findOnly(await createContentKey(this.#crypto, publicInfosKey));
-      let state = createDirectory(this.#crypto, tenantId, root.adminKey);
+      const empty = createDirectory(this.#crypto, tenantId, root.adminKey);
+      let state = empty;
       if (state.dbId !== record.directoryDbId) throw new Error("a directory's id follows from its tenant's");
+      const all: OpenedCommit[] = [];
+      let isLine = true;
       const add = async (commit: Commit): Promise<boolean> => {
-        const folded = foldCommit(state, commit, await openRecords(this.#crypto, commit, findKey));
+        const records = await openRecords(this.#crypto, commit, findKey);
+        const folded = foldCommit(state, commit, records);
         if (folded.kind === "applied") ({ state } = folded);
-        return folded.kind === "applied";
+        else if (folded.kind !== "beside" && isLine) return false;
+        // From a second line on all is one question, asked at the end.
+        else isLine = false;
+        all.push({ commit, records });
+        return true;
       };
-      return { dbId: state.dbId, add };
+      const isWhole = (): boolean => isLine || !isTorn(foldLines(empty, all), all.length);
+      return { dbId: state.dbId, add, isWhole };
     } catch {
       this.#damaged({ tenantId, what: "tenant" });
       return undefined;
@@ -179,6 +187,13 @@ class StoreCheck {
       sizeBytes: known.sizeBytes + bytes.length,
     });
   }
+}
+
+interface DirectoryFold {
+  readonly dbId: DbId;
+  readonly add: (commit: Commit) => Promise<boolean>;
+  /** whether all that was added makes one directory */
+  readonly isWhole: () => boolean;
 }
 
 /** A log that is checked, and what its authors are found to have. */

@@ -8,7 +8,7 @@
  * | createdAt | u64, milliseconds since 1970 |
  * | exporter | 32: the Ed25519 key of the member who made it |
  * | lineCount | varint, ≤ 1 000 000 |
- * | lineCount × directory commit | sized, ≤ 1 MiB: in the order of their line; what no key below opens comes without ciphertext |
+ * | lineCount × directory commit | sized, ≤ 1 MiB: of its line, and of those beside it, in the order of order.ts; what no key below opens comes without ciphertext |
  * | … keyCount | u8, ≤ 16 |
  * | … keyCount × key | u8 index into the commit's keys, ascending; 32: the key of this one commit, see entry/sealing-key.ts |
  * | commitCount | varint, ≤ 1 000 000 |

@@ -4,7 +4,7 @@
  *
  * ```
  * genesis ─► tenant id      must be the one that the reader was told another way
- *    └► admin key ─► line of the directory, each commit behind the one before ─► members, roles, cuts
+ *    └► admin key ─► line of the directory, with what was written beside it ─► members, roles, cuts
  *                                                                                    └► each commit: signature, right, what is claimed of it
  * ```
  *
@@ -28,8 +28,9 @@ import type { Crypto } from "../crypto/index.ts";
 import {
   createAuthorGraph,
   createDirectory,
-  foldCommit,
+  foldLines,
   forgetsHead,
+  indexOfHead,
   isMember,
   isSameUser,
   judgeAuthor,
@@ -39,6 +40,7 @@ import {
   type AuthorGraph,
   type DirectoryRecord,
   type DirectoryState,
+  type OpenedCommit,
 } from "../directory/index.ts";
 import { openDisclosed, verifyCommit, type Commit, type CommitHeader } from "../entry/index.ts";
 import { parseGenesis } from "../keys/index.ts";
@@ -169,6 +171,8 @@ function refused(reason: Reason, at?: number): Refused {
 }
 
 const accepted: AuditClaim = { verdict: "accepted", reason: "", refused: "" };
+/** of a line of the directory that no merge brought into the other one */
+const beside: AuditClaim = { verdict: "quarantined", reason: "fork", refused: "" };
 
 function audited(
   { claim, commit }: Judged,
@@ -187,15 +191,17 @@ function audited(
   };
 }
 
-/** Fold the directory's line. What says who may do what is under one key, the first grant's, and all of it must be shown. */
+/**
+ * Fold the directory, as every replica does: its line, and what was written beside it. What says who may do what is under one key, the
+ * first grant's, and all of it must be shown.
+ */
 async function verifyLine(
   crypto: Verifying,
   empty: DirectoryState,
   line: readonly ReportLine[],
 ): Promise<Refused | { readonly directory: DirectoryState; readonly commits: readonly AuditedCommit[] }> {
-  let directory = empty;
   let openKeyId: string | undefined;
-  const commits: AuditedCommit[] = [];
+  const shown: { readonly commit: Commit; readonly records: readonly (DirectoryRecord | undefined)[] }[] = [];
   for (const [at, { bytes, keys }] of line.entries()) {
     const verdict = await verifyCommit(crypto, bytes);
     if (verdict.kind === "forged") return refused("commit", at);
@@ -208,16 +214,41 @@ async function verifyLine(
     const isHidden = records.some(
       (record, index) => record === undefined && [openKeyId, undefined].includes(keyIdOf(index)),
     );
-    const folded = foldCommit(
-      directory,
-      commit,
-      records.filter((record) => record !== undefined),
-    );
-    if (openKeyId === undefined || isHidden || folded.kind !== "applied") return refused("directory", at);
-    directory = folded.state;
-    commits.push(audited({ commit, claim: accepted }, records));
+    if (openKeyId === undefined || isHidden) return refused("directory", at);
+    shown.push({ commit, records });
   }
+  const ordered = inAuditOrder(
+    shown.map(({ commit: { commitHash, header } }) => ({ ...placeOf(header), commitHash })),
+  );
+  const opened = shown.map(({ commit, records }): OpenedCommit => ({
+    commit,
+    records: records.filter((record) => record !== undefined),
+  }));
+  const directory = foldLines(empty, opened);
+  const isOff = ({ commit: { commitHash } }: OpenedCommit, index: number): boolean =>
+    ordered[index]?.commitHash !== commitHash || indexOfHead(directory, commitHash) === undefined;
+  const at = opened.findIndex(isOff);
+  if (at >= 0 || new Set(ordered.map(({ commitHash }) => commitHash)).size !== opened.length)
+    return refused("directory", Math.max(at, 0));
+  const merged = pastOf(directory, opened);
+  const commits = shown.map(({ commit, records }) => {
+    const claim = merged.has(commit.commitHash) ? accepted : beside;
+    return audited({ commit, claim }, records);
+  });
   return { directory, commits };
+}
+
+/** The commits that the end of the line follows. */
+function pastOf({ head }: DirectoryState, all: readonly OpenedCommit[]): ReadonlySet<CommitHash> {
+  const byHash = new Map(all.map(({ commit }) => [commit.commitHash, commit.header.predecessors]));
+  const past = new Set<CommitHash>();
+  const open = head === undefined ? [] : [head];
+  for (let hash = open.pop(); hash !== undefined; hash = open.pop()) {
+    if (past.has(hash)) continue;
+    past.add(hash);
+    open.push(...(byHash.get(hash) ?? []));
+  }
+  return past;
 }
 
 /** The records of a directory commit, by entry; `undefined` in it: not shown. All of it is `undefined` when what is shown is none. */

@@ -2,7 +2,8 @@
  * The directory: who belongs to a tenant, folded from admin-signed records. Byte tables are in records.ts.
  *
  * Guarantees
- * - D1 only commits authored by the genesis admin key are folded, in one line: each names the previous one
+ * - D1 only commits authored by the genesis admin key are folded, in one line: each names the previous one; of lines that were written
+ *   apart every replica takes the same one, and what the others took away is gone all the same, see fold-lines.ts
  * - D2 the fold is pure: the same commits give the same state on page, worker, server and simulator
  * - D3 a revocation is a causal cut: the listed heads of the user's commit graph and their past count, nothing else of that user does;
  *   who is granted access again writes from that grant on, and the cut stands for every commit that names an older directory head
@@ -172,8 +173,14 @@ export interface DirectoryState {
   readonly dbId: DbId;
   readonly adminKey: AuthorKey;
   readonly head: CommitHash | undefined;
+  /** ends of other lines, that no commit of this one follows: a fork of the directory is open */
+  readonly otherHeads: readonly CommitHash[];
   /** index in the line by commit hash, from 0 */
   readonly indexByCommit: ReadonlyMap<CommitHash, number>;
+  /** of commits beside the line the last one of the line that they know of, as its index; -1 for none */
+  readonly besideByCommit: ReadonlyMap<CommitHash, number>;
+  /** users who were granted beside the line, likewise */
+  readonly grantedBeside: ReadonlyMap<AuthorKey, number>;
   readonly usersByKey: ReadonlyMap<AuthorKey, DirectoryUser>;
   readonly groupsById: ReadonlyMap<GroupId, DirectoryGroup>;
   readonly epochsByKey: ReadonlyMap<KeyId, readonly DirectoryEpoch[]>;
@@ -193,7 +200,9 @@ export type FoldVerdict =
   /** its predecessor is not known yet */
   | { readonly kind: "waiting" }
   | { readonly kind: "known" }
-  | { readonly kind: "rejected"; readonly reason: "not-admin" | "wrong-database" | "malformed" | "fork" };
+  /** it is sound, and not simply the next one of the line: all commits are to be folded anew, see fold-lines.ts */
+  | { readonly kind: "beside" }
+  | { readonly kind: "rejected"; readonly reason: "not-admin" | "wrong-database" | "malformed" };
 
 export type AuthorVerdict =
   | { readonly kind: "accepted" }

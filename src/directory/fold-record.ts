@@ -49,6 +49,7 @@ export interface FoldDraft extends Omit<
   DirectoryState,
   | "head"
   | "indexByCommit"
+  | "grantedBeside"
   | "usersByKey"
   | "groupsById"
   | "epochsByKey"
@@ -60,6 +61,7 @@ export interface FoldDraft extends Omit<
 > {
   head: CommitHash | undefined;
   readonly indexByCommit: LayeredMap<CommitHash, number>;
+  readonly grantedBeside: Map<AuthorKey, number>;
   readonly usersByKey: LayeredMap<AuthorKey, DirectoryUser>;
   readonly groupsById: LayeredMap<GroupId, DirectoryGroup>;
   readonly epochsByKey: LayeredMap<KeyId, readonly DirectoryEpoch[]>;
@@ -68,6 +70,8 @@ export interface FoldDraft extends Omit<
   readonly purgedDocs: LayeredMap<DocId, DbId>;
   readonly tenantSettings: Map<string, string>;
   readonly settingsByDb: Map<string, Settings>;
+  /** who is granted first by the commit that is being folded */
+  readonly newcomers: Set<AuthorKey>;
   readonly ownedGroups: Map<GroupId, GroupDraft>;
   readonly ownedSettings: Map<string, Map<string, string>>;
 }
@@ -77,6 +81,7 @@ export function beginDraft(state: DirectoryState): FoldDraft {
   return {
     ...state,
     indexByCommit: new LayeredMap(state.indexByCommit),
+    grantedBeside: new Map(state.grantedBeside),
     usersByKey: new LayeredMap(state.usersByKey),
     groupsById: new LayeredMap(state.groupsById),
     epochsByKey: new LayeredMap(state.epochsByKey),
@@ -85,6 +90,7 @@ export function beginDraft(state: DirectoryState): FoldDraft {
     purgedDocs: new LayeredMap(state.purgedDocs),
     tenantSettings: new Map(state.tenantSettings),
     settingsByDb: new Map(state.settingsByDb),
+    newcomers: new Set(),
     ownedGroups: new Map(),
     ownedSettings: new Map(),
   };
@@ -95,11 +101,14 @@ export function endDraft(draft: FoldDraft): DirectoryState {
   const {
     adminKey,
     adopted,
+    besideByCommit,
     dbId,
     epochsByKey,
+    grantedBeside,
     groupsById,
     head,
     indexByCommit,
+    otherHeads,
     purgedDocs,
     rolesByPlace,
     settingsByDb,
@@ -112,7 +121,10 @@ export function endDraft(draft: FoldDraft): DirectoryState {
     dbId,
     adminKey,
     head,
+    otherHeads,
     indexByCommit,
+    besideByCommit,
+    grantedBeside,
     usersByKey,
     groupsById,
     epochsByKey,
@@ -131,16 +143,21 @@ export function foldRecord(draft: FoldDraft, record: DirectoryRecord, index: num
     case "revokeaccess":
     case "wipe":
     case "membercard": {
-      const user = foldUser(draft.adminKey, draft.usersByKey.get(record.userKey), record, index);
-      if (user !== undefined) draft.usersByKey.set(record.userKey, user);
+      const known = draft.usersByKey.get(record.userKey);
+      const user = foldUser(draft.adminKey, known, record, index);
+      if (user === undefined) return;
+      // Who was granted on another line has written since.
+      const beside = known === undefined ? draft.grantedBeside.get(record.userKey) : undefined;
+      draft.usersByKey.set(record.userKey, beside === undefined ? user : { ...user, grantedAt: beside });
+      if (known === undefined) draft.newcomers.add(record.userKey);
       return;
     }
     case "device": {
       const device = draft.usersByKey.get(record.deviceKey);
-      const isNew = device?.grantedAt === index && device.user === undefined;
+      const isNew = draft.newcomers.has(record.deviceKey) && device?.user === undefined;
       const user = draft.usersByKey.get(record.userKey);
       const isUser = user !== undefined && user.user === undefined && user.revoked === undefined;
-      if (device !== undefined && isNew && isUser && user.grantedAt < index)
+      if (device !== undefined && isNew && isUser && !draft.newcomers.has(record.userKey))
         draft.usersByKey.set(record.deviceKey, { ...device, user: record.userKey });
       return;
     }
@@ -180,6 +197,32 @@ export function foldRecord(draft: FoldDraft, record: DirectoryRecord, index: num
       }
       return;
   }
+}
+
+/**
+ * Fold what a record of another line takes away. `knows`: index of the last commit of this line that its author knew of.
+ *
+ * Who is revoked on both lines is revoked by both cuts; who is granted there is noted, and nothing more.
+ */
+export function foldTaking(
+  draft: FoldDraft,
+  record: DirectoryRecord,
+  { index, knows }: { readonly index: number; readonly knows: number },
+): void {
+  if (record.kind === "grantaccess") {
+    const { userKey } = record;
+    const since = Math.min(knows, draft.grantedBeside.get(userKey) ?? knows);
+    draft.grantedBeside.set(userKey, since);
+    const user = draft.usersByKey.get(userKey);
+    if (user !== undefined && since < user.grantedAt)
+      draft.usersByKey.set(userKey, { ...user, grantedAt: since });
+    return;
+  }
+  if (!["revokeaccess", "wipe", "purge", "keyepoch"].includes(record.kind)) return;
+  const user = record.kind === "revokeaccess" ? draft.usersByKey.get(record.userKey) : undefined;
+  if (record.kind !== "revokeaccess" || user?.revoked === undefined) return foldRecord(draft, record, index);
+  const cuts = new Map(record.cuts.map((cut) => [cut.dbId, cut.heads]));
+  draft.usersByKey.set(record.userKey, { ...user, formerly: [...user.formerly, { until: Infinity, cuts }] });
 }
 
 type UserRecord = Extract<DirectoryRecord, { kind: "grantaccess" | "revokeaccess" | "membercard" | "wipe" }>;
@@ -222,10 +265,11 @@ function foldUser(
   }
 }
 
-/** A revocation that stands is over with a grant at `until`. */
+/** A revocation that stands is over with a grant at `until`, and so are those beside it. */
 function formerly(user: DirectoryUser | undefined, until: number): readonly FormerRevocation[] {
   if (user === undefined) return [];
-  return user.revoked === undefined ? user.formerly : [...user.formerly, { until, cuts: user.revoked.cuts }];
+  const past = user.formerly.map((cut) => (cut.until === Infinity ? { ...cut, until } : cut));
+  return user.revoked === undefined ? past : [...past, { until, cuts: user.revoked.cuts }];
 }
 
 /** A group that may be changed, made if there is none; `undefined` when there are too many. */

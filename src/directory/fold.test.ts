@@ -15,7 +15,7 @@ import {
   createDirectory,
   foldCommit,
   forgetsHead,
-  foldLine,
+  foldLines,
   groupIdOf,
   isMember,
   isSameUser,
@@ -135,12 +135,16 @@ describe("the line", () => {
     expect(foldCommit(empty, lineCommit("c1", "c0"), [])).toEqual({ kind: "waiting" });
   });
 
-  test("rejects a second successor of any commit, and a second beginning, as forks", () => {
+  test("tells a second successor of any commit, a second beginning, and a merge, and folds none of them by itself", () => {
     const state = stateOf(grant("ada"), grant("bob"));
-    const fork = { kind: "rejected", reason: "fork" };
-    expect(foldCommit(state, lineCommit("x", "c0"), [])).toEqual(fork);
-    expect(foldCommit(state, lineCommit("x", undefined), [])).toEqual(fork);
+    const beside = { kind: "beside" };
+    const merge = { predecessors: [hashOf("c1"), hashOf("c0")] };
+    expect(foldCommit(state, lineCommit("x", "c0"), [])).toEqual(beside);
+    expect(foldCommit(state, lineCommit("x", undefined), [])).toEqual(beside);
+    expect(foldCommit(state, lineCommit("m", "c1", merge), [])).toEqual(beside);
     expect(foldCommit(state, lineCommit("y", "x"), [])).toEqual({ kind: "waiting" });
+    const early = { predecessors: [hashOf("c1"), hashOf("x")] };
+    expect(foldCommit(state, lineCommit("m", "c1", early), [])).toEqual({ kind: "waiting" });
   });
 
   test.each([
@@ -150,7 +154,7 @@ describe("the line", () => {
     ["malformed", { predecessors: [] }],
     ["malformed", { directoryHead: undefined }],
     ["malformed", { directoryHead: hashOf("unknown") }],
-    ["malformed", { predecessors: [hashOf("c0"), hashOf("c1")] }],
+    ["malformed", { predecessors: [hashOf("c1"), hashOf("c2")] }],
   ] as const)("rejects as %s: %o", (reason, header) => {
     const state = stateOf(grant("ada"));
     expect(foldCommit(state, lineCommit("c1", "c0", header), [grant("eve")])).toEqual({
@@ -587,11 +591,12 @@ describe("groups and settings in the fold", () => {
             const verdict = foldCommit(state, commit, records);
             return verdict.kind === "applied" ? verdict.state : state;
           }, from);
-        const start = oneByOne(empty, line.slice(0, cut));
-        const kept = structuredClone(start);
-        // What does not follow is passed over.
-        expect(foldLine(start, [...line, ...line])).toEqual(oneByOne(empty, line));
-        expect(start).toEqual(kept);
+        const before = structuredClone(empty);
+        // Neither the order matters, nor what comes twice, nor what does not hang together.
+        const shown = [...line.slice(cut), ...line.slice(0, cut), ...line];
+        expect(foldLines(empty, shown)).toEqual(oneByOne(empty, line));
+        expect(foldLines(empty, line.slice(cut + 1))).toEqual(empty);
+        expect(empty).toEqual(before);
       }),
     );
   });

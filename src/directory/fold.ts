@@ -3,7 +3,7 @@
  *
  * ```
  * (none) ◄─ c0 ◄─ c1 ◄─ c2    head = c2
- *                  └─── c2'   a second successor of c1: rejected as a fork; what follows it waits for ever
+ *                  └─── c2'   a second successor of c1, or a merge: the lines are folded anew, see fold-lines.ts
  * ```
  *
  * A record that contradicts the line so far changes nothing, so that no record can bring the line to a stop:
@@ -19,7 +19,7 @@
  * a second revocation replaces the cut; a second record of one epoch and fingerprint adds the users it wraps the key for. Members of a group need
  * not be granted, nor groups in it be known.
  */
-import { assert, type AuthorKey, type TenantId } from "../std/index.ts";
+import { assert, type AuthorKey, type CommitHash, type TenantId } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
 import { directoryDbId, type Commit } from "../entry/index.ts";
 import type { DirectoryRecord, DirectoryState, FoldVerdict } from "./directory.ts";
@@ -46,7 +46,10 @@ export function createDirectory(
     dbId: directoryDbId(crypto, tenantId),
     adminKey,
     head: undefined,
+    otherHeads: [],
     indexByCommit: new Map(),
+    besideByCommit: new Map(),
+    grantedBeside: new Map(),
     usersByKey: new Map(),
     groupsById: new Map(),
     epochsByKey: new Map(),
@@ -62,7 +65,7 @@ export function createDirectory(
  * Fold one verified commit. The given state is not changed.
  *
  * @param records see {@link OpenedCommit}
- * @returns `waiting` commits are to be folded again after others; `fork` is cause for an alarm
+ * @returns `waiting` commits are to be folded again after others, `beside` ones with all others by {@link foldLines}
  */
 export function foldCommit(
   state: DirectoryState,
@@ -76,13 +79,6 @@ export function foldCommit(
   return { kind: "applied", state: endDraft(draft) };
 }
 
-/** Fold commits in order; those that do not follow are passed over. As {@link foldCommit} on each, but what is known is copied once. */
-export function foldLine(state: DirectoryState, line: readonly OpenedCommit[]): DirectoryState {
-  const draft = beginDraft(state);
-  for (const opened of line) if (verdictOn(draft, opened.commit) === "next") foldNext(draft, opened);
-  return endDraft(draft);
-}
-
 /** The directory as it would be behind one more commit of these records. */
 export function foldPreview(state: DirectoryState, records: readonly DirectoryRecord[]): DirectoryState {
   const draft = beginDraft(state);
@@ -90,41 +86,54 @@ export function foldPreview(state: DirectoryState, records: readonly DirectoryRe
   return endDraft(draft);
 }
 
-function foldNext(draft: FoldDraft, { commit, records }: OpenedCommit): void {
+/** Fold what is known to be the next commit of the line. */
+export function foldNext(draft: FoldDraft, { commit, records }: OpenedCommit): void {
   assert(records.length <= commit.entries.length, "fold: a record comes from an entry");
+  draft.newcomers.clear();
   const index = draft.indexByCommit.size;
   for (const record of records) foldRecord(draft, record, index);
   draft.indexByCommit.set(commit.commitHash, index);
   draft.head = commit.commitHash;
 }
 
-type Place = Pick<DirectoryState, "tenantId" | "dbId" | "adminKey" | "head" | "indexByCommit">;
+type Place = Pick<
+  DirectoryState,
+  "tenantId" | "dbId" | "adminKey" | "head" | "otherHeads" | "indexByCommit" | "besideByCommit"
+>;
 
-/** `next`: it follows the head, and is to be folded. */
+/** `next`: it follows the head and nothing else, and is to be folded. */
 function verdictOn(place: Place, commit: Commit): Exclude<FoldVerdict, { kind: "applied" }> | "next" {
   const { commitHash, header } = commit;
-  if (place.indexByCommit.has(commitHash)) return { kind: "known" };
-  if (header.tenantId !== place.tenantId || header.dbId !== place.dbId) return rejected("wrong-database");
-  if (header.author !== place.adminKey) return rejected("not-admin");
-  if (!isDirectoryCommit(commit)) return rejected("malformed");
-  const previous = header.directoryHead;
-  if (previous === place.head) return "next";
-  const isFork = previous === undefined || place.indexByCommit.has(previous);
-  return isFork ? rejected("fork") : { kind: "waiting" };
+  const isKnown = (hash: CommitHash): boolean =>
+    place.indexByCommit.has(hash) || place.besideByCommit.has(hash);
+  if (isKnown(commitHash)) return { kind: "known" };
+  const reason = reasonAgainst(place, commit);
+  if (reason !== undefined) return { kind: "rejected", reason };
+  const { directoryHead, predecessors } = header;
+  if (directoryHead === place.head && predecessors.length < 2 && place.otherHeads.length === 0) return "next";
+  return predecessors.every(isKnown) ? { kind: "beside" } : { kind: "waiting" };
 }
 
-/** One line: the directory head that a directory commit knew is its only predecessor. It holds nothing but records. */
+/** Tell whether a commit may be one of the directory, wherever its place is. */
+export function mayFold(place: Place, commit: Commit): boolean {
+  return reasonAgainst(place, commit) === undefined;
+}
+
+function reasonAgainst(
+  place: Place,
+  commit: Commit,
+): Extract<FoldVerdict, { kind: "rejected" }>["reason"] | undefined {
+  const { header } = commit;
+  if (header.tenantId !== place.tenantId || header.dbId !== place.dbId) return "wrong-database";
+  if (header.author !== place.adminKey) return "not-admin";
+  return isDirectoryCommit(commit) ? undefined : "malformed";
+}
+
+/** It follows the directory head that it knew: of several that it follows, the one whose line it continues. It holds nothing but records. */
 function isDirectoryCommit({ header, entries }: Commit): boolean {
-  const [predecessor] = header.predecessors;
+  const { directoryHead, predecessors } = header;
   return (
-    header.predecessors.length <= 1 &&
-    predecessor === header.directoryHead &&
+    (directoryHead === undefined ? predecessors.length === 0 : predecessors.includes(directoryHead)) &&
     entries.every((entry) => entry.header === undefined || entry.header.entryType === "directory_record")
   );
-}
-
-function rejected(
-  reason: Extract<FoldVerdict, { kind: "rejected" }>["reason"],
-): Extract<FoldVerdict, { kind: "rejected" }> {
-  return { kind: "rejected", reason };
 }

@@ -2,7 +2,8 @@
  * directory: who belongs to a tenant, in which groups, with which settings, folded from admin-signed records.
  *
  * Guarantees
- * - only commits of the genesis admin key, in one line, are folded; a second successor is reported as a fork
+ * - only commits of the genesis admin key are folded, in one line; of lines that were written apart all replicas take the same one, and no
+ *   revocation of the others is lost
  * - the fold and the judgement are pure: page, worker, server and simulator reach the same verdicts from the same commits
  * - a revocation is a causal cut: what it does not cover is rejected on every replica, in whatever order things arrive, and stays so when
  *   the user is granted access again
@@ -38,10 +39,19 @@ export type {
 } from "./directory.ts";
 export { roles } from "./directory.ts";
 export { isSameUser, keysOfUsers, userOf } from "./devices.ts";
-export { createDirectory, foldCommit, foldLine, foldPreview, type OpenedCommit } from "./fold.ts";
+export { createDirectory, foldCommit, foldPreview, type OpenedCommit } from "./fold.ts";
+export { foldLines } from "./fold-lines.ts";
 export { directoryLimits, rolePlace } from "./fold-record.ts";
 export { groupsOfUser, maxGroupDepth, usersOfGroup } from "./groups.ts";
-export { forgetsHead, isCut, isMember, judgeAuthor, prescribedEpoch, wasRevoked } from "./judge.ts";
+export {
+  forgetsHead,
+  indexOfHead,
+  isCut,
+  isMember,
+  judgeAuthor,
+  prescribedEpoch,
+  wasRevoked,
+} from "./judge.ts";
 export { recordLimits } from "./record-fields.ts";
 export { encodeRecord, parseRecord } from "./records.ts";
 export { isAtLeast, judgeRole, mayWrite, roleAt, type RoleVerdict } from "./rights.ts";

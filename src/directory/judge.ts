@@ -36,8 +36,11 @@ export function judgeAuthor(
     judgeCut(graph.isCovered(commitHash, cuts.get(header.dbId) ?? []));
   const standing = user?.revoked && isInside(user.revoked);
   if (standing !== undefined) return standing;
-  const headIndex = state.indexByCommit.get(header.directoryHead);
+  const headIndex = indexOfHead(state, header.directoryHead);
   if (headIndex === undefined) return { kind: "waiting" };
+  // Granted on another line: a merge may say it again.
+  if (user === undefined && state.otherHeads.length > 0 && state.grantedBeside.has(header.author))
+    return { kind: "waiting" };
   if (user === undefined || headIndex < user.grantedAt) return { kind: "rejected", reason: "unknown-author" };
   for (const cut of user.formerly) {
     if (headIndex >= cut.until) continue;
@@ -45,6 +48,17 @@ export function judgeAuthor(
     if (former !== undefined) return former;
   }
   return { kind: "accepted" };
+}
+
+/**
+ * The index in the line that a head of the directory stands for: its own, or, beside the line, that of the last commit of the line that it
+ * knows of (-1: none). `undefined` while it is not known.
+ */
+export function indexOfHead(
+  { besideByCommit, indexByCommit }: Pick<DirectoryState, "besideByCommit" | "indexByCommit">,
+  head: CommitHash | undefined,
+): number | undefined {
+  return head === undefined ? undefined : (indexByCommit.get(head) ?? besideByCommit.get(head));
 }
 
 /** What a cut says against a commit that it covers, covers not, or does not know of yet. */
@@ -55,18 +69,19 @@ function judgeCut(covered: boolean | undefined): Exclude<AuthorVerdict, { kind: 
 
 /**
  * Judge whether a commit forgets what its author knew: its directory head may not precede those of the commits that it follows. Its own
- * head is known; one that is not is newer, or none of the line.
+ * head is known; one that is not is newer. A head beside the line is older than none: which line is the line can change.
  *
  * @param before the heads that its predecessors name, as far as these are known
  */
 export function forgetsHead(
-  { indexByCommit }: DirectoryState,
+  state: Pick<DirectoryState, "besideByCommit" | "indexByCommit">,
   { directoryHead }: Pick<CommitHeader, "directoryHead">,
   before: readonly (CommitHash | undefined)[],
 ): boolean {
-  const index = directoryHead === undefined ? -1 : (indexByCommit.get(directoryHead) ?? -1);
+  if (directoryHead !== undefined && state.besideByCommit.has(directoryHead)) return false;
+  const index = indexOfHead(state, directoryHead) ?? -1;
   return before.some(
-    (head) => head !== undefined && head !== directoryHead && (indexByCommit.get(head) ?? Infinity) > index,
+    (head) => head !== undefined && head !== directoryHead && (indexOfHead(state, head) ?? Infinity) > index,
   );
 }
 
@@ -93,7 +108,7 @@ export function isMember(state: DirectoryState, userKey: AuthorKey): boolean {
  */
 export function prescribedEpoch(state: DirectoryState, keyId: KeyId, head: CommitHash | undefined): number {
   const epochs = state.epochsByKey.get(keyId);
-  const index = head === undefined ? undefined : state.indexByCommit.get(head);
+  const index = indexOfHead(state, head);
   if (epochs === undefined || index === undefined) return 0;
   return epochs.reduce((most, { at, epoch }) => (at <= index && epoch > most ? epoch : most), 0);
 }

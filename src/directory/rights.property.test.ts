@@ -15,7 +15,7 @@ import {
   createAuthorGraph,
   createDirectory,
   foldCommit,
-  foldLine,
+  foldLines,
   judgeAuthor,
   judgeRole,
   mayWrite,
@@ -396,7 +396,7 @@ describe("roles", () => {
     fc.assert(
       fc.property(histories, fc.array(fc.nat(), { minLength: 1, maxLength: 40 }), (history, asked) => {
         const twin = new Twin(history);
-        const state = foldLine(empty, history.line);
+        const state = foldLines(empty, history.line);
         for (const pick of asked) {
           const at = pick % history.line.length;
           const userKey = users[pick % users.length] ?? admin;

@@ -34,6 +34,7 @@ import {
   type RoleSubject,
 } from "./directory.ts";
 import { userOf } from "./devices.ts";
+import { indexOfHead } from "./judge.ts";
 import { usersOfGroup } from "./groups.ts";
 
 /** What a role in one place says. */
@@ -79,7 +80,7 @@ export function judgeRole(
   commitHash: CommitHash,
   graph: AuthorGraph,
 ): RoleVerdict {
-  const headIndex = directoryHead === undefined ? undefined : state.indexByCommit.get(directoryHead);
+  const headIndex = indexOfHead(state, directoryHead);
   if (state.rolesByPlace.size === 0 || state.adopted.has(commitHash))
     return { kind: "role", role: "manager" };
   if (headIndex === undefined) return { kind: "waiting" };

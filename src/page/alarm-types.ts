@@ -11,6 +11,10 @@ export interface AlarmEvent {
     | "wiped";
   readonly atMs: number;
   readonly detail: string;
+  /** of a fork of the directory: the ends of all lines, that of the line which counts first; kept up to date while it is open */
+  readonly heads?: readonly string[];
+  /** when the fork was closed */
+  readonly endedAtMs?: number;
 }
 
 export interface QuarantinedCommit {

@@ -178,6 +178,12 @@ export interface Directory {
    */
   adopt(commitHashes: readonly string[], options: AdminOptions): Promise<void>;
   /**
+   * Bring lines of the directory together that devices of the admin wrote apart: what the other lines said and the one that counts did not
+   * say otherwise is said again, and keys that were begun anew begin once more. Every other call of the admin does so first.
+   * `tenant.alarms` has a `fork` with the ends of all lines while there is something to do.
+   */
+  mergeLines(options: AdminOptions): Promise<void>;
+  /**
    * Let a revoked user in again, with the tenant's key and the named ones of `keys`. What they write from now on counts; what they wrote
    * while they were revoked does not.
    *

@@ -62,6 +62,7 @@ export {
 } from "./past.ts";
 export {
   adopt,
+  mergeLines,
   approveDevice,
   approveJoinRequest,
   checkPassword,

@@ -165,6 +165,11 @@ export async function adopt(
   return session.call((api) => api.adoptCommits(id, commitHashes, adminProof(options)));
 }
 
+/** Bring lines of the directory together. */
+export async function mergeLines({ id, session }: OpenTenant, options: AdminOptions): Promise<void> {
+  return session.call((api) => api.mergeLines(id, adminProof(options)));
+}
+
 /** Make a tenant known to a server. */
 export async function publishToServer(
   { id, session }: OpenTenant,

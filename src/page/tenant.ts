@@ -117,7 +117,7 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
     directory: {
       ...lazily(
         use,
-        "revokeUser getRole dryRun changeTenantSettings getDBSettings getTenantSettings getGroups setRoles setGroup changeDBSettings regrantUser adopt",
+        "revokeUser getRole dryRun changeTenantSettings getDBSettings getTenantSettings getGroups setRoles setGroup changeDBSettings regrantUser adopt mergeLines",
       ),
       ...parts("users", "groups", "roles", "settings", "databaseSettings"),
     },

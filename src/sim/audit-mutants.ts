@@ -29,8 +29,8 @@ export const auditing: readonly SourceMutant[] = [
   {
     name: "records of the directory may be hidden",
     file: "src/audit/verify.ts",
-    from: "openKeyId === undefined || isHidden || folded",
-    to: "openKeyId === undefined || (isHidden && keys.size > 99) || folded",
+    from: 'if (openKeyId === undefined || isHidden) return refused("directory", at);',
+    to: 'if (openKeyId === undefined || (isHidden && keys.size > 99)) return refused("directory", at);',
     killedBy: { file: auditTest, test: "cannot hide, reorder or make up records of the directory" },
   },
   {

@@ -159,7 +159,7 @@ const judging: readonly SourceMutant[] = [
   {
     name: "a device follows what it cannot place",
     file: "src/tenant/core.ts",
-    from: "return head === newest || (head !== undefined && directory.indexByCommit.has(head));",
+    from: "return head === newest || indexOfHead(directory, head) !== undefined;",
     to: "return head === newest || head !== undefined;",
     killedBy: { file: changeAttackTest, test: "follows none of its own commits that know more" },
   },
@@ -250,9 +250,9 @@ const judging: readonly SourceMutant[] = [
   {
     name: "a fork of the directory is passed over",
     file: "src/directory/fold.ts",
-    from: 'return isFork ? rejected("fork") : { kind: "waiting" };',
-    to: 'return isFork && place.head === undefined ? rejected("fork") : { kind: "waiting" };',
-    killedBy: { file: foldTest, test: "rejects a second successor of any commit" },
+    from: 'return predecessors.every(isKnown) ? { kind: "beside" } : { kind: "waiting" };',
+    to: 'return { kind: "waiting" };',
+    killedBy: { file: foldTest, test: "tells a second successor of any commit" },
   },
   {
     name: "another tenant's commit is taken",

@@ -12,9 +12,11 @@ import {
   type JoinRequest,
 } from "../keys/index.ts";
 import { signPublication } from "../sync/index.ts";
+import { directoryPositions } from "./beside.ts";
 import { keyNames, type TenantCore } from "./core.ts";
 import { cutsOf, writtenBy } from "./cuts.ts";
 import {
+  closeFork,
   grantRecords,
   inTurn,
   unlockAdmin,
@@ -197,6 +199,12 @@ export async function adoptCommits(
   });
 }
 
+/** Bring lines of the directory together that devices of the admin wrote apart; nothing is written where there is one. */
+export async function mergeLines(session: TenantSession, proof: AdminPassword): Promise<void> {
+  const admin = await unlockAdmin(session, proof);
+  await inTurn(session, (secrets) => closeFork(session, { admin, secrets }));
+}
+
 /** The publication of this tenant for one server: genesis, the key of the access-control records, the directory so far. */
 export async function createPublication(
   session: TenantSession,
@@ -206,7 +214,7 @@ export async function createPublication(
   const { core } = session;
   const admin = await unlockAdmin(session, proof);
   await session.catchUp();
-  const records = await core.store.readRecords(core.directoryPositions());
+  const records = await core.store.readRecords(directoryPositions(core));
   return session.withBagSecrets(async (secrets) => {
     const keyId = core.keyIdOf(keyNames.directory);
     const key = secrets.keys.find((candidate) => candidate.keyId === keyId);

@@ -6,6 +6,7 @@
 import { bytesToHex, isCofferError, type CommitHash } from "../std/index.ts";
 import type { KeyName } from "../entry/index.ts";
 import { addKey, unwrapKey, type KeySecret } from "../keys/index.ts";
+import { foldAll } from "./beside.ts";
 import type { TenantCore } from "./core.ts";
 import { addKeyNames, changeKeys } from "./named-keys.ts";
 
@@ -38,7 +39,10 @@ export async function adoptKeys(core: TenantCore): Promise<Iterable<CommitHash>>
         opened.flatMap(({ keyId, name }) => (name !== "" && core.keyIdOf(name) === keyId ? [name] : [])),
       ),
     }));
-    return core.ledger.needs.meet("key");
+    // Names and settings in the directory may be under them.
+    const { needs } = core.ledger;
+    if ([...needs.meet("card")].length > 0) core.directory = await foldAll(core);
+    return needs.meet("key");
   } catch (error) {
     if (!isCofferError(error) || !/^store\/|^access\/locked$/.test(error.code)) throw error;
     return [];

@@ -4,7 +4,7 @@
  */
 import { CofferError, concatBytes, type AuthorKey, type DbId } from "../std/index.ts";
 import { deedOf, inAuditOrder, ReportWriter, type AuditDeed } from "../audit/index.ts";
-import { parseRecord } from "../directory/index.ts";
+import { indexOfHead, parseRecord } from "../directory/index.ts";
 import {
   discloseKey,
   encodeCommit,
@@ -173,13 +173,11 @@ function rowsOf({ directory, directoryDbId, ledger }: TenantCore): {
   readonly line: readonly KnownCommit[];
   readonly others: readonly KnownCommit[];
 } {
-  const { indexByCommit } = directory;
   const rows = ledger.rows().map((row) => ({ ...row }));
   const isOfLine = ({ commitHash, dbId }: KnownCommit): boolean =>
-    dbId === directoryDbId && indexByCommit.has(commitHash);
-  const placeOf = ({ commitHash }: KnownCommit): number => indexByCommit.get(commitHash) ?? 0;
+    dbId === directoryDbId && indexOfHead(directory, commitHash) !== undefined;
   return {
-    line: rows.filter(isOfLine).sort((a, b) => placeOf(a) - placeOf(b)),
+    line: inAuditOrder(rows.filter(isOfLine)),
     others: inAuditOrder(rows.filter((row) => !isOfLine(row))),
   };
 }

@@ -14,7 +14,13 @@ import {
   type TenantId,
 } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
-import { createDirectory, prescribedEpoch, type DirectoryState } from "../directory/index.ts";
+import {
+  createDirectory,
+  indexOfHead,
+  prescribedEpoch,
+  type DirectoryState,
+  type OpenedCommit,
+} from "../directory/index.ts";
 import type { ChangeCodec, DocEngine } from "../doc/index.ts";
 import {
   deriveActorId,
@@ -28,9 +34,10 @@ import type { Genesis, KeyBag, UnlockedIdentity } from "../keys/index.ts";
 import type { Storage, Store } from "../store/index.ts";
 import type { Transport } from "../sync/index.ts";
 import { Catalog } from "./catalog.ts";
+import { directoryPositions } from "./beside.ts";
 import type { ActorsAt } from "./entry-journal.ts";
 import { Contests } from "./contests.ts";
-import { judgeRight, type JudgeState, type JudgeTools } from "./judge.ts";
+import { judgeRight, openAccepted, type JudgeState, type JudgeTools } from "./judge.ts";
 import { knownCommitOf, Ledger, type KnownCommit } from "./ledger.ts";
 import { nonePurged, type PurgedDocs } from "./purge.ts";
 import { Serial } from "./serial.ts";
@@ -186,13 +193,13 @@ export class TenantCore implements JudgeState {
     return this.contests.standing(row);
   }
 
-  /** The accepted commits of the directory, as positions of the log. */
-  directoryPositions(): number[] {
-    return this.ledger
-      .rows()
-      .filter((row) => row.dbId === this.directoryDbId && row.verdict === "accepted")
-      .map((row) => row.position)
-      .sort((a, b) => a - b);
+  async readDirectory(): Promise<readonly OpenedCommit[]> {
+    const opened: OpenedCommit[] = [];
+    for (const record of await this.store.readRecords(directoryPositions(this, "fork"))) {
+      const commit = await openAccepted(this.tools, record);
+      if (commit !== undefined) opened.push(commit);
+    }
+    return opened;
   }
 
   /** Forget everything derived: it is judged again from the log. */
@@ -258,7 +265,8 @@ function actorsOf({ ledger, world }: TenantCore, position: number): ReturnType<A
 
 /** The newest head that this device knows: of the directory, or of the join response while the directory is not here that far. */
 function newestHead({ directory, joinedAt }: TenantCore): CommitHash | undefined {
-  return joinedAt === undefined || directory.indexByCommit.has(joinedAt) ? directory.head : joinedAt;
+  const isHere = joinedAt === undefined || indexOfHead(directory, joinedAt) !== undefined;
+  return isHere ? directory.head : joinedAt;
 }
 
 /** A restored device may have commits of its own that know more of the directory than it does: nothing it writes follows those. */
@@ -270,6 +278,6 @@ function ownHeads(core: TenantCore, dbId: DbId, author: AuthorKey): readonly Com
     .heads()
     .filter((hash) => {
       const head = ledger.find(hash)?.directoryHead;
-      return head === newest || (head !== undefined && directory.indexByCommit.has(head));
+      return head === newest || indexOfHead(directory, head) !== undefined;
     });
 }

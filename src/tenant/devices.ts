@@ -24,7 +24,8 @@ import {
   type DirectoryRecords,
 } from "./directory-writes.ts";
 import type { TenantCore } from "./core.ts";
-import { holdersOf, keysFor } from "./rotate.ts";
+import { holdersOf } from "./key-records.ts";
+import { keysFor } from "./rotate.ts";
 import type { TenantSession } from "./session.ts";
 
 /** Whose a device is to be, and what it is called. */

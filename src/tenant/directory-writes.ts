@@ -44,15 +44,17 @@ export interface ActingAdmin {
   readonly secrets: BagSecrets;
 }
 
-/** Write one directory commit behind the head of the line. It is judged from the log like any other. */
+/** Write directory commits, one for each of some records, behind the head of the line, and behind those of others that a fork has. It is judged from the log. */
 export async function writeDirectory(
   core: TenantCore,
   by: ActingAdmin,
-  records: DirectoryRecords,
+  ...records: readonly DirectoryRecords[]
 ): Promise<CommitHash> {
   const { crypto, env } = core.world;
-  const entries = await directoryEntries(core, by.secrets, records);
+  const parts: (readonly EntryDraft[])[] = [];
+  for (const each of records) parts.push(...inCommits(await directoryEntries(core, by.secrets, each)));
   let { head } = core.directory;
+  let others = core.directory.otherHeads.slice(0, entryLimits.predecessors - 1);
   const writer = new Writer({
     crypto,
     store: core.store,
@@ -61,11 +63,14 @@ export async function writeDirectory(
     author: by.admin.publicIdentity.signingKey,
     signingKey: by.admin.signing.privateKey,
     nowMs: () => env.nowMs(),
-    knownHeads: () => (head === undefined ? [] : [head]),
+    knownHeads: () => (head === undefined ? [] : [...others, head]),
     directoryHead: () => head,
   });
-  assert(entries.length > 0, "a directory commit says something");
-  for (const part of inCommits(entries)) head = (await writer.write(part, "strict")).commit.commitHash;
+  assert(parts.length > 0, "a directory commit says something");
+  for (const part of parts) {
+    head = (await writer.write(part, "strict")).commit.commitHash;
+    others = [];
+  }
   assert(head !== undefined, "what was written has a hash");
   return head;
 }
@@ -114,14 +119,28 @@ export async function inTurn<T>(
   return result.value;
 }
 
-/** Write one decision and judge it. Called in the admin's turn. */
+/** Write one decision and judge it; lines that were written apart are brought together first. Called in the admin's turn. */
 export async function writeNext(
   session: TenantSession,
   by: ActingAdmin,
   decide: (by: ActingAdmin) => DirectoryRecords | Promise<DirectoryRecords>,
 ): Promise<void> {
+  await closeFork(session, by);
   await session.exclusive(async () => writeDirectory(session.core, by, await decide(by)));
   await session.catchUp();
+}
+
+/** Bring lines of the directory together that were written apart. Called in the admin's turn; it ends with one line. */
+export async function closeFork(session: TenantSession, by: ActingAdmin): Promise<void> {
+  const { core } = session;
+  while (core.directory.otherHeads.length > 0) {
+    const { mergeRecords } = await import("./merge-lines.ts");
+    await session.exclusive(async () => {
+      const merge = await mergeRecords(core, by);
+      if (merge.length > 0) await writeDirectory(core, by, ...merge);
+    });
+    await session.catchUp();
+  }
 }
 
 /** Open the admin's vault. @throws `access/locked`, `access/not-admin`, `key/wrong-password` */

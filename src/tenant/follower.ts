@@ -3,9 +3,8 @@
  * the one of the device that does.
  */
 import type { Release } from "../std/index.ts";
-import { foldLine, type OpenedCommit } from "../directory/index.ts";
 import type { TenantCore } from "./core.ts";
-import { openAccepted } from "./judge.ts";
+import { foldAll } from "./beside.ts";
 import { Marker } from "./marker.ts";
 import { PageWriter } from "./page-writer.ts";
 import type { FirstRowsKeeper } from "./first-rows.ts";
@@ -60,7 +59,7 @@ export class Follower {
     const pages = await Persistence.open(core, hooks.firstRows);
     await core.serial.run(async () => {
       await pages.begin(reading);
-      await foldDirectory(core);
+      core.directory = await foldAll(core);
     });
     return () => Follower.#finish({ core, hooks, pages }, reading);
   }
@@ -152,18 +151,8 @@ async function loadAll({ core, hooks, pages }: FollowerParts, first: DerivedRead
   const second = readDerived(core.store);
   core.resetDerived();
   await pages.begin(second);
-  await foldDirectory(core);
+  core.directory = await foldAll(core);
   const again = await pages.finish(second, onSummaries);
   if (again === undefined) hooks.onReset();
   return again ?? 0;
-}
-
-/** The directory is not kept in pages: it is folded again from its few commits. */
-async function foldDirectory(core: TenantCore): Promise<void> {
-  const line: OpenedCommit[] = [];
-  for (const record of await core.store.readRecords(core.directoryPositions())) {
-    const opened = await openAccepted(core.tools, record);
-    if (opened !== undefined) line.push(opened);
-  }
-  core.directory = foldLine(core.directory, line);
 }

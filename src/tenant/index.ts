@@ -12,6 +12,7 @@
  */
 export {
   adoptCommits,
+  mergeLines,
   approveRequest,
   createPublication,
   inspectRequest,

@@ -45,6 +45,7 @@ import {
 } from "../entry/index.ts";
 import type { LogRecord } from "../store/index.ts";
 import type { Catalog, NewEntry } from "./catalog.ts";
+import { foldBeside } from "./beside.ts";
 import { erasedBy } from "./erasure.ts";
 import { findEntry } from "./find-entry.ts";
 import { judgeEntry, type EntryPlace } from "./judge-entry.ts";
@@ -61,6 +62,8 @@ export interface JudgeState {
   isPurged(docId: DocId): boolean;
   /** the directory commit that registered this user, as the join response says */
   readonly joinedAt: CommitHash | undefined;
+  /** the commits of the directory that are accepted or beside its line, opened */
+  readDirectory(): Promise<readonly OpenedCommit[]>;
   /** written by this user on the word of the join response, before the directory itself was here */
   isVouched(header: Pick<CommitHeader, "author" | "directoryHead">): boolean;
 }
@@ -92,7 +95,10 @@ export interface JudgeOutcome {
   /** someone's rights were narrowed, or a directory came that own commits had named before it: roles are looked at again */
   readonly rolesChanged: boolean;
   readonly quarantined: readonly { commitHash: CommitHash; reason: string }[];
-  readonly isFork: boolean;
+  /** the directory was folded anew from lines that were written apart: everything may be judged otherwise now */
+  readonly linesChanged: boolean;
+  /** commits of lines that a merge brought together here: servers that refused one take it now */
+  readonly broughtTogether: readonly CommitHash[];
   /** commits that the admin adopted: they are judged again */
   readonly adopted: readonly CommitHash[];
   /** the commit contradicts another one of its author, or its line does so already */
@@ -110,7 +116,8 @@ export const nothing: JudgeOutcome = {
   cutsChanged: false,
   rolesChanged: false,
   quarantined: [],
-  isFork: false,
+  linesChanged: false,
+  broughtTogether: [],
   contested: undefined,
   erased: [],
   adopted: [],
@@ -205,13 +212,15 @@ async function judgeDirectoryCommit(
   }
   const records = await openRecords(tools, commit);
   if (records === undefined) return refuse(state, tools, commit.commitHash, "malformed");
+  if (records.length < commit.entries.length) state.ledger.needs.add("card", commit.commitHash);
   const cutsChanged = records.some((record) => isAboutCuts(state.directory, record));
   const verdict = foldCommit(state.directory, commit, records);
-  if (verdict.kind === "rejected") {
-    const outcome = refuse(state, tools, commit.commitHash, verdict.reason);
-    return { ...outcome, isFork: verdict.reason === "fork" };
-  }
+  if (verdict.kind === "rejected") return refuse(state, tools, commit.commitHash, verdict.reason);
   if (verdict.kind === "waiting") return awaitDirectory(state, tools, commit.commitHash);
+  if (verdict.kind === "beside") {
+    const broughtTogether = await foldBeside(state, tools, { commit, records });
+    return { ...nothing, directoryChanged: true, linesChanged: true, broughtTogether };
+  }
   if (verdict.kind === "applied") state.directory = verdict.state;
   settle(state, tools, { hash: commit.commitHash, verdict: "accepted", reason: "" });
   return {

@@ -38,6 +38,11 @@ export function rowsOvertaken(core: TenantCore, commitHash: CommitHash): readonl
     });
 }
 
+/** After the directory took another line: everything but itself. */
+export function rowsOfDocuments({ directoryDbId, ledger }: TenantCore): readonly KnownCommit[] {
+  return ledger.rows().filter((row) => row.dbId !== directoryDbId);
+}
+
 /** After the admin adopted commits: those of them that are here, and did not count in whole or in part, or by a lower role. */
 export function rowsAdopted(
   { directoryDbId, ledger }: TenantCore,

@@ -7,6 +7,7 @@
  * | `author/<key>` | a commit of that revoked author: their line to the cut may be whole now |
  * | `key` | a key: the next unlocking, where all that waits is judged once more |
  * | `entry/<hash>` | that entry |
+ * | `card` | a key: names and settings in that directory commit are sealed under one that is not here |
  * | `doc/<id>` | anything new in that document |
  * | `gone/<id>` | the loss of something in that document: what was refused for what it held may fit, or wait, now |
  * | `erasure/<hash>` | the author's word that this entry was erased; the entry itself comes with a commit that is whole |
@@ -19,6 +20,7 @@ import type { ErasedName } from "./erasure.ts";
 export type Need =
   | "directory"
   | "key"
+  | "card"
   | `author/${AuthorKey}`
   | `entry/${EntryHash}`
   | `doc/${DocId}`

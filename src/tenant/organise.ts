@@ -12,7 +12,7 @@ import {
 import { requireName, type BagSecrets } from "../keys/index.ts";
 import { writeAsAdmin, type AdminPassword, type DirectoryRecords } from "./directory-writes.ts";
 import type { TenantCore } from "./core.ts";
-import { withNarrowings } from "./roles.ts";
+import { withNarrowings } from "./narrowings.ts";
 import type { TenantSession } from "./session.ts";
 
 /** Who comes into a group and who leaves it; groups by their names. */

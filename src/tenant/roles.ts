@@ -9,8 +9,6 @@ import {
   directoryLimits,
   foldPreview,
   groupIdOf,
-  isAtLeast,
-  isMember,
   isSameUser,
   mayWrite,
   recordLimits,
@@ -18,16 +16,14 @@ import {
   rolePlace,
   userOf,
   type DirectoryRecord,
-  type DirectoryState,
-  type NarrowedUsers,
   type Role,
   type RoleSubject,
 } from "../directory/index.ts";
 import type { EntryType } from "../entry/index.ts";
 import type { CatalogDoc } from "./catalog.ts";
 import type { TenantCore } from "./core.ts";
-import { cutsOf, writtenBy } from "./cuts.ts";
-import { writeAsAdmin, type AdminPassword, type DirectoryRecords } from "./directory-writes.ts";
+import { writeAsAdmin, type AdminPassword } from "./directory-writes.ts";
+import { withNarrowings } from "./narrowings.ts";
 import { creatorOf } from "./rights.ts";
 import type { TenantSession } from "./session.ts";
 
@@ -60,8 +56,6 @@ export interface DryRun {
 }
 
 const maxListed = 200;
-/** bytes of narrowings in one record, before it is sealed */
-const narrowingBytes = 128 * 1024;
 
 /**
  * Give roles, or take them away.
@@ -117,53 +111,6 @@ export async function dryRun(session: TenantSession, changes: readonly RoleChang
 /** The names of databases that the directory speaks of, by their ids. */
 export function databaseNames(core: TenantCore): ReadonlyMap<DbId, string> {
   return new Map([...core.directory.settingsByDb.keys()].map((name) => [core.dbIdOf(name), name]));
-}
-
-/** What is to be written, and with it what of the users who lose rights by it goes on counting. */
-export function withNarrowings(core: TenantCore, records: DirectoryRecords): DirectoryRecords {
-  const before = core.directory;
-  const after = foldPreview(before, records.open);
-  const written = writtenBy(core, new Set(before.usersByKey.keys()));
-  const narrowed: NarrowedUsers = [...narrowedUsers(core, before, after)].map((userKey) => ({
-    userKey,
-    cuts: cutsOf(core, written.get(userKey)),
-  }));
-  return { ...records, open: [...records.open, ...narrowingRecords(narrowed)] };
-}
-
-function narrowedUsers(
-  { directoryDbId, ledger }: TenantCore,
-  before: DirectoryState,
-  after: DirectoryState,
-): ReadonlySet<AuthorKey> {
-  const dbIds = new Set<DbId | undefined>([undefined]);
-  for (const row of ledger.rows()) if (row.dbId !== directoryDbId) dbIds.add(row.dbId);
-  for (const { dbId } of after.rolesByPlace.values()) dbIds.add(dbId);
-  const index = before.indexByCommit.size;
-  const narrowed = new Set<AuthorKey>();
-  for (const userKey of before.usersByKey.keys()) {
-    if (!isMember(before, userKey)) continue;
-    for (const dbId of dbIds) {
-      const place = { dbId, userKey };
-      if (!isAtLeast(roleAt(after, place, index), roleAt(before, place, index))) narrowed.add(userKey);
-    }
-  }
-  return narrowed;
-}
-
-function narrowingRecords(narrowed: NarrowedUsers): readonly DirectoryRecord[] {
-  const records: { kind: "narrowing"; users: NarrowedUsers[number][] }[] = [];
-  let sizeBytes = Infinity;
-  for (const user of narrowed) {
-    const ownBytes = user.cuts.reduce((sum, { heads }) => sum + 20 + heads.length * 32, 40);
-    sizeBytes += ownBytes;
-    if (sizeBytes > narrowingBytes || (records.at(-1)?.users.length ?? 0) >= recordLimits.narrowedUsers) {
-      records.push({ kind: "narrowing", users: [] });
-      sizeBytes = ownBytes;
-    }
-    records.at(-1)?.users.push(user);
-  }
-  return records;
 }
 
 function roleRecords(core: TenantCore, changes: readonly RoleChange[]): readonly DirectoryRecord[] {

@@ -15,17 +15,15 @@ import {
   groupIdOf,
   isMember,
   keysOfUsers,
-  recordLimits,
   userOf,
   usersOfGroup,
-  type DirectoryEpoch,
   type DirectoryRecord,
   type DirectoryState,
 } from "../directory/index.ts";
-import { keyFingerprint } from "../entry/index.ts";
-import { wrapKey, type BagSecrets, type KeySecret, type PublicIdentity } from "../keys/index.ts";
+import type { BagSecrets } from "../keys/index.ts";
 import { writeAsAdmin, type AdminPassword } from "./directory-writes.ts";
 import { keyNames, type TenantCore } from "./core.ts";
+import { epochRecords, newestHolders, rotationRecords, self, type KeyHanding } from "./key-records.ts";
 import type { TenantSession } from "./session.ts";
 
 /**
@@ -72,14 +70,6 @@ export async function grantKey(
   });
 }
 
-/** Which keys are handed to whom. */
-export interface KeyHanding {
-  readonly names: ReadonlySet<string>;
-  readonly users: ReadonlySet<AuthorKey>;
-  /** one of the users whom the same commit grants access */
-  readonly ahead?: PublicIdentity | undefined;
-}
-
 /** Keys of this device with all of their epochs, wrapped for users. @throws `key/missing`, `input/invalid` as {@link grantKey} */
 export async function keysFor(
   core: TenantCore,
@@ -109,66 +99,6 @@ export async function rotationsWithout(
   const records: DirectoryRecord[] = [];
   for (const keyId of keyIds) records.push(...(await rotationRecords(core, keyId, { without: keys })));
   return records;
-}
-
-/** Who holds a key now, as far as the directory and this device know. */
-export function holdersOf(core: TenantCore, keyId: KeyId): ReadonlySet<AuthorKey> {
-  const { directory } = core;
-  if (keyId === core.keyIdOf(keyNames.content))
-    return new Set([...directory.usersByKey.keys()].filter((userKey) => isMember(directory, userKey)));
-  const holders = new Set(newestHolders(directory.epochsByKey.get(keyId) ?? []));
-  if (core.keys.bag.current(keyId) !== undefined) holders.add(self(core));
-  return new Set([...holders].filter((userKey) => isMember(directory, userKey)));
-}
-
-/** A new epoch of a key for who holds it now, without some and with others. */
-export async function rotationRecords(
-  core: TenantCore,
-  keyId: KeyId,
-  {
-    also = [],
-    without,
-  }: { readonly without?: ReadonlySet<AuthorKey>; readonly also?: Iterable<AuthorKey> } = {},
-): Promise<readonly DirectoryRecord[]> {
-  const users = new Set([...holdersOf(core, keyId), ...also].filter((user) => without?.has(user) !== true));
-  const recorded = core.directory.epochsByKey.get(keyId) ?? [];
-  const epochs = [core.keys.bag.current(keyId)?.epoch ?? 0, ...recorded.map(({ epoch }) => epoch)];
-  const secret = core.world.crypto.randomBytes(32);
-  try {
-    const name = core.keys.keyNames.find((one) => core.keyIdOf(one) === keyId) ?? "";
-    return await epochRecords(core, { keyId, epoch: Math.max(...epochs) + 1, secret }, { users, name });
-  } finally {
-    secret.fill(0);
-  }
-}
-
-async function epochRecords(
-  core: TenantCore,
-  { epoch, keyId, secret }: KeySecret,
-  { ahead, name, users }: Omit<KeyHanding, "names"> & { readonly name: string },
-): Promise<readonly DirectoryRecord[]> {
-  const { directory, tenantId, world } = core;
-  const fingerprint = keyFingerprint(world.crypto, secret);
-  const wraps = await Promise.all(
-    [...users].flatMap((userKey) => {
-      const isAhead = userKey === ahead?.signingKey;
-      const encryptionKey = isAhead ? ahead.encryptionKey : directory.usersByKey.get(userKey)?.encryptionKey;
-      if (encryptionKey === undefined) return [];
-      const place = { tenantId, keyId, epoch, fingerprint, userKey };
-      const wrapped = wrapKey(world.crypto, encryptionKey, place, { name, secret });
-      return [wrapped.then((sealed) => ({ userKey, sealed }))];
-    }),
-  );
-  const records: DirectoryRecord[] = [];
-  const perRecord = Math.floor(recordLimits.wraps / 2);
-  for (let from = 0; from === 0 || from < wraps.length; from += perRecord)
-    records.push({ kind: "keyepoch", keyId, epoch, fingerprint, wraps: wraps.slice(from, from + perRecord) });
-  return records;
-}
-
-function newestHolders(epochs: readonly DirectoryEpoch[]): ReadonlySet<AuthorKey> {
-  const newest = epochs.reduce((most, { epoch }) => Math.max(most, epoch), 0);
-  return new Set(epochs.flatMap(({ epoch, wraps }) => (epoch === newest ? [...wraps.keys()] : [])));
 }
 
 /** The keys of the users of whom grantees speak, devices included. @throws `input/unknown-id` for who is no member, or no group */
@@ -208,8 +138,4 @@ export function ownKeys(core: TenantCore): ReadonlySet<AuthorKey> {
 
 function isUser(directory: DirectoryState, key: AuthorKey): boolean {
   return isMember(directory, key) && userOf(directory, key) === key;
-}
-
-function self(core: TenantCore): AuthorKey {
-  return core.keys.identity.publicIdentity.signingKey;
 }

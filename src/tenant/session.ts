@@ -12,6 +12,7 @@ import { bytesToId, CofferError, isCofferError, type AuthorKey, type DbId } from
 import type { BagSecrets, UnlockedIdentity } from "../keys/index.ts";
 import type { AlarmEvent, TenantSnapshot, WorkerEvent } from "../../worker/api.ts";
 import { Access } from "./access.ts";
+import { Alarms } from "./alarms.ts";
 import { ChangeNews } from "./change-news.ts";
 import type { TenantCore, TenantWorld } from "./core.ts";
 import { DatabaseSession } from "./database.ts";
@@ -35,7 +36,6 @@ import { Searches } from "./searches.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { isToldToForget, isWiped } from "./wiped.ts";
 
-const maxAlarms = 200;
 /** for so long a document waits for what the last pages did not hold to be judged; then it is shown as it stands, and again */
 const caughtUpWithinMs = 2000;
 
@@ -75,7 +75,7 @@ export class TenantSession {
   readonly access: Access;
   readonly #options: SessionOptions;
   readonly #databases = new Map<DbId, DatabaseSession>();
-  #alarms: AlarmEvent[] = [];
+  readonly #alarms: Alarms;
   readonly #following: Following = {
     follower: undefined,
     shared: undefined,
@@ -88,6 +88,7 @@ export class TenantSession {
   constructor(options: SessionOptions, core: TenantCore) {
     this.#options = options;
     this.core = core;
+    this.#alarms = new Alarms(() => core.world.env.nowMs());
     this.rows = new RowFeeds(core.world.env);
     this.subscriptions = new Subscriptions({
       env: core.world.env,
@@ -262,9 +263,7 @@ export class TenantSession {
 
   /** Tell of something that should not have happened, once. */
   alarm(kind: AlarmEvent["kind"], detail: string): void {
-    if (this.#alarms.some((known) => known.kind === kind && known.detail === detail)) return;
-    this.#alarms = [...this.#alarms, { kind, atMs: this.core.world.env.nowMs(), detail }].slice(-maxAlarms);
-    this.touch();
+    if (this.#alarms.add(kind, detail)) this.touch();
   }
 
   /** Tell the page that something about the tenant moved; several calls in one turn are one event. */
@@ -280,7 +279,7 @@ export class TenantSession {
   snapshot(): TenantSnapshot {
     return describeTenant(this.core, {
       adminKey: this.row.adminKey,
-      alarms: this.#alarms,
+      alarms: this.#alarms.list,
       links: this.links.snapshot(),
     });
   }
@@ -318,6 +317,7 @@ export class TenantSession {
       onWithdrawn: (dbId, docIds) => this.#database(dbId).forget(docIds),
       readUnread: async () => {
         for (const dbId of this.core.catalogs().keys()) await this.#database(dbId).readUnread();
+        if (this.#alarms.noteFork(this.core.directory)) this.touch();
         // Now that all of the log is judged: a later grant would have ended it.
         if (isWiped(this.core, this.row.userKey)) this.#options.onWiped();
       },
@@ -388,7 +388,6 @@ function purging(databaseOf: (dbId: DbId) => DatabaseSession): (docs: readonly P
   return (docs) => docs.forEach(({ dbId, docId }) => databaseOf(dbId).purge([docId]));
 }
 
-function tellOutcome(session: TenantSession, { isFork, quarantined }: JudgeOutcome): void {
+function tellOutcome(session: TenantSession, { quarantined }: JudgeOutcome): void {
   for (const { commitHash, reason } of quarantined) session.alarm("quarantined", `${commitHash}: ${reason}`);
-  if (isFork) session.alarm("fork", "directory");
 }

@@ -23,6 +23,7 @@ import {
   rightOf,
   rowsAdopted,
   rowsCutAnew,
+  rowsOfDocuments,
   rowsOfOtherRoles,
   rowsOfPurged,
   rowsOvertaken,
@@ -257,6 +258,8 @@ export class Tail {
       await this.#carryOut(await this.#core.contests.enter(outcome.contested));
     }
     if (outcome.judged !== undefined) await this.#carryOut(await this.#core.contests.note(outcome.judged));
+    if (outcome.linesChanged) await this.#judgeAnew(rowsOfDocuments(this.#core));
+    if (outcome.broughtTogether.length > 0) await offerAgain(this.#core, outcome.broughtTogether);
     if (outcome.cutsChanged) await this.#judgeAnew(rowsCutAnew(this.#core));
     if (outcome.adopted.length > 0) await this.#judgeAnew(rowsAdopted(this.#core, outcome.adopted));
     if (outcome.rolesChanged) await this.#judgeAnew(rowsOfOtherRoles(this.#core));
@@ -344,6 +347,15 @@ export class Tail {
       }
     }
   }
+}
+
+/** A server takes lines of the directory that were written apart with the merge that brings them together, and only so: all go once more. */
+async function offerAgain({ ledger, store }: TenantCore, hashes: readonly CommitHash[]): Promise<void> {
+  const positions = hashes.flatMap((hash) => ledger.find(hash)?.position ?? []);
+  const records = await store.readRecords(positions.toSorted((a, b) => a - b));
+  const byHash = new Map(records.map((record) => [record.commitHash, record]));
+  const again = hashes.flatMap((hash) => byHash.get(hash) ?? []);
+  await store.write({ records: again.map(({ bytes, commitHash }) => ({ bytes, commitHash, origin: "" })) });
 }
 
 /** The record that is known of a commit which waits and came again, with what this one brings. */
