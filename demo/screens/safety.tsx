@@ -43,15 +43,7 @@ export function Safety({ space }: { readonly space: Space }) {
         ) : (
           <ul class="plain records" data-testid="alarms">
             {alarms.map((alarm, index) => (
-              <li key={index} class="record">
-                <Icon name="warning" />
-                <div>
-                  <strong>{alarmWords[alarm.kind]}</strong>
-                  <p class="muted">
-                    {formatMoment(alarm.atMs, Date.now())} · {alarm.detail}
-                  </p>
-                </div>
-              </li>
+              <Alarm key={index} space={space} alarm={alarm} />
             ))}
           </ul>
         )}
@@ -78,6 +70,64 @@ export function Safety({ space }: { readonly space: Space }) {
       <WaysIn space={space} />
     </section>
   );
+}
+
+interface AlarmProps {
+  readonly space: Space;
+  readonly alarm: AlarmEvent;
+}
+
+/** An alarm; two lines of the directory can be brought together by the admin. */
+function Alarm({ space: { tenant }, alarm: { atMs, detail, endedAtMs, heads, kind } }: AlarmProps) {
+  const isOpen = useSignal(false);
+  const canMerge = heads !== undefined && endedAtMs === undefined && tenant.adminUser.value !== undefined;
+  return (
+    <li class="record">
+      <Icon name="warning" />
+      <div class="form">
+        <div>
+          <strong>{heads === undefined ? alarmWords[kind] : forkWords(endedAtMs !== undefined)}</strong>
+          <p class="muted">
+            {formatMoment(atMs, Date.now())} ·{" "}
+            {heads === undefined ? detail : heads.map((head) => shortId(head)).join(" and ")}
+          </p>
+        </div>
+        {canMerge ? (
+          <div class="actions">
+            <button
+              type="button"
+              class="button"
+              aria-expanded={isOpen.value}
+              onClick={() => (isOpen.value = !isOpen.peek())}
+            >
+              Bring together…
+            </button>
+          </div>
+        ) : null}
+        {canMerge && isOpen.value ? (
+          <AdminForm
+            tenant={tenant}
+            verb="Bring together"
+            work={async (proof) => {
+              await tenant.directory.mergeLines(proof);
+              notify("There is one history again.");
+            }}
+          >
+            <p>
+              What only one of them says is kept. Who was removed in one stays removed. Keys begin anew for
+              everybody who holds them.
+            </p>
+          </AdminForm>
+        ) : null}
+      </div>
+    </li>
+  );
+}
+
+function forkWords(isClosed: boolean): string {
+  return isClosed
+    ? "Two devices of the admin had written apart. It was brought together."
+    : "Two devices of the admin have written apart.";
 }
 
 /** Refused for the rights of their authors alone: an admin may decide otherwise. */

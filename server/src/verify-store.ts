@@ -111,8 +111,8 @@ class StoreCheck {
         const records = await openRecords(this.#crypto, commit, findKey);
         const folded = foldCommit(state, commit, records);
         if (folded.kind === "applied") ({ state } = folded);
-        else if (folded.kind !== "beside" && isLine) return false;
-        // From a second line on all is one question, asked at the end.
+        else if (folded.kind === "rejected" || folded.kind === "known") return false;
+        // From a second line, or a merge that came before it, on all is one question, asked at the end.
         else isLine = false;
         all.push({ commit, records });
         return true;

@@ -157,7 +157,13 @@ export class TestTenant {
 
   async sealDirectory(
     records: readonly DirectoryRecord[],
-    options: { author?: TestUser; head?: CommitHash | undefined; writerSeq?: number } = {},
+    options: {
+      author?: TestUser;
+      head?: CommitHash | undefined;
+      writerSeq?: number;
+      /** a merge follows others beside its head */
+      alsoBehind?: readonly CommitHash[];
+    } = {},
   ): Promise<Commit> {
     const head = "head" in options ? options.head : this.head;
     const author = options.author ?? this.admin;
@@ -166,9 +172,13 @@ export class TestTenant {
       dbId: this.directoryDbId,
       author: author.key,
       signingKey: author.signing.privateKey,
-      writerNonce: head === undefined || options.writerSeq === 1 ? crypto.randomBytes(16) : this.#writerNonce,
-      writerSeq: options.writerSeq ?? (head === undefined ? 1 : this.directory.length + 1),
-      predecessors: head === undefined ? [] : [head],
+      writerNonce:
+        head === undefined || options.writerSeq === 1 || options.alsoBehind
+          ? crypto.randomBytes(16)
+          : this.#writerNonce,
+      writerSeq:
+        options.writerSeq ?? (head === undefined || options.alsoBehind ? 1 : this.directory.length + 1),
+      predecessors: head === undefined ? [] : [head, ...(options.alsoBehind ?? [])],
       directoryHead: head,
       createdAtMs: Date.now(),
       entries: records.map((record) => ({

@@ -14,6 +14,7 @@ import {
 import { encodeCommit, parseCommit } from "../../src/entry/index.ts";
 import { createGenesis } from "../../src/keys/index.ts";
 import { readTenantRoot } from "../src/tenant-record.ts";
+import { verifyStore } from "../src/verify-store.ts";
 import {
   createDbId,
   createDevice,
@@ -470,6 +471,45 @@ describe("pushing", () => {
       { status: "accepted", seq: 2 },
       { status: "accepted", seq: 1 },
     ]);
+  });
+
+  it("takes a second line of the directory with the merge that brings it in, in any order, and not without it", async () => {
+    const { test, tenant, user } = await createPlace();
+    const client = clientOf(test, tenant, tenant.admin);
+    await client.signIn(test.serverKey);
+    const first = tenant.head;
+    if (first === undefined) throw new Error("a tenant has a directory");
+    const [one, two] = [await createUser(), await createUser()];
+    const access = ({ key }: typeof user) =>
+      ({
+        kind: "grantaccess",
+        userKey: key,
+        encryptionKey: new Uint8Array(32),
+        nameHash: new Uint8Array(32),
+      }) as const;
+    const ours = await tenant.sealDirectory([access(one)], { head: first });
+    const theirs = await tenant.sealDirectory([{ kind: "revokeaccess", userKey: user.key, cuts: [] }], {
+      head: first,
+    });
+    const further = await tenant.sealDirectory([access(two)], { head: theirs.commitHash });
+    expect(await client.push(tenant.directoryDbId, ours)).toMatchObject([{ status: "accepted", seq: 1 }]);
+    expect(await client.push(tenant.directoryDbId, theirs)).toMatchObject([
+      { status: "refused", code: "access/denied" },
+    ]);
+    const merge = await tenant.sealDirectory([access(two)], {
+      head: ours.commitHash,
+      alsoBehind: [further.commitHash],
+    });
+    const alone = await client.push(tenant.directoryDbId, merge);
+    expect(alone).toMatchObject([{ status: "retry", code: "directory/behind" }]);
+    const results = await client.push(tenant.directoryDbId, merge, further, theirs);
+    expect(results.map(({ status }) => status)).toEqual(["accepted", "accepted", "accepted"]);
+    // The revocation of the other line is in force at once, also after a start from what is stored.
+    const commit = await tenant.write(user);
+    expect(await client.push(tenant.dbId, commit)).toMatchObject([
+      { status: "refused", code: "access/revoked" },
+    ]);
+    expect((await verifyStore(crypto, test.storage)).damages).toEqual([]);
   });
 
   it("lets only one of two directory commits follow a head, however they race", async () => {

@@ -20,6 +20,7 @@ const entryTest = "src/entry/entry.test.ts";
 const attackTest = "src/tenant/attack.test.ts";
 const changeAttackTest = "src/tenant/change-attack.test.ts";
 const foldTest = "src/directory/fold.test.ts";
+const foldLinesTest = "src/directory/fold-lines.property.test.ts";
 const unsentPurgeTest = "worker/unsent-purge.test.ts";
 const joinTest = "src/keys/join.test.ts";
 const relayTest = "server/test/relay.test.ts";
@@ -253,6 +254,41 @@ const judging: readonly SourceMutant[] = [
     from: 'return predecessors.every(isKnown) ? { kind: "beside" } : { kind: "waiting" };',
     to: 'return { kind: "waiting" };',
     killedBy: { file: foldTest, test: "tells a second successor of any commit" },
+  },
+  {
+    name: "what another line of the directory takes away counts nothing while the fork is open",
+    file: "src/directory/fold-lines.ts",
+    from: "walk.bringIn(others.map(({ hash }) => hash));",
+    to: "",
+    killedBy: { file: foldLinesTest, test: "undoes no revocation by a longer line" },
+  },
+  {
+    name: "a merge forgets what the other line took away",
+    file: "src/directory/fold-lines.ts",
+    from: "walk.bringIn(opened.commit.header.predecessors);",
+    to: "if (opened.records.length > 99) walk.bringIn(opened.commit.header.predecessors);",
+    killedBy: { file: foldLinesTest, test: "undoes no revocation by a longer line" },
+  },
+  {
+    name: "the line is the one that was seen first",
+    file: "src/directory/fold-lines.ts",
+    from: "const ends = [...placed.values()].filter(({ hash }) => !followed.has(hash)).sort(heaviestFirst);",
+    to: "const ends = [...placed.values()].filter(({ hash }) => !followed.has(hash));",
+    killedBy: { file: foldLinesTest, test: "are one directory on every replica" },
+  },
+  {
+    name: "of two cuts the later one counts",
+    file: "src/directory/fold-record.ts",
+    from: 'if (record.kind !== "revokeaccess" || user?.revoked === undefined)',
+    to: 'if (record.kind !== "revokeaccess" || user?.revoked?.at !== -1)',
+    killedBy: { file: foldLinesTest, test: "hold who was revoked on both to both cuts" },
+  },
+  {
+    name: "a server takes a second line of the directory",
+    file: "server/src/push.ts",
+    from: 'if (verdict.kind === "beside") return refused("access/denied");',
+    to: "",
+    killedBy: { file: relayTest, test: "keeps the directory linear and the admin's" },
   },
   {
     name: "another tenant's commit is taken",
