@@ -73,6 +73,7 @@ export default defineConfig({
       },
       {
         extends: true,
+        plugins: mutateSource(),
         test: {
           name: "sim",
           environment: "node",

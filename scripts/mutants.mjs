@@ -5,7 +5,7 @@
 import process from "node:process";
 import { runTool } from "./run.mjs";
 
-const files = ["src/sim/mutants.sim.test.ts", "src/sim/security-mutants.sim.test.ts"];
+const files = ["mutants", "security-mutants", "sync-mutants"].map((name) => `src/sim/${name}.sim.test.ts`);
 process.exitCode = await runTool("vitest", ["run", "--project", "sim", ...files], {
   env: { COFFER_MUTANTS: "all" },
 });

@@ -2,7 +2,7 @@
  * A server of the simulation: the real relay over its memory storage, on a disk that survives it. Every call of the storage takes
  * its time, so that requests interleave inside the relay too.
  */
-import type { SigningKeyPair } from "../crypto/index.ts";
+import type { Crypto, SigningKeyPair } from "../crypto/index.ts";
 import type { CommitHash, DbId, TenantId } from "../std/index.ts";
 import {
   createRelay,
@@ -50,7 +50,14 @@ export class SimServer {
   #signing: SigningKeyPair | undefined;
   #relay: Relay | undefined;
 
-  constructor(scheduler: Scheduler, origin: string) {
+  readonly #createCrypto: (env: SimWorkerEnv) => Crypto;
+
+  constructor(
+    scheduler: Scheduler,
+    origin: string,
+    createCrypto: (env: SimWorkerEnv) => Crypto = (env) => createNodeCrypto(env),
+  ) {
+    this.#createCrypto = createCrypto;
     this.origin = origin;
     this.#scheduler = scheduler;
     this.#place = new SimOrigin("server", scheduler);
@@ -73,7 +80,7 @@ export class SimServer {
   }
 
   async start(): Promise<void> {
-    const crypto = createNodeCrypto(this.#env);
+    const crypto = this.#createCrypto(this.#env);
     this.#signing ??= await crypto.createSigningPair();
     this.#relay = createRelay({
       crypto,
@@ -158,7 +165,7 @@ export class SimServer {
   }
 
   #createDisk(): RelayStorage {
-    const crypto = createNodeCrypto(this.#env);
+    const crypto = this.#createCrypto(this.#env);
     return createMemoryStorage({ crypto, env: { nowMs: () => this.#replayMs ?? this.#env.nowMs() } });
   }
 

@@ -1,0 +1,22 @@
+/**
+ * Thousands of stories of logs alone. `SIM_FROM=1000 SIM_LOGS=1000000 npm run sim:long -- logs` tells others; a failure names its seed.
+ */
+import { describe, expect, it } from "vitest";
+import { describeLogs, simulateLogs } from "./log-story.ts";
+
+const firstSeed = Number(process.env["SIM_FROM"] ?? 1);
+const seedCount = Number(process.env["SIM_LOGS"] ?? 2000);
+const seedsPerTest = 100;
+
+describe("stories of logs", () => {
+  const starts = Array.from(
+    { length: Math.ceil(seedCount / seedsPerTest) },
+    (_, index) => firstSeed + index * seedsPerTest,
+  );
+  it.each(starts)("hold from seed %i on", async (start) => {
+    for (let seed = start; seed < Math.min(start + seedsPerTest, firstSeed + seedCount); seed++) {
+      const outcome = await simulateLogs(seed);
+      if (outcome.violations.length > 0) expect.fail(describeLogs(outcome));
+    }
+  });
+});

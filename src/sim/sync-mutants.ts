@@ -1,0 +1,174 @@
+/**
+ * Broken products of the kind that costs data: each is one line of the sync engine or of the server that somebody could get wrong, and the
+ * stories of logs must notice it within two hundred seeds.
+ */
+import type { SourceMutant } from "./security-mutants.ts";
+
+const killedBy = { file: "src/sim/logs.sim.test.ts", test: "hold from seed" };
+
+type Change = readonly [name: string, from: string, to: string];
+
+const changes: Readonly<Record<string, readonly Change[]>> = {
+  "src/sync/engine-push.ts": [
+    [
+      "what the server puts off counts as sent",
+      'return status === "accepted" || status === "refused";',
+      "return status !== undefined;",
+    ],
+    [
+      "the outbox moves without what waits before it",
+      "const position = Math.max(outbox.position, positionOf(batch));",
+      "const position = Math.max(turn.state.lastPosition, positionOf(batch));",
+    ],
+    [
+      "what is put off is never asked for again",
+      'emit(turn, { kind: "set-timer", name: "outbox", minMs: 0, spreadMs: backoffMs(outboxAttempt) });',
+      "",
+    ],
+  ],
+  "src/sync/engine-pull.ts": [
+    ["the cursor moves without its commits", "records: run.items.flatMap(toRecord),", "records: [],"],
+    ["an overlap is appended again", 'if (frame.fromSeq < base.size) return skip("overlap");', ""],
+    [
+      "commits that the device lost are taken for there",
+      "if (frame.items.some((item) => item.bytes === undefined && !item.isHere)) {",
+      "if (frame.items.length === 0) {",
+    ],
+    ["a new epoch is not compared with the old one", "audit: hasPast ? [] : undefined,", "audit: undefined,"],
+    [
+      "after an audit nothing is pushed again",
+      "const outbox = { ...turn.state.outbox, position: 0, everythingThrough: turn.state.lastPosition };",
+      "const outbox = turn.state.outbox;",
+    ],
+    [
+      "a head that shows more is not followed",
+      `      return;
+    case "ahead":
+      setRound(turn, { needsPull: true });`,
+      `      return;
+    case "ahead":`,
+    ],
+    [
+      "a round is complete whatever the head of all logs says",
+      "head.databaseCount === rows.length && equalBytes(digestHeads(turn.crypto, rows), head.digest);",
+      "head.databaseCount >= 0;",
+    ],
+    [
+      "an old answer that comes late is evidence",
+      "const isOld = head.timeMs <= known.headTimeMs;",
+      "const isOld = head.timeMs < 0;",
+    ],
+  ],
+  "src/sync/engine.ts": [
+    [
+      "what arrives counts as sent, whatever waits before it",
+      "const isNext = first === outbox.position + 1 && last - first === positions.length - 1;",
+      "const isNext = first > 0;",
+    ],
+    [
+      "what a failed store was to hold is taken for stored",
+      `      set(turn, { isLoaded: false });
+      fail(turn, event.code);`,
+      "      fail(turn, event.code);",
+    ],
+    [
+      "a failure is never tried again",
+      'if (name === "retry" && (link === "waiting" || link === "denied")) connect(turn);',
+      "",
+    ],
+    [
+      "what is written while the link is busy is not heard of",
+      "set(turn, { lastPosition: Math.max(event.lastPosition, turn.state.lastPosition) });\n      kick(turn);",
+      "kick(turn);",
+    ],
+    [
+      "a token that has ended is shown again",
+      "    set(turn, { token: undefined });\n    if (!hasTriedAgain) {",
+      "    if (!hasTriedAgain) {",
+    ],
+    [
+      "events of a conversation that is over count",
+      'if (!("session" in event) || event.session === state.session) decide(turn, event);',
+      "decide(turn, event);",
+    ],
+    [
+      "an answer without its end is whole",
+      'if (round.end === undefined || run !== undefined) return fail(turn, "net/failed");',
+      "if (round.end === undefined) return endCycle(turn);",
+    ],
+  ],
+  "src/sync/turn.ts": [
+    [
+      "who stops leaves a timer behind",
+      'for (const name of ["retry", "poll", "answer"] as const)',
+      'for (const name of ["answer"] as const)',
+    ],
+  ],
+  "src/sync/local-log.ts": [
+    [
+      "what was received hides what was written before it",
+      "if (record.origin !== remoteId || record.position <= outbox.everythingThrough) break;",
+      "if (record.position <= outbox.everythingThrough) break;",
+    ],
+    [
+      "after a loss of the server only own commits are pushed again",
+      "isOwn || position <= everythingThrough ? sendableTo(commitOf(crypto, record), userKey) : undefined;",
+      "isOwn ? sendableTo(commitOf(crypto, record), userKey) : undefined;",
+    ],
+  ],
+  "src/sync/judge-frame.ts": [
+    [
+      "what comes again is stored again",
+      "return known.epoch !== frame.epoch || known.audit !== undefined || state.needsFull.has(frame.dbId);",
+      "return frame.items.length < 0;",
+    ],
+  ],
+  "src/sync/remote-slots.ts": [
+    [
+      "an audit that was under way is forgotten at a restart",
+      "if (auditFlag === 1) return { dbId, epoch, size: 0, frontier: [], headTimeMs: 0, audit: [] };",
+      "",
+    ],
+    [
+      "how far everything is pushed again is forgotten at a restart",
+      ".u64(outbox.everythingThrough);",
+      ".u64(0);",
+    ],
+  ],
+  "src/sync/conversation.ts": [
+    [
+      "a request that was given up is answered all the same",
+      "if (signal.aborted) return connection.close();",
+      "",
+    ],
+  ],
+  "server/src/pull.ts": [
+    [
+      "a cursor of another epoch is believed",
+      "seq: cursor?.epoch === log.epoch ? cursor.seq : 0 };",
+      "seq: cursor?.seq ?? 0 };",
+    ],
+    [
+      "who asks for own commits whole gets leaves",
+      "withoutReplica: request.pull.full ? undefined : request.replicaId,",
+      "withoutReplica: request.replicaId,",
+    ],
+  ],
+  "server/src/memory-storage.ts": [
+    [
+      "a commit that is there is appended again",
+      "if (known !== undefined) return meetKnown(log, known, commit);",
+      "",
+    ],
+    [
+      "a commit that is there is acknowledged where the log ends",
+      'return { status: "present", seq };',
+      'return { status: "present", seq: log.rows.length };',
+    ],
+  ],
+};
+
+/** All of them. */
+export const syncMutants: readonly SourceMutant[] = Object.entries(changes).flatMap(([file, some]) =>
+  some.map(([name, from, to]) => ({ name, file, from, to, killedBy })),
+);
