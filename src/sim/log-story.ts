@@ -200,7 +200,7 @@ class LogStory {
     if (draw < 79 && allows.offline) return device.origin.setOnline(!device.origin.isOnline);
     if (draw < 86 && allows.crash) return killTab(this.#world, device, tab);
     if (draw < 90 && allows.powerLoss) return this.#losePower(device);
-    if (draw < -92) return this.#crowdServer();
+    if (draw < 92) return this.#crowdServer();
     if (draw < 94 && allows.serverRestart) return void this.#world.server.restart();
     if (draw < 97 && allows.serverLoss) return this.#loseServer();
     if (allows.clockJump) device.origin.clockSkewMs = Math.floor((this.#random.fraction() - 0.5) * 6e10);

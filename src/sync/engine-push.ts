@@ -21,7 +21,7 @@ const itemBytes = 4;
 
 /** Whether there is something in the log that should be pushed now. */
 export function hasPush(state: EngineState): boolean {
-  if (state.isOutboxHeld || state.outbox.position >= state.lastPosition) return false;
+  if (state.putOffBy !== undefined || state.outbox.position >= state.lastPosition) return false;
   // An audit compares what was acknowledged before: until it is done nothing new may be.
   return [...state.databases.values()].every((database) => database.audit === undefined);
 }
@@ -47,7 +47,7 @@ export function takeRecords(
   through: number,
 ): "batch" | "nothing" | "more" {
   if (records.length > 0) {
-    set(turn, { batch: { records, through, settled: new Map() } });
+    set(turn, { batch: { records, through, settled: new Map(), putOffBy: undefined } });
     return "batch";
   }
   const { outbox } = turn.state;
@@ -93,14 +93,16 @@ export function onAck(turn: Turn, ack: AckFrame): void {
   if (batch === undefined) return;
   const recordsByHash = new Map(batch.records.map((record) => [record.commitHash, record]));
   const settled = new Map(batch.settled);
+  let { putOffBy } = batch;
   for (const result of ack.results) {
     const record = recordsByHash.get(result.commitHash);
     if (record?.dbId !== ack.dbId || settled.has(result.commitHash)) continue;
     settled.set(result.commitHash, result.status);
     if (result.status === "accepted") expectReceipt(turn, record, result.seq);
+    if (result.status === "retry") putOffBy ??= result.code ?? "net/failed";
     if (result.status === "refused") refuse(turn, record, result);
   }
-  set(turn, { batch: { ...batch, settled } });
+  set(turn, { batch: { ...batch, settled, putOffBy } });
   if (settled.size >= recordsByHash.size) closeBatch(turn);
 }
 
@@ -130,14 +132,14 @@ export function closeBatch(turn: Turn): void {
   if (batch === undefined) return;
   const position = Math.max(outbox.position, positionOf(batch));
   const next = { ...outbox, position };
-  const wasPutOff = [...batch.settled.values()].includes("retry");
+  const { putOffBy } = batch;
   set(turn, {
     batch: undefined,
     outbox: next,
-    isOutboxHeld: wasPutOff,
-    outboxAttempt: wasPutOff ? outboxAttempt + 1 : 0,
+    putOffBy,
+    outboxAttempt: putOffBy === undefined ? 0 : outboxAttempt + 1,
   });
-  if (wasPutOff)
+  if (putOffBy !== undefined)
     emit(turn, { kind: "set-timer", name: "outbox", minMs: 0, spreadMs: backoffMs(outboxAttempt) });
   if (position === outbox.position) return;
   setRound(turn, { hasProgress: true });

@@ -196,6 +196,8 @@ export interface PushBatch {
   /** the log position this batch covers, records that need no push included */
   readonly through: number;
   readonly settled: ReadonlyMap<CommitHash, "accepted" | "retry" | "refused">;
+  /** the first code among those to be tried again */
+  readonly putOffBy: CofferErrorCode | undefined;
 }
 
 /** What one request and its answer, or one round on a live connection, have shown so far. */
@@ -250,13 +252,16 @@ export interface EngineState {
   readonly outbox: OutboxState;
   readonly lastPosition: number;
   readonly batch: PushBatch | undefined;
-  readonly isOutboxHeld: boolean;
+  /** why the server put off what was pushed last; nothing more is pushed until the outbox timer */
+  readonly putOffBy: CofferErrorCode | undefined;
   readonly outboxAttempt: number;
   /** acknowledged commits that a proven run must still show */
   readonly receipts: ReadonlyMap<CommitHash, { readonly dbId: DbId; readonly seq: number }>;
   readonly run: Run | undefined;
   /** a PULL is on its way and its END has not come */
   readonly isPulling: boolean;
+  /** a cycle was asked for while an answer was on its way that may have been made before */
+  readonly isAskedAgain: boolean;
   readonly round: Round;
   readonly idleRounds: number;
   readonly raised: ReadonlySet<string>;

@@ -50,8 +50,9 @@ function createBench(mode: "live" | "once" = "live", hasLive = false) {
         .map((one) => ({ ...one, root: rootOf(crypto, one) }));
       const head = { databaseCount: rows.length, digest: digestHeads(crypto, rows), timeMs: 9, signature };
       bench.frame({ type: "tenant-head", head, isSigned: true });
-      bench.frame({ type: "end", more: false });
-      return bench.answered();
+      const effects = bench.frame({ type: "end", more: false });
+      // On a live connection the frame is the end; an exchange ends with its answer.
+      return state.link === "live" ? effects : bench.answered();
     },
   };
   return bench;
@@ -209,6 +210,25 @@ describe("push", () => {
     expect(of(effects, "set-timer")).toMatchObject([{ name: "outbox", spreadMs: 500 }]);
   });
 
+  test("what the server puts off ends no cycle well, is told, and is sent again", () => {
+    const bench = createBench();
+    bench.start(1);
+    bench.tell({ kind: "outbox", records: [record(1)], through: 1 });
+    const result = { commitHash: hashOf(1), status: "retry", seq: 0, code: "store/quota" } as const;
+    bench.frame({ type: "ack", dbId, results: [result] });
+    const effects = bench.complete();
+    expect(of(effects, "cycle-ended")).toEqual([{ kind: "cycle-ended", code: "store/quota" }]);
+    expect(bench.state.error).toBe("store/quota");
+    bench.tell({ kind: "timer", name: "outbox" });
+    bench.tell({ kind: "timer", name: "poll" });
+    bench.tell({ kind: "outbox", records: [record(1)], through: 1 });
+    bench.frame({ type: "ack", dbId, results: [{ ...result, status: "accepted", code: undefined }] });
+    bench.frame(commits(0, 1));
+    bench.frame(head(5, 1));
+    expect(of(bench.complete(), "cycle-ended")).toEqual([{ kind: "cycle-ended", code: undefined }]);
+    expect(bench.state.error).toBeUndefined();
+  });
+
   test("what is refused is quarantined and passed", () => {
     const bench = pushing();
     const effects = bench.frame(ack([1, "accepted"], [2, "refused"], [3, "accepted"]));
@@ -222,6 +242,33 @@ describe("push", () => {
     const bench = pushing();
     bench.frame(ack([7, "accepted"], [8, "refused"]));
     expect(bench.state.outbox).toEqual({ position: 0, everythingThrough: 0, refused: [] });
+  });
+});
+
+describe("a wish to sync while an answer is on its way", () => {
+  test("asks once more after it: the answer may have been made before the wish", () => {
+    const bench = createBench();
+    const [first] = of(bench.start(), "exchange");
+    expect(first).toBeDefined();
+    bench.tell({ kind: "sync" });
+    bench.tell({ kind: "sync" });
+    const again = bench.complete();
+    expect(of(again, "cycle-ended")).toEqual([]);
+    expect(of(again, "exchange")).toHaveLength(1);
+    expect(of(bench.complete(), "cycle-ended")).toEqual([{ kind: "cycle-ended", code: undefined }]);
+  });
+
+  test("asks once more on a live connection too, and is no round without progress", () => {
+    const bench = createBench("live", true);
+    bench.start();
+    bench.complete();
+    bench.tell({ kind: "opened", session: bench.state.session });
+    for (let round = 0; round < 5; round++) {
+      bench.tell({ kind: "sync" });
+      expect(of(bench.complete(), "cycle-ended")).toEqual([]);
+    }
+    expect(of(bench.complete(), "cycle-ended")).toEqual([{ kind: "cycle-ended", code: undefined }]);
+    expect(bench.state.link).toBe("live");
   });
 });
 

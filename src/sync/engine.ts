@@ -23,54 +23,29 @@ import { assert, type CofferErrorCode } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
 import { closeBatch, hasPush, onAck, pushFrames, readOutbox, takeRecords } from "./engine-push.ts";
 import { onAudited, onCommits, onHead, onTenantHead } from "./engine-pull.ts";
-import type {
-  Effect,
-  EngineConfig,
-  EngineEvent,
-  EngineState,
-  JudgedFrame,
-  SyncStatus,
-} from "./engine-types.ts";
+import type { Effect, EngineEvent, EngineState, JudgedFrame } from "./engine-types.ts";
 import { helloFrame, pullFrame } from "./engine-frames.ts";
 import { syncLimits, type Frame } from "./messages.ts";
-import { emit, endSession, fail, freshRound, raise, set, setRound, statusOf, type Turn } from "./turn.ts";
+import {
+  emit,
+  endSession,
+  fail,
+  freshRound,
+  isSameStatus,
+  raise,
+  set,
+  setRound,
+  statusOf,
+  type Turn,
+} from "./turn.ts";
+
+export { createEngineState } from "./turn.ts";
 
 const pushBytes = 2 * 1024 * 1024;
 const idleRoundLimit = 3;
 const answerTimeoutMs = 20_000;
 const pollMs = 15_000;
 const heartbeatMs = 25_000;
-
-/** Create the state of an engine that was not started. */
-export function createEngineState(config: EngineConfig): EngineState {
-  return {
-    config,
-    link: "stopped",
-    session: 0,
-    isOnline: true,
-    isLoaded: false,
-    token: undefined,
-    hasTriedAgain: false,
-    attempt: 0,
-    databases: new Map(),
-    shownSizes: new Map(),
-    needsFull: new Set(),
-    outbox: { position: 0, everythingThrough: 0, refused: [] },
-    lastPosition: 0,
-    batch: undefined,
-    isOutboxHeld: false,
-    outboxAttempt: 0,
-    receipts: new Map(),
-    run: undefined,
-    isPulling: false,
-    round: freshRound,
-    idleRounds: 0,
-    raised: new Set(),
-    verifiedCompleteAtMs: undefined,
-    error: undefined,
-    nowMs: 0,
-  };
-}
 
 /** Decide what an event changes and what is to be done. Pure: hashing is all it asks for. */
 export function step(
@@ -84,16 +59,6 @@ export function step(
   if (!isSameStatus(status, statusOf(state))) emit(turn, { kind: "status", status });
   assertInvariants(state, turn.state);
   return { state: turn.state, effects: turn.effects };
-}
-
-function isSameStatus(a: SyncStatus, b: SyncStatus): boolean {
-  return (
-    a.phase === b.phase &&
-    a.pendingPush === b.pendingPush &&
-    a.pendingPull === b.pendingPull &&
-    a.verifiedCompleteAtMs === b.verifiedCompleteAtMs &&
-    a.error === b.error
-  );
 }
 
 function assertInvariants(before: EngineState, after: EngineState): void {
@@ -184,15 +149,17 @@ function stop(turn: Turn): void {
   if (turn.state.link === "stopped") return;
   endSession(turn, "stopped");
   emit(turn, { kind: "clear-timer", name: "outbox" });
-  set(turn, { isOutboxHeld: false, isLoaded: false, token: undefined });
+  set(turn, { putOffBy: undefined, isLoaded: false, token: undefined });
   emit(turn, { kind: "cycle-ended", code: "aborted" });
 }
 
 function syncNow(turn: Turn): void {
   const { link, isPulling } = turn.state;
   if (link === "live") {
-    if (!isPulling) sendPull(turn);
-  } else if (["waiting", "resting", "denied", "opening", "offline"].includes(link)) begin(turn);
+    if (isPulling) set(turn, { isAskedAgain: true });
+    else sendPull(turn);
+  } else if (link === "exchanging") set(turn, { isAskedAgain: true });
+  else if (["waiting", "resting", "denied", "opening", "offline"].includes(link)) begin(turn);
 }
 
 function onOnline(turn: Turn, isOnline: boolean): void {
@@ -229,6 +196,7 @@ function sendExchange(turn: Turn): void {
   const { session, token } = turn.state;
   if (token === undefined) return;
   const frames: readonly Frame[] = [helloFrame(turn), ...pushFrames(turn.state), pullFrame(turn)];
+  set(turn, { isAskedAgain: false });
   emit(turn, { kind: "exchange", session, token, frames });
 }
 
@@ -236,7 +204,7 @@ function sendExchange(turn: Turn): void {
 function sendPull(turn: Turn, isFirst = false): void {
   const { token } = turn.state;
   if (token === undefined) return;
-  set(turn, { round: freshRound });
+  set(turn, { round: freshRound, isAskedAgain: false });
   const first: readonly Frame[] = isFirst ? [helloFrame(turn), { type: "auth", token }] : [];
   emit(turn, { kind: "send", frames: [...first, pullFrame(turn)] });
   expectAnswer(turn);
@@ -287,7 +255,7 @@ function onTimer(turn: Turn, name: Extract<EngineEvent, { kind: "timer" }>["name
   if (name === "poll" && link === "resting") connect(turn);
   if (name === "poll" && link === "live" && !isPulling) sendPull(turn);
   if (name === "outbox") {
-    set(turn, { isOutboxHeld: false });
+    set(turn, { putOffBy: undefined });
     kick(turn);
   }
 }
@@ -359,11 +327,15 @@ function endRound(turn: Turn): void {
     set(turn, { needsFull: without(turn.state.needsFull, round.full) });
   set(turn, { isPulling: false, hasTriedAgain: false });
   if (link === "live" || turn.state.round.hasProgress) set(turn, { attempt: 0 });
-  if (!needsMore(turn.state)) return endCycle(turn);
+  if (!needsMore(turn.state)) return turn.state.isAskedAgain ? again(turn) : endCycle(turn);
   const idleRounds = turn.state.round.hasProgress ? 0 : turn.state.idleRounds + 1;
   set(turn, { idleRounds });
   if (idleRounds >= idleRoundLimit) return giveUp(turn);
-  if (link === "live") sendPull(turn);
+  again(turn);
+}
+
+function again(turn: Turn): void {
+  if (turn.state.link === "live") sendPull(turn);
   else beginExchange(turn);
 }
 
@@ -388,12 +360,19 @@ function giveUp(turn: Turn): void {
   fail(turn, "protocol/malformed");
 }
 
+/** The cycle is over; what the server put off is tried again later, and is no success until then. */
+function reportEnd(turn: Turn): void {
+  const { putOffBy } = turn.state;
+  set(turn, { error: putOffBy });
+  emit(turn, { kind: "cycle-ended", code: putOffBy });
+}
+
 /** Nothing is left: rest, or go live. */
 function endCycle(turn: Turn): void {
   const { config, link } = turn.state;
-  set(turn, { idleRounds: 0, error: undefined });
+  set(turn, { idleRounds: 0 });
   if (link === "live") return settleLive(turn);
-  emit(turn, { kind: "cycle-ended", code: undefined });
+  reportEnd(turn);
   if (config.mode === "live" && config.hasLive) {
     endSession(turn, "opening");
     emit(turn, { kind: "open-live", session: turn.state.session });
@@ -414,5 +393,5 @@ function settleLive(turn: Turn): void {
   if (isPulling || batch !== undefined) return;
   emit(turn, { kind: "clear-timer", name: "answer" });
   emit(turn, { kind: "set-timer", name: "poll", minMs: heartbeatMs, spreadMs: 0 });
-  emit(turn, { kind: "cycle-ended", code: undefined });
+  reportEnd(turn);
 }

@@ -239,9 +239,12 @@ describe("one cycle", () => {
     const [first, second] = await a.write(2);
     relay.faults.judge = (hash) =>
       hash === second ? { status: "retry", code: "directory/behind" } : undefined;
-    expect((await a.once()).status.pendingPush).toBe(1);
+    expect(await a.once()).toMatchObject({
+      code: "directory/behind",
+      status: { pendingPush: 1, error: "directory/behind" },
+    });
     delete relay.faults.judge;
-    expect((await a.once()).status.pendingPush).toBe(0);
+    expect(await a.once()).toMatchObject({ code: undefined, status: { pendingPush: 0, error: undefined } });
     expect(relayHashes(relay)).toEqual([first, second]);
   });
 });

@@ -3,7 +3,15 @@
  */
 import type { CofferErrorCode, DbId } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
-import type { DatabaseState, Effect, EngineState, Round, SyncAlarm, SyncStatus } from "./engine-types.ts";
+import type {
+  DatabaseState,
+  Effect,
+  EngineConfig,
+  EngineState,
+  Round,
+  SyncAlarm,
+  SyncStatus,
+} from "./engine-types.ts";
 
 /** A step under way. */
 export interface Turn {
@@ -23,6 +31,38 @@ export const freshRound: Round = {
   full: new Set(),
   isContradicted: false,
 };
+
+/** Create the state of an engine that was not started. */
+export function createEngineState(config: EngineConfig): EngineState {
+  return {
+    config,
+    link: "stopped",
+    session: 0,
+    isOnline: true,
+    isLoaded: false,
+    token: undefined,
+    hasTriedAgain: false,
+    attempt: 0,
+    databases: new Map(),
+    shownSizes: new Map(),
+    needsFull: new Set(),
+    outbox: { position: 0, everythingThrough: 0, refused: [] },
+    lastPosition: 0,
+    batch: undefined,
+    putOffBy: undefined,
+    outboxAttempt: 0,
+    receipts: new Map(),
+    run: undefined,
+    isPulling: false,
+    isAskedAgain: false,
+    round: freshRound,
+    idleRounds: 0,
+    raised: new Set(),
+    verifiedCompleteAtMs: undefined,
+    error: undefined,
+    nowMs: 0,
+  };
+}
 
 /** Change parts of the state. */
 export function set(turn: Turn, change: Partial<EngineState>): void {
@@ -80,6 +120,7 @@ export function endSession(turn: Turn, link: EngineState["link"]): void {
     run: undefined,
     batch: undefined,
     isPulling: false,
+    isAskedAgain: false,
     receipts: new Map(),
     round: freshRound,
   });
@@ -141,4 +182,15 @@ function phaseOf(state: EngineState): SyncStatus["phase"] {
     case "denied":
       return "denied";
   }
+}
+
+/** Tell whether a link would show the same. */
+export function isSameStatus(a: SyncStatus, b: SyncStatus): boolean {
+  return (
+    a.phase === b.phase &&
+    a.pendingPush === b.pendingPush &&
+    a.pendingPull === b.pendingPull &&
+    a.verifiedCompleteAtMs === b.verifiedCompleteAtMs &&
+    a.error === b.error
+  );
 }
