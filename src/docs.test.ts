@@ -162,12 +162,20 @@ const handles: Readonly<Record<string, string>> = {
 
 /** The members of an interface of the public API, and of those that it extends. */
 function membersOf(name: string): string[] {
-  const text = ["types", "audit-types", "device-types", "recipient-types", "query-types", "key-slot-types"]
+  const text = [
+    "types",
+    "attachment-types",
+    "audit-types",
+    "device-types",
+    "recipient-types",
+    "query-types",
+    "key-slot-types",
+  ]
     .map((file) => read(`src/page/${file}.ts`))
     .join("\n");
   const named = `^export interface ${name}\\b`;
-  const [body = ""] = findAll(text, new RegExp(`${named}[^\\n]*\\n([\\s\\S]*?)^\\}`, "gm"));
-  const bases = findAll(text, new RegExp(`${named}[^\\n{]*\\bextends ([^\\n{]*)`, "gm"));
+  const [body = ""] = findAll(text, new RegExp(`${named}[^{]*\\{\\n([\\s\\S]*?)^\\}`, "gm"));
+  const bases = findAll(text, new RegExp(`${named}[^{]*\\bextends ([^{]*)`, "gm"));
   const extended = bases.flatMap((list) => findAll(list, /(\w+)/g));
   return [...findAll(body, /^ {2}(?:readonly )?(\w+)[?(:<]/gm), ...extended.flatMap(membersOf)];
 }

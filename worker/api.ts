@@ -21,6 +21,7 @@
  *   seen at once
  */
 import type { DocValue, DraftOperation, DraftValue, Mark, Patch, Path } from "../src/draft/index.ts";
+import type { AttachmentCalls } from "./attachment-api.ts";
 import type { AuditCalls } from "./audit-api.ts";
 import type { AdminProof, DirectoryCalls } from "./directory-api.ts";
 import type { KeyExportCalls } from "./key-export-api.ts";
@@ -222,7 +223,8 @@ export interface DraftMessage {
   readonly baseHeads: readonly string[];
   readonly afterDraft: number;
   readonly operations: readonly DraftOperation[];
-  readonly durability: "relaxed" | "strict";
+  /** `relaxed` when left out */
+  readonly durability?: "relaxed" | "strict" | undefined;
 }
 
 /**
@@ -231,7 +233,8 @@ export interface DraftMessage {
  */
 export type QueryMessage = QueryDefinition;
 
-export interface WorkerApi extends ViewCalls, KeySlotCalls, KeyExportCalls, DirectoryCalls, AuditCalls {
+export interface WorkerApi
+  extends ViewCalls, KeySlotCalls, KeyExportCalls, DirectoryCalls, AuditCalls, AttachmentCalls {
   /**
    * `listener` is the worker's own poster of {@link EventMessage}; it does not cross the thread, the page
    * passes the options only.

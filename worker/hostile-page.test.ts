@@ -4,7 +4,8 @@
  */
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { isCofferError, type CofferError } from "../src/std/index.ts";
+import { encodePart } from "../src/attachment/index.ts";
+import { bytesToId, isCofferError, type CofferError } from "../src/std/index.ts";
 import { createMemoryStorage } from "../src/store/index.ts";
 import type { DraftOperation, DraftValue } from "../src/draft/index.ts";
 import { category, total } from "../src/view/index.ts";
@@ -107,6 +108,8 @@ async function openScene(): Promise<Scene> {
 type Method = Exclude<keyof WorkerApi, "start" | "ping">;
 type Call = readonly unknown[];
 
+const somePart = encodePart({ commitHash: bytesToId("CommitHash", new Uint8Array(32)), sizeBytes: 20 });
+
 /** For each method a call that could be honest. */
 const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   tenants: () => [],
@@ -177,6 +180,12 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
     ["salaries"],
     { adminKey: s.adminKey, adminPassword: people.adminPassword },
   ],
+  openUpload: (s) => [s.database, s.docId],
+  writeUpload: () => [1, new Uint8Array(20)],
+  finishUpload: () => [1],
+  abortUpload: () => [1],
+  nameParts: (s) => [s.database, [somePart]],
+  readPart: (s) => [s.database, s.docId, somePart, { from: 0, to: 9 }],
   audit: (s) => [
     s.tenantId,
     0,

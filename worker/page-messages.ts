@@ -80,7 +80,7 @@ export function readDraft(message: unknown): DraftMessage {
   return {
     draft,
     afterDraft,
-    durability: readDurability(durability, "draft.durability"),
+    durability: durability === undefined ? undefined : readDurability(durability, "draft.durability"),
     baseHeads: readHeads(baseHeads, "draft.baseHeads"),
     operations: readOperations(operations, "draft.operations"),
   };

@@ -1,5 +1,6 @@
 /** The page-worker contract, answered. */
 import type { WorkerApi } from "./api.ts";
+import { attachmentCalls } from "./attachment-calls.ts";
 import { auditCalls } from "./audit-calls.ts";
 import { backupCalls } from "./backup-calls.ts";
 import { bulkCalls } from "./bulk-calls.ts";
@@ -35,6 +36,7 @@ export function createService(makeWorld: WorldMaker): WorkerApi {
     ...lineCalls(host),
     ...viewCalls(host),
     ...auditCalls(host),
+    ...attachmentCalls(host),
     ...backupCalls(host),
     ...recipientCalls(host),
     ...resealCalls(host),

@@ -5,6 +5,7 @@ import { isTestFile, lineAt, walk, type Finding, type Source } from "./source.ts
 export const rows: Readonly<Record<string, number>> = {
   std: 0,
   crypto: 1,
+  attachment: 1,
   draft: 1,
   expr: 1,
   view: 2,
@@ -15,7 +16,6 @@ export const rows: Readonly<Record<string, number>> = {
   presence: 3,
   sync: 4,
   doc: 4,
-  attachment: 4,
   audit: 4,
   search: 4,
   tenant: 5,
@@ -27,7 +27,8 @@ export const rows: Readonly<Record<string, number>> = {
 const narrowed: Readonly<
   Record<string, { values: readonly string[]; types: "any room" | readonly string[] }>
 > = {
-  page: { values: ["std", "draft", "expr", "view"], types: "any room" },
+  page: { values: ["std", "draft", "expr", "view", "attachment"], types: "any room" },
+  attachment: { values: ["std"], types: ["std"] },
   directory: { values: ["std", "crypto", "entry"], types: ["std", "crypto", "entry"] },
   search: { values: ["std"], types: ["std", "draft"] },
   view: { values: ["std", "expr"], types: ["std", "expr"] },

@@ -44,7 +44,7 @@
  * | keyIndex | u8, into `keys` |
  * | docCounter | varint; doc_create only |
  * | ciphertextSize | varint, tag included |
- * | ciphertext | `ciphertextSize` bytes; or its SHA-256, 32 bytes, when presence is 2 |
+ * | ciphertext | `ciphertextSize` bytes; or its SHA-256, 32 bytes, when presence is 2: erased, or a chunk that travels apart |
  *
  * Entry preimage: all of it bound, and to the commit's context. Its SHA-256 is the entry hash; with the last
  * field all zero it is the additional data of the encryption

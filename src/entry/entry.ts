@@ -173,6 +173,8 @@ export interface EntryDraft {
   /** of a new document, where it was derived before */
   readonly name?: DocName;
   readonly plaintext: Uint8Array;
+  /** an attachment chunk's ciphertext travels apart from the commit: its bytes hold the header alone */
+  readonly isApart?: boolean;
 }
 
 /** What a writer hands in for a commit; salt and signature are made by `sealCommit`. */

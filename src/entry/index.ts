@@ -10,6 +10,7 @@
  * - E4 judging untrusted bytes never throws and takes time and memory in proportion to them, at most 1 MiB
  * - E5 a writer never signs what a reader would refuse for its size
  * - E6 `verifyCommit` and `parseCommit` reach no code that decrypts
+ * - E7 an attachment chunk's ciphertext travels apart where its writer says so: a commit is whole with its header
  *
  * It knows no rights, no directory and no documents: whether an author may write is judged above it.
  */

@@ -1,7 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createFixture, entryDrafts } from "./entry-fixtures.ts";
-import { encodeCommit, fillCommit, presenceOf, sealCommit, verifyCommit, type Commit } from "./index.ts";
+import { bytesToId } from "../std/index.ts";
+import {
+  encodeCommit,
+  fillCommit,
+  openEntry,
+  presenceOf,
+  sealCommit,
+  verifyCommit,
+  type Commit,
+} from "./index.ts";
 
 const fixture = await createFixture("presence");
 const { crypto, draftOf } = fixture;
@@ -32,7 +41,11 @@ describe("two copies of a commit", () => {
         const commit = await sealCommit(crypto, draftOf(drafts));
         const [held, brought] = [await copyOf(commit, some), await copyOf(commit, others)];
         const bytes = fillCommit(held, brought);
-        const expected = partsOf(held).map((part, index) => Math.max(part, partsOf(brought)[index] ?? 0));
+        // The ciphertext of a chunk is kept apart: it is taken from nobody.
+        const most = drafts.map(({ entryType }) => (entryType === "attachment_chunk" ? 1 : 2));
+        const expected = partsOf(held).map((part, index) =>
+          Math.max(part, Math.min(most[index] ?? 2, partsOf(brought)[index] ?? 0)),
+        );
         expect(bytes ?? held.bytes).toEqual((await copyOf(commit, expected)).bytes);
         expect(bytes).not.toEqual(held.bytes);
       }),
@@ -72,4 +85,44 @@ it("tells how much of a commit is there", async () => {
   expect(presenceOf(commit)).toBe("whole");
   for (const parts of [[1], [1, 2], [2, 1]]) expect(presenceOf(await copyOf(commit, parts))).toBe("partial");
   for (const parts of [[0], [0, 2], [1, 0]]) expect(presenceOf(await copyOf(commit, parts))).toBe("bare");
+});
+
+it("a chunk travels apart where its writer says so: its commit is whole with the header, and small", async () => {
+  const docId = bytesToId("DocId", new Uint8Array(16).fill(3));
+  const [key] = fixture.keys;
+  const chunk = { entryType: "attachment_chunk", docId, key, isApart: true } as const;
+  const plaintexts = Array.from({ length: 16 }, (_, index) => new Uint8Array(256 * 1024).fill(index));
+  const commit = await sealCommit(
+    crypto,
+    draftOf(
+      plaintexts.map((plaintext, index) => ({
+        ...chunk,
+        plaintext,
+        dependencies: index === 0 ? [] : [{ index: index - 1 }],
+      })),
+    ),
+  );
+  expect(commit.bytes.length).toBeLessThan(2_000);
+  const verdict = await verifyCommit(crypto, commit.bytes, commit.commitHash);
+  if (verdict.kind !== "verified") throw new Error(verdict.reason);
+  expect(presenceOf(verdict.commit)).toBe("whole");
+  expect(verdict.commit.entries.every(({ ciphertext }) => ciphertext === undefined)).toBe(true);
+  expect(fillCommit(verdict.commit, commit)).toBeUndefined();
+  // What travels apart opens where the header says it belongs, and nowhere else.
+  const [first, second] = commit.entries;
+  const put = (at: number, ciphertext: Uint8Array | undefined) => ({
+    ...verdict.commit,
+    entries: verdict.commit.entries.map((entry, index) =>
+      index === at && ciphertext !== undefined ? { ...entry, ciphertext } : entry,
+    ),
+  });
+  const findKey = () => key;
+  expect(await openEntry(crypto, put(0, first?.ciphertext), 0, findKey)).toEqual({
+    kind: "opened",
+    plaintext: plaintexts[0],
+  });
+  expect(await openEntry(crypto, put(0, second?.ciphertext), 0, findKey)).toEqual({
+    kind: "forged",
+    reason: "ciphertext",
+  });
 });

@@ -5,15 +5,17 @@ import { entryLimits, type Commit, type CommitEntry, type EntryHeader } from "./
 /** `whole`; `partial`: every header, but not every ciphertext; `bare`: not every header. */
 export type Presence = "whole" | "partial" | "bare";
 
-/** Tell how much of a commit is there. */
+/** Tell how much of a commit is there. An attachment chunk is there with its header: its ciphertext travels apart. */
 export function presenceOf({ entries }: Pick<Commit, "entries">): Presence {
-  if (entries.every(({ ciphertext }) => ciphertext !== undefined)) return "whole";
+  if (entries.every(({ ciphertext, header }) => ciphertext !== undefined || isChunk(header))) return "whole";
   return entries.every(({ header }) => header !== undefined) ? "partial" : "bare";
 }
 
 /**
  * Put into a copy of a commit what another copy of the same commit has beyond it. The signature of the held one stays: either is the
  * author's, over the same bytes.
+ *
+ * The ciphertext of an attachment chunk is taken from nobody: it is kept apart.
  *
  * @param isWanted whether the ciphertext of an entry with this header is to be taken
  * @returns the filled copy's bytes; `undefined` when the other has nothing more, or when both together are over the limit of a
@@ -29,6 +31,11 @@ export function fillCommit(
     const other = brought.entries[index];
     if (other?.header === undefined || partsOf(other) <= partsOf(entry) || !isWanted(other.header))
       return entry;
+    if (isChunk(other.header)) {
+      if (entry.header !== undefined) return entry;
+      isFilled = true;
+      return { entryHash: other.entryHash, header: other.header };
+    }
     isFilled = true;
     return other;
   });
@@ -55,6 +62,10 @@ export function eraseEntries(
     return { entryHash, header };
   });
   return isErased ? encodeCommit({ ...commit, entries }) : undefined;
+}
+
+function isChunk(header: EntryHeader | undefined): boolean {
+  return header?.entryType === "attachment_chunk";
 }
 
 function partsOf({ header, ciphertext }: CommitEntry): number {

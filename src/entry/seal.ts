@@ -40,7 +40,7 @@ import { createDocIdDerivation, isNameFrom } from "./ids.ts";
 import { maxPlaintextBytes, padInto, paddedSizeBytes, sealedSizeBytes, tagBytes } from "./padding.ts";
 import { deriveSealingKey, nonceOf, saltBytes, type SealingKey } from "./sealing-key.ts";
 
-/** A commit that was made here: its bytes are its own. */
+/** A commit that was made here: its bytes are its own. What travels apart is among its entries, and not in its bytes. */
 export interface SealedCommit extends Commit {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
@@ -78,7 +78,10 @@ export async function sealCommit(
   const sealed = await sealEntries(crypto, { draft, core, keys, meanwhile });
   const entries = sealed.map(({ entry }) => entry);
   const coreBytes = encodeCore(core);
-  const unsigned = encodeUnsigned(coreBytes, entries);
+  const unsigned = encodeUnsigned(
+    coreBytes,
+    entries.map((entry, index) => travelling(entry, draft.entries[index])),
+  );
   checkSize(unsigned.length + signatureBytes);
   const signedBytes = signedBytesOf(
     coreBytes,
@@ -94,6 +97,12 @@ export async function sealCommit(
   };
 }
 
+/** What of an entry its commit's bytes hold. */
+function travelling(entry: CommitEntry, draft: EntryDraft | undefined): CommitEntry {
+  const { entryHash, header } = entry;
+  return draft?.isApart === true && header !== undefined ? { entryHash, header } : entry;
+}
+
 function checkDraft(draft: CommitDraft): void {
   const { entries, predecessors, writerSeq, createdAtMs } = draft;
   assert(entries.length > 0, "entry: a commit has an entry");
@@ -106,10 +115,11 @@ function checkDraft(draft: CommitDraft): void {
   checkCount("entries", entries.length, entryLimits.entriesPerCommit);
   checkCount("predecessors", predecessors.length, entryLimits.predecessors);
   let sizeBytes = 0;
-  for (const { entryType, plaintext, dependencies } of entries) {
+  for (const { entryType, isApart = false, plaintext, dependencies } of entries) {
+    assert(!isApart || entryType === "attachment_chunk", "entry: chunks alone travel apart");
     checkCount("plaintext bytes", plaintext.length, maxPlaintextBytes(entryType));
     checkCount("dependencies", dependencies.length, entryLimits.dependencies);
-    sizeBytes += sealedSizeBytes(plaintext.length);
+    if (!isApart) sizeBytes += sealedSizeBytes(plaintext.length);
   }
   checkSize(sizeBytes);
 }

@@ -199,17 +199,14 @@ export class DatabaseCore {
 export function createDatabase<T extends object>({ shared, use, release }: Lease<DatabaseCore>): Database<T> {
   const others = lazily(
     use,
-    "databaseCore createDocuments createDocument iterateDocumentHistory createDocumentFor deleteDocument undeleteDocument undo changeDocs branch discardBranch getRecipients redo changeRecipients search diff purgeDocHistory createEncryptedDocument iterateChangesSince mergeBranch getAllDocumentIds getDocumentAtTimestamp undoDepth",
+    "branch discardBranch diff mergeBranch getAttachment getAttachmentRange createDocumentFor purgeDocHistory createDocument iterateDocumentHistory createEncryptedDocument iterateChangesSince createDocuments removeAttachment getRecipients search getAllDocumentIds appendToAttachment getDocumentAtTimestamp deleteDocument undeleteDocument undo changeDocs databaseCore redo changeRecipients streamAttachment addAttachment addAttachmentStream undoDepth",
   );
   return {
     ...(others as unknown as Pick<Database<T>, Exclude<keyof typeof others, "databaseCore">>),
     name: shared.place.name,
     status: shared.status,
     getDocument: async (id) => use().openDoc<T>(id),
-    changeDoc: async (doc, edit, options) =>
-      use()
-        .own(doc)
-        .change(edit, options?.durability ?? "relaxed"),
+    changeDoc: async (doc, edit, options) => use().own(doc).change(edit, options?.durability),
     onChange: (listener) => use().onChange(listener),
     query: <S extends object = T>(definition: QueryDefinition = {}) => use().query<S>(definition),
     dispose: release,

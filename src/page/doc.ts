@@ -27,6 +27,7 @@ import {
   type RecordedDraft,
 } from "../draft/index.ts";
 import { CofferError, toCofferError, type Release } from "../std/index.ts";
+import type { Attachment } from "./attachment-types.ts";
 import { unreadable } from "./doc-errors.ts";
 import { loadMore } from "./lazy.ts";
 import { createParts } from "./parts.ts";
@@ -148,7 +149,7 @@ export class DocCore {
   }
 
   /** Record an edit, show it, send it. Rejects with what stopped it, after taking it back. */
-  async change(edit: (draft: never) => void, durability: Durability): Promise<ChangeReply> {
+  async change(edit: (draft: never) => void, durability?: Durability): Promise<ChangeReply> {
     // During a restart nothing is recorded: it is not yet known upon what.
     if (!this.#session.isReady()) await this.#session.ready();
     const { data, status, heads } = this.shown.peek();
@@ -209,7 +210,7 @@ export class DocCore {
   #send(
     operations: readonly DraftOperation[],
     optimistic: DocValueObject,
-    durability: Durability,
+    durability: Durability | undefined,
   ): Promise<ChangeReply> {
     const afterDraft = this.#pending.at(-1)?.number ?? 0;
     const message = {
@@ -307,7 +308,8 @@ export function createDoc<T extends object>(lease: Lease<DocCore>): Doc<T> {
     ...shown,
     data,
     select: (pick) => select(data, pick),
-    marks: (path) => watchMarks(lease, path),
+    attachments: watchMore<readonly Attachment[]>(lease),
+    marks: (path) => watchMore<readonly Mark[]>(lease, path),
     dispose: lease.release,
     [Symbol.dispose]: lease.release,
   };
@@ -328,19 +330,22 @@ function select<D, U>(
   });
 }
 
-/** The marks of a text, followed as long as somebody watches. */
-function watchMarks(lease: Lease<DocCore>, path: Path): ReadonlySignal<readonly Mark[] | undefined> {
+/** The files of a document, or the marks of a text, followed as long as somebody watches. */
+function watchMore<T extends readonly (Attachment | Mark)[]>(
+  lease: Lease<DocCore>,
+  path?: Path,
+): ReadonlySignal<T | undefined> {
   let following: Promise<Release>;
-  const marks = signal<readonly Mark[] | undefined>(undefined, {
+  const shown = signal<T | undefined>(undefined, {
     watched() {
       following = loadMore().then((more) =>
-        more.followMarks(lease.shared, path, marks, { computed, effect }),
+        more.follow(lease.shared, path, shown as never, { computed, effect }),
       );
       inBackground(following);
     },
     unwatched: () => inBackground(following.then((stop) => stop())),
   });
-  return marks;
+  return shown;
 }
 
 /**

@@ -18,6 +18,15 @@
 export { bindText, type BindTextOptions, type TextField } from "./bind-text.ts";
 export { openCoffer } from "./coffer.ts";
 export type {
+  Attachment,
+  AttachmentName,
+  AttachmentProgress,
+  AttachmentRange,
+  AttachmentRun,
+  Attachments,
+  NewAttachment,
+} from "./attachment-types.ts";
+export type {
   AddedKeySlot,
   AdminOptions,
   AlarmEvent,

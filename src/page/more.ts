@@ -4,6 +4,16 @@
  * It holds no state, and no classes that anybody compares by identity: what there may be only one of on a page (drafts,
  * signals, the policy for scripts) it is handed by its callers. The built file brings its own copies of the rest.
  */
+export {
+  addAttachment,
+  addAttachmentStream,
+  appendToAttachment,
+  follow,
+  getAttachment,
+  getAttachmentRange,
+  removeAttachment,
+  streamAttachment,
+} from "./attachments.ts";
 export { audit, exportAudit } from "./audit.ts";
 export { importBackup, readBackup } from "./backup.ts";
 export { bindField } from "./bind-field.ts";
@@ -43,7 +53,6 @@ export {
   unlock,
   unlockMessage,
 } from "./key-slots.ts";
-export { followMarks } from "./marks.ts";
 export {
   branch,
   deleteDocument,

@@ -2,6 +2,7 @@
  * The shape of a database on the page: its schema, and what the worker is told of defaults and migrations. Loaded when a database
  * is opened with such options, not before.
  */
+import { isAttachmentField } from "../attachment/index.ts";
 import type { DatabaseShape } from "../../worker/api.ts";
 import type { decodeValue, DocValue, DraftValue, encodeInitialValue } from "../draft/index.ts";
 import { fieldPath, judgeExpression, type FieldPath } from "../expr/index.ts";
@@ -68,7 +69,9 @@ function refuse(issues: readonly ErrorIssue[]): void {
 const printIssue = ({ path, message }: ErrorIssue): string => JSON.stringify([path, message]);
 
 function findIssues(schema: StandardSchema, value: Fields): readonly ErrorIssue[] {
-  const { [versionField]: _, ...fields } = value;
+  const isOwn = ([field]: readonly [string, unknown]): boolean =>
+    field !== versionField && !isAttachmentField(field);
+  const fields = Object.fromEntries(Object.entries(value).filter(isOwn));
   const result = validate(schema, fields);
   if (result.issues === undefined) {
     const change = findChange(fields, result.value, "");

@@ -5,6 +5,7 @@ import type { ReadonlySignal } from "@preact/signals-core";
 import type { CofferErrorCode } from "../std/index.ts";
 import type { DocData, Draft, Mark, Patch, Path } from "../draft/index.ts";
 import type { AlarmEvent, QuarantinedCommit } from "./alarm-types.ts";
+import type { Attachment, Attachments } from "./attachment-types.ts";
 import type { Audit } from "./audit-types.ts";
 import type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
 import type { Devices } from "./device-types.ts";
@@ -294,7 +295,8 @@ export interface UndoOptions {
   readonly groupMs?: number;
 }
 
-export interface Database<T extends object = Record<string, unknown>> extends RecipientLists<T> {
+export interface Database<T extends object = Record<string, unknown>>
+  extends RecipientLists<T>, Attachments<T> {
   readonly name: string;
   readonly status: ReadonlySignal<DatabaseStatus>;
   createDocument(value: T): Promise<Doc<T>>;
@@ -390,6 +392,8 @@ export interface Doc<T extends object = Record<string, unknown>> {
    * while it is equal, lists and plain objects part by part, everything else by identity.
    */
   select<U>(pick: (data: DocData<T>) => U): ReadonlySignal<U | undefined>;
+  /** its files, in the order of their adding; `undefined` until they are there */
+  readonly attachments: ReadonlySignal<readonly Attachment[] | undefined>;
   /** marks of a text, read again when the document changed; `undefined` until they are there */
   marks(path: Path): ReadonlySignal<readonly Mark[] | undefined>;
   dispose(): void;

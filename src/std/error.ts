@@ -56,11 +56,11 @@ export function toCofferError(cause: unknown, code: CofferErrorCode = "worker/fa
 
 /** The errors that a page makes itself. */
 const ownMessages = {
-  "access/locked": "The vault is locked. Unlock it with the password.",
-  "doc/missing": "There is no such document on this device.",
+  "access/locked": "The vault is locked. Unlock it.",
+  "doc/missing": "The document is not on this device.",
   "doc/deleted": "The document was deleted.",
   "worker/restarted": "The worker was restarted. Look before repeating.",
-  "worker/failed": "The database worker failed. Try again.",
+  "worker/failed": "The worker failed. Try again.",
   aborted: "The call was aborted.",
 } as const satisfies Partial<Record<CofferErrorCode, string>>;
 

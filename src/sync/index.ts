@@ -55,6 +55,16 @@ export {
   type TenantHeadClaim,
 } from "./merkle.ts";
 export {
+  chunkLimits,
+  ChunkStore,
+  chunkStoreName,
+  encodeStoredPart,
+  isReceived,
+  parseStoredPart,
+  type KnownChunk,
+  type StoredPart,
+} from "./chunk-store.ts";
+export {
   delegationBytes,
   encodeDelegation,
   parseDelegation,

@@ -246,7 +246,14 @@ describe("members who write what they must not", () => {
       malformed: await villain.seal({ entries: [{ ...entry, plaintext: env.randomBytes(300) }] }),
       actor: await villain.seal({ entries: [{ ...entry, plaintext: other.change.bytes }] }),
       type: await villain.seal({
-        entries: [{ ...entry, entryType: "attachment_chunk", plaintext: env.randomBytes(9) }],
+        entries: [
+          {
+            ...entry,
+            entryType: "directory_record",
+            docId: bytesToId("DocId", new Uint8Array(16)),
+            plaintext: env.randomBytes(9),
+          },
+        ],
       }),
       snapshot: await villain.seal({
         entries: [{ ...entry, entryType: "doc_snapshot", plaintext: env.randomBytes(9) }],

@@ -77,9 +77,10 @@ export async function beginDocuments(
   /** Seal a batch, and encode the next one meanwhile. */
   const flush = async (batch: Batch): Promise<() => Batch> => {
     let next: (() => Batch) | undefined;
-    const { stored } = await writer.begin(batch.drafts, "relaxed", () => {
+    const meanwhile = (): void => {
       next = encodeNext();
-    });
+    };
+    const { stored } = await writer.begin(batch.drafts, "relaxed", { meanwhile });
     const entered = stored.then((written) => enter(room, written, batch));
     // It may fail while the next ones are being sealed; their end tells of it.
     entered.catch(() => undefined);

@@ -8,6 +8,7 @@
 import { CofferError, isCofferError, type DocId } from "../std/index.ts";
 import { eraseEntries, fillCommit, parseCommit } from "../entry/index.ts";
 import type { LogRecord, RewrittenRecord } from "../store/index.ts";
+import { purgeChunks } from "./attachments.ts";
 import type { TenantCore } from "./core.ts";
 import type { DatabaseSession } from "./database.ts";
 import { nameErased, OwnErased } from "./own-erased.ts";
@@ -50,6 +51,7 @@ export async function erasePurged(core: TenantCore): Promise<void> {
     if (last === undefined) break;
     after = last;
   }
+  await purgeChunks(core, rows.slice(erasedCount));
   for (const { dbId, docId } of rows.slice(erasedCount)) {
     await (await TextPages.open(core, dbId)).purge(docId);
     await purgeViewOrders(core, dbId);

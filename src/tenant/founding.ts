@@ -26,7 +26,7 @@ import {
   type KeySecret,
   type UnlockedIdentity,
 } from "../keys/index.ts";
-import { tenantStoreName } from "../sync/index.ts";
+import { ChunkStore, tenantStoreName } from "../sync/index.ts";
 import { grantRecords, writeDirectory } from "./directory-writes.ts";
 import { keyNames, TenantCore, type TenantWorld } from "./core.ts";
 import type { Device, DeviceTenant } from "./device.ts";
@@ -137,10 +137,11 @@ export async function openCore(world: TenantWorld, row: DeviceTenant): Promise<T
   );
 }
 
-/** Remove a tenant from this device: its store, its vaults, its row. */
+/** Remove a tenant from this device: the chunks of its files, its store, its vaults, its row. */
 export async function removeTenant(world: TenantWorld, device: Device, tenantId: TenantId): Promise<void> {
   const row = await device.readTenant(tenantId);
   const store = await world.storage.openStore(tenantStoreName(world.scope, tenantId));
+  await new ChunkStore(world.storage, world.scope, tenantId).destroy();
   await store.destroy();
   await device.removeTenant(row);
 }

@@ -19,6 +19,7 @@ export {
   regrantUser,
   revokeUser,
 } from "./admin.ts";
+export { nameParts, readPartRange, Upload, type FilePlace } from "./attachments.ts";
 export { auditSteps, createReport } from "./audit.ts";
 export type { AdminPassword } from "./directory-writes.ts";
 export { openBackup } from "./backup.ts";

@@ -70,9 +70,10 @@ export function judgeEntry(place: EntryPlace, index: number, opened: OpenVerdict
   // What no document makes up for comes first, and whose the document is once it is here: verdicts are the same in every order.
   const role = row.role ?? "manager";
   if (!mayWrite(role, entryType, true)) return { kind: "quarantined", reason: "role" };
-  if (entryType === "attachment_chunk" || entryType === "directory_record")
-    return { kind: "quarantined", reason: "type" };
+  if (entryType === "directory_record") return { kind: "quarantined", reason: "type" };
   if (place.staleKeys.has(header.keyIndex)) return { kind: "quarantined", reason: "epoch" };
+  // A document names it or nobody reads it: what it holds is judged when it is read, see attachments.ts.
+  if (entryType === "attachment_chunk") return { kind: "known" };
   if (opened.kind === "no-key") return { kind: "waiting", reason: "key", needs: ["key"] };
   if (opened.kind === "absent") return judgeAbsent(place, index);
   if (opened.kind !== "opened") return { kind: "quarantined", reason: opened.reason };

@@ -16,6 +16,7 @@ import {
 } from "../sync/index.ts";
 import type { AlarmEvent, TenantSnapshot } from "../../worker/api.ts";
 import { createPublication } from "./admin.ts";
+import { chunksOf } from "./attachments.ts";
 import type { AdminPassword } from "./directory-writes.ts";
 import type { TenantCore } from "./core.ts";
 import { ensureDeviceSigner } from "./device-key.ts";
@@ -96,6 +97,7 @@ export class Links {
     const runners = [...this.#links.values()];
     this.#links.clear();
     await Promise.all(runners.map((runner) => runner.stop()));
+    chunksOf(this.#core).close();
   }
 
   async #start(url: string, opened?: Transport): Promise<void> {

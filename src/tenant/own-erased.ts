@@ -4,6 +4,9 @@ import { entryLimits, type Commit, type EntryDraft } from "../entry/index.ts";
 import { keyNames, type TenantCore } from "./core.ts";
 import { erasedBy } from "./erasure.ts";
 
+/** Entries that nobody waits for: a naming itself, and chunks, whose ciphertext no commit holds. */
+const unnamable: ReadonlySet<string> = new Set(["doc_purge", "attachment_chunk"]);
+
 /** Own entries of purged documents, gathered from the log to be named. */
 export class OwnErased {
   readonly #author: AuthorKey;
@@ -22,7 +25,7 @@ export class OwnErased {
     for (const entry of entries) {
       for (const hash of erasedBy(entry)) this.#named.add(hash);
       const { entryHash, header } = entry;
-      if (header === undefined || header.entryType === "doc_purge" || !this.#ids.has(header.docId)) continue;
+      if (header === undefined || unnamable.has(header.entryType) || !this.#ids.has(header.docId)) continue;
       this.#found.set(entryHash, { dbId, docId: header.docId });
     }
   }

@@ -13,6 +13,7 @@ import type { BagSecrets, UnlockedIdentity } from "../keys/index.ts";
 import type { AlarmEvent, TenantSnapshot, WorkerEvent } from "../../worker/api.ts";
 import { Access } from "./access.ts";
 import { Alarms } from "./alarms.ts";
+import { finishUploads } from "./attachments.ts";
 import { ChangeNews } from "./change-news.ts";
 import type { TenantCore, TenantWorld } from "./core.ts";
 import { DatabaseSession } from "./database.ts";
@@ -360,6 +361,7 @@ export class TenantSession {
         return this.subscriptions.refresh();
       });
       void finishErasing(this.core);
+      void finishUploads(this);
     };
     // Nobody reads a catalog that is not there yet.
     this.rows.stop();

@@ -87,7 +87,7 @@ export class Subscriptions {
       line,
       operations: message.operations,
       shape,
-      durability: message.durability,
+      durability: message.durability ?? "relaxed",
       place: { of: watched, draft: message.draft, after: message.afterDraft },
       base: () => baseOf(watched, message),
       onReplayed: ({ draftHeads }) => {

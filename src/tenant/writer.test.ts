@@ -129,7 +129,7 @@ describe("a writer", () => {
     writer.prepare(key);
     for (const used of [key, key, other, key, key]) {
       const entry: EntryDraft = { entryType: "doc_change", docId, dependencies: [], key: used, plaintext };
-      const begun = await writer.begin([entry], "relaxed", () => writer.prepare(key));
+      const begun = await writer.begin([entry], "relaxed", { meanwhile: () => writer.prepare(key) });
       taken.push(steps.splice(0).join(" "));
       await asks(taken.length);
       asked[taken.length - 1]?.go();

@@ -46,6 +46,12 @@ export interface WrittenCommit {
   readonly position: number;
 }
 
+/** What is done while a commit is being written. */
+export interface WritingHooks {
+  readonly meanwhile?: (() => void) | undefined;
+  readonly before?: ((commit: SealedCommit) => Promise<void>) | undefined;
+}
+
 /** A commit that is sealed, and on its way into the log. */
 export interface BegunCommit {
   readonly stored: Promise<WrittenCommit>;
@@ -96,12 +102,13 @@ export class Writer {
    * Seal and sign one commit, and begin to store it behind those that were begun before. `stored` fails when one of those does; then
    * the nonce is gone. Resolves when it is sealed: the next one may be begun.
    *
-   * @param meanwhile called once while other threads encrypt; it does not throw
+   * @param hooks `meanwhile` is called once while other threads encrypt, and does not throw; `before` is awaited before the commit is
+   *   stored, and what it throws keeps it from being stored
    */
   async begin(
     entries: readonly EntryDraft[],
     durability: "relaxed" | "strict" = "relaxed",
-    meanwhile?: () => void,
+    hooks: WritingHooks = {},
   ): Promise<BegunCommit> {
     const { crypto, tenantId, dbId, author, signingKey } = this.#options;
     const { nonce } = this;
@@ -120,8 +127,9 @@ export class Writer {
         entries,
         prepared: await this.#takePrepared(),
       };
-      const commit = await sealCommit(crypto, draft, meanwhile);
-      const stored = this.#storeBehind(before, commit, durability);
+      const commit = await sealCommit(crypto, draft, hooks.meanwhile);
+      const preparing = Promise.all([before, hooks.before?.(commit)]);
+      const stored = this.#storeBehind(preparing, commit, durability);
       const settled = stored.catch((error: unknown) => {
         this.#rotateFrom(nonce);
         throw error;

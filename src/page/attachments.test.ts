@@ -1,0 +1,228 @@
+/** Files on the page, over a worker of this process that speaks as the real one does: ports, clones, events. */
+import { effect } from "@preact/signals-core";
+import { expose, transferHandlers, type Endpoint } from "comlink";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { WorkerApi } from "../../worker/api.ts";
+import { crypto, loadEngine, people } from "../../worker/device-fixtures.ts";
+import { createService } from "../../worker/service.ts";
+import { attachmentField, attachmentLimits } from "../attachment/index.ts";
+import { createChangeCodec } from "../doc/index.ts";
+import { createSystemEnv, installErrorTransfer, isCofferError } from "../std/index.ts";
+import { createMemoryStorage } from "../store/index.ts";
+import { openCofferWith } from "./coffer.ts";
+import type { Attachment, AttachmentProgress } from "./attachment-types.ts";
+import type { WorkerSource } from "./connect.ts";
+import { loadMore } from "./lazy.ts";
+import type { Coffer, Database, Doc } from "./types.ts";
+
+interface Film {
+  title: string;
+}
+
+const env = createSystemEnv();
+const { chunkBytes, partBytes } = attachmentLimits;
+let coffer: Coffer;
+let db: Database<Film>;
+let doc: Doc<Film>;
+/** called before each piece is taken in */
+let beforeWrite: (api: WorkerApi) => Promise<void>;
+const ends: (() => void)[] = [];
+
+function createSource(): WorkerSource {
+  const storage = createMemoryStorage(env);
+  const spawn = () => {
+    const service = createService(({ name }) => ({
+      env,
+      crypto,
+      storage,
+      scope: name,
+      openTransport: () => {
+        throw new Error("no network");
+      },
+      codec: createChangeCodec((bytes) => crypto.sha256(bytes)),
+      loadEngine,
+      prepareEngine: () => undefined,
+    }));
+    const { port1, port2 } = new MessageChannel();
+    installErrorTransfer(transferHandlers as never);
+    const api: WorkerApi = {
+      ...service,
+      start: (options) => service.start(options, (events) => port1.postMessage({ events })),
+      async writeUpload(id, piece) {
+        await beforeWrite(service);
+        await service.writeUpload(id, piece);
+      },
+    };
+    expose(api, port1 as unknown as Endpoint);
+    port2.start();
+    return {
+      endpoint: port2 as unknown as ReturnType<WorkerSource["spawn"]>["endpoint"],
+      onError: () => undefined,
+      end: () => {
+        port1.close();
+        port2.close();
+      },
+    };
+  };
+  return { spawn, again: true };
+}
+
+const contentOf = (size: number): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from({ length: size }, (_, at) => (at * 13 + (at >>> 8)) & 255);
+
+beforeEach(async () => {
+  await loadMore();
+  beforeWrite = async () => undefined;
+  coffer = await openCofferWith({ env, source: createSource() } as Parameters<typeof openCofferWith>[0]);
+  const { tenant } = await coffer.createTenant({ ...people, tenantId: people.tenantName });
+  db = await tenant.openDB<Film>("films");
+  doc = await db.createDocument({ title: "Ran" });
+});
+afterEach(async () => {
+  for (const end of ends.splice(0)) end();
+  await coffer.close();
+});
+
+async function codeOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+    return "fulfilled";
+  } catch (cause) {
+    return isCofferError(cause) ? cause.code : `not a CofferError: ${String(cause)}`;
+  }
+}
+
+const bytesOf = async (blob: Blob): Promise<Buffer> => Buffer.from(await blob.arrayBuffer());
+
+/** What a watcher of the document's files was told last. */
+function watchFiles(): { now: readonly Attachment[] | undefined } {
+  const told: { now: readonly Attachment[] | undefined } = { now: undefined };
+  ends.push(effect(() => void (told.now = doc.attachments.value)));
+  return told;
+}
+
+describe("a file", () => {
+  it("is added from a File, listed, read whole, in a range and as a stream, and removed", async () => {
+    const bytes = contentOf(partBytes + chunkBytes + 3);
+    const files = watchFiles();
+    const progress: AttachmentProgress[] = [];
+    const onProgress = (now: AttachmentProgress): void => void progress.push(now);
+    const added = await db.addAttachment(doc, new File([bytes], "still.png", { type: "image/png" }), {
+      onProgress,
+    });
+    expect(added).toMatchObject({ name: "still.png", type: "image/png", sizeBytes: bytes.length });
+    expect(progress.map(({ doneBytes }) => doneBytes)).toEqual([partBytes, bytes.length]);
+    expect(progress.every(({ totalBytes }) => totalBytes === bytes.length)).toBe(true);
+    await vi.waitFor(() => expect(files.now).toEqual([added]));
+    const blob = await db.getAttachment(doc, added);
+    expect(blob.type).toBe("image/png");
+    expect(Buffer.compare(await bytesOf(blob), bytes)).toBe(0);
+    const range = await db.getAttachmentRange(doc, added.id, partBytes - 5, partBytes + 5);
+    expect(Buffer.compare(range, bytes.subarray(partBytes - 5, partBytes + 5))).toBe(0);
+    const stream = await db.streamAttachment(doc, added, { from: 7 });
+    expect(Buffer.compare(await bytesOf(await new Response(stream).blob()), bytes.subarray(7))).toBe(0);
+    await db.removeAttachment(doc, added);
+    await vi.waitFor(() => expect(files.now).toEqual([]));
+    expect(doc.data.value).toEqual({ title: "Ran" });
+    expect(await codeOf(db.getAttachment(doc, added))).toBe("input/unknown-id");
+    await db.undo(doc);
+    await vi.waitFor(() => expect(files.now).toEqual([added]));
+  });
+
+  it("is added from a stream that is read no faster than it is stored, and appended to", async () => {
+    let pulled = 0;
+    let stored = 0;
+    let furthest = 0;
+    beforeWrite = async () => void (stored += 1);
+    const stream = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          pulled += 1;
+          furthest = Math.max(furthest, pulled - stored);
+          if (pulled > 8) controller.close();
+          else controller.enqueue(contentOf(1000));
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const log = await db.addAttachmentStream(doc, stream, { name: "log.txt", type: "text/plain" });
+    expect([log.sizeBytes, furthest]).toEqual([8000, 1]);
+    await db.appendToAttachment(doc, log, new TextEncoder().encode("the end"));
+    const text = await (await db.getAttachment(doc, log, { from: 8000 })).text();
+    expect(text).toBe("the end");
+    const files = watchFiles();
+    await vi.waitFor(() => expect(files.now?.[0]?.sizeBytes).toBe(8007));
+  });
+
+  it("that is given up leaves its document as it was, and its stream closed", async () => {
+    const giving = new AbortController();
+    beforeWrite = async () => giving.abort();
+    const file = new Blob([contentOf(2 * partBytes)]);
+    expect(await codeOf(db.addAttachment(doc, file, { name: "a", signal: giving.signal }))).toBe("aborted");
+    expect(doc.data.value).toEqual({ title: "Ran" });
+    const cancelled = vi.fn();
+    const stream = new ReadableStream<Uint8Array>({
+      pull: (c) => c.enqueue(contentOf(9)),
+      cancel: cancelled,
+    });
+    const options = { name: "a", signal: AbortSignal.abort() };
+    expect(await codeOf(db.addAttachmentStream(doc, stream, options))).toBe("aborted");
+    expect(cancelled).toHaveBeenCalledOnce();
+    beforeWrite = async () => undefined;
+    const added = await db.addAttachment(doc, new Blob([contentOf(2 * partBytes)]), { name: "b" });
+    const reading = new AbortController();
+    const onProgress = (): void => reading.abort();
+    expect(await codeOf(db.getAttachment(doc, added, { onProgress, signal: reading.signal }))).toBe(
+      "aborted",
+    );
+  });
+
+  it("of a type that could run as a page comes as bytes, whatever its name", async () => {
+    const script = new Blob(["<script>alert(1)</script>"], { type: "text/html" });
+    const added = await db.addAttachment(doc, script, { name: "../x\u202e.html" });
+    expect([added.type, added.name]).toEqual(["text/html", ".. x .html"]);
+    expect((await db.getAttachment(doc, added)).type).toBe("application/octet-stream");
+  });
+
+  it("that is none is refused, and a record that somebody made up is not shown", async () => {
+    expect(await codeOf(db.addAttachment(doc, "text" as never))).toBe("input/invalid");
+    const numbers = new ReadableStream({ pull: (c) => c.enqueue(3) });
+    expect(await codeOf(db.addAttachmentStream(doc, numbers as never, { name: "a" }))).toBe("input/invalid");
+    const added = await db.addAttachment(doc, new Blob([contentOf(10)]));
+    expect(added.name).toBe("file");
+    for (const [from, to] of [
+      [-1, 2],
+      [3, 2],
+      [0.5, 2],
+      [0, Number.NaN],
+    ] as const)
+      expect(await codeOf(db.getAttachmentRange(doc, added, from, to))).toBe("input/invalid");
+    expect(await db.getAttachmentRange(doc, added, 5, 500)).toHaveLength(5);
+    const files = watchFiles();
+    await db.changeDoc(doc, (draft) => {
+      Object.assign(draft, { [attachmentField("AAAAAAAAAAAAAAAAAAAAAA")]: { v: 1, name: "a/b" } });
+    });
+    await vi.waitFor(() => expect(files.now).toEqual([added]));
+  });
+
+  it("stands beside the fields of a schema that knows no others", async () => {
+    const { tenant } = {
+      tenant: await coffer.openTenant(people.tenantName, { password: people.userPassword }),
+    };
+    const strict = {
+      "~standard": {
+        version: 1,
+        vendor: "test",
+        validate: (value: unknown) =>
+          Object.keys(value as object).every((key) => key === "title")
+            ? { value: value as Film }
+            : { issues: [{ message: "unknown field" }] },
+      },
+    } as const;
+    const held = await tenant.openDB<Film>("films", { schema: strict });
+    const own = await held.createDocument({ title: "Ikiru" });
+    const added = await held.addAttachment(own, new Blob([contentOf(10)]), { name: "a" });
+    await held.changeDoc(own, (draft) => (draft.title = "Living"));
+    expect(Buffer.compare(await bytesOf(await held.getAttachment(own, added)), contentOf(10))).toBe(0);
+  });
+});

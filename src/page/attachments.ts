@@ -1,0 +1,288 @@
+/** Files of documents on the page: pieces to the worker and back, and the edits that name them. */
+import type { computed, effect, Signal } from "@preact/signals-core";
+import {
+  attachmentField,
+  attachmentLimits,
+  encodePart,
+  encodeRecord,
+  findParts,
+  readAttachments,
+  readPart,
+  readRecord,
+  safeType,
+  type AttachmentRecord,
+} from "../attachment/index.ts";
+import { shareStructure, type Mark, type Path } from "../draft/index.ts";
+import { CofferError, concatBytes, toCofferError, type Release } from "../std/index.ts";
+import { throwIfAborted, unlessAborted } from "./abort.ts";
+import type {
+  Attachment,
+  AttachmentName,
+  AttachmentProgress,
+  AttachmentRange,
+  AttachmentRun,
+  NewAttachment,
+} from "./attachment-types.ts";
+import type { DatabaseCore } from "./database.ts";
+import type { DocCore } from "./doc.ts";
+import { followMarks } from "./marks.ts";
+import { inBackground, runCallers } from "./session.ts";
+import type { Doc } from "./types.ts";
+
+const { partBytes } = attachmentLimits;
+
+type Fields = Record<string, unknown>;
+
+/** What is known of a file before its bytes are. */
+interface Source {
+  readonly pieces: AsyncGenerator<Uint8Array | Blob, void>;
+  readonly totalBytes: number | undefined;
+}
+
+/** Add a file. */
+export async function addAttachment(
+  core: DatabaseCore,
+  doc: Doc,
+  file: Blob,
+  options: NewAttachment = {},
+): Promise<Attachment> {
+  const source = sourceOf(file);
+  const { name = "name" in file ? String(file.name) : "", type = file.type } = options;
+  return add(core, doc, source, { ...options, name, type });
+}
+
+/** Add a file from a stream. */
+export async function addAttachmentStream(
+  core: DatabaseCore,
+  doc: Doc,
+  stream: ReadableStream<Uint8Array>,
+  options: NewAttachment & { name: string },
+): Promise<Attachment> {
+  const reader = runCallers(() => stream.getReader());
+  const source = { pieces: piecesOfStream(reader, options.signal), totalBytes: undefined };
+  try {
+    return await add(core, doc, source, options);
+  } catch (cause) {
+    inBackground(reader.cancel(cause));
+    throw cause;
+  }
+}
+
+async function add(
+  core: DatabaseCore,
+  doc: Doc,
+  source: Source,
+  options: NewAttachment & { readonly name: string },
+): Promise<Attachment> {
+  const own = core.own(doc);
+  const { atMs, id, parts } = await upload(core, own, source, options);
+  const record = encodeRecord({
+    name: options.name,
+    type: options.type ?? "",
+    addedAtMs: atMs,
+    parts: parts.flatMap((part) => readPart(part) ?? []),
+  });
+  await name(core, own, parts, (draft) => {
+    draft[attachmentField(id)] = record;
+  });
+  const read = readRecord(id, record);
+  if (read === undefined) throw new CofferError("input/invalid");
+  return toAttachment(read);
+}
+
+/** Put bytes at the end of a file. */
+export async function appendToAttachment(
+  core: DatabaseCore,
+  doc: Doc,
+  ...[file, bytes, options = {}]: readonly [AttachmentName, Blob | Uint8Array, AttachmentRun?]
+): Promise<void> {
+  const own = core.own(doc);
+  const { id } = find(own, file);
+  const source = sourceOf(bytes instanceof Blob ? bytes : new Blob([new Uint8Array(bytes)]));
+  const { parts } = await upload(core, own, source, options);
+  await name(core, own, parts, (draft) => {
+    const record = draft[attachmentField(id)] as { parts: Uint8Array[] } | undefined;
+    if (record === undefined) throw new CofferError("input/unknown-id", { what: "attachment" });
+    record.parts.push(...parts);
+  });
+}
+
+/** Take a file out of its document. */
+export async function removeAttachment(core: DatabaseCore, doc: Doc, file: AttachmentName): Promise<void> {
+  const own = core.own(doc);
+  const { id } = find(own, file);
+  await own.change((draft: Fields) => delete draft[attachmentField(id)]);
+}
+
+/** Send a file's pieces, one after the other. Whatever stops it leaves nothing in the document. */
+async function upload(core: DatabaseCore, own: DocCore, source: Source, options: AttachmentRun) {
+  const { onProgress, signal } = options;
+  throwIfAborted(signal);
+  const opening = core.call((api) => api.openUpload(core.subscription, own.place.id));
+  let doneBytes = 0;
+  try {
+    const id = await unlessAborted(signal, opening);
+    for await (const piece of source.pieces) {
+      throwIfAborted(signal);
+      await unlessAborted(
+        signal,
+        core.call((api) => api.writeUpload(id, piece), "stores"),
+      );
+      doneBytes += piece instanceof Blob ? piece.size : piece.length;
+      tell(onProgress, { doneBytes, totalBytes: source.totalBytes });
+    }
+    throwIfAborted(signal);
+    return await core.call((api) => api.finishUpload(id), "stores");
+  } catch (cause) {
+    inBackground(opening.then(async (id) => core.call((api) => api.abortUpload(id))));
+    throw toCofferError(cause);
+  }
+}
+
+/** Have the document name what was stored; from then on it may be sent. */
+async function name(
+  core: DatabaseCore,
+  own: DocCore,
+  parts: readonly Uint8Array[],
+  edit: (draft: Fields) => void,
+): Promise<void> {
+  await own.change(edit);
+  // Where nobody says so, the next opening sees it by itself.
+  inBackground(core.call((api) => api.nameParts(core.subscription, parts)));
+}
+
+/** A file, or a range of it, as a Blob. */
+export async function getAttachment(
+  core: DatabaseCore,
+  doc: Doc,
+  file: AttachmentName,
+  options: AttachmentRange = {},
+): Promise<Blob> {
+  const own = core.own(doc);
+  const record = find(own, file);
+  const pieces: Blob[] = [];
+  // A Blob of each piece lets the browser keep it elsewhere than in memory.
+  for await (const piece of piecesOf(core, own, record, options)) pieces.push(new Blob([piece]));
+  return new Blob(pieces, { type: safeType(record.type) });
+}
+
+/** A range of a file as bytes. */
+export async function getAttachmentRange(
+  core: DatabaseCore,
+  doc: Doc,
+  ...[file, from, to]: readonly [AttachmentName, number, number]
+): Promise<Uint8Array> {
+  const own = core.own(doc);
+  const record = find(own, file);
+  const pieces: Uint8Array[] = [];
+  for await (const piece of piecesOf(core, own, record, { from, to })) pieces.push(piece);
+  return concatBytes(...pieces);
+}
+
+/** A file, or a range of it, as a stream. */
+export async function streamAttachment(
+  core: DatabaseCore,
+  doc: Doc,
+  file: AttachmentName,
+  options: AttachmentRange = {},
+): Promise<ReadableStream<Uint8Array>> {
+  const own = core.own(doc);
+  const pieces = piecesOf(core, own, find(own, file), options);
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(stream) {
+        const { done, value } = await pieces.next();
+        if (done === true) stream.close();
+        else stream.enqueue(value);
+      },
+      cancel: () => inBackground(pieces.return()),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** The bytes of a range, each part's read when it is asked for. */
+async function* piecesOf(
+  core: DatabaseCore,
+  own: DocCore,
+  { parts, sizeBytes }: AttachmentRecord,
+  { from = 0, onProgress, signal, to = sizeBytes }: AttachmentRange,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+  if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to) || from < 0 || to < from)
+    throw new CofferError("input/invalid", { message: "A range is from a byte up to a later one." });
+  const totalBytes = Math.max(0, Math.min(to, sizeBytes) - from);
+  let doneBytes = 0;
+  for (const { index, ...range } of findParts(parts, from, to)) {
+    throwIfAborted(signal);
+    const part = parts[index];
+    if (part === undefined) continue;
+    const bytes = await unlessAborted(
+      signal,
+      core.call((api) => api.readPart(core.subscription, own.place.id, encodePart(part), range)),
+    );
+    doneBytes += bytes.length;
+    tell(onProgress, { doneBytes, totalBytes });
+    yield bytes as Uint8Array<ArrayBuffer>;
+  }
+}
+
+function tell(onProgress: AttachmentRun["onProgress"], progress: AttachmentProgress): void {
+  if (onProgress !== undefined) runCallers(() => onProgress(progress));
+}
+
+function find(own: DocCore, file: AttachmentName): AttachmentRecord {
+  const id = typeof file === "string" ? file : file.id;
+  const record = readRecord(id, own.shown.peek().data?.[attachmentField(id)]);
+  if (record === undefined) throw new CofferError("input/unknown-id", { what: "attachment" });
+  return record;
+}
+
+function sourceOf(file: Blob): Source {
+  if (!(file instanceof Blob))
+    throw new CofferError("input/invalid", { message: "A file is a Blob or a File." });
+  return { pieces: piecesOfBlob(file), totalBytes: file.size };
+}
+
+/** Slices, which hold no bytes: they are read where they are sealed. */
+async function* piecesOfBlob(file: Blob): AsyncGenerator<Blob, void> {
+  for (let from = 0; from < file.size; from += partBytes) yield file.slice(from, from + partBytes);
+}
+
+async function* piecesOfStream(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void> {
+  for (;;) {
+    const { done, value } = await unlessAborted(
+      signal,
+      reader.read().catch((cause: unknown) => {
+        throw toCofferError(cause, "input/invalid");
+      }),
+    );
+    if (done) return;
+    if (!(value instanceof Uint8Array))
+      throw new CofferError("input/invalid", { message: "A file is read from a stream of bytes." });
+    // A copy: a message would take the whole of the buffer behind a view along.
+    for (let from = 0; from < value.length; from += partBytes) yield value.slice(from, from + partBytes);
+  }
+}
+
+function toAttachment({ parts: _, ...shown }: AttachmentRecord): Attachment {
+  return shown;
+}
+
+/** Follow the files of a document, or, at a path, the marks of a text, until the release. */
+export function follow(
+  core: DocCore,
+  path: Path | undefined,
+  shown: Signal<readonly Attachment[] | readonly Mark[] | undefined>,
+  signals: { readonly computed: typeof computed; readonly effect: typeof effect },
+): Release {
+  if (path !== undefined)
+    return followMarks(core, path, shown as Signal<readonly Mark[] | undefined>, signals);
+  return signals.effect(() => {
+    const { data } = core.shown.value;
+    const now = data && readAttachments(data).map(toAttachment);
+    shown.value = shareStructure(shown.peek(), now);
+  });
+}

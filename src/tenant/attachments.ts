@@ -1,0 +1,333 @@
+/**
+ * The chunks of files: sealed as entries of their document, kept apart from the log, and read back.
+ *
+ * ```
+ * bytes ─► parts of 4 MiB ─► chunks of 256 KiB ─► sealed, one commit a part ─┬─► ciphertexts: chunk store   (first)
+ *                                                                            └─► headers: log               (then)
+ * the page then edits the document, which names the commits; until then nothing of it is sent
+ * ```
+ *
+ * Guarantees
+ * - F1 what is read is what was written, or an error: the part's commit is an accepted one of this database, all of its entries are chunks
+ *      of this document under its key, in one chain, of the sizes that the part's size says, and each ciphertext has the hash that was signed
+ * - F2 at most one part is in memory for each file that is being added, and for each call that reads
+ * - F3 a call that fails, or a worker that dies, leaves the document as it was; chunks that no document names are erased later
+ */
+import {
+  CofferError,
+  concatBytes,
+  equalBytes,
+  isCofferError,
+  type CommitHash,
+  type DbId,
+  type DocId,
+  type EntryHash,
+} from "../std/index.ts";
+import {
+  attachmentLimits,
+  chunkSizesOf,
+  findChunks,
+  readAttachments,
+  type Part,
+} from "../attachment/index.ts";
+import {
+  openEntries,
+  parseCommit,
+  sealedSizeBytes,
+  type Commit,
+  type CommitEntry,
+  type EntryDraft,
+  type SealedCommit,
+} from "../entry/index.ts";
+import { ChunkStore, type StoredPart } from "../sync/index.ts";
+import type { TenantCore } from "./core.ts";
+import type { DatabaseSession } from "./database.ts";
+import { requireDoc } from "./edit-desk.ts";
+import { requireRight } from "./rights.ts";
+import type { TenantSession } from "./session.ts";
+
+/** chunks that no document names are erased after this time: whoever added them has ended, one way or the other */
+const unnamedForMs = 7 * 24 * 60 * 60 * 1000;
+
+const stores = new WeakMap<TenantCore, ChunkStore>();
+
+/** The chunks of a tenant. */
+export function chunksOf(core: TenantCore): ChunkStore {
+  const store = stores.get(core) ?? new ChunkStore(core.world.storage, core.world.scope, core.tenantId);
+  stores.set(core, store);
+  return store;
+}
+
+/** Where a file belongs. */
+export interface FilePlace {
+  readonly session: TenantSession;
+  readonly database: DatabaseSession;
+  readonly docId: DocId;
+}
+
+/** A file that is being added or appended to. */
+export class Upload {
+  readonly #place: FilePlace;
+  readonly #parts: Part[] = [];
+  #pieces: Uint8Array[] = [];
+  #sizeBytes = 0;
+  /** the chunk that the next one follows */
+  #last: EntryHash | undefined;
+
+  constructor(place: FilePlace) {
+    this.#place = place;
+  }
+
+  /** Take bytes in; what fills a part is durable when the promise resolves. */
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let rest = bytes; rest.length > 0;) {
+      const piece = rest.subarray(0, attachmentLimits.partBytes - this.#sizeBytes);
+      this.#pieces.push(piece);
+      this.#sizeBytes += piece.length;
+      rest = rest.subarray(piece.length);
+      if (this.#sizeBytes === attachmentLimits.partBytes) await this.#flush();
+    }
+  }
+
+  /** End the file. @returns its parts, all of them durable, for the document to name */
+  async finish(): Promise<readonly Part[]> {
+    if (this.#sizeBytes > 0) await this.#flush();
+    return this.#parts;
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#parts.length >= attachmentLimits.parts)
+      throw new CofferError("input/too-large", { limit: "bytes" });
+    const [only] = this.#pieces;
+    const bytes = this.#pieces.length === 1 && only !== undefined ? only : concatBytes(...this.#pieces);
+    this.#pieces = [];
+    this.#sizeBytes = 0;
+    const commit = await writePart(this.#place, bytes, this.#last);
+    this.#last = commit.entries.at(-1)?.entryHash;
+    this.#parts.push({ commitHash: commit.commitHash, sizeBytes: bytes.length });
+  }
+}
+
+/** Seal and store one part. @throws `doc/missing`, `doc/deleted`, `access/denied`, `key/missing`, `store/quota` */
+async function writePart(
+  { database, docId, session }: FilePlace,
+  bytes: Uint8Array,
+  after: EntryHash | undefined,
+): Promise<Commit> {
+  const { core } = session;
+  const { dbId } = database;
+  return session.exclusive(async () => {
+    const doc = requireDoc(database.catalog, docId);
+    if (doc.isDeleted) throw new CofferError("doc/deleted", { docId });
+    requireRight(core, { dbId, doc, entryType: "doc_change" });
+    const key = core.currentKeyOf(doc.keyId);
+    let offset = 0;
+    const entries = chunkSizesOf(bytes.length).map((size, index): EntryDraft => {
+      const plaintext = bytes.subarray(offset, (offset += size));
+      const dependencies = index > 0 ? [{ index: index - 1 }] : after === undefined ? [] : [after];
+      return { entryType: "attachment_chunk", docId, dependencies, key, plaintext, isApart: true };
+    });
+    const before = (commit: SealedCommit): Promise<void> =>
+      chunksOf(core).addOwn(
+        { commitHash: commit.commitHash, dbId, docId },
+        ciphertextsOf(commit),
+        core.nowMs(),
+      );
+    const { stored } = await core.writer(dbId, core.keys.identity).begin(entries, "relaxed", { before });
+    const written = await stored;
+    core.enterOwn(written);
+    return written.commit;
+  });
+}
+
+function ciphertextsOf({ entries }: Commit): readonly { hash: Uint8Array; bytes: Uint8Array }[] {
+  return entries.flatMap(({ ciphertext, header }) =>
+    ciphertext === undefined || header === undefined
+      ? []
+      : [{ hash: header.ciphertextHash, bytes: ciphertext }],
+  );
+}
+
+/** A range within a part. */
+export interface PartRange {
+  readonly part: Part;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Brings a chunk that is not on this device. @throws `net/…` */
+export type FetchChunk = (part: StoredPart, index: number) => Promise<Uint8Array<ArrayBuffer>>;
+
+/**
+ * Read a range of a part; nothing but the chunks that hold it is read.
+ *
+ * @throws `doc/missing`, `entry/corrupt` where something is not what was signed, `key/missing`, `access/locked`; what `fetchChunk` throws
+ */
+export async function readPartRange(
+  { database, docId, session }: FilePlace,
+  { from, part, to }: PartRange,
+  fetchChunk: FetchChunk,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { core } = session;
+  const commit = await findPart({ database, docId, session }, part);
+  const store = chunksOf(core);
+  const known = (await store.part(part.commitHash)) ?? newPart(commit, docId);
+  const slices = findChunks(part.sizeBytes, from, to);
+  const entries: CommitEntry[] = [...commit.entries];
+  for (const { index } of slices) {
+    const entry = entries[index];
+    const header = entry?.header;
+    if (entry === undefined || header === undefined) throw corrupt(part.commitHash, "chunk");
+    const bytes = await chunkOf(core, { fetchChunk, index, part: known });
+    if (!equalBytes(core.world.crypto.sha256(bytes), header.ciphertextHash))
+      throw corrupt(part.commitHash, "hash");
+    entries[index] = { ...entry, ciphertext: bytes };
+  }
+  await store.touch(known, core.nowMs());
+  const sizes = chunkSizesOf(part.sizeBytes);
+  const opened = await openEntries(core.world.crypto, { ...commit, entries }, (name) => core.findKey(name));
+  const pieces = slices.map((slice) => {
+    const verdict = opened[slice.index];
+    if (verdict?.kind === "no-key")
+      throw new CofferError(core.unlocked === undefined ? "access/locked" : "key/missing");
+    if (verdict?.kind !== "opened" || verdict.plaintext.length !== sizes[slice.index])
+      throw corrupt(part.commitHash, "chunk");
+    return verdict.plaintext.subarray(slice.from, slice.to);
+  });
+  return concatBytes(...pieces);
+}
+
+function corrupt(commitHash: CommitHash, reason: string): CofferError {
+  return new CofferError("entry/corrupt", { what: "attachment", commitHash, reason });
+}
+
+async function chunkOf(
+  core: TenantCore,
+  {
+    fetchChunk,
+    index,
+    part,
+  }: { readonly fetchChunk: FetchChunk; readonly index: number; readonly part: StoredPart },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunk = part.chunks[index];
+  const here = chunk === undefined ? undefined : await chunksOf(core).chunk(chunk.hash);
+  if (here !== undefined) return here;
+  return fetchChunk(part, index);
+}
+
+/** What a device that has none of its chunks knows of a part: what its commit says. */
+function newPart({ commitHash, entries, header }: Commit, docId: DocId): StoredPart {
+  const chunks = entries.flatMap((entry) =>
+    entry.header === undefined
+      ? []
+      : [{ hash: entry.header.ciphertextHash, sizeBytes: entry.header.ciphertextSizeBytes, isHere: false }],
+  );
+  const state = {
+    isNamed: true,
+    isPinned: false,
+    isOwn: false,
+    usedAtMs: 0,
+    received: new Map<string, number>(),
+  };
+  return { commitHash, dbId: header.dbId, docId, chunks, ...state };
+}
+
+/** The commit of a part, with all that F1 asks of its headers. */
+async function findPart({ database, docId, session }: FilePlace, part: Part): Promise<Commit> {
+  const { core } = session;
+  if (core.unlocked === undefined) throw new CofferError("access/locked");
+  const doc = requireDoc(database.catalog, docId);
+  if (core.isPurged(docId)) throw new CofferError("doc/missing", { docId });
+  let row = core.ledger.find(part.commitHash);
+  if (row === undefined || row.verdict === "waiting") {
+    await session.settle();
+    row = core.ledger.find(part.commitHash);
+  }
+  // The document came before the commit that it names: it is on its way.
+  if (row === undefined || row.verdict === "waiting")
+    throw new CofferError("net/offline", { what: "attachment" });
+  if (row.verdict !== "accepted" || row.dbId !== database.dbId) throw corrupt(part.commitHash, "commit");
+  const [record] = await core.store.readRecords([row.position]);
+  const parsed = record && parseCommit(core.world.crypto, record.bytes, part.commitHash);
+  if (parsed?.kind !== "verified") throw corrupt(part.commitHash, "commit");
+  const misfit = misfitOf(parsed.commit, { docId, keyId: doc.keyId, sizes: chunkSizesOf(part.sizeBytes) });
+  if (misfit !== undefined) throw corrupt(part.commitHash, misfit);
+  return parsed.commit;
+}
+
+/** Why a commit is not the part that a document says; `undefined` when it is. */
+function misfitOf(
+  { entries, header: { keys } }: Commit,
+  wanted: { readonly docId: DocId; readonly keyId: string; readonly sizes: readonly number[] },
+): string | undefined {
+  if (entries.length !== wanted.sizes.length) return "length";
+  for (const [index, { header }] of entries.entries()) {
+    if (header?.entryType !== "attachment_chunk") return "type";
+    if (header.docId !== wanted.docId) return "document";
+    if (keys[header.keyIndex]?.keyId !== wanted.keyId) return "key";
+    if (header.ciphertextSizeBytes !== sealedSizeBytes(wanted.sizes[index] ?? 0)) return "size";
+    const before = entries[index - 1]?.entryHash;
+    if (before !== undefined && !header.dependencies.includes(before)) return "order";
+  }
+  return undefined;
+}
+
+/** A document names these parts now: they may be sent. */
+export async function nameParts(core: TenantCore, commitHashes: readonly CommitHash[]): Promise<void> {
+  for (const commitHash of commitHashes)
+    await chunksOf(core).edit(commitHash, (part) => (part.isNamed ? undefined : { ...part, isNamed: true }));
+}
+
+/**
+ * See to the parts that nobody said were named: after a worker died between storing them and naming them, or before. Those that their
+ * document names are named; others are erased once they are old.
+ */
+export async function settleParts(session: TenantSession): Promise<void> {
+  const { core } = session;
+  const old: StoredPart[] = [];
+  for (const part of await chunksOf(core).parts()) {
+    if (part.isNamed) continue;
+    const isNamed = await isNamedBy(session, part);
+    if (isNamed === true) await nameParts(core, [part.commitHash]);
+    else if (isNamed === false && core.nowMs() - part.usedAtMs > unnamedForMs) old.push(part);
+  }
+  await chunksOf(core).erase(old);
+}
+
+/** `undefined`: it cannot be told, since the document is not here, or has branches. */
+async function isNamedBy(session: TenantSession, part: StoredPart): Promise<boolean | undefined> {
+  try {
+    return await session.exclusive(async () => {
+      const database = session.database({ dbId: part.dbId });
+      if (requireDoc(database.catalog, part.docId).isBranched) return undefined;
+      const { value } = await database.snapshot(part.docId);
+      if (value === undefined) return undefined;
+      return readAttachments(value).some(({ parts }) =>
+        parts.some(({ commitHash }) => commitHash === part.commitHash),
+      );
+    });
+  } catch (error) {
+    if (!isCofferError(error)) throw error;
+    return undefined;
+  }
+}
+
+/** Erase the chunks of documents that were purged. */
+export async function purgeChunks(
+  core: TenantCore,
+  docs: readonly { readonly dbId: DbId; readonly docId: DocId }[],
+): Promise<void> {
+  const ids = new Set(docs.map(({ docId }) => docId));
+  const gone = (await chunksOf(core).parts()).filter(({ docId }) => ids.has(docId));
+  await chunksOf(core).erase(gone);
+}
+
+/** As {@link settleParts}, once the log is judged. What stops it is left to the next opening. */
+export async function finishUploads(session: TenantSession): Promise<void> {
+  try {
+    await session.settle();
+    await settleParts(session);
+  } catch (error) {
+    if (!isCofferError(error)) throw error;
+  }
+}

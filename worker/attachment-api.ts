@@ -1,0 +1,30 @@
+/** The calls about files: their bytes come and go part by part, as the page asks for them. */
+
+/** Part of the contract between page and worker, see api.ts. A part is what `encodePart` of the room `attachment` writes. */
+export interface AttachmentCalls {
+  /** Begin to take in a file of a document. At most 16 are under way. */
+  openUpload(database: number, docId: string): Promise<number>;
+  /** At most 4 MiB. A `Blob` is read here: the page that hands it over touches none of its bytes. Resolves when the next piece may come. */
+  writeUpload(uploadId: number, piece: Uint8Array | Blob): Promise<void>;
+  /** End of the file: its parts are durable, and wait for the document to name them. `id` and `atMs` are for a new file. */
+  finishUpload(uploadId: number): Promise<FinishedUpload>;
+  /** Give up a file; what was stored of it is erased later. */
+  abortUpload(uploadId: number): Promise<void>;
+  /** The document names these parts now: they may be sent. */
+  nameParts(database: number, parts: readonly Uint8Array[]): Promise<void>;
+  /** A range within a part. @throws `entry/corrupt`, `net/offline` where it is neither here nor to be had, `doc/missing` */
+  readPart(database: number, docId: string, part: Uint8Array, range: PartRangeMessage): Promise<Uint8Array>;
+}
+
+/** Bytes `from`, up to and without `to`. */
+export interface PartRangeMessage {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What a file is after its upload. */
+export interface FinishedUpload {
+  readonly id: string;
+  readonly atMs: number;
+  readonly parts: readonly Uint8Array[];
+}

@@ -1,0 +1,112 @@
+/** The calls about files. */
+import {
+  attachmentLimits,
+  encodePart,
+  newAttachmentId,
+  readPart,
+  type Part,
+} from "../src/attachment/index.ts";
+import { CofferError } from "../src/std/index.ts";
+import { nameParts, readPartRange, Serial, Upload, type FilePlace } from "../src/tenant/index.ts";
+import type { AttachmentCalls } from "./attachment-api.ts";
+import { requireDocId, type WorkerHost } from "./host.ts";
+import { readFields, readList, readNatural } from "./page-messages.ts";
+
+/** What a page can have under way; more is a page that has lost count. */
+const maxOpen = 16;
+
+/** One file that is being taken in. Its pieces are taken one after the other, whatever the page sends. */
+interface OpenUpload {
+  readonly upload: Upload;
+  readonly calls: Serial;
+}
+
+/** Answer the calls about files. */
+export function attachmentCalls(host: WorkerHost): AttachmentCalls {
+  const uploads = new Map<number, OpenUpload>();
+  let lastId = 0;
+  const require = (id: number): OpenUpload => {
+    const open = uploads.get(id);
+    if (open === undefined) throw new CofferError("aborted");
+    return open;
+  };
+  return {
+    async openUpload(database, docId) {
+      const place = placeOf(host, database, docId);
+      if (uploads.size >= maxOpen) throw new CofferError("input/too-large", { open: maxOpen });
+      lastId += 1;
+      uploads.set(lastId, { upload: new Upload(place), calls: new Serial() });
+      return lastId;
+    },
+
+    async writeUpload(uploadId, piece) {
+      const { calls, upload } = require(uploadId);
+      try {
+        await calls.run(async () => upload.write(await bytesOf(piece)));
+      } catch (error) {
+        // What was taken in before is no file without it.
+        uploads.delete(uploadId);
+        throw error;
+      }
+    },
+
+    async finishUpload(uploadId) {
+      const { calls, upload } = require(uploadId);
+      uploads.delete(uploadId);
+      const parts = await calls.run(() => upload.finish());
+      const { world } = await host.ready();
+      const atMs = Math.max(0, world.env.nowMs());
+      return { atMs, id: newAttachmentId(world.crypto.randomBytes(16)), parts: parts.map(encodePart) };
+    },
+
+    async abortUpload(uploadId) {
+      uploads.delete(uploadId);
+    },
+
+    async nameParts(database, parts) {
+      const { session } = host.database(database);
+      const read = readList(parts, "parts", attachmentLimits.parts).map(requirePart);
+      await nameParts(
+        session.core,
+        read.map(({ commitHash }) => commitHash),
+      );
+    },
+
+    async readPart(database, docId, part, range) {
+      const place = placeOf(host, database, docId);
+      const fields = readFields(range, "range");
+      const from = readNatural(fields["from"], "range.from");
+      const to = readNatural(fields["to"], "range.to");
+      return readPartRange(place, { part: requirePart(part), from, to }, () => {
+        throw new CofferError("net/offline", { what: "attachment" });
+      });
+    },
+  };
+}
+
+function placeOf(host: WorkerHost, subscription: number, docId: unknown): FilePlace {
+  const { database, session } = host.database(subscription);
+  return { database, session, docId: requireDocId(docId) };
+}
+
+function requirePart(part: unknown): Part {
+  const read = readPart(part);
+  if (read === undefined) throw new CofferError("input/invalid", { at: "part" });
+  return read;
+}
+
+async function bytesOf(piece: unknown): Promise<Uint8Array> {
+  const size = piece instanceof Blob ? piece.size : piece instanceof Uint8Array ? piece.length : undefined;
+  if (size === undefined) throw new CofferError("input/invalid", { at: "piece" });
+  if (size > attachmentLimits.partBytes) throw new CofferError("input/too-large", { at: "piece" });
+  if (piece instanceof Uint8Array) return piece;
+  try {
+    return new Uint8Array(await (piece as Blob).arrayBuffer());
+  } catch (cause) {
+    throw new CofferError(
+      "input/invalid",
+      { at: "piece", message: "The file cannot be read any more." },
+      { cause },
+    );
+  }
+}
