@@ -8,6 +8,8 @@ import type { Verifier } from "../src/crypto/index.ts";
 import { toCofferError, type CofferErrorCode, type Env, type TenantId } from "../src/std/index.ts";
 import type { Storage } from "../src/store/index.ts";
 import {
+  ChunkLink,
+  ChunkStore,
   parseTenantStoreName,
   readDeviceSigner,
   readLinks,
@@ -59,20 +61,33 @@ async function syncTenant(
   storeName: string,
 ): Promise<readonly LinkOutcome[]> {
   const store = await world.storage.openStore(storeName);
+  const chunks = new ChunkStore(world.storage, world.scope, tenantId);
   try {
     const signer = await readDeviceSigner(store);
     if (signer === undefined) return [];
     const outcomes: LinkOutcome[] = [];
     for (const url of await readLinks(store)) {
       const { crypto, env } = world;
-      outcomes.push(
-        await syncLink({ env, crypto, store, tenantId, signer, transport: world.openTransport(url) }),
-      );
+      const link = { env, crypto, store, tenantId, signer, transport: world.openTransport(url) };
+      const outcome = await syncLink(link);
+      outcomes.push(outcome);
+      if (outcome === undefined) outcomes.push(...(await syncChunks(link, chunks)));
     }
     return outcomes;
   } finally {
+    chunks.close();
     store.close();
   }
+}
+
+/** The chunks of files follow the log. A page that sends them does the work itself. */
+async function syncChunks(
+  { transport, ...link }: RunnerOptions,
+  chunks: ChunkStore,
+): Promise<readonly LinkOutcome[]> {
+  if (transport.http.chunks === undefined) return [];
+  const { code } = await new ChunkLink({ ...link, chunks, http: transport.http }).push();
+  return code === undefined ? [] : [code];
 }
 
 /** A tab that holds the link does the work itself, unless it is just being closed: it is given a moment to be gone. */

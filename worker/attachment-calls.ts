@@ -7,7 +7,14 @@ import {
   type Part,
 } from "../src/attachment/index.ts";
 import { CofferError } from "../src/std/index.ts";
-import { nameParts, readPartRange, Serial, Upload, type FilePlace } from "../src/tenant/index.ts";
+import {
+  nameParts,
+  readPartRange,
+  Serial,
+  Upload,
+  type FetchChunk,
+  type FilePlace,
+} from "../src/tenant/index.ts";
 import type { AttachmentCalls } from "./attachment-api.ts";
 import { requireDocId, type WorkerHost } from "./host.ts";
 import { readFields, readList, readNatural } from "./page-messages.ts";
@@ -70,6 +77,7 @@ export function attachmentCalls(host: WorkerHost): AttachmentCalls {
         session.core,
         read.map(({ commitHash }) => commitHash),
       );
+      session.links.chunks.wake();
     },
 
     async readPart(database, docId, part, range) {
@@ -77,9 +85,8 @@ export function attachmentCalls(host: WorkerHost): AttachmentCalls {
       const fields = readFields(range, "range");
       const from = readNatural(fields["from"], "range.from");
       const to = readNatural(fields["to"], "range.to");
-      return readPartRange(place, { part: requirePart(part), from, to }, () => {
-        throw new CofferError("net/offline", { what: "attachment" });
-      });
+      const fetchChunk: FetchChunk = (known, index) => place.session.links.chunks.fetch(known, index);
+      return readPartRange(place, { part: requirePart(part), from, to }, fetchChunk);
     },
   };
 }

@@ -11,6 +11,7 @@
  * | POST /v1/tenants | publication | 201, or 200 when it was there |
  * | POST /v1/t/{tenant}/sync | frames | frames, streamed |
  * | POST /v1/t/{tenant}/reconcile | frames: HELLO, RANGES | frames: PUSH with what the caller lacks, RANGES, END |
+ * | PUT, GET /v1/t/{tenant}/blob/{hash} | a chunk of a file | see chunks.ts |
  * | GET /v1/t/{tenant}/live | | {@link Relay.openLive}; without a WebSocket 426 |
  * | POST /v1/t/{tenant}/live | frames | an event stream or a long poll, see live-streams.ts |
  *
@@ -156,6 +157,7 @@ export function createRelay(options: RelayOptions): Relay {
     ...limits,
     live,
     serverKey: signing.publicKey,
+    signingKey: signing.privateKey,
     unready: () => readiness.unready(),
     logSets: createLogSets(storage),
   });

@@ -8,6 +8,7 @@ import {
   type Env,
   type TenantId,
 } from "../../src/std/index.ts";
+import { createMemoryChunks } from "./memory-chunks.ts";
 import { byLogId, extendFrontier } from "./log-frontier.ts";
 import type {
   AppendedCommit,
@@ -113,10 +114,22 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
     }
   }
 
+  const chunks = createMemoryChunks(guarded, (tenantId) => tenants.has(tenantId));
   return {
     ...readerOf(tenants, guarded),
+    ...chunks,
+    findCommit: ({ commitHash, createdAtMs, dbId, tenantId }) =>
+      guarded(() => {
+        const log = tenants.get(tenantId)?.logs.get(dbId);
+        const row = log?.rows[log.seqByHash.get(commitHash) ?? -1];
+        return row?.createdAtMs === createdAtMs ? row.bytes : undefined;
+      }),
     createTenant: (record, commits) => guarded(() => createTenant(record, commits)),
-    removeTenant: (tenantId) => guarded(() => removeTenant(tenantId)),
+    removeTenant: (tenantId) =>
+      guarded(() => {
+        chunks.remove(tenantId);
+        return removeTenant(tenantId);
+      }),
     append: (request) => guarded(() => append(request)),
     startNewEpochs: () => guarded(startNewEpochs),
     close: () => guarded(() => void (isClosed = true)),

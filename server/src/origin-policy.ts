@@ -32,7 +32,7 @@ function isLoopbackOrigin(origin: string): boolean {
 }
 
 const corsHeaders = {
-  "Access-Control-Allow-Methods": "GET, POST",
+  "Access-Control-Allow-Methods": "GET, POST, PUT",
   "Access-Control-Allow-Headers": "Authorization, Content-Type",
   "Access-Control-Expose-Headers": "Retry-After",
   "Access-Control-Max-Age": "600",

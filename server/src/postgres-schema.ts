@@ -8,6 +8,7 @@
  * | `logs` | database of a tenant | epoch, size, bytes, and the frontier that the next commit extends |
  * | `commits` | commit | by (log, seq), never by a random hash; found by (log, created_at, hash), which grows at its end |
  * | `usage` | author of a tenant | what he has |
+ * | `chunks` | chunk of a file | by its hash in its tenant |
  * | `used_challenges` | sign-in of the last minute | a challenge is good once, on whatever node |
  *
  * How its function `append` keeps the storage's promises: the tenant's advisory lock is shared by appends and taken whole by those that
@@ -22,12 +23,12 @@ export interface Querier {
   query(text: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly unknown[] }>;
 }
 
-const schemaVersion = 1;
+const schemaVersion = 2;
 
 const tables = `
   CREATE SCHEMA coffer;
   CREATE TABLE coffer.meta (version int NOT NULL, lowest_epoch bigint NOT NULL, server_key bytea);
-  INSERT INTO coffer.meta VALUES (${schemaVersion}, 0, NULL);
+  INSERT INTO coffer.meta VALUES (1, 0, NULL);
   CREATE TABLE coffer.tenants (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tenant bytea NOT NULL UNIQUE, directory bytea NOT NULL,
     publication bytea NOT NULL
@@ -50,6 +51,18 @@ const tables = `
   );
   CREATE TABLE coffer.used_challenges (nonce bytea PRIMARY KEY, expires_at bigint NOT NULL);
   CREATE INDEX used_challenges_expiry ON coffer.used_challenges (expires_at);
+`;
+
+/** Since version 2: chunks of files. */
+const secondTables = `
+  CREATE TABLE coffer.chunks (
+    tenant bigint NOT NULL REFERENCES coffer.tenants ON DELETE CASCADE, hash bytea NOT NULL, doc bytea NOT NULL,
+    author bytea NOT NULL, size_bytes bigint NOT NULL, bytes bytea NOT NULL, PRIMARY KEY (tenant, hash)
+  );
+  ALTER TABLE coffer.chunks ALTER COLUMN bytes SET STORAGE EXTERNAL;
+  CREATE INDEX chunks_usage ON coffer.chunks (tenant, author) INCLUDE (size_bytes);
+  CREATE INDEX chunks_doc ON coffer.chunks (tenant, doc);
+  UPDATE coffer.meta SET version = 2;
 `;
 
 /** What a row of `append` says. */
@@ -149,6 +162,7 @@ export async function migrate(client: Querier): Promise<void> {
     const version = numberAt((await client.query("SELECT version FROM coffer.meta")).rows[0], "version");
     if (version > schemaVersion)
       throw new CofferError("protocol/version", { message: "A newer server made this database." });
+    if (version < 2) await client.query(secondTables);
     await client.query(appendFunction);
     await client.query("COMMIT");
   } catch (cause) {

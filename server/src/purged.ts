@@ -38,6 +38,7 @@ export async function erasePurged(
   docIds: ReadonlySet<DocId>,
 ): Promise<void> {
   const { crypto, storage } = parts;
+  await storage.removeChunks(tenantId, [...docIds]);
   for (let fromSeq = 0; ;) {
     const rows = await storage.readCommits(tenantId, dbId, { fromSeq, ...page });
     const last = rows.at(-1);

@@ -7,6 +7,7 @@ import {
   type TenantId,
 } from "../../src/std/index.ts";
 import { decodeFrames, protocolVersion, syncLimits, type Capabilities } from "../../src/sync/index.ts";
+import { getChunk, putChunk, type ChunkParts } from "./chunks.ts";
 import { errorResponse, jsonResponse } from "./error-status.ts";
 import { exchange, type ExchangeParts } from "./exchange.ts";
 import { answerLive, type LiveStreamParts } from "./live-streams.ts";
@@ -20,7 +21,7 @@ import type { Session } from "./sessions.ts";
 export interface Route {
   /** what it is called in metrics */
   readonly name: string;
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   /** the one type that a body may have */
   readonly type?: "application/json" | "application/octet-stream";
   /** whether the caller's address limits it; the others check a session by themselves, or are asked by who runs the server */
@@ -28,7 +29,8 @@ export interface Route {
   readonly handle: (request: Request) => Promise<Response>;
 }
 
-export interface RouteParts extends ExchangeParts, ReconcileParts, Pick<LiveStreamParts, "live" | "maxLive"> {
+export interface RouteParts
+  extends ExchangeParts, ReconcileParts, ChunkParts, Pick<LiveStreamParts, "live" | "maxLive"> {
   readonly storage: ExchangeParts["storage"];
   readonly authenticator: ExchangeParts["authenticator"];
   readonly env: Pick<Env, "nowMs" | "setTimer">;
@@ -42,7 +44,7 @@ export interface RouteParts extends ExchangeParts, ReconcileParts, Pick<LiveStre
   readonly unready: () => Promise<CofferError | undefined>;
 }
 
-/** Finds the route of a path. Ids in it are parsed, never used as text; one path has a route for each of two methods. */
+/** Finds the route of a path. Ids in it are parsed, never used as text; some paths have a route for each of two methods. */
 export type FindRoute = (pathname: string, method: string) => Route | undefined;
 
 const maxJsonBytes = 16 * 1024;
@@ -53,10 +55,12 @@ export function createRoutes(parts: RouteParts): FindRoute {
   return (pathname, method) => {
     const known = fixed.get(pathname);
     if (known !== undefined) return known;
-    const [root, version, kind, tenant, action, ...rest] = pathname.split("/");
+    const [root, version, kind, tenant, action, name, ...rest] = pathname.split("/");
     if (root !== "" || version !== "v1" || kind !== "t" || rest.length > 0) return undefined;
     const tenantId = parseId("TenantId", tenant);
     if (tenantId === undefined) return undefined;
+    if (action === "blob") return chunkRoute(parts, tenantId, { method, name });
+    if (name !== undefined) return undefined;
     const type = "application/octet-stream";
     if (action === "live" && method === "POST") {
       const handle = (request: Request): Promise<Response> => answerLive(parts, tenantId, request);
@@ -68,6 +72,37 @@ export function createRoutes(parts: RouteParts): FindRoute {
     const handle = (request: Request): Promise<Response> => exchangeFrames(parts, tenantId, action, request);
     return { name: action, method: "POST", type, isLimited: false, handle };
   };
+}
+
+/** A chunk's name is its hash: anything else names nothing. */
+function chunkRoute(
+  parts: RouteParts,
+  tenantId: TenantId,
+  { method, name = "" }: { readonly method: string; readonly name: string | undefined },
+): Route | undefined {
+  const hash = name.length <= 43 ? parseBase64url(name) : undefined;
+  if (hash?.length !== 32) return undefined;
+  const withSession = async (
+    request: Request,
+    answer: (session: Session) => Promise<Response>,
+  ): Promise<Response> => answer(await sessionOf(parts, tenantId, request));
+  if (method !== "PUT") {
+    const handle = (request: Request): Promise<Response> =>
+      withSession(request, (session) => getChunk(parts, session, hash));
+    return { name: "chunk", method: "GET", isLimited: false, handle };
+  }
+  const handle = (request: Request): Promise<Response> =>
+    withSession(request, (session) => putChunk(parts, session, hash, request));
+  return { name: "chunk", method: "PUT", type: "application/octet-stream", isLimited: false, handle };
+}
+
+/** Whoever asks, as a member of this tenant, at their own cost. @throws `access/…`, `net/rate-limited` */
+async function sessionOf(parts: RouteParts, tenantId: TenantId, request: Request): Promise<Session> {
+  const session = parts.authenticator.session(bearerOf(request));
+  if (session.tenantId !== tenantId) throw new CofferError("access/denied");
+  await parts.authenticator.authorize(session);
+  parts.charge(session);
+  return session;
 }
 
 function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
@@ -163,10 +198,7 @@ async function exchangeFrames(
   action: "sync" | "reconcile",
   request: Request,
 ): Promise<Response> {
-  const session = parts.authenticator.session(bearerOf(request));
-  if (session.tenantId !== tenantId) throw new CofferError("access/denied");
-  await parts.authenticator.authorize(session);
-  parts.charge(session);
+  const session = await sessionOf(parts, tenantId, request);
   const frames = decodeFrames(await readBody(request, syncLimits.requestBytes));
   if (frames === undefined) throw new CofferError("protocol/malformed");
   const answer = action === "sync" ? exchange : reconcile;

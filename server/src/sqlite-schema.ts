@@ -4,7 +4,7 @@ import { CofferError, isCofferError } from "../../src/std/index.ts";
 /** Rows of one log are this far apart, so that a log holds 2^32 commits and a server 2^21 logs within safe integers. */
 export const rowsPerLog = 2 ** 32;
 
-const schemaVersion = 2;
+const schemaVersion = 3;
 
 /*
  * `commits.key` is log × 2^32 + seq: rows of a log are appended in order and read in order, and no random key is kept.
@@ -36,6 +36,16 @@ const secondSchema = `
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE lowest_epoch (epoch INTEGER NOT NULL) STRICT;
   INSERT INTO lowest_epoch VALUES (0);
+`;
+
+/** Since version 3: chunks of files. Their sums are read from the index alone. */
+const thirdSchema = `
+  CREATE TABLE chunks (
+    tenant INTEGER NOT NULL, hash BLOB NOT NULL, doc BLOB NOT NULL, author BLOB NOT NULL, size_bytes INTEGER NOT NULL,
+    bytes BLOB NOT NULL, PRIMARY KEY (tenant, hash)
+  ) STRICT;
+  CREATE INDEX chunks_usage ON chunks (tenant, author, size_bytes);
+  CREATE INDEX chunks_doc ON chunks (tenant, doc);
 `;
 
 /** A file that is open for writing, and what keeps other processes from writing it. */
@@ -107,6 +117,7 @@ function migrate(db: Database.Database, authorOf: (commit: Uint8Array) => Uint8A
   refuseNewer(version);
   if (version < 1) db.exec(firstSchema);
   if (version < 2) db.exec(secondSchema);
+  if (version < 3) db.exec(thirdSchema);
   if (version === 1) countAuthors(db, authorOf);
   if (version < schemaVersion) db.exec(`PRAGMA user_version = ${schemaVersion}`);
 }

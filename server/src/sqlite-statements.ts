@@ -33,8 +33,24 @@ export function prepareStatements(db: Database.Database) {
       "DELETE FROM lookup WHERE log IN (SELECT id FROM logs WHERE tenant = ?1)",
       "DELETE FROM logs WHERE tenant = ?1",
       "DELETE FROM usage WHERE tenant = ?1",
+      "DELETE FROM chunks WHERE tenant = ?1",
       "DELETE FROM tenants WHERE id = ?1",
     ].map((sql) => db.prepare(sql)),
+    hasChunk: db.prepare("SELECT size_bytes FROM chunks WHERE tenant = ? AND hash = ?"),
+    addChunk: db.prepare(
+      "INSERT INTO chunks (tenant, hash, doc, author, size_bytes, bytes) VALUES (?, ?, ?, ?, ?, ?)",
+    ),
+    readChunk: db.prepare(
+      "SELECT bytes FROM chunks JOIN tenants ON chunks.tenant = tenants.id WHERE tenants.tenant = ? AND hash = ?",
+    ),
+    removeChunks: db.prepare(
+      "DELETE FROM chunks WHERE tenant = (SELECT id FROM tenants WHERE tenant = ?) AND doc = ?",
+    ),
+    chunkUsage: db.prepare(
+      `SELECT ifnull(sum(size_bytes), 0) AS tenant_bytes,
+       ifnull(sum(CASE WHEN author = ? THEN size_bytes ELSE 0 END), 0) AS author_bytes
+       FROM chunks WHERE tenant = (SELECT id FROM tenants WHERE tenant = ?)`,
+    ),
     addTenant: db.prepare("INSERT INTO tenants (tenant, directory, publication) VALUES (?, ?, ?)"),
     findLog: db.prepare(`${tenantLogs} AND logs.db = ?`),
     listLogs: db.prepare(tenantLogs),

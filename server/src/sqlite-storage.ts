@@ -23,6 +23,7 @@ import {
   rowsPerLog,
   toStoreError,
 } from "./sqlite-schema.ts";
+import { createSqliteChunks } from "./sqlite-chunks.ts";
 import { prepareStatements, type SqliteStatements } from "./sqlite-statements.ts";
 import { listTenantIds, readTenantRow, readUsage, removeTenantRows } from "./sqlite-tenants.ts";
 import {
@@ -62,6 +63,7 @@ export function openSqliteStorage(path: string, options: SqliteStorageOptions): 
   const guarded = <Result>(read: () => Result): Promise<Result> => storage.guarded(read);
   return {
     ...readerOf(storage, statements),
+    ...createSqliteChunks(file.db, statements, { guarded, flush: () => storage.flush() }),
     createTenant: (record, commits) => storage.createTenant(record, commits),
     removeTenant: (tenantId) =>
       guarded(() => {

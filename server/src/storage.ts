@@ -19,6 +19,7 @@
  * the log at any size is then the nodes of a few rows ({@link frontierRows}), so that a head can be made for every position.
  */
 import type { AuthorKey, CommitHash, DbId, TenantId } from "../../src/std/index.ts";
+import type { ChunkStorage } from "./chunk-storage.ts";
 
 /** A tenant as it was published. */
 export interface TenantRecord {
@@ -127,7 +128,7 @@ export interface RelayReader {
   close(): Promise<void>;
 }
 
-export interface RelayStorage extends RelayReader {
+export interface RelayStorage extends RelayReader, ChunkStorage {
   /** Store a tenant with its first directory commits, whole or not at all; `false` when there is one with this id. */
   createTenant(record: TenantRecord, commits: readonly NewCommit[]): Promise<boolean>;
   /** Remove a tenant with its logs; `false` when there is none. */

@@ -1,6 +1,14 @@
 /** The one suite of {@link RelayStorage}: every implementation runs it. */
 import { describe, expect, it } from "vitest";
-import { bytesToId, type AuthorKey, type CommitHash, type DbId, type TenantId } from "../../src/std/index.ts";
+import {
+  bytesToId,
+  type AuthorKey,
+  type CommitHash,
+  type DbId,
+  type DocId,
+  type TenantId,
+} from "../../src/std/index.ts";
+import type { NewChunk } from "../src/chunk-storage.ts";
 import { appendLeaves, emptyFrontier } from "../../src/sync/index.ts";
 import { frontierRows, type AppendRequest, type NewCommit, type RelayStorage } from "../src/storage.ts";
 import { createDbId, createTestEnv, crypto, type TestEnv } from "./fixtures.ts";
@@ -300,6 +308,50 @@ export function describeStorage(
         listed.push(...page);
       }
       expect([...listed].sort()).toEqual([tenantId, ...others].sort());
+    });
+
+    it("keeps chunks as they went in, once for each tenant, counted, until their document or tenant goes (K1 to K3)", async () => {
+      const { storage, tenantId, dbId, append } = await createPlace();
+      const other = {
+        tenantId: bytesToId("TenantId", crypto.randomBytes(32)),
+        directoryDbId: createDbId(),
+        publication: Uint8Array.of(1),
+      };
+      await storage.createTenant(other, [createCommit()]);
+      const docs = [1, 2].map((byte) => bytesToId("DocId", new Uint8Array(16).fill(byte)));
+      const [first = expect.fail(), second = expect.fail()] = docs;
+      const chunk = (docId: DocId, sizeBytes: number, author = someAuthor): NewChunk => {
+        const bytes = new Uint8Array(sizeBytes).fill(sizeBytes);
+        bytes.set(crypto.randomBytes(16));
+        return { hash: crypto.sha256(bytes), docId, author, bytes };
+      };
+      const bert = bytesToId("AuthorKey", crypto.randomBytes(32));
+      const [one, two, three] = [chunk(first, 262_160), chunk(first, 70), chunk(second, 100, bert)];
+      for (const each of [one, two, three]) expect(await storage.addChunk(tenantId, each)).toBe("stored");
+      expect(await storage.addChunk(tenantId, one)).toBe("present");
+      expect(Buffer.compare((await storage.readChunk(tenantId, one.hash)) ?? expect.fail(), one.bytes)).toBe(
+        0,
+      );
+      expect(await storage.readChunk(other.tenantId, one.hash)).toBeUndefined();
+      expect(await storage.chunkUsage(tenantId, bert)).toEqual({ tenantBytes: 262_330, authorBytes: 100 });
+      expect(await storage.chunkUsage(other.tenantId, bert)).toEqual({ tenantBytes: 0, authorBytes: 0 });
+      expect(await storage.addChunk(other.tenantId, one)).toBe("stored");
+      for (let time = 0; time < 2; time++) await storage.removeChunks(tenantId, [first]);
+      expect(await storage.readChunk(tenantId, two.hash)).toBeUndefined();
+      expect(await storage.chunkUsage(tenantId, bert)).toEqual({ tenantBytes: 100, authorBytes: 100 });
+      expect(await storage.removeTenant(tenantId)).toBe(true);
+      expect(await storage.readChunk(tenantId, three.hash)).toBeUndefined();
+      await expect(storage.addChunk(tenantId, three)).rejects.toMatchObject({ code: "store/failed" });
+      expect(await storage.readChunk(other.tenantId, one.hash)).toHaveLength(262_160);
+      // A commit is found by its hash and time, in its own log only.
+      const commit = createCommit();
+      const { commitHash, createdAtMs } = commit;
+      const place = { tenantId: other.tenantId, dbId, commitHash, createdAtMs };
+      expect(await storage.findCommit(place)).toBeUndefined();
+      await append([commit], { tenantId: other.tenantId });
+      expect([...((await storage.findCommit(place)) ?? [])]).toEqual([...commit.bytes]);
+      const elsewhere = [{ dbId: createDbId() }, { createdAtMs: createdAtMs + 1 }, { tenantId }];
+      for (const wrong of elsewhere) expect(await storage.findCommit({ ...place, ...wrong })).toBeUndefined();
     });
 
     it("removes a tenant whole, and nothing of another one; it comes again with newer epochs (R8)", async () => {

@@ -199,6 +199,11 @@ export class SimServer {
       readKeys: (id, dbId, fromSeq, maxCount) =>
         slow("reads keys", () => disk.readKeys(id, dbId, fromSeq, maxCount)),
       readNodes: (id, dbId, seqs) => slow("reads nodes", () => disk.readNodes(id, dbId, seqs)),
+      findCommit: (place) => slow("finds a commit", () => disk.findCommit(place)),
+      addChunk: (id, chunk) => slow("adds a chunk", () => disk.addChunk(id, chunk)),
+      readChunk: (id, hash) => slow("reads a chunk", () => disk.readChunk(id, hash)),
+      removeChunks: (id, docIds) => slow("removes chunks", () => disk.removeChunks(id, docIds)),
+      chunkUsage: (id, author) => slow("reads usage of chunks", () => disk.chunkUsage(id, author)),
       startNewEpochs: () => slow("starts epochs", () => disk.startNewEpochs()),
       close: () => slow("closes", () => disk.close()),
     };

@@ -23,6 +23,7 @@ const some: StoredPart = {
   isNamed: true,
   isPinned: false,
   isOwn: true,
+  createdAtMs: 1_600_000_000_000,
   usedAtMs: 1_700_000_000_000,
   chunks: [
     { hash: hashOf(4), sizeBytes: 262_160, isHere: true },
@@ -39,6 +40,7 @@ describe("what is kept about a part", () => {
       "05",
       "02".repeat(16),
       "03".repeat(16),
+      "00000174876e8000",
       "0000018bcfe56800",
       "02",
       `${"04".repeat(32)}00040010` + "01",
@@ -53,10 +55,10 @@ describe("what is kept about a part", () => {
     const bad = [
       at(0, 2),
       at(1, 8),
-      at(42, 0),
-      at(42, 17),
-      at(79, 2),
-      at(75, 9),
+      at(50, 0),
+      at(50, 17),
+      at(87, 2),
+      at(83, 9),
       bytes.slice(0, -1),
       Uint8Array.of(...bytes, 0),
       new Uint8Array(0),
@@ -93,6 +95,7 @@ describe.each(storages)("chunks in %s", (_, createStorage) => {
     commitHash: idOf("CommitHash", byte),
     dbId: idOf("DbId", 2),
     docId: idOf("DocId", 3),
+    createdAtMs: 4,
   });
   const chunk = (byte: number, size = 40) => ({ hash: hashOf(byte), bytes: new Uint8Array(size).fill(byte) });
   const hereOf = async (store: ChunkStore, commitHash: CommitHash) =>

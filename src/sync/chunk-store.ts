@@ -16,11 +16,12 @@
  * | version | u8, 1 |
  * | flags | u8: 1 a document names it, 2 it stays here, 4 it was written here |
  * | dbId, docId | 16, 16 |
+ * | createdAt | u64, milliseconds since 1970, as its commit says: a server finds the commit by it |
  * | usedAt | u64, milliseconds since 1970 |
  * | count | u8, 1…16 |
  * | count × hash, size, isHere | 32, u32, u8 |
  * | remotes | u8, at most 16 |
- * | remotes × remoteId, received | text of at most 128 bytes, u16: a bit for each chunk that the remote has a receipt for |
+ * | remotes × remoteId, received | text of at most 512 bytes, u16: a bit for each chunk that the remote has a receipt for |
  *
  * Guarantees
  * - C1 a part and the chunks that it says are here are written together, or not at all
@@ -50,7 +51,7 @@ const flagsOf = { named: 1, pinned: 2, own: 4 } as const;
 const chunkPrefix = "c/";
 const partPrefix = "p/";
 const maxRemotes = 16;
-const maxRemoteIdBytes = 128;
+const maxRemoteIdBytes = 512;
 const maxAttempts = 16;
 /** a part is noted as used once in this time */
 const usedStepMs = 60 * 60 * 1000;
@@ -77,6 +78,7 @@ export interface StoredPart {
   readonly isPinned: boolean;
   /** written on this device */
   readonly isOwn: boolean;
+  readonly createdAtMs: number;
   readonly usedAtMs: number;
   readonly chunks: readonly KnownChunk[];
   /** by remote: a bit for each chunk that it gave a receipt for */
@@ -85,7 +87,7 @@ export interface StoredPart {
 
 /** Write a part: see the table above. */
 export function encodeStoredPart(part: StoredPart): Uint8Array<ArrayBuffer> {
-  const { chunks, dbId, docId, received, usedAtMs } = part;
+  const { chunks, createdAtMs, dbId, docId, received, usedAtMs } = part;
   assert(
     chunks.length >= 1 && chunks.length <= chunkLimits.perPart,
     "chunks: a part has from 1 to 16 chunks",
@@ -95,7 +97,12 @@ export function encodeStoredPart(part: StoredPart): Uint8Array<ArrayBuffer> {
     (part.isPinned ? flagsOf.pinned : 0) |
     (part.isOwn ? flagsOf.own : 0);
   const writer = new ByteWriter(64 + chunks.length * 37).u8(version).u8(flags);
-  writer.fixed(idToBytes(dbId), 16).fixed(idToBytes(docId), 16).u64(usedAtMs).u8(chunks.length);
+  writer
+    .fixed(idToBytes(dbId), 16)
+    .fixed(idToBytes(docId), 16)
+    .u64(createdAtMs)
+    .u64(usedAtMs)
+    .u8(chunks.length);
   for (const { hash, isHere, sizeBytes } of chunks)
     writer
       .fixed(hash, 32)
@@ -115,6 +122,7 @@ export function parseStoredPart(commitHash: CommitHash, bytes: Uint8Array): Stor
   if (flags > 7) reader.fail("flags");
   const dbId = reader.fixed(16);
   const docId = reader.fixed(16);
+  const createdAtMs = reader.u64();
   const usedAtMs = reader.u64();
   const count = reader.u8();
   if (count < 1 || count > chunkLimits.perPart) reader.fail("count");
@@ -139,6 +147,7 @@ export function parseStoredPart(commitHash: CommitHash, bytes: Uint8Array): Stor
     isNamed: (flags & flagsOf.named) !== 0,
     isPinned: (flags & flagsOf.pinned) !== 0,
     isOwn: (flags & flagsOf.own) !== 0,
+    createdAtMs,
     usedAtMs,
     chunks,
     received,
@@ -163,7 +172,7 @@ export class ChunkStore {
 
   /** Keep the chunks of a commit that was made here; the commit may be stored when the promise resolves. */
   async addOwn(
-    place: Pick<StoredPart, "commitHash" | "dbId" | "docId">,
+    place: Pick<StoredPart, "commitHash" | "dbId" | "docId" | "createdAtMs">,
     ciphertexts: readonly { readonly hash: Uint8Array; readonly bytes: Uint8Array }[],
     nowMs: number,
   ): Promise<void> {

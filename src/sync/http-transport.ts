@@ -13,7 +13,7 @@ import {
 } from "../std/index.ts";
 import { pullBytes } from "./engine-frames.ts";
 import { syncLimits, type Capabilities } from "./messages.ts";
-import type { HttpTransport } from "./transport.ts";
+import type { ChunkRequest, HttpTransport } from "./transport.ts";
 
 /** How to reach a server. */
 export interface HttpOptions {
@@ -52,7 +52,7 @@ export function parseServerUrl(text: string, options: HttpOptions = {}): URL {
 }
 
 interface Ask {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array<ArrayBuffer>;
@@ -70,10 +70,13 @@ export function createHttpTransport(env: Env, serverUrl: string, options: HttpOp
   const { origin } = parseServerUrl(serverUrl, options);
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
   const ask = (what: Ask): Promise<void> => request(env, origin, timeoutMs, what);
-  const askJson = async (what: Omit<Ask, "maxBytes" | "onChunk">): Promise<unknown> => {
+  const askBytes = async (what: Omit<Ask, "onChunk">): Promise<Uint8Array<ArrayBuffer>> => {
     const chunks: Uint8Array[] = [];
-    await ask({ ...what, maxBytes: jsonBytes, onChunk: (chunk) => void chunks.push(chunk) });
-    const value = parseJson(concatBytes(...chunks));
+    await ask({ ...what, onChunk: (chunk) => void chunks.push(chunk) });
+    return concatBytes(...chunks);
+  };
+  const askJson = async (what: Omit<Ask, "maxBytes" | "onChunk">): Promise<unknown> => {
+    const value = parseJson(await askBytes({ ...what, maxBytes: jsonBytes }));
     if (value === undefined) throw new CofferError("protocol/malformed", { reason: "json" });
     return value;
   };
@@ -99,14 +102,23 @@ export function createHttpTransport(env: Env, serverUrl: string, options: HttpOp
         maxBytes: jsonBytes,
         onChunk: () => undefined,
       }),
+    chunks: {
+      put: ({ body, query, signal, token, ...name }) =>
+        askJson({
+          method: "PUT",
+          path: `${chunkPath(name)}?${query}`,
+          headers: headersOf(token),
+          body,
+          signal,
+        }),
+      get: ({ maxBytes, signal, token, ...name }) =>
+        askBytes({ method: "GET", path: chunkPath(name), headers: headersOf(token), signal, maxBytes }),
+    },
     exchange: ({ tenantId, token, body, onChunk, signal, endpoint = "sync" }) =>
       ask({
         method: "POST",
         path: `/v1/t/${tenantId}/${endpoint}`,
-        headers: {
-          "content-type": "application/octet-stream",
-          authorization: `Bearer ${bytesToBase64url(token)}`,
-        },
+        headers: headersOf(token),
         body,
         signal,
         maxBytes: answerBytes,
@@ -126,6 +138,17 @@ export function createHttpTransport(env: Env, serverUrl: string, options: HttpOp
         onChunk,
       }),
   };
+}
+
+function headersOf(token: Uint8Array): Readonly<Record<string, string>> {
+  return {
+    "content-type": "application/octet-stream",
+    authorization: `Bearer ${bytesToBase64url(token)}`,
+  };
+}
+
+function chunkPath({ hash, tenantId }: Pick<ChunkRequest, "hash" | "tenantId">): string {
+  return `/v1/t/${tenantId}/blob/${bytesToBase64url(hash)}`;
 }
 
 /** Time runs out when nothing has arrived for `timeoutMs`, so that a slow but living answer is read to its end. */

@@ -64,6 +64,8 @@ export {
   type KnownChunk,
   type StoredPart,
 } from "./chunk-store.ts";
+export { ChunkLink, waitingOf, type ChunkLinkOptions, type ChunkRound } from "./chunk-link.ts";
+export { chunkPreimage, signChunk, verifyChunk, type ChunkClaim } from "./chunk-receipt.ts";
 export {
   delegationBytes,
   encodeDelegation,

@@ -22,10 +22,31 @@ export interface HttpTransport {
   postJson(path: string, body: unknown, signal?: AbortSignal): Promise<unknown>;
   /** POST a publication to `/v1/tenants`. @throws `input/used` when another tenant holds the id */
   publish(publication: Uint8Array<ArrayBuffer>, signal?: AbortSignal): Promise<void>;
+  /** Chunks of files; without it none are moved. */
+  readonly chunks?: ChunkTransport;
   /** POST frames to the tenant's sync endpoint; chunks of the answer are handed over as they arrive. */
   exchange(request: ExchangeRequest): Promise<void>;
   /** POST frames to the tenant's live endpoint; an event stream has no end of its own, a long poll has. */
   follow?(request: FollowRequest): Promise<void>;
+}
+
+/** Moves chunks of files. */
+export interface ChunkTransport {
+  /** PUT a ciphertext, with the query that says which entry names it; the answer is untrusted JSON. */
+  put(
+    request: ChunkRequest & { readonly query: string; readonly body: Uint8Array<ArrayBuffer> },
+  ): Promise<unknown>;
+  /** GET a ciphertext of at most `maxBytes`; what comes is untrusted. */
+  get(request: ChunkRequest & { readonly maxBytes: number }): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** One request about a chunk. */
+export interface ChunkRequest {
+  readonly tenantId: TenantId;
+  readonly token: Uint8Array;
+  /** 32 bytes: SHA-256 of the ciphertext */
+  readonly hash: Uint8Array;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** One request with frames both ways. */

@@ -129,7 +129,7 @@ async function writePart(
     });
     const before = (commit: SealedCommit): Promise<void> =>
       chunksOf(core).addOwn(
-        { commitHash: commit.commitHash, dbId, docId },
+        { commitHash: commit.commitHash, createdAtMs: commit.header.createdAtMs, dbId, docId },
         ciphertextsOf(commit),
         core.nowMs(),
       );
@@ -226,6 +226,7 @@ function newPart({ commitHash, entries, header }: Commit, docId: DocId): StoredP
     isNamed: true,
     isPinned: false,
     isOwn: false,
+    createdAtMs: header.createdAtMs,
     usedAtMs: 0,
     received: new Map<string, number>(),
   };
@@ -327,6 +328,7 @@ export async function finishUploads(session: TenantSession): Promise<void> {
   try {
     await session.settle();
     await settleParts(session);
+    session.links.chunks.wake();
   } catch (error) {
     if (!isCofferError(error)) throw error;
   }

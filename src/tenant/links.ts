@@ -16,7 +16,7 @@ import {
 } from "../sync/index.ts";
 import type { AlarmEvent, TenantSnapshot } from "../../worker/api.ts";
 import { createPublication } from "./admin.ts";
-import { chunksOf } from "./attachments.ts";
+import { ChunkLinks } from "./chunk-links.ts";
 import type { AdminPassword } from "./directory-writes.ts";
 import type { TenantCore } from "./core.ts";
 import { ensureDeviceSigner } from "./device-key.ts";
@@ -38,11 +38,14 @@ export class Links {
   readonly #core: TenantCore;
   readonly #hooks: LinkHooks;
   readonly #links = new Map<string, Runner>();
+  /** what of files goes the same ways */
+  readonly chunks: ChunkLinks;
   #closed = false;
 
   constructor(core: TenantCore, hooks: LinkHooks) {
     this.#core = core;
     this.#hooks = hooks;
+    this.chunks = new ChunkLinks(core);
   }
 
   /** Take up the links that are kept in the store. They need the device's certificate, which the first unlocking makes. */
@@ -71,6 +74,7 @@ export class Links {
     );
     const runner = this.#links.get(url);
     this.#links.delete(url);
+    this.chunks.remove(url);
     await runner?.stop();
     this.#hooks.onStatus();
   }
@@ -80,6 +84,7 @@ export class Links {
     const runner = this.#links.get(url);
     if (runner === undefined) throw new CofferError("input/unknown-id", { what: "link" });
     await runner.sync();
+    await this.chunks.sync(url);
   }
 
   /** Publish the tenant to a server, with the admin's signature. */
@@ -97,7 +102,7 @@ export class Links {
     const runners = [...this.#links.values()];
     this.#links.clear();
     await Promise.all(runners.map((runner) => runner.stop()));
-    chunksOf(this.#core).close();
+    this.chunks.close();
   }
 
   async #start(url: string, opened?: Transport): Promise<void> {
@@ -106,6 +111,7 @@ export class Links {
     const { crypto, env } = this.#core.world;
     const transport = opened ?? this.#core.world.openTransport(url);
     let hasAsked = false;
+    this.chunks.add(url, transport.http, signer);
     const runner: Runner = startRunner({
       env,
       crypto,
@@ -113,8 +119,10 @@ export class Links {
       transport,
       tenantId: this.#core.tenantId,
       signer,
-      onStatus: ({ error }) => {
+      onStatus: (status) => {
         this.#hooks.onStatus();
+        this.chunks.heard(url, status);
+        const { error } = status;
         // Who is thrown out of a live session asks once why: there may be a word of the admin's.
         if (error !== "access/revoked" || hasAsked) return;
         hasAsked = true;

@@ -1,0 +1,48 @@
+/**
+ * What the relay keeps of files: ciphertexts of chunks, by their SHA-256, apart from the logs.
+ *
+ * Guarantees, for every implementation (the contract suite proves each)
+ * - K1 a chunk that was added is durable when the promise resolves, and comes back as it went in
+ * - K2 a chunk is stored once for each tenant, whoever brings it; another tenant's is another chunk
+ * - K3 what a tenant and each author use is what is stored; chunks of removed documents and tenants are gone, and count no more
+ *
+ * It does not judge: that a commit names the chunk, and that its hash is right, is the caller's business.
+ */
+import type { AuthorKey, CommitHash, DbId, DocId, TenantId } from "../../src/std/index.ts";
+
+/** A verified chunk on its way into the storage. */
+export interface NewChunk {
+  /** 32 bytes: SHA-256 of the bytes */
+  readonly hash: Uint8Array;
+  /** the document that it goes with */
+  readonly docId: DocId;
+  /** who signed the commit that names it, and whom its bytes are counted for */
+  readonly author: AuthorKey;
+  readonly bytes: Uint8Array;
+}
+
+/** Bytes of chunks: of the whole tenant, and of one author in it. */
+export interface ChunkUsage {
+  readonly tenantBytes: number;
+  readonly authorBytes: number;
+}
+
+/** The part of a storage that is about files. */
+export interface ChunkStorage {
+  /** A stored commit by its hash, and the time in its header. */
+  findCommit(place: CommitPlace): Promise<Uint8Array | undefined>;
+  /** Store a chunk; one that is there stays as it is. @throws `store/failed` for an unknown tenant */
+  addChunk(tenantId: TenantId, chunk: NewChunk): Promise<"stored" | "present">;
+  readChunk(tenantId: TenantId, hash: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Remove the chunks of documents. Doing it twice changes nothing. */
+  removeChunks(tenantId: TenantId, docIds: readonly DocId[]): Promise<void>;
+  chunkUsage(tenantId: TenantId, author: AuthorKey): Promise<ChunkUsage>;
+}
+
+/** Where a commit is. */
+export interface CommitPlace {
+  readonly tenantId: TenantId;
+  readonly dbId: DbId;
+  readonly commitHash: CommitHash;
+  readonly createdAtMs: number;
+}

@@ -1,0 +1,53 @@
+import {
+  bytesToHex,
+  CofferError,
+  copyBytes,
+  type AuthorKey,
+  type DocId,
+  type TenantId,
+} from "../../src/std/index.ts";
+import type { ChunkStorage, ChunkUsage, NewChunk } from "./chunk-storage.ts";
+
+/** The chunks of tenants in memory. */
+export interface MemoryChunks extends Omit<ChunkStorage, "findCommit"> {
+  /** Forget a tenant. */
+  readonly remove: (tenantId: TenantId) => void;
+}
+
+type Guarded = <Result>(run: () => Result) => Promise<Result>;
+
+/** Keep chunks in plain objects. `hasTenant`: whether a tenant is there. */
+export function createMemoryChunks(
+  guarded: Guarded,
+  hasTenant: (tenantId: TenantId) => boolean,
+): MemoryChunks {
+  const tenants = new Map<TenantId, Map<string, NewChunk>>();
+  const chunksOf = (tenantId: TenantId): Map<string, NewChunk> =>
+    tenants.get(tenantId) ?? new Map<string, NewChunk>();
+  const add = (tenantId: TenantId, chunk: NewChunk): "stored" | "present" => {
+    if (!hasTenant(tenantId)) throw new CofferError("store/failed", { message: "There is no such tenant." });
+    const chunks = chunksOf(tenantId);
+    tenants.set(tenantId, chunks);
+    const name = bytesToHex(chunk.hash);
+    if (chunks.has(name)) return "present";
+    chunks.set(name, { ...chunk, bytes: copyBytes(chunk.bytes) });
+    return "stored";
+  };
+  const removeDocs = (tenantId: TenantId, docIds: readonly DocId[]): void => {
+    const chunks = chunksOf(tenantId);
+    for (const [name, { docId }] of chunks) if (docIds.includes(docId)) chunks.delete(name);
+  };
+  const usageOf = (tenantId: TenantId, author: AuthorKey): ChunkUsage => {
+    const all = [...chunksOf(tenantId).values()];
+    const sum = (some: readonly NewChunk[]): number =>
+      some.reduce((total, { bytes }) => total + bytes.length, 0);
+    return { tenantBytes: sum(all), authorBytes: sum(all.filter((chunk) => chunk.author === author)) };
+  };
+  return {
+    addChunk: (tenantId, chunk) => guarded(() => add(tenantId, chunk)),
+    readChunk: (tenantId, hash) => guarded(() => chunksOf(tenantId).get(bytesToHex(hash))?.bytes),
+    removeChunks: (tenantId, docIds) => guarded(() => removeDocs(tenantId, docIds)),
+    chunkUsage: (tenantId, author) => guarded(() => usageOf(tenantId, author)),
+    remove: (tenantId) => void tenants.delete(tenantId),
+  };
+}

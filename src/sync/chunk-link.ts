@@ -1,0 +1,214 @@
+/**
+ * Moves chunks of files between a device and one server: ciphertexts alone, so the service worker can do it too.
+ *
+ * Guarantees
+ * - B1 a chunk is sent when a document of this device names it, after its commit was acknowledged; newest first, then smallest
+ * - B2 what a receipt was verified for is not sent again, and each receipt is kept before the next chunk is sent: after a kill at most one
+ *      chunk is repeated
+ * - B3 what is fetched has the hash that was asked for, or it is an error
+ * - B4 a chunk that the server refuses for good does not keep the others from being sent
+ */
+import {
+  CofferError,
+  equalBytes,
+  parseBase64url,
+  toCofferError,
+  type CofferErrorCode,
+  type Env,
+  type TenantId,
+} from "../std/index.ts";
+import type { Verifier } from "../crypto/index.ts";
+import type { Store } from "../store/index.ts";
+import { authenticate, type SessionToken, type Signer } from "./auth.ts";
+import { verifyChunk } from "./chunk-receipt.ts";
+import type { ChunkStore, StoredPart } from "./chunk-store.ts";
+import { remoteSlotNames } from "./remote-slots.ts";
+import type { ChunkTransport, HttpTransport } from "./transport.ts";
+
+/** What a link moves chunks with. */
+export interface ChunkLinkOptions {
+  readonly env: Pick<Env, "monotonicMs" | "withLock">;
+  readonly crypto: Pick<Verifier, "sha256" | "sign" | "verify" | "randomBytes">;
+  /** the tenant's store, which knows the server's key */
+  readonly store: Store;
+  readonly chunks: ChunkStore;
+  readonly http: HttpTransport;
+  readonly tenantId: TenantId;
+  readonly signer: Signer;
+}
+
+/** How a round of sending ended. */
+export interface ChunkRound {
+  readonly sentCount: number;
+  /** chunks that wait still */
+  readonly leftCount: number;
+  /** what stopped it; `undefined` when nothing did */
+  readonly code: CofferErrorCode | undefined;
+}
+
+/** a token is asked for anew this long before it expires */
+const tokenMarginMs = 30_000;
+/** what says that this one chunk will not be taken, now or ever */
+const skipped: readonly CofferErrorCode[] = [
+  "directory/behind",
+  "doc/deleted",
+  "entry/forged",
+  "input/too-large",
+];
+
+/** The way of one tenant's chunks to and from one server. */
+export class ChunkLink {
+  readonly #options: ChunkLinkOptions;
+  #session: { readonly token: Uint8Array; readonly untilMs: number } | undefined;
+
+  constructor(options: ChunkLinkOptions) {
+    this.#options = options;
+  }
+
+  /** Send what waits, once through. Of all threads one sends at a time; where another one does, there is nothing to do. Never throws. */
+  async push(signal?: AbortSignal): Promise<ChunkRound> {
+    const { env, http, store } = this.#options;
+    const name = `coffer-chunks/${store.name}/${http.origin}`;
+    const round = await env.withLock(name, { ifAvailable: true }, () => this.#push(signal));
+    return round ?? { sentCount: 0, leftCount: 0, code: undefined };
+  }
+
+  async #push(signal: AbortSignal | undefined): Promise<ChunkRound> {
+    const { chunks, http } = this.#options;
+    let sentCount = 0;
+    let code: CofferErrorCode | undefined;
+    try {
+      const waiting = (await chunks.parts()).filter((part) => waitingOf(part, http.origin).length > 0);
+      for (const part of waiting.sort(byTurn)) {
+        for (const index of waitingOf(part, http.origin)) {
+          if (signal?.aborted === true) throw new CofferError("aborted");
+          const outcome = await this.#sendOne(part, index, signal);
+          if (outcome === undefined) sentCount += 1;
+          else code = outcome;
+          // Its other chunks would fare no better.
+          if (outcome !== undefined) break;
+        }
+      }
+    } catch (error) {
+      ({ code } = toCofferError(error));
+    }
+    const left = (await chunks.parts().catch(() => [])).map((part) => waitingOf(part, http.origin).length);
+    return { sentCount, leftCount: left.reduce((sum, count) => sum + count, 0), code };
+  }
+
+  /** @returns why this chunk was not taken. @throws what stops the others too */
+  async #sendOne(
+    part: StoredPart,
+    index: number,
+    signal: AbortSignal | undefined,
+  ): Promise<CofferErrorCode | undefined> {
+    const { chunks, crypto, http, tenantId } = this.#options;
+    const chunk = part.chunks[index];
+    const body = chunk && (await chunks.chunk(chunk.hash));
+    if (chunk === undefined || body === undefined) return "entry/corrupt";
+    const { hash } = chunk;
+    const query = `db=${part.dbId}&commit=${part.commitHash}&at=${part.createdAtMs}&entry=${index}`;
+    try {
+      const answer = await this.#asMember(signal, (transport, token) =>
+        transport.put({ tenantId, token, hash, query, body, signal }),
+      );
+      const claim = { tenantId, hash, sizeBytes: body.length };
+      const receipt = receiptOf(answer);
+      const isReceipt =
+        receipt !== undefined && (await verifyChunk(crypto, await this.#serverKey(), claim, receipt));
+      if (!isReceipt) throw new CofferError("protocol/malformed", { field: "receipt" });
+    } catch (error) {
+      const { code } = toCofferError(error);
+      if (skipped.includes(code)) return code;
+      throw error;
+    }
+    await chunks.edit(part.commitHash, (before) => {
+      const received = new Map(before.received);
+      received.set(http.origin, (received.get(http.origin) ?? 0) | (1 << index));
+      return { ...before, received };
+    });
+    return undefined;
+  }
+
+  /** Fetch a chunk, and keep it. @throws `input/unknown-id` when the server has none, `entry/corrupt` for another one, `net/…` */
+  async fetch(part: StoredPart, index: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    const { chunks, crypto, tenantId } = this.#options;
+    const chunk = part.chunks[index];
+    if (chunk === undefined) throw new CofferError("input/unknown-id", { what: "chunk" });
+    const { hash, sizeBytes: maxBytes } = chunk;
+    const bytes = await this.#asMember(signal, (transport, token) =>
+      transport.get({ tenantId, token, hash, maxBytes, signal }),
+    );
+    if (bytes.length !== maxBytes || !equalBytes(crypto.sha256(bytes), hash))
+      throw new CofferError("entry/corrupt", { what: "chunk" });
+    // On a full disk it is shown, and fetched again the next time.
+    await chunks.addFetched(part, index, bytes).catch((error: unknown) => {
+      if (toCofferError(error).code !== "store/quota") throw error;
+    });
+    return bytes;
+  }
+
+  async #asMember<T>(
+    signal: AbortSignal | undefined,
+    ask: (transport: ChunkTransport, token: Uint8Array) => Promise<T>,
+  ): Promise<T> {
+    const { chunks: transport } = this.#options.http;
+    if (transport === undefined) throw new CofferError("net/offline", { what: "chunks" });
+    for (let isAgain = false; ; isAgain = true) {
+      try {
+        return await ask(transport, await this.#token(signal));
+      } catch (error) {
+        this.#session = undefined;
+        // A server that was started anew knows no former token.
+        if (isAgain || toCofferError(error).code !== "access/unauthenticated") throw error;
+      }
+    }
+  }
+
+  async #token(signal: AbortSignal | undefined): Promise<Uint8Array> {
+    const { crypto, env, http, signer, tenantId } = this.#options;
+    const nowMs = env.monotonicMs();
+    if (this.#session !== undefined && nowMs < this.#session.untilMs) return this.#session.token;
+    const serverKey = await this.#serverKey();
+    const { expiresInMs, token }: SessionToken = await authenticate(http, crypto, signer, {
+      tenantId,
+      serverKey,
+      signal,
+    });
+    this.#session = { token, untilMs: nowMs + expiresInMs - tokenMarginMs };
+    return token;
+  }
+
+  /** As it was first seen by the log's own conversation. @throws `net/offline` before there was one */
+  async #serverKey(): Promise<Uint8Array> {
+    const { http, store } = this.#options;
+    const slot = await store.readSlot(remoteSlotNames(http.origin).server);
+    if (!(slot?.value instanceof Uint8Array) || slot.value.length !== 32)
+      throw new CofferError("net/offline", { what: "server key" });
+    return slot.value;
+  }
+}
+
+/** The chunks of a part that a server has no receipt for, and that this device brings it: its own, once a document names them. */
+export function waitingOf(part: StoredPart, remoteId: string): readonly number[] {
+  if (!part.isNamed || !part.isOwn) return [];
+  const received = part.received.get(remoteId) ?? 0;
+  return part.chunks.flatMap(({ isHere }, index) =>
+    isHere && (received & (1 << index)) === 0 ? [index] : [],
+  );
+}
+
+/** Newest first, by the minute; of those of one minute the smallest first. */
+function byTurn(a: StoredPart, b: StoredPart): number {
+  const minuteOf = ({ createdAtMs }: StoredPart): number => Math.floor(createdAtMs / 60_000);
+  const sizeOf = ({ chunks }: StoredPart): number =>
+    chunks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return minuteOf(b) - minuteOf(a) || sizeOf(a) - sizeOf(b);
+}
+
+function receiptOf(answer: unknown): Uint8Array | undefined {
+  const text =
+    typeof answer === "object" && answer !== null && "receipt" in answer ? answer.receipt : undefined;
+  const bytes = typeof text === "string" && text.length <= 88 ? parseBase64url(text) : undefined;
+  return bytes?.length === 64 ? bytes : undefined;
+}

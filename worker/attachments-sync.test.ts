@@ -1,0 +1,330 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { WebSocket as NodeWebSocket } from "ws";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { startServer, type RunningServer } from "../server/src/index.ts";
+import {
+  attachmentField,
+  attachmentLimits,
+  encodePart,
+  encodeRecord,
+  readAttachments,
+  readPart,
+  type Part,
+} from "../src/attachment/index.ts";
+import { bytesToBase64url, parseId, type CofferError } from "../src/std/index.ts";
+import { createMemoryStorage, type Storage } from "../src/store/index.ts";
+import {
+  ChunkLink,
+  ChunkStore,
+  createHttpTransport,
+  isReceived,
+  readDeviceSigner,
+} from "../src/sync/index.ts";
+import { syncTenants } from "../sw/sync-tenants.ts";
+import {
+  closeDevices,
+  crypto,
+  draft,
+  env,
+  newSubscription,
+  people,
+  startDevice,
+  type Device,
+} from "./device-fixtures.ts";
+
+// Node 20 has no WebSocket of its own.
+globalThis.WebSocket ??= NodeWebSocket as unknown as typeof WebSocket;
+
+const { chunkBytes, partBytes } = attachmentLimits;
+let dataFolder: string;
+let server: RunningServer;
+
+beforeEach(async () => {
+  dataFolder = await mkdtemp(join(tmpdir(), "coffer-test-"));
+  server = await startServer({ dataFolder, port: 0 });
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await closeDevices();
+  await server.close();
+  await rm(dataFolder, { recursive: true, force: true });
+});
+
+interface Party {
+  readonly storage: Storage;
+  readonly device: Device;
+  readonly tenantId: string;
+  readonly database: number;
+}
+
+const open = { userName: undefined, password: people.userPassword, keepSession: false };
+const contentOf = (size: number): Uint8Array =>
+  Uint8Array.from({ length: size }, (_, at) => (at * 31 + (at >>> 8) + (at >>> 16)) & 255);
+
+async function founded(): Promise<Party & { readonly proof: { adminKey: string; adminPassword: string } }> {
+  const storage = createMemoryStorage(env);
+  const device = await startDevice(storage);
+  const tenant = await device.api.createTenant(people);
+  const proof = { adminKey: tenant.adminUser?.key ?? "", adminPassword: people.adminPassword };
+  await device.api.publish(tenant.id, server.url, proof);
+  const database = newSubscription();
+  await device.api.openDatabase(tenant.id, "films", database);
+  return { storage, device, tenantId: tenant.id, database, proof };
+}
+
+/** A second device: what the first one's backup says, in a store of its own. */
+async function restored({ device, tenantId }: Party): Promise<Party> {
+  const password = "fourteen amber foxes under glass";
+  const number = await device.api.openExport(tenantId, { password, documents: false, resume: undefined });
+  const storage = createMemoryStorage(env);
+  const other = await startDevice(storage);
+  const importId = await other.api.openImport(password);
+  for (
+    let piece = await device.api.readExport(number);
+    piece !== undefined;
+    piece = await device.api.readExport(number)
+  )
+    await other.api.writeImport(importId, piece);
+  await other.api.finishImport(importId);
+  await other.api.openTenant(tenantId, open);
+  await other.api.connect(tenantId, server.url);
+  const database = newSubscription();
+  await other.api.openDatabase(tenantId, "films", database);
+  return { storage, device: other, tenantId, database };
+}
+
+async function add(party: Party, docId: string, bytes: Uint8Array): Promise<readonly Part[]> {
+  const { api } = party.device;
+  const upload = await api.openUpload(party.database, docId);
+  for (let from = 0; from < bytes.length; from += partBytes)
+    await api.writeUpload(upload, bytes.slice(from, from + partBytes));
+  const { atMs, id, parts } = await api.finishUpload(upload);
+  const read = parts.map((part) => readPart(part) ?? expect.fail("a part"));
+  const value = encodeRecord({ name: "a.mp4", type: "video/mp4", addedAtMs: atMs, parts: read });
+  const doc = newSubscription();
+  const { heads } = await api.openDocument(party.database, docId, doc);
+  await api.changeDocument(doc, draft([{ op: "set", path: [attachmentField(id)], value }], heads));
+  await api.closeDocument(doc);
+  await api.nameParts(party.database, parts);
+  return read;
+}
+
+const read = (
+  { database, device }: Party,
+  docId: string,
+  part: Part,
+  range = { from: 0, to: part.sizeBytes },
+) => device.api.readPart(database, docId, encodePart(part), range);
+
+const codeOf = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => "none",
+    (error: unknown) => (error as CofferError).code,
+  );
+
+const chunksOf = ({ storage, tenantId }: Party): ChunkStore =>
+  new ChunkStore(storage, "coffer", parseId("TenantId", tenantId) ?? expect.fail("an id"));
+
+/** Whether all chunks of a device have a receipt. */
+async function isSent(party: Party): Promise<boolean> {
+  const parts = await chunksOf(party).parts();
+  return parts.length > 0 && parts.every((part) => part.chunks.every((_, index) => isReceived(part, index)));
+}
+
+const addressOf = (input: RequestInfo | URL): string =>
+  input instanceof Request ? input.url : typeof input === "string" ? input : input.href;
+
+/** The requests about chunks that left this process. */
+function watchRequests(): { readonly method: string; readonly hash: string }[] {
+  const seen: { method: string; hash: string }[] = [];
+  const real = globalThis.fetch;
+  vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
+    const [, hash] = /\/blob\/([\w-]{43})/.exec(addressOf(input)) ?? [];
+    if (hash !== undefined) seen.push({ method: init?.method ?? "GET", hash });
+    return real(input, init);
+  });
+  return seen;
+}
+
+describe("files and a server", () => {
+  it("are sent behind their documents, fetched when somebody reads them, and kept then", async () => {
+    const owner = await founded();
+    const [docId = ""] = await owner.device.api.createDocuments(owner.database, [{ title: "Ran" }]);
+    const bytes = contentOf(2 * chunkBytes + 99);
+    const [part = expect.fail()] = await add(owner, docId, bytes);
+    await owner.device.api.connect(owner.tenantId, server.url);
+    await expect.poll(() => isSent(owner)).toBe(true);
+    const other = await restored(owner);
+    await expect.poll(async () => (await other.device.api.documentIds(other.database)).length).toBe(1);
+    await expect
+      .poll(async () => {
+        const { value } = await other.device.api.openDocument(other.database, docId, newSubscription());
+        return value === undefined ? 0 : readAttachments(value).length;
+      })
+      .toBe(1);
+    // Nothing of it came by itself.
+    expect(await chunksOf(other).parts()).toEqual([]);
+    const requests = watchRequests();
+    const middle = await read(other, docId, part, { from: chunkBytes + 5, to: chunkBytes + 9 });
+    expect(Buffer.compare(middle, bytes.subarray(chunkBytes + 5, chunkBytes + 9))).toBe(0);
+    expect(requests.map(({ method }) => method)).toEqual(["GET"]);
+    expect(Buffer.compare(await read(other, docId, part), bytes)).toBe(0);
+    expect(requests.length).toBe(3);
+    await other.device.api.disconnect(other.tenantId, server.url);
+    expect(Buffer.compare(await read(other, docId, part), bytes)).toBe(0);
+    expect(requests.length).toBe(3);
+  });
+
+  it("go on at the chunk after a kill, and repeat at most one", async () => {
+    const owner = await founded();
+    const { api } = owner.device;
+    const [docId = ""] = await api.createDocuments(owner.database, [{ title: "Ran" }]);
+    await add(owner, docId, contentOf(5 * chunkBytes));
+    // The log first; then links of one's own, so that each can be killed at a chunk.
+    await api.connect(owner.tenantId, server.url);
+    await expect.poll(() => isSent(owner)).toBe(true);
+    const chunks = chunksOf(owner);
+    const [part = expect.fail()] = await chunks.parts();
+    await chunks.edit(part.commitHash, (before) => ({ ...before, received: new Map() }));
+    await api.disconnect(owner.tenantId, server.url);
+    const tenantId = parseId("TenantId", owner.tenantId) ?? expect.fail();
+    const store = await owner.storage.openStore(`coffer/tenant/${owner.tenantId}`);
+    const signer = (await readDeviceSigner(store)) ?? expect.fail();
+    const requests = watchRequests();
+    for (let killedAt = 1; killedAt <= 5; killedAt++) {
+      const abort = new AbortController();
+      const real = createHttpTransport(env, server.url);
+      let sent = 0;
+      const http = {
+        ...real,
+        chunks: {
+          get: real.chunks?.get ?? expect.fail(),
+          // The bytes arrive; whoever sent them dies before hearing so.
+          put: async (request: Parameters<NonNullable<typeof real.chunks>["put"]>[0]) => {
+            const answer = await real.chunks?.put(request);
+            sent += 1;
+            if (sent === 2) abort.abort();
+            if (abort.signal.aborted) throw new TypeError("gone");
+            return answer;
+          },
+        },
+      };
+      await new ChunkLink({ env, crypto, store, chunks, http, tenantId, signer }).push(abort.signal);
+    }
+    store.close();
+    const counts = new Map<string, number>();
+    for (const { hash, method } of requests)
+      if (method === "PUT") counts.set(hash, (counts.get(hash) ?? 0) + 1);
+    // Each of the kills repeats one, and no more.
+    expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBe(5 + 4);
+    expect(counts.size).toBe(5);
+    expect((await chunks.parts()).every((one) => one.received.get(server.url) === 0b11111)).toBe(true);
+  });
+
+  it("are sent by the service worker while everything is locked", async () => {
+    const owner = await founded();
+    const { api } = owner.device;
+    const [docId = ""] = await api.createDocuments(owner.database, [{ title: "Ran" }]);
+    await api.connect(owner.tenantId, server.url);
+    await api.sync(owner.tenantId, server.url);
+    await api.closeTenant(owner.tenantId);
+    const offline = await startDevice(owner.storage);
+    vi.spyOn(globalThis, "fetch").mockRejectedValue(new TypeError("no network"));
+    await offline.api.openTenant(owner.tenantId, open);
+    const database = newSubscription();
+    await offline.api.openDatabase(owner.tenantId, "films", database);
+    await add({ ...owner, device: offline, database }, docId, contentOf(chunkBytes + 1));
+    await offline.api.closeTenant(owner.tenantId);
+    expect(await isSent(owner)).toBe(false);
+    vi.restoreAllMocks();
+    const world = { env, crypto, storage: owner.storage, scope: "coffer" };
+    const openTransport = (url: string) => ({ http: createHttpTransport(env, url), live: undefined });
+    expect(await syncTenants({ ...world, openTransport })).toEqual([undefined]);
+    expect(await isSent(owner)).toBe(true);
+  });
+
+  it("are not let go before a receipt that verifies, and come again when they were", async () => {
+    const owner = await founded();
+    const { api } = owner.device;
+    const [docId = ""] = await api.createDocuments(owner.database, [{ title: "Ran" }]);
+    const bytes = contentOf(chunkBytes);
+    const [part = expect.fail()] = await add(owner, docId, bytes);
+    const chunks = chunksOf(owner);
+    const real = globalThis.fetch;
+    vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
+      const response = await real(input, init);
+      if (!addressOf(input).includes("/blob/") || init?.method !== "PUT") return response;
+      return Response.json({ receipt: bytesToBase64url(new Uint8Array(64).fill(7)) }, { status: 201 });
+    });
+    await api.connect(owner.tenantId, server.url);
+    expect(await codeOf(api.sync(owner.tenantId, server.url))).toBe("protocol/malformed");
+    expect(await chunks.evict(part.commitHash)).toBe(0);
+    vi.restoreAllMocks();
+    await api.sync(owner.tenantId, server.url);
+    expect(await chunks.evict(part.commitHash)).toBeGreaterThan(chunkBytes);
+    expect(Buffer.compare(await read(owner, docId, part), bytes)).toBe(0);
+    expect((await chunks.part(part.commitHash))?.chunks[0]?.isHere).toBe(true);
+    await chunks.evict(part.commitHash);
+    await api.disconnect(owner.tenantId, server.url);
+    expect(await codeOf(read(owner, docId, part))).toBe("net/offline");
+  });
+
+  it("that a server swaps are an error, never wrong bytes", async () => {
+    const owner = await founded();
+    const { api } = owner.device;
+    const [docId = ""] = await api.createDocuments(owner.database, [{ title: "Ran" }]);
+    const [part = expect.fail()] = await add(owner, docId, contentOf(2 * chunkBytes));
+    await api.connect(owner.tenantId, server.url);
+    await expect.poll(() => isSent(owner)).toBe(true);
+    const chunks = chunksOf(owner);
+    const [known = expect.fail()] = await chunks.parts();
+    const second = await chunks.chunk(known.chunks[1]?.hash ?? expect.fail());
+    await chunks.evict(part.commitHash);
+    const real = globalThis.fetch;
+    const lies = [new Uint8Array(second ?? expect.fail()), new Uint8Array(0), new Uint8Array(400_000)];
+    for (const lie of lies) {
+      vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) =>
+        addressOf(input).includes("/blob/") ? new Response(lie) : real(input, init),
+      );
+      const code = await codeOf(read(owner, docId, part, { from: 0, to: 9 }));
+      expect(["entry/corrupt", "protocol/malformed"]).toContain(code);
+      vi.restoreAllMocks();
+    }
+    expect(await read(owner, docId, part, { from: 0, to: 9 })).toHaveLength(9);
+  });
+
+  it("are purged from the server by the admin's word, and refused there afterwards", async () => {
+    const owner = await founded();
+    const { api } = owner.device;
+    const [docId = ""] = await api.createDocuments(owner.database, [{ title: "Ran" }]);
+    await add(owner, docId, contentOf(chunkBytes));
+    await api.connect(owner.tenantId, server.url);
+    await expect.poll(() => isSent(owner)).toBe(true);
+    const [known = expect.fail()] = await chunksOf(owner).parts();
+    const tenantId = parseId("TenantId", owner.tenantId) ?? expect.fail();
+    const store = await owner.storage.openStore(`coffer/tenant/${owner.tenantId}`);
+    const signer = (await readDeviceSigner(store)) ?? expect.fail();
+    const http = createHttpTransport(env, server.url);
+    const link = new ChunkLink({ env, crypto, store, chunks: chunksOf(owner), http, tenantId, signer });
+    const gone = { ...known, chunks: known.chunks.map((chunk) => ({ ...chunk, isHere: false })) };
+    expect(await link.fetch(gone, 0)).toHaveLength(known.chunks[0]?.sizeBytes ?? -1);
+    const kept = await chunksOf(owner).chunk(known.chunks[0]?.hash ?? expect.fail());
+    await api.purgeDocument(owner.database, docId, owner.proof);
+    await api.sync(owner.tenantId, server.url);
+    expect(await codeOf(link.fetch(gone, 0))).toBe("input/unknown-id");
+    // Whoever has it still does not bring it back.
+    const place = {
+      commitHash: known.commitHash,
+      dbId: known.dbId,
+      docId: known.docId,
+      createdAtMs: known.createdAtMs,
+    };
+    const hash = known.chunks[0]?.hash ?? expect.fail();
+    await chunksOf(owner).addOwn(place, [{ hash, bytes: kept ?? expect.fail() }], 1);
+    await chunksOf(owner).edit(known.commitHash, (part) => ({ ...part, isNamed: true }));
+    expect((await link.push()).code).toBe("doc/deleted");
+    store.close();
+  });
+});
