@@ -8,6 +8,7 @@ import {
   type Env,
   type TenantId,
 } from "../../src/std/index.ts";
+import type { CommitPlace } from "./chunk-storage.ts";
 import { createMemoryChunks } from "./memory-chunks.ts";
 import { byLogId, extendFrontier } from "./log-frontier.ts";
 import type {
@@ -102,6 +103,7 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
   }
 
   function removeTenant(tenantId: TenantId): boolean {
+    chunks.remove(tenantId);
     for (const { epoch } of tenants.get(tenantId)?.logs.values() ?? [])
       lowestEpoch = Math.max(lowestEpoch, epoch + 1);
     return tenants.delete(tenantId);
@@ -118,22 +120,22 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
   return {
     ...readerOf(tenants, guarded),
     ...chunks,
-    findCommit: ({ commitHash, createdAtMs, dbId, tenantId }) =>
-      guarded(() => {
-        const log = tenants.get(tenantId)?.logs.get(dbId);
-        const row = log?.rows[log.seqByHash.get(commitHash) ?? -1];
-        return row?.createdAtMs === createdAtMs ? row.bytes : undefined;
-      }),
+    findCommit: (place) => guarded(() => findCommit(tenants, place)),
     createTenant: (record, commits) => guarded(() => createTenant(record, commits)),
-    removeTenant: (tenantId) =>
-      guarded(() => {
-        chunks.remove(tenantId);
-        return removeTenant(tenantId);
-      }),
+    removeTenant: (tenantId) => guarded(() => removeTenant(tenantId)),
     append: (request) => guarded(() => append(request)),
     startNewEpochs: () => guarded(startNewEpochs),
     close: () => guarded(() => void (isClosed = true)),
   };
+}
+
+function findCommit(
+  tenants: ReadonlyMap<TenantId, MemoryTenant>,
+  { commitHash, createdAtMs, dbId, tenantId }: CommitPlace,
+): Uint8Array | undefined {
+  const log = tenants.get(tenantId)?.logs.get(dbId);
+  const row = log?.rows[log.seqByHash.get(commitHash) ?? -1];
+  return row?.createdAtMs === createdAtMs ? row.bytes : undefined;
 }
 
 function readerOf(

@@ -13,7 +13,7 @@ import {
 } from "../std/index.ts";
 import { pullBytes } from "./engine-frames.ts";
 import { syncLimits, type Capabilities } from "./messages.ts";
-import type { ChunkRequest, HttpTransport } from "./transport.ts";
+import type { ChunkRequest, ChunkTransport, HttpTransport } from "./transport.ts";
 
 /** How to reach a server. */
 export interface HttpOptions {
@@ -102,18 +102,7 @@ export function createHttpTransport(env: Env, serverUrl: string, options: HttpOp
         maxBytes: jsonBytes,
         onChunk: () => undefined,
       }),
-    chunks: {
-      put: ({ body, query, signal, token, ...name }) =>
-        askJson({
-          method: "PUT",
-          path: `${chunkPath(name)}?${query}`,
-          headers: headersOf(token),
-          body,
-          signal,
-        }),
-      get: ({ maxBytes, signal, token, ...name }) =>
-        askBytes({ method: "GET", path: chunkPath(name), headers: headersOf(token), signal, maxBytes }),
-    },
+    chunks: createChunkTransport(askJson, askBytes),
     exchange: ({ tenantId, token, body, onChunk, signal, endpoint = "sync" }) =>
       ask({
         method: "POST",
@@ -137,6 +126,25 @@ export function createHttpTransport(env: Env, serverUrl: string, options: HttpOp
         maxBytes: wantsEvents ? Infinity : answerBytes,
         onChunk,
       }),
+  };
+}
+
+/** Move chunks by two kinds of request: one whose answer is JSON, and one whose answer is bytes. */
+function createChunkTransport(
+  askJson: (what: Omit<Ask, "maxBytes" | "onChunk">) => Promise<unknown>,
+  askBytes: (what: Omit<Ask, "onChunk">) => Promise<Uint8Array<ArrayBuffer>>,
+): ChunkTransport {
+  return {
+    put: ({ body, query, signal, token, ...name }) =>
+      askJson({
+        method: "PUT",
+        path: `${chunkPath(name)}?${query}`,
+        headers: headersOf(token),
+        body,
+        signal,
+      }),
+    get: ({ maxBytes, signal, token, ...name }) =>
+      askBytes({ method: "GET", path: chunkPath(name), headers: headersOf(token), signal, maxBytes }),
   };
 }
 
