@@ -57,9 +57,9 @@ export function toCofferError(cause: unknown, code: CofferErrorCode = "worker/fa
 /** The errors that a page makes itself. */
 const ownMessages = {
   "access/locked": "The vault is locked. Unlock it.",
-  "doc/missing": "The document is not on this device.",
+  "doc/missing": "The document is not here.",
   "doc/deleted": "The document was deleted.",
-  "worker/restarted": "The worker was restarted. Look before repeating.",
+  "worker/restarted": "The worker was restarted. Look, then repeat.",
   "worker/failed": "The worker failed. Try again.",
   aborted: "The call was aborted.",
 } as const satisfies Partial<Record<CofferErrorCode, string>>;
