@@ -14,7 +14,7 @@
  * `directory/behind`: it is sent again later. Files share the quota of their tenant, and their author's; a tenant that is full of files still takes
  * commits, up to the quota by themselves.
  */
-import type { Key } from "../../src/crypto/index.ts";
+import type { SigningKeyPair } from "../../src/crypto/index.ts";
 import { parseCommit, type CommitEntry, type CommitHeader } from "../../src/entry/index.ts";
 import { bytesToBase64url, CofferError, equalBytes, parseId } from "../../src/std/index.ts";
 import { chunkLimits, signChunk } from "../../src/sync/index.ts";
@@ -32,7 +32,7 @@ export interface ChunkParts {
   readonly storage: RelayStorage;
   readonly directories: Directories;
   readonly quotas: Quotas;
-  readonly signingKey: Key;
+  readonly signing: SigningKeyPair;
 }
 
 /** Store a chunk. @throws `input/…`, `entry/forged`, `store/quota`, `directory/behind` while its commit is not here */
@@ -61,7 +61,11 @@ export async function putChunk(
     await storage.removeChunks(tenantId, [docId]);
     throw cause;
   });
-  const receipt = await signChunk(crypto, parts.signingKey, { tenantId, hash, sizeBytes: bytes.length });
+  const receipt = await signChunk(crypto, parts.signing.privateKey, {
+    tenantId,
+    hash,
+    sizeBytes: bytes.length,
+  });
   return jsonResponse({ receipt: bytesToBase64url(receipt) }, {}, outcome === "stored" ? 201 : 200);
 }
 

@@ -156,8 +156,7 @@ export function createRelay(options: RelayOptions): Relay {
     charge,
     ...limits,
     live,
-    serverKey: signing.publicKey,
-    signingKey: signing.privateKey,
+    signing,
     unready: () => readiness.unready(),
     logSets: createLogSets(storage),
   });

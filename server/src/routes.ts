@@ -40,7 +40,6 @@ export interface RouteParts
   readonly logger: Logger;
   readonly charge: (session: Session) => void;
   readonly maxTenants: number;
-  readonly serverKey: Uint8Array;
   readonly unready: () => Promise<CofferError | undefined>;
 }
 
@@ -109,7 +108,7 @@ function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
   const { authenticator } = parts;
   const readQuestion = (request: Request): Promise<unknown> =>
     readJson(request, maxJsonBytes, anonymousDeadline(parts));
-  const capabilities = capabilitiesOf(parts.serverKey);
+  const capabilities = capabilitiesOf(parts.signing.publicKey);
   const postJson = { method: "POST", type: "application/json", isLimited: true } as const;
   return new Map<string, Route>([
     [

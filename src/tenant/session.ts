@@ -360,8 +360,7 @@ export class TenantSession {
         this.core.world.prepareEngine();
         return this.subscriptions.refresh();
       });
-      void finishErasing(this.core);
-      void finishUploads(this);
+      void finishErasing(this.core).then(() => finishUploads(this));
     };
     // Nobody reads a catalog that is not there yet.
     this.rows.stop();
