@@ -15,9 +15,10 @@ import {
 import { closeDevices, crypto, env } from "../../worker/device-fixtures.ts";
 import type { RoleChange } from "../../worker/api.ts";
 import { createChangeCodec } from "../doc/index.ts";
-import { directoryDbId, type Commit } from "../entry/index.ts";
+import { encodeRecord, type DirectoryRecord } from "../directory/index.ts";
+import { deriveNameId, directoryDbId, sealCommit, type Commit } from "../entry/index.ts";
 import { parseGenesis, unlockVault, type Genesis, type UnlockedIdentity } from "../keys/index.ts";
-import { CofferError, type CommitHash, type DbId } from "../std/index.ts";
+import { bytesToId, CofferError, isCofferError, type CommitHash, type DbId } from "../std/index.ts";
 import { createMemoryStorage, type SlotValue } from "../store/index.ts";
 import { TenantCore, type TenantWorld } from "./core.ts";
 import { DatabaseSession } from "./database.ts";
@@ -28,6 +29,7 @@ import { Tail } from "./tail.ts";
 
 const isLong = process.env["COFFER_RUNS"] !== undefined;
 const orders = Number(process.env["COFFER_RUNS"] ?? 40);
+const firstSeed = Number(process.env["COFFER_SEED"] ?? 1);
 /** so many of them of each history */
 const perHistory = isLong ? 10 : 8;
 
@@ -48,6 +50,38 @@ interface Written {
   readonly by: Author;
   readonly forged: Forged;
   readonly commit: Commit;
+}
+
+/** A device with a copy of the admin's vault, which knows of the directory up to some head and writes apart. */
+async function newAdminCopy({ proof, victim, villain }: Stage) {
+  const { storage, tenantId } = victim;
+  const store = await storage.openStore("coffer/device");
+  const vault = (await store.readSlot(`vault/${proof.adminKey}`))?.value;
+  store.close();
+  if (!(vault instanceof Uint8Array)) throw new Error("the founder has the admin's vault");
+  const { publicIdentity, signing } = await unlockVault(crypto, vault, proof.adminPassword);
+  const { bag } = villain.parts;
+  const key = bag.current(deriveNameId(crypto, bag.namesKey, "key", "$publicinfos"));
+  if (key === undefined) throw new Error("members read the directory");
+  return (head: CommitHash, records: readonly DirectoryRecord[]): Promise<Commit> =>
+    sealCommit(crypto, {
+      tenantId,
+      dbId: directoryDbId(crypto, tenantId),
+      author: publicIdentity.signingKey,
+      signingKey: signing.privateKey,
+      writerNonce: villain.nonce(),
+      writerSeq: 1,
+      predecessors: [head],
+      directoryHead: head,
+      createdAtMs: env.nowMs(),
+      entries: records.map((record) => ({
+        entryType: "directory_record",
+        docId: bytesToId("DocId", new Uint8Array(16)),
+        dependencies: [],
+        key,
+        plaintext: encodeRecord(record),
+      })),
+    });
 }
 
 /** What two members and the admin do: members name any head that there was, the admin sees only some of what they write. */
@@ -132,15 +166,45 @@ async function createHistory(stage: Stage, dice: Dice): Promise<readonly Commit[
     const id = ids[dice(ids.length + 1)];
     if (id !== undefined) await api.purgeDocument(victim.database, id, proof);
   };
+  const sealApart = await newAdminCopy(stage);
+  /** a line of its own, which the admin's device hears of or not; when it does, the next thing that it writes is a merge */
+  const fork = async (): Promise<void> => {
+    let head = heads[dice(heads.length)];
+    for (let left = 1 + dice(3); left > 0 && head !== undefined; left--) {
+      const by = dice(2) === 0 ? villain : bystander;
+      const known = last.get(by)?.at(-1);
+      const cuts = known === undefined || dice(2) === 0 ? [] : [{ dbId: by.dbId, heads: [known] }];
+      const doc = made[dice(made.length + 1)];
+      const records: readonly DirectoryRecord[] = [
+        { kind: "revokeaccess", userKey: by.author, cuts },
+        { kind: "role", dbId: undefined, edits: [{ subject: { kind: "everyone" }, role: roles[dice(4)] }] },
+        doc === undefined
+          ? { kind: "adopt", commitHashes: [head] }
+          : { kind: "purge", dbId: by.dbId, docIds: [doc.forged.docId] },
+      ];
+      const record = records[dice(records.length)];
+      if (record === undefined) return;
+      const commit = await sealApart(head, [record]);
+      head = commit.commitHash;
+      heads.push(head);
+      commits.push(commit);
+      if (dice(3) > 0) await bring(victim, [commit]);
+    }
+  };
   await group();
   for (let step = 0; step < 6; step++) {
     for (let n = 0; n < 3; n++) await write();
     if (dice(isAway ? 2 : 4) === 0) {
       isAway = !isAway;
-      await (!isAway
+      const done = !isAway
         ? api.regrantUser(tenantId, villain.author, [], proof)
-        : api.revokeUser(tenantId, villain.author, proof));
-    } else if (dice(5) === 0) await (dice(2) === 0 ? adopt() : purge());
+        : api.revokeUser(tenantId, villain.author, proof);
+      // Another line may have said so already.
+      await done.catch((error: unknown) => {
+        if (!isCofferError(error) || error.code !== "input/unknown-id") throw error;
+      });
+    } else if (dice(6) === 0) await fork();
+    else if (dice(5) === 0) await (dice(2) === 0 ? adopt() : purge());
     else await (dice(4) === 0 ? group() : dice(5) === 0 ? api.rotateKey(tenantId, "default", proof) : role());
     await noteHead();
   }
@@ -260,9 +324,9 @@ async function outcomeOf({ genesis, identity, slots }: Member, commits: readonly
   return { verdicts, documents: documents.toSorted() };
 }
 
-it("roles, groups, revocations, new grants, adoptions, purges and rotations: whatever comes first, verdicts and documents are the same on every device", async () => {
+it("roles, groups, revocations, new grants, adoptions, purges, rotations, forks and merges: whatever comes first, verdicts and documents are the same on every device", async () => {
   const seen = new Set<string>();
-  for (let done = 0, seed = 1; done < orders; seed++) {
+  for (let done = 0, seed = firstSeed; done < orders; seed++) {
     const dice = createDice(seed);
     const stage = await setStage();
     const member = await newMember(stage, "cn=third/o=acme");
@@ -276,7 +340,7 @@ it("roles, groups, revocations, new grants, adoptions, purges and rotations: wha
     }
     await closeDevices();
   }
-  for (const word of ["accepted", "role", "revoked", "older-head", "quarantined"])
+  for (const word of ["accepted", "fork", "role", "revoked", "older-head", "quarantined"])
     expect(seen).toContain(word);
 });
 
