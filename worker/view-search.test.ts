@@ -24,6 +24,7 @@ import {
   startDevice,
   type Device,
 } from "./device-fixtures.ts";
+import { runsOf } from "../src/std/runs-fixtures.ts";
 
 afterEach(closeDevices);
 
@@ -279,7 +280,7 @@ it("a search within a view finds what a search of the database finds, whatever i
         return JSON.stringify(shown) === JSON.stringify(wanted) && last?.documentCount === wanted.length;
       });
     }),
-    { numRuns: 25, endOnFailure: true },
+    { numRuns: runsOf(25), endOnFailure: true },
   );
 });
 
@@ -330,6 +331,6 @@ it("a view whose sources find other documents again and again equals the one bui
         }
       },
     ),
-    { numRuns: 300 },
+    { numRuns: runsOf(300) },
   );
 });

@@ -4,6 +4,7 @@ import { bytesToBase64url } from "../../src/std/index.ts";
 import { mutationsOf } from "../../src/std/mutate-fixtures.ts";
 import { encodeFrames, endBound } from "../../src/sync/index.ts";
 import { createTestRelay, createUser, joinTenant, origin, TestTenant } from "./fixtures.ts";
+import { runsOf } from "../../src/std/runs-fixtures.ts";
 
 /** Whatever the bytes, the answer is a 4xx, or a good answer when the bytes happen to be good; never a 5xx, never a throw. */
 describe("any bytes", () => {
@@ -81,7 +82,7 @@ describe("any bytes", () => {
         const status = await post(path, body, more);
         expect(status === 200 || status === 201 || (status >= 400 && status < 500)).toBe(true);
       }),
-      { numRuns: 1500 },
+      { numRuns: runsOf(1500) },
     );
   });
 
@@ -113,7 +114,7 @@ describe("any bytes", () => {
           live.onClose();
         },
       ),
-      { numRuns: 300 },
+      { numRuns: runsOf(300) },
     );
     expect(test.relay.liveCount()).toBe(0);
   });

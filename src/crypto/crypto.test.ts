@@ -6,6 +6,7 @@ import { bytesToHex, concatBytes, utf8ToBytes } from "../std/index.ts";
 import { describeCrypto, hex, kdfParametersOf } from "./crypto-contract.ts";
 import vectors from "./crypto.vectors.json";
 import { createFastHash, createWebCrypto, createWebVerifier } from "./index.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 describeCrypto("WebCrypto in Node", createWebCrypto);
 
@@ -120,7 +121,7 @@ describe("twins", () => {
           );
         },
       ),
-      { numRuns: 50 },
+      { numRuns: runsOf(50) },
     );
   });
 

@@ -13,6 +13,7 @@ import { roles, type DirectoryCuts, type DirectoryRecord } from "./directory.ts"
 import { recordLimits } from "./record-fields.ts";
 import { encodeRecord, parseRecord } from "./records.ts";
 import vectors from "./records.vectors.json";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const userKey = bytes32.map((bytes) => bytesToId("AuthorKey", bytes));
@@ -209,7 +210,7 @@ describe("records", () => {
         const record = parseRecord(bytes);
         if (record !== undefined) expect(encodeRecord(record)).toEqual(new Uint8Array(bytes));
       }),
-      { numRuns: 1000 },
+      { numRuns: runsOf(1000) },
     );
   });
 
@@ -221,7 +222,7 @@ describe("records", () => {
           expect(parseRecord(bytes.subarray(0, end))).toBeUndefined();
         expect(parseRecord(new Uint8Array([...bytes, 0]))).toBeUndefined();
       }),
-      { numRuns: 20 },
+      { numRuns: runsOf(20) },
     );
   });
 

@@ -16,6 +16,7 @@ import {
   type DraftValue,
   type Patch,
 } from "./index.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 interface Item {
   id: number;
@@ -187,7 +188,7 @@ describe("moving what was removed", () => {
         expect(optimistic).toEqual(plain);
         expect(carriedOut(operations)).toEqual(plain);
       }),
-      { numRuns: 500 },
+      { numRuns: runsOf(500) },
     );
   });
 });

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyPatches, diffValues, shareStructure, type DocValue, type Patch } from "./index.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 type Fields = { readonly [key: string]: DocValue };
 
@@ -88,7 +89,7 @@ describe("diffValues and applyPatches", () => {
         expect(diffValues(after, after)).toEqual([]);
         expect(Object.getPrototypeOf(applied)).toBe(Object.prototype);
       }),
-      { numRuns: 1000 },
+      { numRuns: runsOf(1000) },
     );
   });
 

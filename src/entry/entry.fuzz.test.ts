@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createFixture, entryDrafts, wireCommit, wireEntry, bytesOf, hashOf } from "./entry-fixtures.ts";
 import { mutationsOf } from "../std/mutate-fixtures.ts";
 import { encodeCommit, openEntries, parseCommit, sealCommit, verifyCommit, type Commit } from "./index.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const fixture = await createFixture("fuzz");
 const { crypto, draftOf, createDoc, changeDoc, findKey, keys } = fixture;
@@ -73,7 +74,7 @@ describe("untrusted bytes", () => {
         if (verdict.kind === "verified") expect(encodeCommit(verdict.commit)).toEqual(bytes);
         else expect(reasons).toContain(verdict.reason);
       }),
-      { numRuns: 3000 },
+      { numRuns: runsOf(3000) },
     );
   });
 
@@ -97,7 +98,7 @@ describe("untrusted bytes", () => {
           }
         },
       ),
-      { numRuns: 150 },
+      { numRuns: runsOf(150) },
     );
   });
 

@@ -10,6 +10,7 @@ import {
   verifyCommit,
   type CommitEntry,
 } from "./index.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const fixture = await createFixture("property");
 const { crypto, draftOf, findKey } = fixture;
@@ -41,7 +42,7 @@ describe("any draft", () => {
           expect(opened).toEqual(entries.map(({ plaintext }) => ({ kind: "opened", plaintext })));
         },
       ),
-      { numRuns: 100 },
+      { numRuns: runsOf(100) },
     );
   });
 
@@ -65,7 +66,7 @@ describe("any draft", () => {
         );
         expect(opened).toEqual(expected);
       }),
-      { numRuns: 60 },
+      { numRuns: runsOf(60) },
     );
   });
 });

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { concatBytes } from "../std/index.ts";
 import { padInto, paddedSizeBytes, sealedSizeBytes, unpad } from "./padding.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 function pad(plaintext: Uint8Array): Uint8Array<ArrayBuffer> {
   const padded = new Uint8Array(paddedSizeBytes(plaintext.length));
@@ -65,7 +66,7 @@ describe("padding", () => {
         const plaintext = unpad(bytes);
         if (plaintext !== undefined) expect(pad(plaintext)).toEqual(bytes);
       }),
-      { numRuns: 1000 },
+      { numRuns: runsOf(1000) },
     );
   });
 });

@@ -11,6 +11,7 @@ import {
   verifyCommit,
   type Commit,
 } from "./index.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const fixture = await createFixture("presence");
 const { crypto, draftOf } = fixture;
@@ -49,7 +50,7 @@ describe("two copies of a commit", () => {
         expect(bytes ?? held.bytes).toEqual((await copyOf(commit, expected)).bytes);
         expect(bytes).not.toEqual(held.bytes);
       }),
-      { numRuns: 100 },
+      { numRuns: runsOf(100) },
     );
   });
 

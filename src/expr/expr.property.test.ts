@@ -12,6 +12,7 @@ import {
   judgeExpression,
 } from "./index.ts";
 import { arity, type Expression, type Literal, type Operator, type SortKey } from "./expression.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const anything = fc.anything({
   withBigInt: true,
@@ -99,7 +100,7 @@ describe("the comparator", () => {
         if (compare(one, two) <= 0 && compare(two, three) <= 0)
           expect(compare(one, three)).toBeLessThanOrEqual(0);
       }),
-      { numRuns: 500 },
+      { numRuns: runsOf(500) },
     );
   });
 
@@ -124,7 +125,7 @@ describe("the comparator", () => {
           expect(first).toEqual(all.slice(0, count));
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runsOf(500) },
     );
   });
 

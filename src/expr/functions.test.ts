@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { arity, type Operator } from "./expression.ts";
 import { evaluate, expressionLimits, parseExpression } from "./index.ts";
 import { sameKey, isSame } from "./value.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const row = {
   name: "Ada Lovelace",
@@ -178,7 +179,7 @@ describe("functions", () => {
             expect(found.length).toBeLessThanOrEqual(2 * expressionLimits.textLength);
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: runsOf(3000) },
     );
   });
 
@@ -224,7 +225,7 @@ describe("functions", () => {
           }
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runsOf(500) },
     );
   });
 
@@ -239,7 +240,7 @@ describe("functions", () => {
           isSame(one, structuredClone(one)),
         );
       }),
-      { numRuns: 2000 },
+      { numRuns: runsOf(2000) },
     );
   });
 });

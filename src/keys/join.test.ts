@@ -26,6 +26,7 @@ import {
   type UnlockedIdentity,
 } from "./index.ts";
 import { createSeededCrypto } from "./seeded-crypto.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const crypto = createSeededCrypto("join");
 const namesKey = new Uint8Array(32).fill(9);
@@ -368,7 +369,7 @@ describe("any text", () => {
         expect(await parseRequest(text)).toMatch(/^(input|protocol|entry)\//);
         expect(await parseResponse(text)).toMatch(/^(input|protocol|entry)\//);
       }),
-      { numRuns: 500 },
+      { numRuns: runsOf(500) },
     );
   });
 });

@@ -14,6 +14,7 @@ import {
   type UnlockedIdentity,
 } from "./index.ts";
 import { createSeededCrypto } from "./seeded-crypto.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const crypto = createSeededCrypto("bag");
 let ada: UnlockedIdentity;
@@ -69,7 +70,7 @@ describe("key bag", () => {
         expect(opened.keys.map(textOf)).toEqual([...new Set(keys.map(textOf))].sort());
         expect(keys.every(({ secret }) => secret.every((byte) => byte === secret[0]))).toBe(true);
       }),
-      { numRuns: 50 },
+      { numRuns: runsOf(50) },
     );
   });
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { bytesToUtf8, utf8ToBytes } from "./bytes.ts";
+import { runsOf } from "./runs-fixtures.ts";
 
 /** The platform's own decoder, whatever the size. */
 function plain(bytes: Uint8Array): string | undefined {
@@ -23,6 +24,6 @@ test("short texts are read as the platform reads them, and what is none is none"
       expect(bytesToUtf8(given)).toBe(plain(given));
       expect(bytesToUtf8(given.subarray(1))).toBe(plain(given.subarray(1)));
     }),
-    { numRuns: 1000 },
+    { numRuns: runsOf(1000) },
   );
 });

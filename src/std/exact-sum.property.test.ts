@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ExactSum, exactSum } from "./exact-sum.ts";
+import { runsOf } from "./runs-fixtures.ts";
 
 const number = fc.oneof(
   fc.double({ noNaN: true, noDefaultInfinity: true }),
@@ -36,7 +37,7 @@ describe("exact sums", () => {
         }
         expect(Object.is(found, -0)).toBe(false);
       }),
-      { numRuns: 2000 },
+      { numRuns: runsOf(2000) },
     );
   });
 
@@ -50,7 +51,7 @@ describe("exact sums", () => {
         while (todo.length > 0) todo.splice((picks.next().value ?? 0) % todo.length, 1)[0]?.();
         expect(Object.is(sum.value, exactSum(kept))).toBe(true);
       }),
-      { numRuns: 1000 },
+      { numRuns: runsOf(1000) },
     );
   });
 
@@ -68,7 +69,7 @@ describe("exact sums", () => {
         for (const of of gone) sum.subtract(of);
         expect(Object.is(sum.value, exactSum(parts.flat()))).toBe(true);
       }),
-      { numRuns: 1000 },
+      { numRuns: runsOf(1000) },
     );
   });
 

@@ -7,6 +7,7 @@ import { createDexieStorage } from "./dexie-store.ts";
 import { createMemoryStorage } from "./memory-store.ts";
 import { bytesOf, freshName, recordOf } from "./store-contract.ts";
 import type { Batch, Storage, Store } from "./store.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 /** Two handles on one name: a step runs on either. */
 interface World {
@@ -156,6 +157,6 @@ test("memory and Dexie give the same answers to any story", async () => {
         for (const store of right.stores) await store.destroy();
       }
     }),
-    { numRuns: 60 },
+    { numRuns: runsOf(60) },
   );
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createFrameReader, decodeFrames, type FrameVerdict } from "./frames.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 test("any bytes in any chunks give verdicts, and come to an end", () => {
   fc.assert(
@@ -16,6 +17,6 @@ test("any bytes in any chunks give verdicts, and come to an end", () => {
       expect(verdictCount).toBeLessThanOrEqual(bytes.length / 2);
       decodeFrames(bytes);
     }),
-    { numRuns: 2000 },
+    { numRuns: runsOf(2000) },
   );
 });

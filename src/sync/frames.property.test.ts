@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { bytesToId, errorCodes } from "../std/index.ts";
 import { createFrameReader, decodeFrames, encodeFrames } from "./frames.ts";
 import type { Frame } from "./messages.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const bytes = (sizeBytes: number) => fc.uint8Array({ minLength: sizeBytes, maxLength: sizeBytes });
 const dbId = bytes(16).map((id) => bytesToId("DbId", id));
@@ -116,7 +117,7 @@ test("frames come back as they went in, in chunks of any size, with unknown type
         expect(decodeFrames(encodeFrames(frames))).toEqual(frames);
       },
     ),
-    { numRuns: 500 },
+    { numRuns: runsOf(500) },
   );
 });
 
@@ -144,6 +145,6 @@ test("frames with one byte changed or cut give the same verdict whole and in chu
         expect(decodeFrames(whole)).toEqual(isWhole ? found : undefined);
       },
     ),
-    { numRuns: 500 },
+    { numRuns: runsOf(500) },
   );
 });

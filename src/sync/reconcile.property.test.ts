@@ -6,6 +6,7 @@ import { decodeFrames, encodeFrames } from "./frames.ts";
 import { readRanges, reconcileLimits, type Range } from "./reconcile-format.ts";
 import { endBound, ReconcileSet, type Bound, type ReconcileItem } from "./reconcile-set.ts";
 import { answerReconcile, beginReconcile } from "./reconcile.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const crypto = createWebCrypto();
 const salt = new Uint8Array(8).fill(3);
@@ -202,7 +203,7 @@ describe("hostile ranges", () => {
         expect(answered.length).toBeLessThanOrEqual(reconcileLimits.ranges);
         encodeFrames([{ type: "ranges", dbId, salt, ranges: answered }]);
       }),
-      { numRuns: 1000 },
+      { numRuns: runsOf(1000) },
     );
   });
 

@@ -10,6 +10,7 @@ import { parseDatabaseState, remoteSlotNames } from "./remote-slots.ts";
 import { startRunner } from "./runner.ts";
 import { createFixture, createTestWorld, type Fixture } from "./sync-fixture.ts";
 import { parseHex } from "../std/index.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 type SealedCommit = Commit & { readonly bytes: Uint8Array<ArrayBuffer> };
 let fixture: Fixture;
@@ -171,5 +172,5 @@ async function expectCursorWithinData(
 }
 
 test("whatever gets lost, cut, doubled or late: in the end all logs are equal, and nothing was stored twice", async () => {
-  await fc.assert(fc.asyncProperty(scenario, play), { numRuns: 60 });
+  await fc.assert(fc.asyncProperty(scenario, play), { numRuns: runsOf(60) });
 });

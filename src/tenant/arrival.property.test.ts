@@ -157,7 +157,7 @@ async function createHistory(stage: Stage, dice: Dice): Promise<readonly Commit[
   /** what the admin's device has by now, of what they released or purged nothing is known to others */
   const adopt = async (): Promise<void> => {
     const target = commits[dice(commits.length + 1)];
-    if (target === undefined) return;
+    if (target === undefined || target.header.dbId === directoryDbId(crypto, tenantId)) return;
     await bring(victim, [target]);
     await api.adoptCommits(tenantId, [target.commitHash], proof);
   };
@@ -203,7 +203,7 @@ async function createHistory(stage: Stage, dice: Dice): Promise<readonly Commit[
       await done.catch((error: unknown) => {
         if (!isCofferError(error) || error.code !== "input/unknown-id") throw error;
       });
-    } else if (dice(6) === 0) await fork();
+    } else if (dice(3) === 0) await fork();
     else if (dice(5) === 0) await (dice(2) === 0 ? adopt() : purge());
     else await (dice(4) === 0 ? group() : dice(5) === 0 ? api.rotateKey(tenantId, "default", proof) : role());
     await noteHead();

@@ -16,6 +16,7 @@ import {
   type BackupHeader,
 } from "./backup-codec.ts";
 import { createSeededCrypto } from "../keys/seeded-crypto.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const crypto = createSeededCrypto("backup codec");
 const password = "marble tunnel saffron";
@@ -99,7 +100,7 @@ describe("header", () => {
       fc.property(start, fc.uint8Array({ maxLength: 600 }), (head, rest) => {
         expect(readBackupHeader(crypto, new Uint8Array([...head, ...rest])).kind).not.toBe("header");
       }),
-      { numRuns: 500 },
+      { numRuns: runsOf(500) },
     );
   });
 });

@@ -8,6 +8,7 @@ import {
   isBackedUpSlot,
   type BackupRecord,
 } from "./backup-records.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((value) => new Uint8Array(value));
 const key = fc
@@ -79,7 +80,7 @@ test("any bytes are read or refused, alike however they are cut", () => {
         expect(readAll(content, sizes).read).toEqual(whole);
       },
     ),
-    { numRuns: 300 },
+    { numRuns: runsOf(300) },
   );
 });
 

@@ -4,6 +4,7 @@ import { bytesToId, type DocId } from "../std/index.ts";
 import type { AcceptedEntry } from "./catalog.ts";
 import { chunkLength, EntryJournal, type ActorsAt } from "./entry-journal.ts";
 import vectors from "./entry-journal.vectors.json" with { type: "json" };
+import { runsOf } from "../std/runs-fixtures.ts";
 
 function entryOf(n: number, over: Partial<AcceptedEntry> = {}): AcceptedEntry {
   // A commit has three entries.
@@ -118,7 +119,7 @@ describe("the journal of entries", () => {
           }
         }
       }),
-      { numRuns: 60 },
+      { numRuns: runsOf(60) },
     );
   });
 

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ByteWriter, utf8ToBytes } from "../std/index.ts";
 import { packBytes, unpackBytes } from "./packed.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const deflated = (sizeBytes: number, whole: Uint8Array): Uint8Array<ArrayBuffer> =>
   new ByteWriter().u8(1).u32(sizeBytes).fixed(deflateRawSync(whole)).toBytes();
@@ -19,7 +20,7 @@ describe("packed bytes", () => {
         expect(packed.length).toBeLessThanOrEqual(whole.length + 1 + 4);
         expect(await unpackBytes(packed)).toEqual(whole);
       }),
-      { numRuns: 60 },
+      { numRuns: runsOf(60) },
     );
   });
 

@@ -12,6 +12,7 @@ import { planQuery } from "./query-plan.ts";
 import type { Row, RowDelta } from "./row-feed.ts";
 import { indexKey, probesOf, restOf, RowIndex } from "./row-index.ts";
 import { RowIndexes, type KeptOrders } from "./row-indexes.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const runs = Number(process.env["COFFER_RUNS"] ?? 500);
 const author = bytesToId("AuthorKey", new Uint8Array(32));
@@ -267,7 +268,7 @@ describe("the pages of indexes", () => {
         const found = parseOrder(bytes);
         if (found !== undefined) expect(parseOrder(encodeOrder(found))).toEqual(found);
       }),
-      { numRuns: 2000 },
+      { numRuns: runsOf(2000) },
     );
     // The form, frozen.
     expect([...encodeOrder({ path: ["a"], order: [1, 256] })]).toEqual([

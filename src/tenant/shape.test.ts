@@ -22,6 +22,7 @@ import type { Catalog, CatalogDoc } from "./catalog.ts";
 import { RowFeeds } from "./row-feed.ts";
 import { RowTables, type QueryListener } from "./row-table.ts";
 import { compileShape, shapePatches, shapeSnapshot, type CompiledShape } from "./shape.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 type Fields = { readonly [key: string]: DocValue };
 
@@ -342,7 +343,7 @@ describe("editing under a shape", () => {
         });
         by.doc.close();
       }),
-      { numRuns: 300 },
+      { numRuns: runsOf(300) },
     );
   });
 });

@@ -6,6 +6,7 @@ import { bytesToHex, bytesToId, parseHex } from "../std/index.ts";
 import { parseViewDefinition, type ViewDefinition, type ViewDefinitionInput } from "../view/index.ts";
 import { encodeViewOrder, orderKey, parseViewOrder, type ViewOrder } from "./view-order.ts";
 import { encodeViewState, parseViewState } from "./view-pages.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const vectors = JSON.parse(readFileSync(new URL("view-order.vectors.json", import.meta.url), "utf8")) as {
   readonly order: string;
@@ -98,7 +99,7 @@ describe("an order as bytes", () => {
         }
         expect(() => parseViewState(bytes)).not.toThrow();
       }),
-      { numRuns: 2000 },
+      { numRuns: runsOf(2000) },
     );
   });
 });

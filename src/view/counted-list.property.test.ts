@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CountedList, type Listed } from "./counted-list.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 interface Item extends Listed {
   readonly at: number;
@@ -83,7 +84,7 @@ describe("a counted list", () => {
           check(found, items);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: runsOf(150) },
     );
   });
 

@@ -9,6 +9,7 @@ import type { ShownRow } from "./rows.ts";
 import type { ViewState } from "./state.ts";
 import { View } from "./view.ts";
 import { definitionInput, documentValue, dullView, type DullSource } from "./view-fixtures.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const sourceFilter: Expression = { op: "exists", args: [{ op: "field", path: ["b"] }] };
 const origins = [
@@ -118,7 +119,7 @@ it("a view that is built by what is known equals the one built afresh, and stays
         }
       },
     ),
-    { numRuns: 400 },
+    { numRuns: runsOf(400) },
   );
 });
 
@@ -146,6 +147,6 @@ it("what is told of a source names no category that only others are in, and each
         if (index === 0) expect(parent).toBeUndefined();
         else expect(parent).toBeLessThan(index);
     }),
-    { numRuns: 200 },
+    { numRuns: runsOf(200) },
   );
 });

@@ -9,6 +9,7 @@ import { parseViewState, type ViewState } from "./state.ts";
 import { View } from "./view.ts";
 import { definitionInput, documentValue, dullView, type DullSource } from "./view-fixtures.ts";
 import { applyDelta, ViewWindow } from "./window.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
 
 const sourceFilter: Expression = { op: "exists", args: [{ op: "field", path: ["b"] }] };
 const origins = [
@@ -149,7 +150,7 @@ describe("a view", () => {
         expect(rowsOf(afresh)).toEqual(rows);
         expect(afresh.total).toEqual({ totals, documentCount });
       }),
-      { numRuns: 400 },
+      { numRuns: runsOf(400) },
     );
   });
 
@@ -170,7 +171,7 @@ describe("a view", () => {
           expect(world.window.read(world.view)).toMatchObject({ splices: [], changed: [] });
         }
       }),
-      { numRuns: 200 },
+      { numRuns: runsOf(200) },
     );
   });
 
@@ -187,7 +188,7 @@ describe("a view", () => {
           expect(view.places(index, 1)).toEqual([place]);
         }
       }),
-      { numRuns: 100 },
+      { numRuns: runsOf(100) },
     );
   });
 
@@ -218,7 +219,7 @@ describe("a view", () => {
         if (state !== undefined) world.view.restore(state);
         expect(rowsOf(world.view)).toEqual(rows);
       }),
-      { numRuns: 100 },
+      { numRuns: runsOf(100) },
     );
   });
 });
