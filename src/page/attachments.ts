@@ -147,8 +147,8 @@ async function name(
   edit: (draft: Fields) => void,
 ): Promise<void> {
   await own.change(edit);
-  // Where nobody says so, the next opening sees it by itself.
-  inBackground(core.call((api) => api.nameParts(core.subscription, parts)));
+  // Where that fails, the next opening sees it by itself: the file is there.
+  await Promise.allSettled([core.call((api) => api.nameParts(core.subscription, parts))]);
 }
 
 /** A file, or a range of it, as a Blob. */

@@ -65,11 +65,11 @@ export class ChunkLink {
     this.#options = options;
   }
 
-  /** Send what waits, once through. Of all threads one sends at a time; where another one does, there is nothing to do. Never throws. */
-  async push(signal?: AbortSignal): Promise<ChunkRound> {
+  /** Send what waits, once through. Of all threads one sends at a time; where another one does, there is nothing to do; who is patient waits for it, and sends what is left. Never throws. */
+  async push(signal?: AbortSignal, isPatient = false): Promise<ChunkRound> {
     const { env, http, store } = this.#options;
     const name = `coffer-chunks/${store.name}/${http.origin}`;
-    const round = await env.withLock(name, { ifAvailable: true }, () => this.#push(signal));
+    const round = await env.withLock(name, isPatient ? {} : { ifAvailable: true }, () => this.#push(signal));
     return round ?? { sentCount: 0, leftCount: 0, code: undefined };
   }
 

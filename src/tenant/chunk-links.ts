@@ -67,7 +67,7 @@ export class ChunkLinks {
 
   /** Send what waits to a server, and wait for it. @throws what stopped it */
   async sync(url: string): Promise<void> {
-    const round = await this.#ways.get(url)?.link.push();
+    const round = await this.#ways.get(url)?.link.push(undefined, true);
     if (round?.code !== undefined && round.code !== "directory/behind") throw new CofferError(round.code);
   }
 
