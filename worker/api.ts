@@ -49,6 +49,7 @@ import type {
   TenantStatus,
   UserDevice,
 } from "../src/page/types.ts";
+import type { BroadcastEvent, PresenceCalls, PresenceEvent } from "./presence-api.ts";
 import type { SearchEvent, SearchMessage } from "./search-api.ts";
 
 export type {
@@ -75,6 +76,7 @@ export type {
 export type { AuditStep, DryRun, GroupEdits, RefusedChange, Role, RoleChange } from "../src/page/types.ts";
 export type { AdminProof } from "./directory-api.ts";
 export type { KnownPasskey, UnlockMessage } from "./key-slot-api.ts";
+export type { BroadcastEvent, PresenceEvent } from "./presence-api.ts";
 export type { SearchEvent, SearchMessage, SearchRow } from "./search-api.ts";
 export type { ViewEvent, ViewMessage } from "./view-api.ts";
 
@@ -211,6 +213,8 @@ export type WorkerEvent =
     }
   | QueryEvent
   | SearchEvent
+  | PresenceEvent
+  | BroadcastEvent
   | ViewEvent
   | { readonly kind: "storage"; readonly usageBytes: number; readonly quotaBytes: number };
 
@@ -234,7 +238,14 @@ export interface DraftMessage {
 export type QueryMessage = QueryDefinition;
 
 export interface WorkerApi
-  extends ViewCalls, KeySlotCalls, KeyExportCalls, DirectoryCalls, AuditCalls, AttachmentCalls {
+  extends
+    ViewCalls,
+    KeySlotCalls,
+    KeyExportCalls,
+    DirectoryCalls,
+    AuditCalls,
+    AttachmentCalls,
+    PresenceCalls {
   /**
    * `listener` is the worker's own poster of {@link EventMessage}; it does not cross the thread, the page
    * passes the options only.

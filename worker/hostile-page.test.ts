@@ -49,6 +49,7 @@ interface Scene {
   readonly doc: number;
   readonly query: number;
   readonly search: number;
+  readonly presence: number;
   readonly view: number;
   readonly docId: string;
   readonly heads: readonly string[];
@@ -76,12 +77,14 @@ async function openScene(): Promise<Scene> {
   const tenant = await api.createTenant(people);
   const [database, doc, query] = [newSubscription(), newSubscription(), newSubscription()];
   const search = newSubscription();
+  const presence = newSubscription();
   const view = newSubscription();
   await api.openDatabase(tenant.id, "contacts", database);
   const [docId = ""] = await api.createDocuments(database, [{ text: "Ada", list: [1, { a: 2 }], count: 3 }]);
   const { heads } = await api.openDocument(database, docId, doc);
   await api.openQuery(database, { filter: undefined, sort: [], limit: 5, offset: 0 }, query);
   await api.openSearch(database, asked, search);
+  await api.openPresence(database, presence);
   const definition = { columns: [category("text"), total("count", "sum")] };
   const sources = [{ origin: "eu", database, filter: undefined }];
   await api.openView({ sources, definition, state: undefined, window: { from: 0, count: 5 } }, view);
@@ -97,6 +100,7 @@ async function openScene(): Promise<Scene> {
     doc,
     query,
     search,
+    presence,
     view,
     docId,
     heads,
@@ -315,6 +319,10 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   openSearch: (s) => [s.database, asked, 9004],
   updateSearch: (s) => [s.search, { ...asked, text: "x", sort: [{ field: "count" }] }],
   closeSearch: () => [9004],
+  openPresence: ({ database, presence }) => [database, presence],
+  setPresence: ({ presence }) => [presence, { cursor: ["text", 3] }],
+  broadcast: ({ presence }) => [presence, "ping", { a: 1 }],
+  closePresence: ({ presence }) => [presence],
   openView: (s) => [
     {
       sources: [{ origin: "eu", database: s.database, filter: undefined }],

@@ -12,6 +12,7 @@ import { lineCalls } from "./line-calls.ts";
 import { WorkerHost, type WorldMaker } from "./host.ts";
 import { adminCalls } from "./admin-calls.ts";
 import { peopleCalls } from "./people-calls.ts";
+import { presenceCalls } from "./presence-calls.ts";
 import { recipientCalls } from "./recipient-calls.ts";
 import { resealCalls } from "./reseal-calls.ts";
 import { searchCalls } from "./search-calls.ts";
@@ -41,5 +42,6 @@ export function createService(makeWorld: WorldMaker): WorkerApi {
     ...recipientCalls(host),
     ...resealCalls(host),
     ...searchCalls(host),
+    ...presenceCalls(host),
   };
 }

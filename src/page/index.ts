@@ -74,6 +74,8 @@ export type {
   Role,
   RoleChange,
   RoleHolder,
+  Peer,
+  Presence,
   Search,
   SearchHit,
   SearchExcerpt,

@@ -90,6 +90,7 @@ export {
   revokeUser,
   safetyNumber,
 } from "./people.ts";
+export { presence } from "./presence.ts";
 export { createShape } from "./schema.ts";
 export { search } from "./search.ts";
 export { databaseCore, view } from "./view.ts";

@@ -13,6 +13,7 @@ import type { AdminOptions, Directory, Keys } from "./directory-types.ts";
 import type { KeySlot, KeySlots, UnlockWay } from "./key-slot-types.ts";
 import type { Query, QueryDefinition } from "./query-types.ts";
 import type { RecipientLists } from "./recipient-types.ts";
+import type { Presence } from "./presence-types.ts";
 import type { Search, SearchOptions } from "./search-types.ts";
 import type { OpenDatabaseOptions } from "./shape-types.ts";
 import type { View, ViewOptions } from "./view-types.ts";
@@ -53,14 +54,8 @@ export type {
   QueryGrouping,
   QueryRow,
 } from "./query-types.ts";
-export type {
-  Search,
-  SearchExcerpt,
-  SearchHit,
-  SearchMark,
-  SearchOptions,
-  SearchStatus,
-} from "./search-types.ts";
+export type * from "./search-types.ts";
+export type { Peer, Presence } from "./presence-types.ts";
 export type { Migration, OpenDatabaseOptions, StandardResult, StandardSchema } from "./shape-types.ts";
 
 export interface OpenCofferOptions {
@@ -362,6 +357,8 @@ export interface Database<T extends object = Record<string, unknown>>
    * begins to index it, which `status` tells; the index is kept, sealed, and follows every change.
    */
   search(text: string, options?: SearchOptions): Promise<Search<T>>;
+  /** See who is here, and be here: who else has this database open, where their cursors are. */
+  presence(): Promise<Presence>;
   dispose(): void;
   [Symbol.dispose](): void;
 }

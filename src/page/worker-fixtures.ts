@@ -408,6 +408,13 @@ function createFakeApi(world: FakeWorld, own: Running): Partial<WorkerApi> {
     },
     updateSearch: async () => undefined,
     closeSearch: close,
+    openPresence: async (_database, subscription) => {
+      if (world.locked) throw new CofferError("access/locked");
+      world.open.add(subscription);
+    },
+    setPresence: async () => undefined,
+    broadcast: async () => undefined,
+    closePresence: close,
   };
 }
 

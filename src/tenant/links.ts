@@ -14,11 +14,12 @@ import {
   type SyncAlarm,
   type Transport,
 } from "../sync/index.ts";
-import type { AlarmEvent, TenantSnapshot } from "../../worker/api.ts";
+import type { AlarmEvent, TenantSnapshot, WorkerEvent } from "../../worker/api.ts";
 import { createPublication } from "./admin.ts";
 import { ChunkLinks } from "./chunk-links.ts";
 import type { AdminPassword } from "./directory-writes.ts";
 import type { TenantCore } from "./core.ts";
+import { Presences } from "./presences.ts";
 import { ensureDeviceSigner } from "./device-key.ts";
 import type { TenantSession } from "./session.ts";
 
@@ -28,6 +29,7 @@ export interface LinkHooks {
   onAlarm(kind: AlarmEvent["kind"], detail: string): void;
   /** A server says that the admin has this device forget the tenant: the commit, not verified. */
   onWipe(commit: Uint8Array): void;
+  readonly emit: (event: WorkerEvent) => void;
 }
 
 /** when who was thrown out asks why */
@@ -35,6 +37,8 @@ const askAfterMs = 500;
 
 /** Starts, resumes and ends the links of one tenant. */
 export class Links {
+  /** who is here: what is said for the moment travels on the links */
+  readonly presences: Presences;
   readonly #core: TenantCore;
   readonly #hooks: LinkHooks;
   readonly #links = new Map<string, Runner>();
@@ -46,6 +50,10 @@ export class Links {
     this.#core = core;
     this.#hooks = hooks;
     this.chunks = new ChunkLinks(core);
+    this.presences = new Presences(core, {
+      emit: hooks.emit,
+      say: (whisper) => this.#links.forEach((runner) => runner.whisper(whisper)),
+    });
   }
 
   /** Take up the links that are kept in the store. They need the device's certificate, which the first unlocking makes. */
@@ -112,6 +120,7 @@ export class Links {
     const transport = opened ?? this.#core.world.openTransport(url);
     let hasAsked = false;
     this.chunks.add(url, transport.http, signer);
+    let isLive = false;
     const runner: Runner = startRunner({
       env,
       crypto,
@@ -122,7 +131,9 @@ export class Links {
       onStatus: (status) => {
         this.#hooks.onStatus();
         this.chunks.heard(url, status);
-        const { error } = status;
+        const { error, phase } = status;
+        if (phase === "live" && !isLive) this.presences.greet();
+        isLive = phase === "live";
         // Who is thrown out of a live session asks once why: there may be a word of the admin's.
         if (error !== "access/revoked" || hasAsked) return;
         hasAsked = true;
@@ -132,6 +143,7 @@ export class Links {
       },
       onAlarm: (alarm) => this.#hooks.onAlarm(alarm.kind, describe(alarm)),
       onWipe: (commit) => this.#hooks.onWipe(commit),
+      onWhisper: (whisper) => this.presences.hear(whisper),
       onRefused: (refusal) =>
         this.#hooks.onAlarm("quarantined", `${refusal.commitHash}: ${refusal.code ?? "refused"}`),
     });

@@ -110,6 +110,7 @@ export class TenantSession {
     this.links = new Links(core, {
       onStatus: () => this.touch(),
       onAlarm: (kind, detail) => this.alarm(kind, detail),
+      emit: options.emit,
       onWipe: (commit) =>
         void isToldToForget(core, options.row.userKey, commit).then((isTold) => isTold && options.onWiped()),
     });
@@ -189,6 +190,7 @@ export class TenantSession {
 
   async #drop(): Promise<void> {
     await this.#following.loading.catch(() => undefined);
+    await this.links.presences.leave();
     this.#following.shared?.release();
     this.rows.stop();
     await this.#following.follower?.close();
@@ -273,6 +275,7 @@ export class TenantSession {
     this.#isTelling = true;
     queueMicrotask(() => {
       this.#isTelling = false;
+      this.links.presences.recheck();
       this.#options.emit({ kind: "tenant", tenantId: this.core.tenantId, snapshot: this.snapshot() });
     });
   }
