@@ -1,10 +1,10 @@
-import { CofferError, type DbId, type TenantId } from "../../src/std/index.ts";
+import { CofferError, type CommitHash, type DbId, type TenantId } from "../../src/std/index.ts";
 import { encodeFrame, encodeFrames, syncLimits, type Frame, type LogCursor } from "../../src/sync/index.ts";
 import type { Heads, LogPosition } from "./heads.ts";
 import type { LogState, RelayStorage, StoredCommit } from "./storage.ts";
 
 export interface PullParts {
-  readonly storage: Pick<RelayStorage, "listLogs" | "readCommits">;
+  readonly storage: Pick<RelayStorage, "listLogs" | "readCommits" | "readKeys">;
   readonly heads: Heads;
 }
 
@@ -49,6 +49,9 @@ export async function* answerPull(
     asked.delete(log.dbId);
     if (cursor === undefined && !pull.allDatabases) continue;
     let at = startOf(log, cursor);
+    // A client that knows another epoch of the log has most of this one.
+    const isLeaves =
+      cursor?.isLeaves === true || (cursor !== undefined && cursor.seq > 0 && at.epoch !== cursor.epoch);
     progress.cursorsByLog.set(log.dbId, at);
     // A cursor beyond the end stands for a lost log, and the head says so.
     if (at.seq > log.size || (at.seq === log.size && !pull.allDatabases)) {
@@ -60,7 +63,7 @@ export async function* answerPull(
         return;
       }
       await request.authorize();
-      const step = await nextCommits(parts, { ...request, log, at, maxBytes: budgetBytes });
+      const step = await nextCommits(parts, { ...request, log, at, isLeaves, maxBytes: budgetBytes });
       at = step.next;
       budgetBytes -= step.bytes.length;
       progress.cursorsByLog.set(log.dbId, at);
@@ -109,6 +112,8 @@ export interface CommitsRequest {
   readonly pull: Pick<PullFrame, "full">;
   readonly log: LogPosition;
   readonly at: LogCursor;
+  /** the hashes alone */
+  readonly isLeaves?: boolean;
   readonly maxBytes: number;
 }
 
@@ -118,12 +123,16 @@ export async function nextCommits(
   request: CommitsRequest,
 ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly next: LogCursor }> {
   const { tenantId, log, at } = request;
-  const rows = await storage.readCommits(tenantId, log.dbId, {
-    fromSeq: at.seq,
-    maxCount: Math.min(log.size - at.seq, syncLimits.commitsPerFrame),
-    maxBytes: Math.min(request.maxBytes, syncLimits.frameTargetBytes),
-    withoutReplica: request.pull.full ? undefined : request.replicaId,
-  });
+  const isLeaves = request.isLeaves === true && !request.pull.full;
+  const maxCount = Math.min(log.size - at.seq, syncLimits.commitsPerFrame);
+  const rows: readonly Pick<StoredCommit, "commitHash" | "bytes">[] = isLeaves
+    ? await readLeaves(storage, { tenantId, at, maxCount })
+    : await storage.readCommits(tenantId, log.dbId, {
+        fromSeq: at.seq,
+        maxCount,
+        maxBytes: Math.min(request.maxBytes, syncLimits.frameTargetBytes),
+        withoutReplica: request.pull.full ? undefined : request.replicaId,
+      });
   if (rows.length === 0) throw new CofferError("store/failed", { message: "A log is shorter than it says." });
   const next = { ...at, seq: at.seq + rows.length };
   const head = await heads.headAt(tenantId, { dbId: log.dbId, epoch: log.epoch, size: next.seq });
@@ -132,9 +141,19 @@ export async function nextCommits(
   return { bytes: encodeFrames([commits, { type: "head", ...head }]), next };
 }
 
+async function readLeaves(
+  storage: PullParts["storage"],
+  { tenantId, at, maxCount }: Pick<CommitsRequest, "tenantId" | "at"> & { readonly maxCount: number },
+): Promise<readonly { readonly commitHash: CommitHash; readonly bytes: undefined }[]> {
+  const keys = await storage.readKeys(tenantId, at.dbId, at.seq, maxCount);
+  return keys.toSorted((a, b) => a.seq - b.seq).map(({ commitHash }) => ({ commitHash, bytes: undefined }));
+}
+
 function toItem({
   commitHash,
   bytes,
-}: StoredCommit): { commit: Uint8Array } | { leaf: StoredCommit["commitHash"] } {
+}: Pick<StoredCommit, "commitHash" | "bytes">):
+  | { commit: Uint8Array }
+  | { leaf: StoredCommit["commitHash"] } {
   return bytes === undefined ? { leaf: commitHash } : { commit: bytes };
 }

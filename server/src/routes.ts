@@ -160,7 +160,7 @@ function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
 function capabilitiesOf(serverKey: Uint8Array): Capabilities {
   return {
     protocolVersion,
-    capabilities: { log: true, heads: true, ws: true, sse: true, reconcile: true },
+    capabilities: { log: true, heads: true, ws: true, sse: true, reconcile: true, leaves: true },
     limits: { frameBytes: syncLimits.frameBytes, requestBytes: syncLimits.requestBytes },
     serverKey: bytesToBase64url(serverKey),
   };

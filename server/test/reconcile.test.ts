@@ -160,7 +160,7 @@ describe("repair without a cursor", () => {
         protocolVersion: 1,
         serverKey: "",
         limits: { frameBytes: 1, requestBytes: 1 },
-        capabilities: { log: true, heads: true, ws: true, sse: true, reconcile: true },
+        capabilities: { log: true, heads: true, ws: true, sse: true, reconcile: true, leaves: true },
       },
       tenantId: tenant.tenantId,
       dbId: tenant.dbId,

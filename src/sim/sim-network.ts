@@ -96,9 +96,9 @@ export class SimNetwork {
       },
       publish: (body, signal) =>
         ask({ method: "POST", path: "/v1/tenants", headers: binary, body, signal, onChunk: () => undefined }),
-      exchange: ({ tenantId, token, body, onChunk, signal }) => {
+      exchange: ({ tenantId, token, body, onChunk, signal, endpoint = "sync" }) => {
         const headers = { ...binary, authorization: `Bearer ${bytesToBase64url(token)}` };
-        return ask({ method: "POST", path: `/v1/t/${tenantId}/sync`, headers, body, signal, onChunk });
+        return ask({ method: "POST", path: `/v1/t/${tenantId}/${endpoint}`, headers, body, signal, onChunk });
       },
     };
   }

@@ -21,6 +21,7 @@ import type {
   LinkProgress,
   Whisper,
 } from "./conversation-types.ts";
+import { createDeviceSets, type DeviceSets } from "./device-sets.ts";
 import { createEngineState, step } from "./engine.ts";
 import type { Effect, EngineEvent, EngineState, TimerName } from "./engine-types.ts";
 import { createFrameReader, decodeFrames, encodeFrames } from "./frames.ts";
@@ -34,6 +35,7 @@ import {
   parseOutbox,
   remoteSlotNames,
 } from "./remote-slots.ts";
+import { repairFrom } from "./repair-from.ts";
 import type { LiveConnection } from "./transport.ts";
 import { statusOf } from "./turn.ts";
 
@@ -53,6 +55,7 @@ const boundEffects: ReadonlySet<Effect["kind"]> = new Set([
   "read-outbox",
   "audit",
   "exchange",
+  "repair",
   "send",
   "open-live",
 ]);
@@ -62,6 +65,7 @@ export class Conversation {
   readonly #options: ConversationOptions;
   readonly #listener: ConversationListener;
   readonly #log: LocalLog;
+  readonly #sets: DeviceSets;
   readonly #logEpoch: Uint8Array;
   readonly #slotNames: ReturnType<typeof remoteSlotNames>;
   readonly #slots = new Map<string, { version: number; value: Uint8Array }>();
@@ -70,7 +74,7 @@ export class Conversation {
   #state: EngineState;
   #pumping: Promise<void> | undefined;
   #network: { readonly abort: AbortController; connection?: LiveConnection } | undefined;
-  readonly #moved = { serverKey: new Uint8Array(0), sentBytes: 0, receivedBytes: 0 };
+  readonly #moved = { serverKey: new Uint8Array(0), canRepair: false, sentBytes: 0, receivedBytes: 0 };
 
   constructor(options: ConversationOptions, listener: ConversationListener) {
     const { crypto, mode, signer, store, tenantId, transport } = options;
@@ -80,6 +84,7 @@ export class Conversation {
     this.#options = options;
     this.#listener = listener;
     this.#log = createLocalLog(crypto, store, { remoteId, userKey: userKeyOf(signer) });
+    this.#sets = createDeviceSets(store, tenantId);
     this.#logEpoch = logEpoch;
     this.#slotNames = remoteSlotNames(remoteId);
     const hasLive = transport.live !== undefined;
@@ -175,6 +180,9 @@ export class Conversation {
       case "exchange":
         this.#inBackground(effect.session, (signal) => this.#exchange(effect, signal));
         return undefined;
+      case "repair":
+        this.#inBackground(effect.session, (signal) => this.#repair(effect, signal));
+        return undefined;
       case "open-live":
         this.#inBackground(effect.session, (signal) => this.#openLive(effect.session, signal));
         return undefined;
@@ -219,10 +227,17 @@ export class Conversation {
     this.#moved.serverKey = copyBytes(this.#slots.get(server)?.value ?? this.#moved.serverKey);
     const fresh = { position: 0, everythingThrough: 0, refused: stored?.refused ?? [] };
     const outboxNow = await this.#log.skipReceived(isUsable ? stored : fresh);
-    return { kind: "loaded", databases, outbox: outboxNow, lastPosition };
+    // What is here is looked at where nothing was proven yet, with a new server, and where a proof was lost.
+    const kept = [...this.#slots.keys()].filter((name) => name.startsWith(databasePrefix)).length;
+    const isUnknown = lastPosition > 0 && (databases.length === 0 || databases.length < kept);
+    const known = new Set(databases.map(({ dbId }) => dbId));
+    const unproven = isUnknown
+      ? [...(await this.#sets.read()).keys()].filter((dbId) => !known.has(dbId))
+      : [];
+    return { kind: "loaded", databases, outbox: outboxNow, lastPosition, unproven };
   }
 
-  async #write({ records, databases, outbox }: EffectOf<"store">): Promise<Happening> {
+  async #write({ records, databases, outbox, confirmed = [] }: EffectOf<"store">): Promise<Happening> {
     const { store, transport } = this.#options;
     const values = new Map<string, Uint8Array<ArrayBuffer>>();
     for (const database of databases) {
@@ -249,6 +264,7 @@ export class Conversation {
     }
     for (const [index, { commitHash }] of records.entries())
       this.#log.note(commitHash, result.positions[index] ?? 0);
+    for (const database of databases) this.#log.confirm(database, confirmed);
     return { kind: "stored", positions: result.positions };
   }
 
@@ -277,7 +293,16 @@ export class Conversation {
     const { crypto, signer, tenantId, transport } = this.#options;
     const serverKey = await this.#readServerKey(signal);
     const { token } = await authenticate(transport.http, crypto, signer, { tenantId, serverKey, signal });
-    this.#enqueue({ kind: "authenticated", session, token });
+    const { canRepair } = this.#moved;
+    this.#enqueue({ kind: "authenticated", session, token, canRepair });
+  }
+
+  async #repair({ session, token, dbIds }: EffectOf<"repair">, signal: AbortSignal): Promise<void> {
+    const { lost } = this.#options;
+    const own = { sets: this.#sets, replicaId: this.#logEpoch, moved: this.#moved };
+    const link = { ...this.#options, ...own, token };
+    const receivedCount = await repairFrom(link, dbIds, [signal, lost]);
+    this.#enqueue({ kind: "repaired", session, receivedCount });
   }
 
   /** The server's key: as it was first seen, for ever. Another one is another server. */
@@ -290,6 +315,7 @@ export class Conversation {
         ours: protocolVersion,
       });
     }
+    this.#moved.canRepair = capabilities.capabilities.leaves && capabilities.capabilities.reconcile;
     const serverKey = parseBase64url(capabilities.serverKey);
     if (serverKey?.length !== 32) throw new CofferError("protocol/malformed", { field: "serverKey" });
     if (this.#moved.serverKey.length === 32) {

@@ -2,7 +2,7 @@
  * What the engine makes of COMMITS, HEAD and TENANT-HEAD: store what a signed head proves, notice what contradicts.
  */
 import { equalBytes, type CommitHash, type DbId } from "../std/index.ts";
-import type { DatabaseState, JudgedFrame, JudgedItem, Run } from "./engine-types.ts";
+import type { DatabaseState, EngineState, JudgedFrame, JudgedItem, Run } from "./engine-types.ts";
 import { appendLeaves, checkHead, digestHeads, rootOf } from "./merkle.ts";
 import type { SignedHead } from "./messages.ts";
 import { emit, fail, freeze, raise, set, setDatabase, setRound, type Turn } from "./turn.ts";
@@ -22,6 +22,10 @@ export function onCommits(turn: Turn, frame: JudgedOf<"commits">): void {
   if (base === undefined || frame.fromSeq > base.size) return skip("gap");
   if (frame.fromSeq < base.size) return skip("overlap");
   if (frame.items.some((item) => item.bytes === undefined && !item.isHere)) {
+    if (canBeRepaired(state, frame.dbId)) {
+      set(turn, { needsRepair: new Set(state.needsRepair).add(frame.dbId) });
+      return skip("incomplete");
+    }
     // The device lost commits that it had pushed. Whole answers that still name them only are no answers.
     if (state.round.full.has(frame.dbId)) return fail(turn, "protocol/malformed");
     set(turn, { needsFull: new Set(state.needsFull).add(frame.dbId) });
@@ -34,6 +38,11 @@ export function onCommits(turn: Turn, frame: JudgedOf<"commits">): void {
   );
   const { dbId, epoch, fromSeq, items } = frame;
   set(turn, { run: { kind: "open", dbId, epoch, fromSeq, items, next } });
+}
+
+/** Whether what is missing here can be found by reconciling: once, and then the log must be shown whole. */
+function canBeRepaired({ canRepair, link, repaired, round }: EngineState, dbId: DbId): boolean {
+  return canRepair && link === "exchanging" && !repaired.has(dbId) && !round.full.has(dbId);
 }
 
 /** The state that a run continues: the known one, or nothing yet in a database or epoch that is new. */
@@ -85,6 +94,7 @@ function proveRun(turn: Turn, run: OpenRun, head: SignedHead): void {
   const known = turn.state.databases.get(run.dbId);
   if (!equalBytes(rootOf(turn.crypto, run.next), head.root)) return contradict(turn, "fork", head, known);
   const base = baseOf(known, run) ?? startEpoch(known, run.dbId, run.epoch);
+  if (base.epoch !== known?.epoch) leafEpoch(turn, base);
   const hashes = run.items.map((item) => item.commitHash);
   const database: DatabaseState = {
     ...base,
@@ -103,7 +113,19 @@ function proveRun(turn: Turn, run: OpenRun, head: SignedHead): void {
     records: run.items.flatMap(toRecord),
     databases: [database],
     outbox: turn.state.outbox,
+    confirmed: turn.state.asLeaves.has(run.dbId)
+      ? run.items.filter(isOnlyHere).map(({ commitHash }) => commitHash)
+      : [],
   });
+}
+
+/** A log that begins anew holds mostly what is here: what is left of it is asked for as leaves. */
+function leafEpoch(turn: Turn, { dbId, audit }: DatabaseState): void {
+  if (audit !== undefined) set(turn, { asLeaves: new Set(turn.state.asLeaves).add(dbId) });
+}
+
+function isOnlyHere({ bytes, isHere }: JudgedItem): boolean {
+  return bytes === undefined && isHere;
 }
 
 function toRecord({ commitHash, bytes, isGenuine, isHere }: JudgedItem) {
@@ -161,6 +183,7 @@ function judgeHead(turn: Turn, head: SignedHead, closesOverlap: boolean): void {
       if (head.epoch > known.epoch) {
         const database = startEpoch(known, head.dbId, head.epoch);
         setDatabase(turn, database);
+        leafEpoch(turn, database);
         setRound(turn, { needsPull: true });
         emit(turn, { kind: "store", records: [], databases: [database], outbox: undefined });
       } else if (!isOld) contradict(turn, "rollback", head, known);

@@ -8,7 +8,7 @@
  * The position moves over what was accepted or refused for good, in order, and over nothing else.
  */
 import type { CommitHash } from "../std/index.ts";
-import type { EngineState, OutboxRecord, PushBatch } from "./engine-types.ts";
+import type { EngineEvent, EngineState, OutboxRecord, PushBatch } from "./engine-types.ts";
 import type { Frame, PushResult } from "./messages.ts";
 import { syncLimits } from "./messages.ts";
 import { backoffMs, emit, set, setRound, type Turn } from "./turn.ts";
@@ -22,6 +22,8 @@ const itemBytes = 4;
 /** Whether there is something in the log that should be pushed now. */
 export function hasPush(state: EngineState): boolean {
   if (state.putOffBy !== undefined || state.outbox.position >= state.lastPosition) return false;
+  // What the server proves to have needs no push: it is asked first.
+  if (state.canRepair && state.asLeaves.size > 0) return false;
   // An audit compares what was acknowledged before: until it is done nothing new may be.
   return [...state.databases.values()].every((database) => database.audit === undefined);
 }
@@ -43,8 +45,7 @@ export function readOutbox(turn: Turn, after: number, maxBytes: number): void {
  */
 export function takeRecords(
   turn: Turn,
-  records: readonly OutboxRecord[],
-  through: number,
+  { records, through, hasConfirmed }: Extract<EngineEvent, { kind: "outbox" }>,
 ): "batch" | "nothing" | "more" {
   if (records.length > 0) {
     set(turn, { batch: { records, through, settled: new Map(), putOffBy: undefined } });
@@ -56,7 +57,10 @@ export function takeRecords(
     set(turn, { lastPosition: outbox.position });
     return "nothing";
   }
-  set(turn, { outbox: { ...outbox, position: through } });
+  const next = { ...outbox, position: through };
+  set(turn, { outbox: next });
+  // That these are there is known in this conversation only; what came from the remote is told by its origin, always.
+  if (hasConfirmed) emit(turn, { kind: "store", records: [], databases: [], outbox: next });
   return through < turn.state.lastPosition ? "more" : "nothing";
 }
 

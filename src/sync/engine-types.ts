@@ -79,15 +79,31 @@ export type EngineEvent = { readonly nowMs: number } & (
       readonly databases: readonly DatabaseState[];
       readonly outbox: OutboxState;
       readonly lastPosition: number;
+      /** databases with commits here of which nothing is proven */
+      readonly unproven: readonly DbId[];
     }
   | { readonly kind: "appended"; readonly lastPosition: number }
-  | { readonly kind: "outbox"; readonly records: readonly OutboxRecord[]; readonly through: number }
+  | {
+      readonly kind: "outbox";
+      readonly records: readonly OutboxRecord[];
+      readonly through: number;
+      /** some were passed because the server is proven to have them */
+      readonly hasConfirmed: boolean;
+    }
   | { readonly kind: "stored"; readonly positions: readonly number[] }
   /** writing or reading the store failed, or another thread wrote: everything is loaded again */
   | { readonly kind: "store-failed"; readonly code: CofferErrorCode }
   | { readonly kind: "audited"; readonly dbId: DbId; readonly missing: readonly CommitHash[] }
   | { readonly kind: "timer"; readonly name: TimerName }
-  | { readonly kind: "authenticated"; readonly session: number; readonly token: Uint8Array }
+  | {
+      readonly kind: "authenticated";
+      readonly session: number;
+      readonly token: Uint8Array;
+      /** the server sends leaves and reconciles */
+      readonly canRepair: boolean;
+    }
+  /** what was missing here of some databases came, as far as the server has it */
+  | { readonly kind: "repaired"; readonly session: number; readonly receivedCount: number }
   | {
       readonly kind: "failed";
       readonly session: number;
@@ -135,6 +151,8 @@ export type Effect =
       }[];
       readonly databases: readonly DatabaseState[];
       readonly outbox: OutboxState | undefined;
+      /** commits from here that the server is proven to have: they need no push */
+      readonly confirmed?: readonly CommitHash[];
     }
   | {
       readonly kind: "read-outbox";
@@ -154,6 +172,12 @@ export type Effect =
       readonly session: number;
       readonly token: Uint8Array;
       readonly frames: readonly Frame[];
+    }
+  | {
+      readonly kind: "repair";
+      readonly session: number;
+      readonly token: Uint8Array;
+      readonly dbIds: readonly DbId[];
     }
   | { readonly kind: "open-live"; readonly session: number }
   | { readonly kind: "send"; readonly frames: readonly Frame[] }
@@ -249,6 +273,12 @@ export interface EngineState {
   readonly shownSizes: ReadonlyMap<DbId, number>;
   /** databases whose own commits must come whole */
   readonly needsFull: ReadonlySet<DbId>;
+  readonly canRepair: boolean;
+  /** databases whose log is asked for as leaves: after a lost cursor, with a second server, in a new epoch */
+  readonly asLeaves: ReadonlySet<DbId>;
+  /** databases of which the server has commits that are not here: they are reconciled, once in a conversation */
+  readonly needsRepair: ReadonlySet<DbId>;
+  readonly repaired: ReadonlySet<DbId>;
   readonly outbox: OutboxState;
   readonly lastPosition: number;
   readonly batch: PushBatch | undefined;

@@ -41,8 +41,14 @@ function createBench(mode: "live" | "once" = "live", hasLive = false) {
         databases: [],
         outbox: { position: 0, everythingThrough: 0, refused: [] },
         lastPosition,
+        unproven: [],
       });
-      return tell({ kind: "authenticated", session: state.session, token: new Uint8Array(32) });
+      return tell({
+        kind: "authenticated",
+        session: state.session,
+        token: new Uint8Array(32),
+        canRepair: false,
+      });
     },
     complete() {
       const rows = [...state.databases.values()]
@@ -161,11 +167,13 @@ describe("pull", () => {
       databases,
       outbox: { position: 0, everythingThrough: 0, refused: [] },
       lastPosition: 0,
+      unproven: [],
     });
     const effects = bench.tell({
       kind: "authenticated",
       session: bench.state.session,
       token: new Uint8Array(32),
+      canRepair: false,
     });
     const pull = of(effects, "exchange")[0]?.frames.find((frame) => frame.type === "pull");
     expect(pull?.cursors.map((cursor) => cursor.dbId)).toEqual([directoryDbId, dbId]);
@@ -195,7 +203,12 @@ describe("push", () => {
   const pushing = () => {
     const bench = createBench();
     expect(of(bench.start(3), "read-outbox")).toMatchObject([{ after: 0 }]);
-    const effects = bench.tell({ kind: "outbox", records: [record(1), record(2), record(3)], through: 3 });
+    const effects = bench.tell({
+      kind: "outbox",
+      records: [record(1), record(2), record(3)],
+      through: 3,
+      hasConfirmed: false,
+    });
     expect(of(effects, "exchange")[0]?.frames.map((frame) => frame.type)).toEqual(["hello", "push", "pull"]);
     return bench;
   };
@@ -293,7 +306,12 @@ describe("failures", () => {
     const bench = createBench();
     bench.start();
     expect(of(bench.failed("access/unauthenticated"), "authenticate").length).toBe(1);
-    bench.tell({ kind: "authenticated", session: bench.state.session, token: new Uint8Array(32) });
+    bench.tell({
+      kind: "authenticated",
+      session: bench.state.session,
+      token: new Uint8Array(32),
+      canRepair: false,
+    });
     expect(of(bench.failed("access/unauthenticated"), "set-timer").length).toBe(1);
     expect(bench.state.link).toBe("waiting");
     bench.tell({ kind: "timer", name: "retry" });
@@ -338,6 +356,7 @@ describe("failures", () => {
       databases: [],
       outbox: { position: 0, everythingThrough: 0, refused: [] },
       lastPosition: 0,
+      unproven: [],
     });
     expect(bench.state.databases.size).toBe(0);
   });
@@ -366,9 +385,17 @@ describe("phases", () => {
         databases: [],
         outbox: { position: 0, everythingThrough: 0, refused: [] },
         lastPosition: 0,
+        unproven: [],
       }),
     );
-    watch(bench.tell({ kind: "authenticated", session: bench.state.session, token: new Uint8Array(32) }));
+    watch(
+      bench.tell({
+        kind: "authenticated",
+        session: bench.state.session,
+        token: new Uint8Array(32),
+        canRepair: false,
+      }),
+    );
     watch(bench.complete().filter((effect) => effect.kind !== "status" || effect.status.phase !== "syncing"));
     expect(
       of(bench.tell({ kind: "opened", session: bench.state.session }), "send")[0]?.frames.map(

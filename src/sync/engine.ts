@@ -90,6 +90,7 @@ function decide(turn: Turn, event: EngineEvent): void {
         databases: new Map(event.databases.map((database) => [database.dbId, database])),
       });
       set(turn, {
+        asLeaves: new Set(event.unproven),
         outbox: event.outbox,
         lastPosition: Math.max(event.lastPosition, turn.state.lastPosition),
       });
@@ -116,7 +117,7 @@ function decide(turn: Turn, event: EngineEvent): void {
       onTimer(turn, event.name);
       return;
     case "authenticated":
-      set(turn, { token: event.token });
+      set(turn, { token: event.token, canRepair: event.canRepair });
       proceed(turn);
       return;
     case "failed":
@@ -124,6 +125,14 @@ function decide(turn: Turn, event: EngineEvent): void {
       return;
     case "answered":
       endRound(turn);
+      return;
+    case "repaired":
+      set(turn, {
+        repaired: new Set([...turn.state.repaired, ...turn.state.needsRepair]),
+        needsRepair: new Set(),
+        idleRounds: event.receivedCount > 0 ? 0 : turn.state.idleRounds,
+      });
+      beginExchange(turn);
       return;
     case "opened":
       set(turn, { link: "live" });
@@ -226,7 +235,7 @@ function kick(turn: Turn): void {
 function onOutbox(turn: Turn, event: Extract<EngineEvent, { kind: "outbox" }>): void {
   const { link } = turn.state;
   if (link !== "exchanging" && link !== "live") return;
-  const taken = takeRecords(turn, event.records, event.through);
+  const taken = takeRecords(turn, event);
   if (taken === "more")
     return readOutbox(turn, event.through, link === "live" ? syncLimits.frameTargetBytes : pushBytes);
   if (link === "exchanging") sendExchange(turn);
@@ -326,6 +335,8 @@ function endRound(turn: Turn): void {
   if (round.full.size > 0 && !round.end.more)
     set(turn, { needsFull: without(turn.state.needsFull, round.full) });
   set(turn, { isPulling: false, hasTriedAgain: false });
+  if (round.end.more === false) settleLeaves(turn);
+  if (turn.state.needsRepair.size > 0 && link === "exchanging") return repair(turn);
   if (link === "live" || turn.state.round.hasProgress) set(turn, { attempt: 0 });
   if (!needsMore(turn.state)) return turn.state.isAskedAgain ? again(turn) : endCycle(turn);
   const idleRounds = turn.state.round.hasProgress ? 0 : turn.state.idleRounds + 1;
@@ -337,6 +348,22 @@ function endRound(turn: Turn): void {
 function again(turn: Turn): void {
   if (turn.state.link === "live") sendPull(turn);
   else beginExchange(turn);
+}
+
+/** What came as leaves to its end is proven as any other log; what stopped at a commit that is not here goes on later. */
+function settleLeaves(turn: Turn): void {
+  const { asLeaves, round } = turn.state;
+  set(turn, { asLeaves: new Set([...asLeaves].filter((dbId) => round.frozen.has(dbId))) });
+}
+
+/** Find what is missing here by reconciling sets; then the round is made again. */
+function repair(turn: Turn): void {
+  const { session, token, needsRepair, config } = turn.state;
+  if (token === undefined) return;
+  const dbIds = [...needsRepair].toSorted(
+    (a, b) => Number(b === config.directoryDbId) - Number(a === config.directoryDbId),
+  );
+  emit(turn, { kind: "repair", session, token, dbIds });
 }
 
 function without<T>(all: ReadonlySet<T>, some: ReadonlySet<T>): ReadonlySet<T> {

@@ -123,11 +123,15 @@ function notEmpty<T>(list: readonly T[]): readonly T[] {
 
 function writePull(writer: ByteWriter, frame: FrameOf<"pull">): void {
   assert(frame.cursors.length <= syncLimits.databasesPerTenant, "frames: a tenant's databases are bounded");
+  const hasLeaves = frame.cursors.some(({ isLeaves }) => isLeaves);
   writer
-    .u8((frame.allDatabases ? 1 : 0) + (frame.full ? 2 : 0))
+    .u8((frame.allDatabases ? 1 : 0) + (frame.full ? 2 : 0) + (hasLeaves ? 4 : 0))
     .varint(frame.maxBytes)
     .varint(frame.cursors.length);
-  for (const { dbId, epoch, seq } of frame.cursors) writer.fixed(idToBytes(dbId)).varint(epoch).varint(seq);
+  for (const { dbId, epoch, seq, isLeaves = false } of frame.cursors) {
+    writer.fixed(idToBytes(dbId)).varint(epoch).varint(seq);
+    if (hasLeaves) writer.u8(isLeaves ? 1 : 0);
+  }
 }
 
 function writeCommits(writer: ByteWriter, frame: FrameOf<"commits">): void {

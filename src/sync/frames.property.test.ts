@@ -26,7 +26,10 @@ const result = fc.oneof(
     code,
   }),
 );
-const cursor = fc.record({ dbId, epoch: size, seq: size });
+const cursor = fc.record(
+  { dbId, epoch: size, seq: size, isLeaves: fc.constant(true as const) },
+  { requiredKeys: ["dbId", "epoch", "seq"] },
+);
 
 /** Any frame within its limits. */
 const frameArbitrary: fc.Arbitrary<Frame> = fc.oneof(

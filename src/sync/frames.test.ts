@@ -25,6 +25,16 @@ const frames: Readonly<Record<keyof typeof vectors.frames, Frame>> = {
     cursors: [{ dbId, epoch: 1_700_000_000, seq: 300 }],
   },
   "pull-full": { type: "pull", allDatabases: false, full: true, maxBytes: 0, cursors: [] },
+  "pull-leaves": {
+    type: "pull",
+    allDatabases: true,
+    full: false,
+    maxBytes: 1,
+    cursors: [
+      { dbId, epoch: 5, seq: 6 },
+      { dbId: bytesToId("DbId", new Uint8Array(16).fill(3)), epoch: 0, seq: 0, isLeaves: true },
+    ],
+  },
   commits: { type: "commits", dbId, epoch: 7, fromSeq: 9, items: [{ leaf: hash }, { commit }] },
   push: { type: "push", dbId, commits: [commit] },
   ack: {

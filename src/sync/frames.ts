@@ -5,7 +5,7 @@
  * |---|---|---|
  * | 1 | hello | varint version, replicaId(16) |
  * | 2 | auth | token(16…256): all of the body |
- * | 3 | pull | u8 flags (1 = allDatabases, 2 = full), varint maxBytes, varint count, count × cursor |
+ * | 3 | pull | u8 flags (1 = allDatabases, 2 = full, 4 = leaves), varint maxBytes, varint count, count × cursor |
  * | 4 | commits | dbId(16), varint epoch, varint fromSeq, varint count ≥ 1, count × item |
  * | 5 | push | dbId(16), varint count ≥ 1, count × sized commit |
  * | 6 | ack | dbId(16), varint count ≥ 1, count × result |
@@ -21,7 +21,7 @@
  *
  * | part | bytes |
  * |---|---|
- * | cursor | dbId(16), varint epoch, varint seq; no database twice |
+ * | cursor | dbId(16), varint epoch, varint seq; no database twice; with flag 4 then u8: 1 = as leaves, 0 = not; one at least is |
  * | item | u8 0, leaf(32) or u8 1, sized commit |
  * | result | commitHash(32), u8 0, varint seq (accepted) or u8 1 (retry) or 2 (refused), text code |
  *
@@ -207,9 +207,7 @@ function readBody(type: KnownType, reader: ByteReader): Frame {
       return { type: "ranges", dbId, salt, ranges: readRanges(reader) };
     }
     case frameTypes.end: {
-      const more = reader.u8();
-      if (more > 1) reader.fail("flag");
-      return { type: "end", more: more === 1 };
+      return { type: "end", more: readFlag(reader) };
     }
     case frameTypes.peer:
       return { type: "peer", proof: reader.fixed(32) };
@@ -262,18 +260,27 @@ function readCommit(reader: ByteReader): Uint8Array {
 
 function readPull(reader: ByteReader): Frame {
   const flags = reader.u8();
-  if (flags > 3) reader.fail("flag");
+  if (flags > 7) reader.fail("flag");
   const maxBytes = reader.varint();
   const count = reader.varint(syncLimits.databasesPerTenant);
+  const hasLeaves = (flags & 4) !== 0;
   const cursors: LogCursor[] = [];
   const seen = new Set<DbId>();
   while (cursors.length < count && reader.error === undefined) {
-    const cursor = { dbId: readDbId(reader), epoch: reader.varint(), seq: reader.varint() };
+    const place = { dbId: readDbId(reader), epoch: reader.varint(), seq: reader.varint() };
+    const cursor = hasLeaves && readFlag(reader) ? { ...place, isLeaves: true as const } : place;
     if (seen.has(cursor.dbId)) reader.fail("database twice");
     seen.add(cursor.dbId);
     cursors.push(cursor);
   }
+  if (hasLeaves && cursors.every((cursor) => !("isLeaves" in cursor))) reader.fail("flag");
   return { type: "pull", allDatabases: (flags & 1) !== 0, full: (flags & 2) !== 0, cursors, maxBytes };
+}
+
+function readFlag(reader: ByteReader): boolean {
+  const flag = reader.u8();
+  if (flag > 1) reader.fail("flag");
+  return flag === 1;
 }
 
 function readCommits(reader: ByteReader): Frame {

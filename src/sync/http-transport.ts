@@ -284,7 +284,7 @@ export function parseCapabilities(value: unknown): Capabilities {
     typeof frameBytes === "number" &&
     typeof requestBytes === "number";
   if (!isRead) throw new CofferError("protocol/malformed", { reason: "capabilities" });
-  const { log, heads, ws, sse, reconcile } = capabilities;
+  const { log, heads, ws, sse, reconcile, leaves } = capabilities;
   return {
     protocolVersion,
     capabilities: {
@@ -293,6 +293,7 @@ export function parseCapabilities(value: unknown): Capabilities {
       ws: ws === true,
       sse: sse === true,
       reconcile: reconcile === true,
+      leaves: leaves === true,
     },
     limits: { frameBytes, requestBytes },
     serverKey,

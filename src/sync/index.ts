@@ -2,16 +2,17 @@
  * sync: moves sealed commits between the device log and a server: frames, proofs, engine, runner, transports.
  *
  * Guarantees
- * - Y1 commits and the cursor that vouches for them are stored in one transaction, and only when a signed head proves them
+ * - Y1 commits and the cursor that vouches for them are stored in one transaction, and only when a signed head proves them; what came
+ *   by repair is stored before, and the cursor passes it when its place is proven
  * - Y2 a log that shrinks, forks or loses what it acknowledged is an alarm, with the evidence, and is not stored
- * - Y3 a commit of this device leaves the outbox only when the server acknowledged it or refused it for good
+ * - Y3 a commit of this device leaves the outbox only when the server acknowledged it, refused it for good, or proved to have it
  * - Y4 untrusted bytes give a verdict: never a throw, never memory without bound, never an endless conversation
  * - Y5 the engine decides without clock, chance or I/O; the same events give the same effects
  *
  * Two devices need no server: {@link linkPeer} keeps their stores alike over any {@link PeerChannel}, by reconciling sets.
  *
- * Where there is no common cursor, with a second server or after a loss, {@link repairDatabase} finds what each side lacks by
- * reconciling sets; the runner does not call it by itself.
+ * Where a device and a server share no proof (a second server, a lost cursor, a restored copy, a new epoch), the log comes as leaves:
+ * what both have does not move, and what is missing here is found by reconciling sets, see {@link repairDatabase}.
  *
  * It holds no content key, opens no entry and judges no rights: what it stores is unjudged.
  */

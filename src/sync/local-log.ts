@@ -14,7 +14,7 @@ import { equalBytes, type AuthorKey, type CommitHash, type DbId } from "../std/i
 import type { Verifier } from "../crypto/index.ts";
 import { fillCommit, parseCommit, presenceOf, type Commit } from "../entry/index.ts";
 import type { LogRecord, Store } from "../store/index.ts";
-import type { Effect, OutboxRecord, OutboxState } from "./engine-types.ts";
+import type { Effect, EngineEvent, OutboxRecord, OutboxState } from "./engine-types.ts";
 import { syncLimits } from "./messages.ts";
 
 type EffectOf<Kind extends Effect["kind"]> = Extract<Effect, { kind: Kind }>;
@@ -48,7 +48,9 @@ export interface LocalLog {
   /** The next records to push, in order, until `maxBytes`; `through` is the last position looked at. */
   readOutbox(
     effect: EffectOf<"read-outbox">,
-  ): Promise<{ readonly records: readonly OutboxRecord[]; readonly through: number }>;
+  ): Promise<Omit<Extract<EngineEvent, { kind: "outbox" }>, "kind" | "nowMs">>;
+  /** Remember of a database in an epoch of the remote what is proven to be there. Of another epoch nothing is known any more. */
+  confirm(database: { readonly dbId: DbId; readonly epoch: number }, hashes: readonly CommitHash[]): void;
   /** What the remote had acknowledged of a database and what `contained` does not hold. */
   findMissing(effect: EffectOf<"audit">): Promise<readonly CommitHash[]>;
 }
@@ -60,6 +62,7 @@ export function createLocalLog(
   { remoteId, userKey }: LocalLogOptions,
 ): LocalLog {
   const index = createCommitIndex(crypto, store);
+  const confirmed = new Map<DbId, { readonly epoch: number; readonly hashes: Set<CommitHash> }>();
   const records = (after: number): AsyncGenerator<LogRecord, void> => recordsAfter(store, after);
   return {
     ...index,
@@ -75,20 +78,28 @@ export function createLocalLog(
       const batch: OutboxRecord[] = [];
       let through = after;
       let sizeBytes = 0;
+      let hasConfirmed = false;
       for await (const record of records(after)) {
         const { position, commitHash, bytes, origin } = record;
         const isOwn = origin !== remoteId;
         const dbId =
           isOwn || position <= everythingThrough ? sendableTo(commitOf(crypto, record), userKey) : undefined;
-        if (dbId !== undefined && batch.length > 0 && sizeBytes + bytes.length > maxBytes) break;
+        const isThere = dbId !== undefined && confirmed.get(dbId)?.hashes.has(commitHash) === true;
+        if (dbId !== undefined && !isThere && batch.length > 0 && sizeBytes + bytes.length > maxBytes) break;
         through = position;
         index.note(commitHash, position);
-        if (dbId === undefined) continue;
+        hasConfirmed ||= isThere;
+        if (dbId === undefined || isThere) continue;
         batch.push({ position, commitHash, dbId, bytes, isOwn });
         sizeBytes += bytes.length;
         if (batch.length === syncLimits.commitsPerFrame) break;
       }
-      return { records: batch, through };
+      return { records: batch, through, hasConfirmed };
+    },
+    confirm({ dbId, epoch }, hashes) {
+      const known = confirmed.get(dbId);
+      if (known?.epoch !== epoch) confirmed.set(dbId, { epoch, hashes: new Set(hashes) });
+      else for (const hash of hashes) known.hashes.add(hash);
     },
     async findMissing({ dbId, contained, outbox }) {
       const held = new Set([...contained.flat(), ...outbox.refused]);

@@ -27,6 +27,8 @@ export interface LogCursor {
   readonly dbId: DbId;
   readonly epoch: number;
   readonly seq: number;
+  /** this log as leaves: its commits are here, and only their place in it is to be proven */
+  readonly isLeaves?: true;
 }
 
 export type Frame =
@@ -133,6 +135,8 @@ export interface Capabilities {
     readonly sse: boolean;
     /** `POST /v1/t/{tenant}/reconcile` */
     readonly reconcile: boolean;
+    /** a pull can have logs as leaves; a log of another epoch than its cursor's comes so by itself */
+    readonly leaves: boolean;
   };
   readonly limits: { readonly frameBytes: number; readonly requestBytes: number };
   /** base64url Ed25519 public key that signs heads */

@@ -126,8 +126,14 @@ interface Answer {
   readonly more: boolean;
 }
 
-async function askServer(options: RepairOptions, frame: Frame): Promise<readonly Frame[]> {
-  const { http, tenantId, token, replicaId } = options;
+/** Ask a server's endpoint. @throws `protocol/malformed` for an answer that cannot be read, and what `exchange` throws */
+export async function askServer(
+  options: Pick<RepairOptions, "http" | "tenantId" | "token" | "replicaId"> & {
+    readonly signal?: AbortSignal | undefined;
+  },
+  frame: Frame,
+): Promise<readonly Frame[]> {
+  const { http, tenantId, token, replicaId, signal } = options;
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   const body = encodeFrames([{ type: "hello", version: protocolVersion, replicaId }, frame]);
@@ -137,7 +143,7 @@ async function askServer(options: RepairOptions, frame: Frame): Promise<readonly
       throw new CofferError("protocol/malformed", { reason: "answer too large" });
     chunks.push(chunk.slice());
   };
-  await http.exchange({ tenantId, token, body, endpoint: "reconcile", onChunk });
+  await http.exchange({ tenantId, token, body, endpoint: "reconcile", onChunk, signal });
   const frames = decodeFrames(concatBytes(...chunks));
   if (frames === undefined) throw new CofferError("protocol/malformed", { reason: "answer" });
   return frames;

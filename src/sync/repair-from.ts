@@ -1,0 +1,82 @@
+/**
+ * Brings what a device lacks of a server's logs, by reconciling sets: the engine asks for it where a log names commits that are not
+ * here. They are stored unjudged as always; the cursor passes them only when a signed head has proven their place.
+ */
+import { CofferError, isCofferError, type DbId, type TenantId } from "../std/index.ts";
+import type { Verifier } from "../crypto/index.ts";
+import type { Store } from "../store/index.ts";
+import type { DeviceSets } from "./device-sets.ts";
+import { ReconcileSet } from "./reconcile-set.ts";
+import { askServer, repairSet, type ReceivedCommit } from "./repair.ts";
+import type { ExchangeRequest, Transport } from "./transport.ts";
+
+/** What is repaired, and from whom. */
+export interface RepairLink {
+  readonly crypto: Pick<Verifier, "sha256" | "verify" | "randomBytes">;
+  readonly store: Store;
+  readonly sets: DeviceSets;
+  readonly transport: Pick<Transport, "http">;
+  readonly tenantId: TenantId;
+  /** 16 bytes */
+  readonly replicaId: Uint8Array;
+  readonly token: Uint8Array;
+  /** bytes of bodies, counted as they go */
+  readonly moved: { sentBytes: number; receivedBytes: number };
+}
+
+/**
+ * Bring what is missing here of some databases. One that the server reconciles wrongly is left as it is: its log comes whole then.
+ *
+ * @returns how many commits came
+ * @throws `aborted`, `store/…`, `net/…`, `access/…`
+ */
+export async function repairFrom(
+  link: RepairLink,
+  dbIds: readonly DbId[],
+  stops: readonly [signal: AbortSignal, lost: AbortSignal],
+): Promise<number> {
+  let receivedCount = 0;
+  for (const dbId of dbIds) {
+    try {
+      receivedCount += await repairOne(link, dbId, stops);
+    } catch (error) {
+      if (!isCofferError(error) || !error.code.startsWith("protocol/")) throw error;
+    }
+  }
+  return receivedCount;
+}
+
+async function repairOne(
+  link: RepairLink,
+  dbId: DbId,
+  stops: readonly [signal: AbortSignal, lost: AbortSignal],
+): Promise<number> {
+  const { store, transport } = link;
+  const { http } = transport;
+  const here = (await link.sets.read()).get(dbId);
+  const set = here?.set ?? ReconcileSet.of([]);
+  const receive = async (commits: readonly ReceivedCommit[]): Promise<void> => {
+    if (stops.some(({ aborted }) => aborted)) throw new CofferError("aborted");
+    const records = commits
+      .filter(({ commitHash }) => here?.positions.has(commitHash) !== true)
+      .map(({ commitHash, bytes }) => ({ commitHash, bytes, origin: http.origin }));
+    if (records.length > 0) await store.write({ records });
+  };
+  const exchange = (request: ExchangeRequest): Promise<void> => {
+    link.moved.sentBytes += request.body.length;
+    const onChunk = (chunk: Uint8Array): void => {
+      link.moved.receivedBytes += chunk.length;
+      request.onChunk(chunk);
+    };
+    return http.exchange({ ...request, onChunk });
+  };
+  const server = { ...link, http: { exchange }, signal: stops[0] };
+  const { receivedCount } = await repairSet({
+    ...link,
+    dbId,
+    set,
+    ask: (frame) => askServer(server, frame),
+    receive,
+  });
+  return receivedCount;
+}
