@@ -26,6 +26,7 @@ import type { AuditCalls } from "./audit-api.ts";
 import type { AdminProof, DirectoryCalls } from "./directory-api.ts";
 import type { KeyExportCalls } from "./key-export-api.ts";
 import type { KeySlotCalls, UnlockMessage } from "./key-slot-api.ts";
+import type { PeerCalls, PeerEvent } from "./peer-api.ts";
 import type { ViewCalls, ViewEvent } from "./view-api.ts";
 import type {
   AlarmEvent,
@@ -211,6 +212,7 @@ export type WorkerEvent =
       /** written by this page's own worker */
       readonly isLocal: boolean;
     }
+  | PeerEvent
   | QueryEvent
   | SearchEvent
   | PresenceEvent
@@ -231,10 +233,7 @@ export interface DraftMessage {
   readonly durability?: "relaxed" | "strict" | undefined;
 }
 
-/**
- * As the application wrote it: the worker judges it by `parseDefinition`, and rejects with `input/invalid`
- * and `at`.
- */
+/** As the application wrote it: the worker judges it by `parseDefinition`, and rejects with `input/invalid` and `at`. */
 export type QueryMessage = QueryDefinition;
 
 export interface WorkerApi
@@ -245,7 +244,8 @@ export interface WorkerApi
     DirectoryCalls,
     AuditCalls,
     AttachmentCalls,
-    PresenceCalls {
+    PresenceCalls,
+    PeerCalls {
   /**
    * `listener` is the worker's own poster of {@link EventMessage}; it does not cross the thread, the page
    * passes the options only.

@@ -15,6 +15,7 @@ import { peopleCalls } from "./people-calls.ts";
 import { presenceCalls } from "./presence-calls.ts";
 import { recipientCalls } from "./recipient-calls.ts";
 import { resealCalls } from "./reseal-calls.ts";
+import { peerCalls } from "./peer-calls.ts";
 import { searchCalls } from "./search-calls.ts";
 import { tenantCalls } from "./tenant-calls.ts";
 import { viewCalls } from "./view-calls.ts";
@@ -41,6 +42,7 @@ export function createService(makeWorld: WorldMaker): WorkerApi {
     ...backupCalls(host),
     ...recipientCalls(host),
     ...resealCalls(host),
+    ...peerCalls(host),
     ...searchCalls(host),
     ...presenceCalls(host),
   };

@@ -114,3 +114,4 @@ export type {
   ViewTotal,
   Whereabouts,
 } from "./view-types.ts";
+export type { PeerConnection, PeerOptions, PeerStatus, PeerWay } from "./peer-types.ts";

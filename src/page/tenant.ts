@@ -105,7 +105,7 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
   const call: Session["call"] = async (run) => use().session.call(run);
   const { readBackup, ...others } = lazily(
     use,
-    "readBackup approveDevice revokeDevice audit exportAudit inspectJoinRequest connectToServer publishToServer safetyNumber approveJoinRequest addKeySlot getKeySlots removeKeySlot changePassword unlock lockWhen",
+    "readBackup approveDevice revokeDevice audit exportAudit inspectJoinRequest connectToServer connectPeer publishToServer safetyNumber approveJoinRequest addKeySlot getKeySlots removeKeySlot changePassword unlock lockWhen",
   );
   const { keys: list, keyGrants: grants } = parts("keys", "keyGrants");
   return {

@@ -7,6 +7,7 @@ import type { DocData, Draft, Mark, Patch, Path } from "../draft/index.ts";
 import type { AlarmEvent, QuarantinedCommit } from "./alarm-types.ts";
 import type { Attachment, Attachments } from "./attachment-types.ts";
 import type { Audit } from "./audit-types.ts";
+import type { PeerConnection, PeerOptions, PeerWay } from "./peer-types.ts";
 import type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
 import type { Devices } from "./device-types.ts";
 import type { AdminOptions, Directory, Keys } from "./directory-types.ts";
@@ -216,6 +217,7 @@ export interface Tenant extends Audit, Devices, KeySlots {
   publishToServer(url: string, options: { adminUser: Identity; adminPassword: string }): Promise<void>;
   /** Connect and stay connected: live while there is a network, retried by itself, also after a reload. */
   connectToServer(url: string): Promise<ServerLink>;
+  connectPeer(way: PeerWay, options?: PeerOptions): Promise<PeerConnection>;
   /** links of this tenant on this device; after unlocking they resume by themselves */
   readonly links: ReadonlySignal<readonly ServerLink[]>;
   lock(): Promise<void>;

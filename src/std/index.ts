@@ -50,4 +50,5 @@ export {
   type KeyId,
   type TenantId,
 } from "./ids.ts";
+export { createArrival, createPeerChannels, openPortChannel, type PeerChannel } from "./peer-channel.ts";
 export { deserializeThrown, installErrorReader, installErrorTransfer, serializeThrown } from "./wire.ts";

@@ -21,7 +21,7 @@ import type {
   LinkProgress,
   Whisper,
 } from "./conversation-types.ts";
-import { createDeviceSets, type DeviceSets } from "./device-sets.ts";
+import { createDeviceSets, findUnproven, type DeviceSets } from "./device-sets.ts";
 import { createEngineState, step } from "./engine.ts";
 import type { Effect, EngineEvent, EngineState, TimerName } from "./engine-types.ts";
 import { createFrameReader, decodeFrames, encodeFrames } from "./frames.ts";
@@ -64,8 +64,7 @@ const boundEffects: ReadonlySet<Effect["kind"]> = new Set([
 export class Conversation {
   readonly #options: ConversationOptions;
   readonly #listener: ConversationListener;
-  readonly #log: LocalLog;
-  readonly #sets: DeviceSets;
+  readonly #log: LocalLog & { readonly sets: DeviceSets };
   readonly #logEpoch: Uint8Array;
   readonly #slotNames: ReturnType<typeof remoteSlotNames>;
   readonly #slots = new Map<string, { version: number; value: Uint8Array }>();
@@ -83,8 +82,8 @@ export class Conversation {
     assert(logEpoch?.length === 16, "S6: a log's epoch has 16 bytes");
     this.#options = options;
     this.#listener = listener;
-    this.#log = createLocalLog(crypto, store, { remoteId, userKey: userKeyOf(signer) });
-    this.#sets = createDeviceSets(store, tenantId);
+    const log = createLocalLog(crypto, store, { remoteId, userKey: userKeyOf(signer) });
+    this.#log = { ...log, sets: createDeviceSets(store, tenantId) };
     this.#logEpoch = logEpoch;
     this.#slotNames = remoteSlotNames(remoteId);
     const hasLive = transport.live !== undefined;
@@ -181,7 +180,10 @@ export class Conversation {
         this.#inBackground(effect.session, (signal) => this.#exchange(effect, signal));
         return undefined;
       case "repair":
-        this.#inBackground(effect.session, (signal) => this.#repair(effect, signal));
+        this.#inBackground(effect.session, async (signal) => {
+          const own = { sets: this.#log.sets, replicaId: this.#logEpoch, moved: this.#moved };
+          this.#enqueue(await repairFrom({ ...this.#options, ...own }, effect, signal));
+        });
         return undefined;
       case "open-live":
         this.#inBackground(effect.session, (signal) => this.#openLive(effect.session, signal));
@@ -227,13 +229,8 @@ export class Conversation {
     this.#moved.serverKey = copyBytes(this.#slots.get(server)?.value ?? this.#moved.serverKey);
     const fresh = { position: 0, everythingThrough: 0, refused: stored?.refused ?? [] };
     const outboxNow = await this.#log.skipReceived(isUsable ? stored : fresh);
-    // What is here is looked at where nothing was proven yet, with a new server, and where a proof was lost.
-    const kept = [...this.#slots.keys()].filter((name) => name.startsWith(databasePrefix)).length;
-    const isUnknown = lastPosition > 0 && (databases.length === 0 || databases.length < kept);
-    const known = new Set(databases.map(({ dbId }) => dbId));
-    const unproven = isUnknown
-      ? [...(await this.#sets.read()).keys()].filter((dbId) => !known.has(dbId))
-      : [];
+    const keptCount = [...this.#slots.keys()].filter((name) => name.startsWith(databasePrefix)).length;
+    const unproven = lastPosition > 0 ? await findUnproven(this.#log.sets, databases, keptCount) : [];
     return { kind: "loaded", databases, outbox: outboxNow, lastPosition, unproven };
   }
 
@@ -295,14 +292,6 @@ export class Conversation {
     const { token } = await authenticate(transport.http, crypto, signer, { tenantId, serverKey, signal });
     const { canRepair } = this.#moved;
     this.#enqueue({ kind: "authenticated", session, token, canRepair });
-  }
-
-  async #repair({ session, token, dbIds }: EffectOf<"repair">, signal: AbortSignal): Promise<void> {
-    const { lost } = this.#options;
-    const own = { sets: this.#sets, replicaId: this.#logEpoch, moved: this.#moved };
-    const link = { ...this.#options, ...own, token };
-    const receivedCount = await repairFrom(link, dbIds, [signal, lost]);
-    this.#enqueue({ kind: "repaired", session, receivedCount });
   }
 
   /** The server's key: as it was first seen, for ever. Another one is another server. */

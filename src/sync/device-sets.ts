@@ -69,6 +69,22 @@ export function createDeviceSets(store: Store, tenantId: TenantId): DeviceSets {
   };
 }
 
+/**
+ * The databases with commits here of which nothing is proven. They are looked for where nothing was proven yet, with a new server, and
+ * where a proof was lost; otherwise there are none, or they are new.
+ *
+ * @param keptCount how many proofs were kept, those that cannot be read included
+ */
+export async function findUnproven(
+  sets: DeviceSets,
+  proven: readonly { readonly dbId: DbId }[],
+  keptCount: number,
+): Promise<readonly DbId[]> {
+  if (proven.length > 0 && proven.length >= keptCount) return [];
+  const known = new Set(proven.map(({ dbId }) => dbId));
+  return [...(await sets.read()).keys()].filter((dbId) => !known.has(dbId));
+}
+
 const digestDomain = utf8ToBytes("coffer/peer-set/v1\0");
 
 /** Say of each set in a few bytes what it holds. */

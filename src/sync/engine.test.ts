@@ -226,7 +226,7 @@ describe("push", () => {
   test("what the server puts off ends no cycle well, is told, and is sent again", () => {
     const bench = createBench();
     bench.start(1);
-    bench.tell({ kind: "outbox", records: [record(1)], through: 1 });
+    bench.tell({ kind: "outbox", records: [record(1)], through: 1, hasConfirmed: false });
     const result = { commitHash: hashOf(1), status: "retry", seq: 0, code: "store/quota" } as const;
     bench.frame({ type: "ack", dbId, results: [result] });
     const effects = bench.complete();
@@ -234,7 +234,7 @@ describe("push", () => {
     expect(bench.state.error).toBe("store/quota");
     bench.tell({ kind: "timer", name: "outbox" });
     bench.tell({ kind: "timer", name: "poll" });
-    bench.tell({ kind: "outbox", records: [record(1)], through: 1 });
+    bench.tell({ kind: "outbox", records: [record(1)], through: 1, hasConfirmed: false });
     bench.frame({ type: "ack", dbId, results: [{ ...result, status: "accepted", code: undefined }] });
     bench.frame(commits(0, 1));
     bench.frame(head(5, 1));

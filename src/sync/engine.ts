@@ -25,14 +25,15 @@ import { closeBatch, hasPush, onAck, pushFrames, readOutbox, takeRecords } from 
 import { onAudited, onCommits, onHead, onTenantHead } from "./engine-pull.ts";
 import type { Effect, EngineEvent, EngineState, JudgedFrame } from "./engine-types.ts";
 import { helloFrame, pullFrame } from "./engine-frames.ts";
+import { askForRepair, noteRepaired, settleLeaves } from "./engine-repair.ts";
 import { syncLimits, type Frame } from "./messages.ts";
 import {
   emit,
   endSession,
   fail,
   freshRound,
+  giveUp,
   isSameStatus,
-  raise,
   set,
   setRound,
   statusOf,
@@ -127,13 +128,8 @@ function decide(turn: Turn, event: EngineEvent): void {
       endRound(turn);
       return;
     case "repaired":
-      set(turn, {
-        repaired: new Set([...turn.state.repaired, ...turn.state.needsRepair]),
-        needsRepair: new Set(),
-        idleRounds: event.receivedCount > 0 ? 0 : turn.state.idleRounds,
-      });
-      beginExchange(turn);
-      return;
+      noteRepaired(turn, event.receivedCount);
+      return beginExchange(turn);
     case "opened":
       set(turn, { link: "live" });
       sendPull(turn, true);
@@ -336,7 +332,7 @@ function endRound(turn: Turn): void {
     set(turn, { needsFull: without(turn.state.needsFull, round.full) });
   set(turn, { isPulling: false, hasTriedAgain: false });
   if (round.end.more === false) settleLeaves(turn);
-  if (turn.state.needsRepair.size > 0 && link === "exchanging") return repair(turn);
+  if (turn.state.needsRepair.size > 0 && link === "exchanging") return askForRepair(turn);
   if (link === "live" || turn.state.round.hasProgress) set(turn, { attempt: 0 });
   if (!needsMore(turn.state)) return turn.state.isAskedAgain ? again(turn) : endCycle(turn);
   const idleRounds = turn.state.round.hasProgress ? 0 : turn.state.idleRounds + 1;
@@ -350,22 +346,6 @@ function again(turn: Turn): void {
   else beginExchange(turn);
 }
 
-/** What came as leaves to its end is proven as any other log; what stopped at a commit that is not here goes on later. */
-function settleLeaves(turn: Turn): void {
-  const { asLeaves, round } = turn.state;
-  set(turn, { asLeaves: new Set([...asLeaves].filter((dbId) => round.frozen.has(dbId))) });
-}
-
-/** Find what is missing here by reconciling sets; then the round is made again. */
-function repair(turn: Turn): void {
-  const { session, token, needsRepair, config } = turn.state;
-  if (token === undefined) return;
-  const dbIds = [...needsRepair].toSorted(
-    (a, b) => Number(b === config.directoryDbId) - Number(a === config.directoryDbId),
-  );
-  emit(turn, { kind: "repair", session, token, dbIds });
-}
-
 function without<T>(all: ReadonlySet<T>, some: ReadonlySet<T>): ReadonlySet<T> {
   return new Set([...all].filter((item) => !some.has(item)));
 }
@@ -374,17 +354,6 @@ function needsMore(state: EngineState): boolean {
   const { round, link } = state;
   const pulls = round.end?.more === true || round.needsPull || !round.isComplete || state.needsFull.size > 0;
   return pulls || state.receipts.size > 0 || (link === "exchanging" && hasPush(state));
-}
-
-/** The server shows no way on: say what it owes. */
-function giveUp(turn: Turn): void {
-  const { round, receipts } = turn.state;
-  const owed = [...receipts.keys()];
-  const common = { dbId: undefined, head: round.tenantHead, known: undefined };
-  if (owed.length > 0) raise(turn, { kind: "withheld", commitHashes: owed, ...common });
-  else if (round.tenantHead !== undefined && !round.isComplete)
-    raise(turn, { kind: "fork", commitHashes: [], ...common });
-  fail(turn, "protocol/malformed");
 }
 
 /** The cycle is over; what the server put off is tried again later, and is no success until then. */

@@ -9,7 +9,7 @@
  * - Y4 untrusted bytes give a verdict: never a throw, never memory without bound, never an endless conversation
  * - Y5 the engine decides without clock, chance or I/O; the same events give the same effects
  *
- * Two devices need no server: {@link linkPeer} keeps their stores alike over any {@link PeerChannel}, by reconciling sets.
+ * Two devices need no server: {@link linkPeer} keeps their stores alike over any channel for bytes, by reconciling sets.
  *
  * Where a device and a server share no proof (a second server, a lost cursor, a restored copy, a new epoch), the log comes as leaves:
  * what both have does not move, and what is missing here is found by reconciling sets, see {@link repairDatabase}.
@@ -86,13 +86,7 @@ export { reconcileLimits, type Range } from "./reconcile-format.ts";
 export { endBound, ReconcileSet, type Bound, type ReconcileItem } from "./reconcile-set.ts";
 export { answerReconcile, beginReconcile, type ReconcileAnswer } from "./reconcile.ts";
 export { repairDatabase, type RepairOptions, type RepairReport } from "./repair.ts";
-export {
-  createArrival,
-  createPeerChannels,
-  openPortChannel,
-  peerLimits,
-  type PeerChannel,
-} from "./peer-channel.ts";
+export { peerLimits } from "./peer-limits.ts";
 export { createDeviceSets, type DeviceSets } from "./device-sets.ts";
 export { linkPeer, type PeerLink, type PeerOptions, type PeerStatus } from "./peer-link.ts";
 export { authenticate, authPreimage, type AuthClaim, type SessionToken, type Signer } from "./auth.ts";

@@ -100,7 +100,14 @@ export class ModelRelay implements MemoryServer {
   async capabilities(): Promise<Capabilities> {
     return {
       protocolVersion: 1,
-      capabilities: { log: true, heads: true, ws: this.connect !== undefined, sse: false, reconcile: false, leaves: false },
+      capabilities: {
+        log: true,
+        heads: true,
+        ws: this.connect !== undefined,
+        sse: false,
+        reconcile: false,
+        leaves: false,
+      },
       limits: { frameBytes: 1, requestBytes: 1 },
       serverKey: encodeKey(this.#pair.publicKey),
     };

@@ -1,7 +1,7 @@
 /** The suite that every peer channel passes, in every place it runs. */
 import { describe, expect, it } from "vitest";
 import { concatBytes, equalBytes } from "../std/index.ts";
-import type { PeerChannel } from "./peer-channel.ts";
+import type { PeerChannel } from "../std/index.ts";
 
 /** What arrives at an end, until so many bytes or its close. */
 function readBytes(channel: PeerChannel, sizeBytes: number): Promise<Uint8Array> {

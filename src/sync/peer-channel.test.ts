@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { describePeerChannel } from "./peer-channel-contract.ts";
-import { createPeerChannels, openPortChannel } from "./peer-channel.ts";
+import { createPeerChannels, openPortChannel } from "../std/index.ts";
 
 describePeerChannel("a pair in memory", async () => createPeerChannels());
 describePeerChannel("message ports", async () => {

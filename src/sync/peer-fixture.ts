@@ -4,7 +4,7 @@ import { createMemoryStorage, type Store } from "../store/index.ts";
 import { createDeviceSets } from "./device-sets.ts";
 import { encodeFrames } from "./frames.ts";
 import type { Frame } from "./messages.ts";
-import { createPeerChannels, type PeerChannel } from "./peer-channel.ts";
+import { createPeerChannels, type PeerChannel } from "../std/index.ts";
 import { linkPeer, type PeerLink, type PeerOptions } from "./peer-link.ts";
 import type { Fixture } from "./sync-fixture.ts";
 

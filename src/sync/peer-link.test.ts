@@ -3,7 +3,7 @@ import { encodeCommit, parseCommit } from "../entry/index.ts";
 import { bytesToId, ByteWriter, concatBytes, idToBytes, utf8ToBytes, type DbId } from "../std/index.ts";
 import { createFrameReader } from "./frames.ts";
 import { syncLimits, type Frame } from "./messages.ts";
-import { createPeerChannels, openPortChannel, type PeerChannel } from "./peer-channel.ts";
+import { createPeerChannels, openPortChannel, type PeerChannel } from "../std/index.ts";
 import { createDevice, cutAfter, linkDevices, say, type Sealed, type TestDevice } from "./peer-fixture.ts";
 import type { PeerLink } from "./peer-link.ts";
 import { endBound } from "./reconcile-set.ts";

@@ -29,7 +29,7 @@ import { digestSets, hashesOf, type DeviceSet, type DeviceSets } from "./device-
 import { isEnough } from "./judge-frame.ts";
 import { sendableTo } from "./local-log.ts";
 import { syncLimits, type Frame, type PushResult } from "./messages.ts";
-import { peerLimits } from "./peer-channel.ts";
+import { peerLimits } from "./peer-limits.ts";
 import { answerReconcile } from "./reconcile.ts";
 import { ReconcileSet } from "./reconcile-set.ts";
 import type { ReceivedCommit } from "./repair.ts";

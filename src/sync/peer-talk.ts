@@ -25,13 +25,14 @@ import {
   utf8ToBytes,
   type CofferErrorCode,
   type Env,
+  type PeerChannel,
   type Release,
   type TenantId,
 } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
 import { createFrameReader, encodeFrames } from "./frames.ts";
 import { protocolVersion, type Frame } from "./messages.ts";
-import { peerLimits, type PeerChannel } from "./peer-channel.ts";
+import { peerLimits } from "./peer-limits.ts";
 
 /** What a talk is held over. */
 export interface PeerTalkOptions {

@@ -6,6 +6,7 @@ import { CofferError, isCofferError, type DbId, type TenantId } from "../std/ind
 import type { Verifier } from "../crypto/index.ts";
 import type { Store } from "../store/index.ts";
 import type { DeviceSets } from "./device-sets.ts";
+import type { Effect } from "./engine-types.ts";
 import { ReconcileSet } from "./reconcile-set.ts";
 import { askServer, repairSet, type ReceivedCommit } from "./repair.ts";
 import type { ExchangeRequest, Transport } from "./transport.ts";
@@ -20,6 +21,8 @@ export interface RepairLink {
   /** 16 bytes */
   readonly replicaId: Uint8Array;
   readonly token: Uint8Array;
+  /** another thread talks to this server now */
+  readonly lost: AbortSignal;
   /** bytes of bodies, counted as they go */
   readonly moved: { sentBytes: number; receivedBytes: number };
 }
@@ -31,19 +34,20 @@ export interface RepairLink {
  * @throws `aborted`, `store/…`, `net/…`, `access/…`
  */
 export async function repairFrom(
-  link: RepairLink,
-  dbIds: readonly DbId[],
-  stops: readonly [signal: AbortSignal, lost: AbortSignal],
-): Promise<number> {
+  options: Omit<RepairLink, "token">,
+  { session, token, dbIds }: Extract<Effect, { kind: "repair" }>,
+  signal: AbortSignal,
+): Promise<{ readonly kind: "repaired"; readonly session: number; readonly receivedCount: number }> {
+  const link = { ...options, token };
   let receivedCount = 0;
   for (const dbId of dbIds) {
     try {
-      receivedCount += await repairOne(link, dbId, stops);
+      receivedCount += await repairOne(link, dbId, [signal, options.lost]);
     } catch (error) {
       if (!isCofferError(error) || !error.code.startsWith("protocol/")) throw error;
     }
   }
-  return receivedCount;
+  return { kind: "repaired", session, receivedCount };
 }
 
 async function repairOne(

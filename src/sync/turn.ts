@@ -155,6 +155,17 @@ export function fail(turn: Turn, code: CofferErrorCode, retryAfterMs = 0): void 
   });
 }
 
+/** The server shows no way on: say what it owes. */
+export function giveUp(turn: Turn): void {
+  const { round, receipts } = turn.state;
+  const owed = [...receipts.keys()];
+  const common = { dbId: undefined, head: round.tenantHead, known: undefined };
+  if (owed.length > 0) raise(turn, { kind: "withheld", commitHashes: owed, ...common });
+  else if (round.tenantHead !== undefined && !round.isComplete)
+    raise(turn, { kind: "fork", commitHashes: [], ...common });
+  fail(turn, "protocol/malformed");
+}
+
 /** What a link shows of this state. */
 export function statusOf(state: EngineState): SyncStatus {
   let pendingPull = 0;
@@ -167,6 +178,17 @@ export function statusOf(state: EngineState): SyncStatus {
     verifiedCompleteAtMs: state.verifiedCompleteAtMs,
     error: state.error,
   };
+}
+
+/** Whether a link shows the same. */
+export function isSameStatus(a: SyncStatus, b: SyncStatus): boolean {
+  return (
+    a.phase === b.phase &&
+    a.pendingPush === b.pendingPush &&
+    a.pendingPull === b.pendingPull &&
+    a.verifiedCompleteAtMs === b.verifiedCompleteAtMs &&
+    a.error === b.error
+  );
 }
 
 function phaseOf(state: EngineState): SyncStatus["phase"] {
@@ -186,15 +208,4 @@ function phaseOf(state: EngineState): SyncStatus["phase"] {
     case "denied":
       return "denied";
   }
-}
-
-/** Tell whether a link would show the same. */
-export function isSameStatus(a: SyncStatus, b: SyncStatus): boolean {
-  return (
-    a.phase === b.phase &&
-    a.pendingPush === b.pendingPush &&
-    a.pendingPull === b.pendingPull &&
-    a.verifiedCompleteAtMs === b.verifiedCompleteAtMs &&
-    a.error === b.error
-  );
 }

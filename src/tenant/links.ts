@@ -21,6 +21,7 @@ import type { AdminPassword } from "./directory-writes.ts";
 import type { TenantCore } from "./core.ts";
 import { Presences } from "./presences.ts";
 import { ensureDeviceSigner } from "./device-key.ts";
+import type { Peers } from "./peers.ts";
 import type { TenantSession } from "./session.ts";
 
 /** What a link tells its tenant. */
@@ -39,6 +40,8 @@ const askAfterMs = 500;
 export class Links {
   /** who is here: what is said for the moment travels on the links */
   readonly presences: Presences;
+  /** links without a server */
+  readonly peers: Peers;
   readonly #core: TenantCore;
   readonly #hooks: LinkHooks;
   readonly #links = new Map<string, Runner>();
@@ -46,7 +49,8 @@ export class Links {
   readonly chunks: ChunkLinks;
   #closed = false;
 
-  constructor(core: TenantCore, hooks: LinkHooks) {
+  constructor(core: TenantCore, peers: Peers, hooks: LinkHooks) {
+    this.peers = peers;
     this.#core = core;
     this.#hooks = hooks;
     this.chunks = new ChunkLinks(core);
@@ -107,6 +111,7 @@ export class Links {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.peers.closeAll();
     const runners = [...this.#links.values()];
     this.#links.clear();
     await Promise.all(runners.map((runner) => runner.stop()));

@@ -23,6 +23,7 @@ import { Follower, type FollowerHooks } from "./follower.ts";
 import { adoptImported } from "./imported-keys.ts";
 import type { JudgeOutcome } from "./judge.ts";
 import { Links } from "./links.ts";
+import { Peers } from "./peers.ts";
 import { noteLost, noticeEmptied, noticeRefilled } from "./loss.ts";
 import { reloadKeys } from "./named-keys.ts";
 import { openKeys, withBagSecrets } from "./opened-keys.ts";
@@ -107,7 +108,7 @@ export class TenantSession {
       exclusive: (step) => this.exclusive(step),
     });
     this.news = new ChangeNews(core.world.env, options.emit);
-    this.links = new Links(core, {
+    this.links = new Links(core, new Peers(core, options.row.userKey, options.emit), {
       onStatus: () => this.touch(),
       onAlarm: (kind, detail) => this.alarm(kind, detail),
       emit: options.emit,

@@ -1,17 +1,18 @@
 /**
  * A way to one other end for bytes, whatever carries them: a message port, a data channel, a pair in memory.
  *
- * Guarantees, for every implementation (peer-channel-contract.ts proves each)
+ * Guarantees, for every implementation (sync/peer-channel-contract.ts proves each)
  * - C1 the bytes come out as they went in, in order, each once. Where a message ends says nothing: a carrier of small messages may cut
  *      them, and a reader puts frames together again
  * - C2 what arrives before somebody listens is kept for the one who does
  * - C3 when either end closes, the other hears of it once, after what was posted before; after its own `close()` an end hears nothing
  * - C4 posting never throws; after a close it does nothing
  *
- * Bytes are untrusted. It needs no back-pressure: who speaks on it waits for an answer to each question (peer-link.ts), and neither
- * question nor answer is larger than {@link peerLimits}.
+ * Bytes are untrusted. It needs no back-pressure: who speaks on it waits for an answer to each question, and both are bounded, see
+ * sync/peer-talk.ts.
  */
-import { copyBytes, type Release } from "../std/index.ts";
+import { copyBytes } from "./bytes.ts";
+import type { Release } from "./env.ts";
 
 /** One end of a connection between two peers. */
 export interface PeerChannel {
@@ -24,14 +25,6 @@ export interface PeerChannel {
   /** Close this end; again does nothing. */
   close(): void;
 }
-
-/** What one side says before it waits for the other. */
-export const peerLimits = {
-  /** commits of one answer, or of one question; one commit more may pass it */
-  commitBytes: 4 * 1024 * 1024,
-  /** all that is said at once, frames and ranges included */
-  messageBytes: 8 * 1024 * 1024,
-} as const;
 
 /** What a port says instead of its last message. */
 const closeWord = "close";

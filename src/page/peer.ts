@@ -1,0 +1,65 @@
+/** Peers on the page: it holds the way to the other device, and passes bytes on between that and the worker. */
+import { openPortChannel, toCofferError } from "../std/index.ts";
+import type { PeerConnection, PeerOptions, PeerStatus, PeerWay } from "./peer-types.ts";
+import { inBackground, runCallers, type Session } from "./session.ts";
+
+const unconnected: PeerStatus = {
+  phase: "connecting",
+  sentCommits: 0,
+  receivedCommits: 0,
+  sentBytes: 0,
+  receivedBytes: 0,
+  error: undefined,
+};
+
+/** Link a tenant with the device at the other end of a way. */
+export async function connectPeer(
+  { id, session }: { readonly id: string; readonly session: Session },
+  way: PeerWay,
+  { onStatus }: PeerOptions = {},
+): Promise<PeerConnection> {
+  const channel = runCallers(() => ("postMessage" in way ? openPortChannel(way) : way));
+  const subscription = session.nextNumber();
+  let status = unconnected;
+  const show = (next: PeerStatus): void => {
+    if (status.phase === "closed") return;
+    status = next;
+    if (next.phase === "closed") {
+      stopListening();
+      // The last it has to say is on its way before.
+      channel.close();
+      inBackground(session.call((api) => api.closePeer(subscription)));
+    }
+    if (onStatus !== undefined) runCallers(() => onStatus(next));
+  };
+  const stopListening = session.listen(subscription, (event) => {
+    if (event.kind !== "peer") return;
+    if ("message" in event) channel.post(new Uint8Array(event.message));
+    else show(event.status);
+  });
+  const fail = (cause: unknown): void =>
+    show({ ...status, phase: "closed", error: toCofferError(cause).code });
+  const tell = (message: Uint8Array | null): void => {
+    // A copy: the carrier may use its memory again, and of a view the whole would be sent.
+    const own = message === null ? null : message.slice();
+    session.call((api) => api.tellPeer(subscription, own)).catch(fail);
+  };
+  try {
+    await session.call((api) => api.openPeer(id, subscription));
+  } catch (cause) {
+    fail(cause);
+    throw cause;
+  }
+  channel.onClose(() => tell(null));
+  channel.onMessage(tell);
+  return {
+    get status() {
+      return status;
+    },
+    sync: async () => session.call((api) => api.syncPeer(subscription), "stores"),
+    async disconnect() {
+      await session.call((api) => api.closePeer(subscription)).catch(fail);
+      show({ ...status, phase: "closed" });
+    },
+  };
+}

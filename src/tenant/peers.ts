@@ -1,0 +1,91 @@
+/**
+ * The peers of a tenant: devices at the other end of a channel, with no server between. The page holds the channels; their bytes come and
+ * go through it. A link goes on while the tenant is locked: what it moves is sealed.
+ */
+import { CofferError, createArrival, type AuthorKey, type PeerChannel } from "../std/index.ts";
+import { createDeviceSets, linkPeer, type DeviceSets, type PeerLink } from "../sync/index.ts";
+import type { WorkerEvent } from "../../worker/api.ts";
+import type { TenantCore } from "./core.ts";
+
+interface Peer {
+  readonly link: PeerLink;
+  /** what arrived; `null`: the other end closed */
+  readonly arrive: (message: Uint8Array | null) => void;
+}
+
+/** more is a page that has lost count */
+const maxPeers = 64;
+
+/** The links of one tenant to its peers, by the page's numbers. */
+export class Peers {
+  readonly #core: TenantCore;
+  readonly #userKey: AuthorKey;
+  readonly #emit: (event: WorkerEvent) => void;
+  readonly #peers = new Map<number, Peer>();
+  #sets: DeviceSets | undefined;
+
+  constructor(core: TenantCore, userKey: AuthorKey, emit: (event: WorkerEvent) => void) {
+    this.#core = core;
+    this.#userKey = userKey;
+    this.#emit = emit;
+  }
+
+  /** Link with who is at the other end of the page's channel. @throws `input/too-large` when there are too many, `input/used` */
+  open(subscription: number): void {
+    if (this.#peers.size >= maxPeers) throw new CofferError("input/too-large", { peers: maxPeers });
+    if (this.#peers.has(subscription)) throw new CofferError("input/used", { subscription });
+    const { store, tenantId, world } = this.#core;
+    const { arrive, end, stop, onMessage, onClose } = createArrival();
+    const channel: PeerChannel = {
+      post: (message) => this.#emit({ kind: "peer", subscription, message }),
+      onMessage,
+      onClose,
+      close: stop,
+    };
+    this.#sets ??= createDeviceSets(store, tenantId);
+    const link = linkPeer({
+      env: world.env,
+      crypto: world.crypto,
+      store,
+      tenantId,
+      userKey: this.#userKey,
+      sets: this.#sets,
+      channel,
+      onStatus: (status) => {
+        this.#emit({ kind: "peer", subscription, status });
+        if (status.phase === "closed") this.#peers.delete(subscription);
+      },
+    });
+    this.#peers.set(subscription, {
+      link,
+      arrive: (message) => (message === null ? end() : arrive(message)),
+    });
+  }
+
+  /** The link with a peer. @throws `input/unknown-id` when there is none, or none any more */
+  #find(subscription: number): Peer {
+    const peer = this.#peers.get(subscription);
+    if (peer === undefined) throw new CofferError("input/unknown-id", { what: "peer" });
+    return peer;
+  }
+
+  /** Take what came from a peer; `null`: its end closed. */
+  take(subscription: number, message: Uint8Array | null): void {
+    this.#peers.get(subscription)?.arrive(message);
+  }
+
+  /** Resolves when a round that began after the call is over. @throws why the link closed, `input/unknown-id` */
+  async sync(subscription: number): Promise<void> {
+    await this.#find(subscription).link.sync();
+  }
+
+  /** Close a link; again does nothing. */
+  close(subscription: number): void {
+    this.#peers.get(subscription)?.link.close();
+  }
+
+  /** Close all of them. */
+  closeAll(): void {
+    for (const { link } of this.#peers.values()) link.close();
+  }
+}
