@@ -108,12 +108,17 @@ it("two people see each other's state and hear each other, until one leaves, loc
 
   await guest.device.api.lock(owner.tenantId);
   await expect.poll(anna.states, { timeout: 20_000 }).toEqual([]);
+  await bert.api.setPresence(bert.own, "away");
   await expect(guest.device.api.openPresence(99_999, 99_998)).rejects.toMatchObject({ code: "store/closed" });
   await guest.device.api.openTenant(owner.tenantId, {
     userName: undefined,
     password: guestPassword,
     keepSession: false,
   });
+  // What it said while it was locked is heard afterwards, with nothing opened anew.
+  await expect.poll(anna.states, { timeout: 20_000 }).toEqual(["away"]);
+  await bert.api.setPresence(bert.own, undefined);
+  await expect.poll(anna.states, { timeout: 20_000 }).toEqual([]);
   const back = await enter(guest.device, owner.tenantId);
   await back.api.setPresence(back.own, "back");
   await expect.poll(anna.states, { timeout: 20_000 }).toEqual(["back"]);

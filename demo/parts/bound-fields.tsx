@@ -4,6 +4,7 @@ import { bindText, type Database, type Doc } from "cofferdb";
 import { createContext } from "preact";
 import { useContext, useEffect, useId, useRef } from "preact/hooks";
 import type { Film } from "../film/film.ts";
+import { InField } from "./visitors.tsx";
 import { numberOf, readAt, readTypedNumber } from "../film/read-value.ts";
 import { whileSaving } from "../state/activity.ts";
 import { formatCount } from "../text/format.ts";
@@ -61,6 +62,7 @@ export function TextField({ label, path, suggestions, isTitle = false }: TextFie
       <label for={id} class={isTitle ? "visually-hidden" : undefined}>
         {label}
       </label>
+      <InField label={label} />
       <input
         id={id}
         ref={input}
@@ -89,6 +91,7 @@ export function TextAreaField({ label, path }: TextFieldProps) {
   return (
     <div class="field">
       <label for={id}>{label}</label>
+      <InField label={label} />
       <textarea id={id} ref={area} rows={5} readOnly={isReadOnly} />
     </div>
   );
@@ -135,6 +138,7 @@ export function NumberField({ label, path, range }: NumberFieldProps) {
   return (
     <div class="field field-number">
       <label for={id}>{label}</label>
+      <InField label={label} />
       <input
         id={id}
         type="text"

@@ -1,8 +1,10 @@
 /** The fields of a document. Texts merge while people type; numbers and tags are set as a whole. */
 import type { Signal } from "@preact/signals";
 import type { Database, Doc } from "cofferdb";
+import { useEffect } from "preact/hooks";
 import { FormContext, NumberField, TextAreaField, TextField } from "../parts/bound-fields.tsx";
 import { TagField } from "../parts/tag-field.tsx";
+import { space } from "../state/space.ts";
 import { genres, type Film } from "../film/film.ts";
 
 interface DocumentFormProps {
@@ -15,9 +17,20 @@ interface DocumentFormProps {
 
 /** The form of a film. */
 export function DocumentForm({ db, doc, failure, isReadOnly }: DocumentFormProps) {
+  const say = (field: string | undefined, isTyping: boolean): void =>
+    space.peek()?.here.show({ doc: doc.id, field, isTyping });
+  useEffect(() => {
+    say(undefined, false);
+    return () => space.peek()?.here.show({});
+  }, [doc]);
   return (
     <FormContext.Provider value={{ db, doc, failure, isReadOnly }}>
-      <div class="document-form">
+      <div
+        class="document-form"
+        onFocusIn={(event) => say(fieldOf(event), false)}
+        onFocusOut={() => say(undefined, false)}
+        onInput={(event) => say(fieldOf(event), true)}
+      >
         <TextField label="Title" path={["title"]} isTitle />
         <div class="fields">
           <TextField label="Director" path={["director"]} />
@@ -60,6 +73,12 @@ export function DocumentForm({ db, doc, failure, isReadOnly }: DocumentFormProps
       </div>
     </FormContext.Provider>
   );
+}
+
+/** The label of the field that something happens in: what others know it by. */
+function fieldOf({ target }: Event): string | undefined {
+  const isField = target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement;
+  return isField ? target.labels?.[0]?.textContent.trim() : undefined;
 }
 
 /** Columns of an imported table without a field of their own. */

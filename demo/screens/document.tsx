@@ -6,6 +6,7 @@ import { AdminForm } from "../parts/admin-form.tsx";
 import { ErrorNote, ErrorText } from "../parts/error-note.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { lazily } from "../parts/lazily.tsx";
+import { Visitors } from "../parts/visitors.tsx";
 import { databaseName, type Film } from "../film/film.ts";
 import { textOf } from "../film/read-value.ts";
 import { useAction } from "../state/action.ts";
@@ -99,6 +100,7 @@ function OpenDocument({ space, doc }: { readonly space: Space; readonly doc: Doc
         <span class="muted" role="status" data-testid="doc-status" data-status={status}>
           {statusWords[status]}
         </span>
+        <Visitors docId={doc.id} />
         {isGone || isReader ? null : <UndoButtons undoing={undoing} failure={failure} />}
         <button
           type="button"

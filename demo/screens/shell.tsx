@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import { Icon, type IconName } from "../parts/icon.tsx";
 import { Notices } from "../parts/notices.tsx";
 import { SafetyNumber } from "../parts/safety-number.tsx";
+import { Visitors } from "../parts/visitors.tsx";
 import { StatePill } from "../parts/state-pill.tsx";
 import { notify } from "../state/activity.ts";
 import { lastViewHref, route, type Route } from "../state/route.ts";
@@ -57,6 +58,7 @@ export function Shell({ space, children }: { readonly space: Space; readonly chi
             </a>
           ))}
         </nav>
+        <Visitors />
         <StatePill />
         <button
           type="button"

@@ -3,6 +3,7 @@ import { computed, signal } from "@preact/signals";
 import type { Database, Member, Tenant } from "cofferdb";
 import { databaseName, type Film } from "../film/film.ts";
 import { FilmList } from "./film-list.ts";
+import { Here } from "./here.ts";
 import { docHref, goTo } from "./route.ts";
 
 /** An open space; it stays open while it is locked. */
@@ -10,6 +11,8 @@ export interface Space {
   readonly tenant: Tenant;
   readonly db: Database<Film>;
   readonly list: FilmList;
+  /** who else is here */
+  readonly here: Here;
 }
 
 /** The open space; undefined on the first screen. */
@@ -22,7 +25,7 @@ export const isLocked = computed(() => space.value?.tenant.status.value.phase ==
 export async function enterSpace(tenant: Tenant): Promise<void> {
   const db = await tenant.openDB<Film>(databaseName);
   leaveSpace();
-  space.value = { tenant, db, list: new FilmList(db) };
+  space.value = { tenant, db, list: new FilmList(db), here: new Here(tenant, db) };
 }
 
 /** Whether a space was left by choice: then none opens by itself. */
@@ -34,6 +37,7 @@ export function leaveSpace(): void {
   space.value = undefined;
   isLeft.value = left !== undefined;
   left?.list.dispose();
+  left?.here.dispose();
   left?.db.dispose();
   left?.tenant.dispose();
 }
@@ -57,6 +61,11 @@ function findMember(key: string): Member | undefined {
 export function authorName(key: string): string {
   const member = findMember(key);
   return member?.self === true ? "you" : (member?.userName ?? "someone who is no longer known");
+}
+
+/** Whether a key is one's own, or a device's of oneself. */
+export function isOwnKey(key: string): boolean {
+  return findMember(key)?.self === true;
 }
 
 /** The name of a member by its key. */

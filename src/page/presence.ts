@@ -93,9 +93,15 @@ class PresenceCore {
   }
 
   #openOnce(api: WorkerCalls): Promise<void> {
-    if (this.#opening?.api !== api)
-      this.#opening = { api, done: api.openPresence(this.#database, this.#subscription) };
-    return this.#opening.done;
+    if (this.#opening?.api === api) return this.#opening.done;
+    const done = api.openPresence(this.#database, this.#subscription);
+    const opening = { api, done };
+    this.#opening = opening;
+    // What did not open, for a lock came first, is opened with the next call.
+    done.catch(() => {
+      if (this.#opening === opening) this.#opening = undefined;
+    });
+    return done;
   }
 
   /** One listener's failure is the page's to hear of, and no other's concern. */

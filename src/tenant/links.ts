@@ -62,6 +62,7 @@ export class Links {
 
   /** Take up the links that are kept in the store. They need the device's certificate, which the first unlocking makes. */
   async resume(): Promise<void> {
+    this.presences.resume();
     const urls = await readLinks(this.#core.store);
     if (urls.length === 0) return;
     if (this.#core.unlocked !== undefined) await ensureDeviceSigner(this.#core);

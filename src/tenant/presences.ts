@@ -40,6 +40,8 @@ export class Presences {
   readonly #core: TenantCore;
   readonly #hooks: PresenceHooks;
   readonly #rooms = new Map<number, PresenceRoom>();
+  /** what was open when the keys went, and what it says of itself */
+  readonly #away = new Map<number, { readonly dbId: DatabaseSession["dbId"]; state: unknown }>();
 
   constructor(core: TenantCore, hooks: PresenceHooks) {
     this.#core = core;
@@ -62,6 +64,8 @@ export class Presences {
   /** Show a state of one's own; `undefined` takes it away. */
   set(subscription: number, state: unknown): void {
     this.#rooms.get(subscription)?.set(state);
+    const away = this.#away.get(subscription);
+    if (away !== undefined) away.state = state;
   }
 
   /** Say something to everybody who listens. */
@@ -72,6 +76,7 @@ export class Presences {
   close(subscription: number): void {
     void this.#rooms.get(subscription)?.leave();
     this.#rooms.delete(subscription);
+    this.#away.delete(subscription);
   }
 
   /** Something came from a link or from this worker itself. */
@@ -89,11 +94,20 @@ export class Presences {
     for (const room of this.#rooms.values()) room.tellSoon();
   }
 
-  /** Say goodbye while there are keys to say it with; the page opens them again after the next unlocking. */
+  /** Say goodbye while there are keys to say it with, until {@link Presences.resume}. */
   async leave(): Promise<void> {
-    const rooms = [...this.#rooms.values()];
+    const rooms = [...this.#rooms];
     this.#rooms.clear();
-    await Promise.all(rooms.map((room) => room.leave()));
+    for (const [subscription, { dbId, state }] of rooms) this.#away.set(subscription, { dbId, state });
+    await Promise.all(rooms.map(([, room]) => room.leave()));
+  }
+
+  /** Be here again, now that there are keys. */
+  resume(): void {
+    for (const [subscription, { dbId, state }] of Array.from(this.#away)) {
+      this.open(subscription, { dbId });
+      if (state !== undefined) this.set(subscription, state);
+    }
   }
 }
 
@@ -131,6 +145,11 @@ class PresenceRoom {
 
   get dbId(): Place["dbId"] {
     return this.#place.dbId;
+  }
+
+  /** what it says of itself */
+  get state(): unknown {
+    return this.#own.state;
   }
 
   set(state: unknown): void {
