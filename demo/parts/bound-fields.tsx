@@ -1,33 +1,13 @@
 /** Fields that show a part of the open document, and write to it. */
-import { useComputed, useSignal, type Signal } from "@preact/signals";
-import { bindText, type Database, type Doc } from "cofferdb";
-import { createContext } from "preact";
-import { useContext, useEffect, useId, useRef } from "preact/hooks";
+import { useComputed, useSignal } from "@preact/signals";
+import { bindText, type Database } from "cofferdb";
+import { useEffect, useId, useRef } from "preact/hooks";
 import type { Film } from "../film/film.ts";
+import { useFormDocument } from "./form-document.ts";
 import { InField } from "./visitors.tsx";
 import { numberOf, readAt, readTypedNumber } from "../film/read-value.ts";
 import { whileSaving } from "../state/activity.ts";
 import { formatCount } from "../text/format.ts";
-
-/** The document that the fields belong to. */
-export interface FormDocument {
-  readonly db: Database<Film>;
-  readonly doc: Doc<Film>;
-  /** takes what could not be saved */
-  readonly failure: Signal<unknown>;
-  /** it may be read, and not be changed; the same for as long as the form stands */
-  readonly isReadOnly: boolean;
-}
-
-/** Gives the fields their document. */
-export const FormContext = createContext<FormDocument | undefined>(undefined);
-
-/** The document of the form around a field. */
-export function useFormDocument(): FormDocument {
-  const found = useContext(FormContext);
-  if (found === undefined) throw new Error("A field needs a form around it.");
-  return found;
-}
 
 /** Change the document; a failure is shown by the form. */
 export function useChange(): (edit: Parameters<Database<Film>["changeDoc"]>[1]) => void {

@@ -2,7 +2,8 @@
 import { useSignal } from "@preact/signals";
 import { useId } from "preact/hooks";
 import { textsOf } from "../film/read-value.ts";
-import { useChange, useFormDocument } from "./bound-fields.tsx";
+import { useChange } from "./bound-fields.tsx";
+import { useFormDocument } from "./form-document.ts";
 import { Icon } from "./icon.tsx";
 
 /** Show the tags, each with a button that removes it, and a field that adds one. */

@@ -1,7 +1,7 @@
 /** Who else is here: in the space, at a document, in a field. */
 import type { Visitor } from "../state/here.ts";
 import { isOwnKey, memberName, space } from "../state/space.ts";
-import { useFormDocument } from "./bound-fields.tsx";
+import { useFormDocument } from "./form-document.ts";
 import { MemberBadge } from "./member-badge.tsx";
 
 const maxShown = 4;

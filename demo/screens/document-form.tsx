@@ -2,7 +2,8 @@
 import type { Signal } from "@preact/signals";
 import type { Database, Doc } from "cofferdb";
 import { useEffect } from "preact/hooks";
-import { FormContext, NumberField, TextAreaField, TextField } from "../parts/bound-fields.tsx";
+import { NumberField, TextAreaField, TextField } from "../parts/bound-fields.tsx";
+import { FormContext } from "../parts/form-document.ts";
 import { TagField } from "../parts/tag-field.tsx";
 import { space } from "../state/space.ts";
 import { genres, type Film } from "../film/film.ts";

@@ -69,7 +69,7 @@ export class Conversation {
   readonly #slotNames: ReturnType<typeof remoteSlotNames>;
   readonly #slots = new Map<string, { version: number; value: Uint8Array }>();
   readonly #timers = new Map<TimerName, Release>();
-  readonly #queue: Queued[] = [];
+  readonly #queue: { readonly what: Queued; readonly onTaken?: (() => void) | undefined }[] = [];
   #state: EngineState;
   #pumping: Promise<void> | undefined;
   #network: { readonly abort: AbortController; connection?: LiveConnection } | undefined;
@@ -101,9 +101,9 @@ export class Conversation {
     return { ...statusOf(this.#state), sentBytes, receivedBytes };
   }
 
-  /** Let something happen; it is taken after what happened before it. */
-  tell(happening: Happening): void {
-    this.#enqueue(happening);
+  /** Let something happen; it is taken after what happened before it, and `onTaken` is called then. */
+  tell(happening: Happening, onTaken?: () => void): void {
+    this.#enqueue(happening, onTaken);
   }
 
   /** Resolves when everything that happened so far has been taken. */
@@ -111,14 +111,14 @@ export class Conversation {
     while (this.#pumping !== undefined) await this.#pumping;
   }
 
-  #enqueue(happening: Queued): void {
-    this.#queue.push(happening);
+  #enqueue(what: Queued, onTaken?: () => void): void {
+    this.#queue.push({ what, onTaken });
     this.#pumping ??= this.#pump();
   }
 
   /** A bug, here or in a listener: nothing of this conversation goes on, and its owner is told. */
   #break(error: unknown): void {
-    this.#queue.length = 0;
+    for (const { onTaken } of this.#queue.splice(0)) onTaken?.();
     this.#disconnect();
     for (const name of this.#timers.keys()) this.#clearTimer(name);
     this.#listener.onCycleEnded(toCofferError(error, "worker/failed").code);
@@ -127,7 +127,9 @@ export class Conversation {
   async #pump(): Promise<void> {
     await Promise.resolve();
     try {
-      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      for (let first = this.#queue.shift(); first !== undefined; first = this.#queue.shift()) {
+        const { what: next, onTaken } = first;
+        onTaken?.();
         if (next.kind !== "received") await this.#take(next);
         else if (next.session === this.#state.session) {
           const { crypto, tenantId } = this.#options;

@@ -116,8 +116,8 @@ export function startRunner(options: RunnerOptions): Runner {
   };
   const syncHere = (held: Conversation): Promise<CofferErrorCode | undefined> =>
     new Promise((resolve) => {
-      waiters.add(resolve);
-      held.tell({ kind: "sync" });
+      // A cycle that ends before the wish is heard is none that was asked for.
+      held.tell({ kind: "sync" }, () => waiters.add(resolve));
     });
   const held = (): Conversation | undefined => conversation;
   onLinkMessage(channel, onMessage(channel, show, held, syncHere));
