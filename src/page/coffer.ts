@@ -181,7 +181,7 @@ function createCoffer(core: CofferCore): Coffer {
   return {
     ...lazily(
       () => core,
-      "createSharePassword joinTenant createJoinRequest checkPassword pendingIdentities removeTenant createTenant createUserId importBackup view keepStorage",
+      "pendingIdentities removeTenant createJoinRequest createSharePassword joinTenant createTenant createUserId importBackup checkPassword view keepStorage",
     ),
     status: core.status,
     tenants: async () => core.call((api) => api.tenants()),

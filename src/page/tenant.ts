@@ -105,7 +105,7 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
   const call: Session["call"] = async (run) => use().session.call(run);
   const { readBackup, ...others } = lazily(
     use,
-    "readBackup approveDevice revokeDevice audit exportAudit inspectJoinRequest connectToServer connectPeer publishToServer safetyNumber approveJoinRequest addKeySlot getKeySlots removeKeySlot changePassword unlock lockWhen",
+    "readBackup changePassword inspectJoinRequest approveJoinRequest approveDevice audit connectToServer publishToServer unlock exportAudit connectPeer addKeySlot removeKeySlot revokeDevice safetyNumber getKeySlots lockWhen",
   );
   const { keys: list, keyGrants: grants } = parts("keys", "keyGrants");
   return {
@@ -117,7 +117,7 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
     directory: {
       ...lazily(
         use,
-        "revokeUser getRole dryRun changeTenantSettings getDBSettings getTenantSettings getGroups setRoles setGroup changeDBSettings regrantUser adopt mergeLines",
+        "regrantUser mergeLines getRole dryRun changeTenantSettings getGroups changeDBSettings getDBSettings getTenantSettings setRoles setGroup adopt revokeUser",
       ),
       ...parts("users", "groups", "roles", "settings", "databaseSettings"),
     },
