@@ -217,6 +217,7 @@ export interface Tenant extends Audit, Devices, KeySlots {
   publishToServer(url: string, options: { adminUser: Identity; adminPassword: string }): Promise<void>;
   /** Connect and stay connected: live while there is a network, retried by itself, also after a reload. */
   connectToServer(url: string): Promise<ServerLink>;
+  /** Link with another device over a way for bytes, without a server, until either side closes it. */
   connectPeer(way: PeerWay, options?: PeerOptions): Promise<PeerConnection>;
   /** links of this tenant on this device; after unlocking they resume by themselves */
   readonly links: ReadonlySignal<readonly ServerLink[]>;
