@@ -29,6 +29,8 @@ const paths = {
   save: "M7 4h10v16l-5-4-5 4z",
   chevron: "M9 6l6 6-6 6",
   eye: "M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12ZM12 15a3 3 0 1 0 0-6 3 3 0 0 0 0 6Z",
+  file: "M6 3h8l4 4v14H6zM14 3v4h4",
+  camera: "M4 7h4l1.5-2.5h5L16 7h4v12H4zM12 16.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7Z",
 } as const;
 
 /** The name of an icon. */

@@ -23,6 +23,12 @@ const History = lazily(async () => (await import("./history.tsx")).History, {
   words: "Opening the history…",
 });
 
+const Files = lazily(async () => (await import("./files.tsx")).Files, {
+  className: "files",
+  label: "Files",
+  words: "Opening the files…",
+});
+
 interface DocumentProps {
   readonly space: Space;
   readonly id: string;
@@ -165,6 +171,7 @@ function OpenDocument({ space, doc }: { readonly space: Space; readonly doc: Doc
                 failure={failure}
                 isReadOnly={isReader}
               />
+              <Files db={db} doc={doc} isReadOnly={isReader} />
             </>
           )}
           <LastChange doc={doc} />

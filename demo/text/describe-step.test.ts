@@ -52,3 +52,20 @@ test("long texts are cut, never inside a letter", () => {
   expect(line?.isWellFormed()).toBe(true);
   expect(line?.length).toBeLessThan(60);
 });
+
+test("a file comes by its name, grows, and goes; what it is made of is not told", () => {
+  const patches = [
+    { op: "set", path: ["$file:abc"], value: { v: 1, name: "poster.png", parts: [] } },
+    { op: "set", path: ["$file:abc", "type"], value: "image/png" },
+    { op: "splice", path: ["$file:abc", "parts"], index: 1, remove: 0, values: [new Uint8Array(1)] },
+    { op: "delete", path: ["$file:abc"] },
+    { op: "set", path: ["$file:def"], value: {} },
+    { op: "set", path: ["$other"], value: 1 },
+  ] as const;
+  expect(describePatches({ kind: "change", patches })).toEqual([
+    "“poster.png” added",
+    "A file grew",
+    "A file taken out",
+    "A file added",
+  ]);
+});

@@ -23,10 +23,28 @@ const maxTextUnits = 40;
 /** What a step changed, a few words for each field; the fields of a new document are only counted. */
 export function describePatches(step: Pick<HistoryStep, "kind" | "patches">): readonly string[] {
   if (step.kind === "create") return [];
-  const lines = step.patches.filter(({ path }) => !String(path[0] ?? "").startsWith("$")).map(describePatch);
+  const lines = step.patches.flatMap((patch) => {
+    const field = String(patch.path[0] ?? "");
+    if (field.startsWith(fileField)) return describeFile(patch);
+    return field.startsWith("$") ? [] : describePatch(patch);
+  });
   const unique = [...new Set(lines)];
   const rest = unique.length - maxWords;
   return rest <= 0 ? unique : [...unique.slice(0, maxWords), `and ${rest} more`];
+}
+
+/** Where the library keeps a file of a document. */
+const fileField = "$file:";
+
+/** What happened to a file: its parts are the library's, its coming and going are a person's. */
+function describeFile(patch: Patch): readonly string[] {
+  if (patch.path.length > 1) return patch.path[1] === "parts" && patch.op === "splice" ? ["A file grew"] : [];
+  if (patch.op === "delete") return ["A file taken out"];
+  if (patch.op !== "set") return [];
+  const { value } = patch;
+  const name: unknown =
+    typeof value === "object" && value !== null && "name" in value ? value.name : undefined;
+  return [typeof name === "string" && name !== "" ? `${quote(name)} added` : "A file added"];
 }
 
 function describePatch(patch: Patch): string {

@@ -1,0 +1,110 @@
+/** Files of a document: added in three ways, looked at, kept, taken out and brought back, and there for somebody else. */
+import { mkdirSync, readFileSync } from "node:fs";
+import AxeBuilder from "@axe-core/playwright";
+import { expect, test } from "../fixtures.ts";
+import { approve, askToJoin, field, join, openFilm, publish, settled, startSpace, visit } from "./people.ts";
+
+const shots = process.env["COFFER_SHOTS"];
+const hostile = `<svg xmlns="http://www.w3.org/2000/svg"><script>document.title = "run"</script></svg>`;
+
+test("files are added, looked at, kept and taken out, and another person has them too", async ({
+  server,
+  openDevice,
+}) => {
+  test.setTimeout(150_000);
+  const desk = (await openDevice()).page;
+  const phone = (await openDevice()).page;
+  await desk.setViewportSize({ width: 1440, height: 900 });
+  await phone.setViewportSize({ width: 390, height: 844 });
+  for (const page of [desk, phone]) page.setDefaultTimeout(15_000);
+  await visit(desk, server.url);
+  await startSpace(desk);
+  await desk.getByRole("button", { name: "New document" }).first().click();
+  await field(desk, "Title").fill("Seven Samurai");
+  await expect(desk.getByTestId("doc-status")).toHaveAttribute("data-status", "ready");
+  const picture = await desk.screenshot();
+  const rows = desk.getByTestId("file");
+
+  await test.step("chosen, dropped and pasted", async () => {
+    await desk.getByTestId("choose-files").setInputFiles([
+      { name: "poster.png", mimeType: "image/png", buffer: picture },
+      { name: "credits.svg", mimeType: "image/svg+xml", buffer: Buffer.from(hostile) },
+    ]);
+    await expect(rows).toHaveCount(2);
+    await expect(desk.getByTestId("upload")).toHaveCount(0);
+    for (const kind of ["drop", "paste"])
+      await desk.getByTestId("files").evaluate((element, type) => {
+        const data = new DataTransfer();
+        data.items.add(new File([`by ${type}`], `${type}.txt`, { type: "text/plain" }));
+        const event =
+          type === "drop"
+            ? new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true })
+            : new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
+        element.dispatchEvent(event);
+      }, kind);
+    await expect(rows).toHaveCount(4);
+    await expect(rows.locator(".file-name")).toHaveText([
+      "poster.png",
+      "credits.svg",
+      "drop.txt",
+      "paste.txt",
+    ]);
+  });
+
+  await test.step("a picture is shown, and what could run is not", async () => {
+    const small = rows.first().locator("img");
+    await expect.poll(async () => small.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(1440);
+    await expect(rows.nth(1).locator("img")).toHaveCount(0);
+    await rows.first().getByRole("button", { name: "Look at poster.png" }).click();
+    await expect(desk.getByTestId("picture").locator("img")).toBeVisible();
+    await desk.keyboard.press("Escape");
+    await expect(desk).not.toHaveTitle("run");
+    const { violations } = await new AxeBuilder({ page: desk }).analyze();
+    expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+  });
+
+  await test.step("kept on the disk, byte for byte", async () => {
+    for (const [name, bytes] of [
+      ["poster.png", picture],
+      ["credits.svg", Buffer.from(hostile)],
+      ["paste.txt", Buffer.from("by paste")],
+    ] as const) {
+      const saving = desk.waitForEvent("download");
+      await desk.getByRole("button", { name: `Save ${name}` }).click();
+      const download = await saving;
+      expect(download.suggestedFilename()).toBe(name);
+      expect(readFileSync(await download.path()).equals(bytes)).toBe(true);
+    }
+  });
+
+  await test.step("taken out, and brought back", async () => {
+    await desk.getByRole("button", { name: "Take out drop.txt" }).click();
+    await expect(rows).toHaveCount(3);
+    await desk.getByRole("button", { name: "Undo", exact: true }).click();
+    await expect(rows).toHaveCount(4);
+    await desk.getByRole("button", { name: "History" }).click();
+    await expect(desk.getByText("“poster.png” added").first()).toBeVisible();
+    await expect(desk.getByText("A file taken out").first()).toBeVisible();
+    await desk.getByRole("button", { name: "Close the history" }).click();
+  });
+
+  await test.step("there for somebody else, through a server that cannot read them", async () => {
+    await publish(desk);
+    await visit(phone, server.url);
+    await join(phone, await approve(desk, await askToJoin(phone)));
+    await settled(desk);
+    await settled(phone);
+    await openFilm(desk, "Seven Samurai");
+    await openFilm(phone, "Seven Samurai");
+    const theirs = phone.getByTestId("file");
+    await expect(theirs).toHaveCount(4);
+    await theirs.first().scrollIntoViewIfNeeded();
+    const small = theirs.first().locator("img");
+    await expect.poll(async () => small.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(1440);
+    if (shots === undefined) return;
+    mkdirSync(shots, { recursive: true });
+    await rows.first().scrollIntoViewIfNeeded();
+    await desk.screenshot({ path: `${shots}/files-1440.png` });
+    await phone.screenshot({ path: `${shots}/files-390.png` });
+  });
+});
