@@ -313,7 +313,7 @@ export function tenantOf({ device, tenantId }: Replica): TenantSnapshot | undefi
 
 /** Expect something to become true, on a busy machine too. */
 export function eventually<T>(read: () => T, options: { interval?: number } = {}) {
-  return expect.poll(read, { timeout: 20_000, ...options });
+  return expect.poll(read, { timeout: 60_000, ...options });
 }
 
 /** Every document of a replica, by id. */

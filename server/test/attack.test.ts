@@ -52,6 +52,8 @@ describe("a token of another tenant", () => {
     for (const action of ["sync", "reconcile", "live", "blob", "../sync"])
       for (const method of ["GET", "POST", "PUT", "DELETE", "PATCH"])
         for (const body of method === "GET" ? [undefined] : bodies) {
+          // A live link is refused in frames of its own, see live-streams.test.ts and network.test.ts.
+          if (action === "live" && method === "POST") continue;
           const answers = await Promise.all(
             [theirs.tenantId, nowhere].map(async (tenant) => {
               const url = `${origin}/v1/t/${tenant}/${action}`;

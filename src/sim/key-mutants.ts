@@ -45,9 +45,9 @@ export const handing: readonly SourceMutant[] = [
   },
   {
     name: "who is taken off a list is handed the next epoch",
-    file: "src/tenant/rotate.ts",
-    from: ".filter((user) => without?.has(user) !== true)",
-    to: '.filter((user) => without?.has(user) !== undefined || user !== "")',
+    file: "src/tenant/key-records.ts",
+    from: "filter((user) => without?.has(user) !== true)",
+    to: 'filter((user) => without?.has(user) !== undefined || user !== "")',
     killedBy: { file: recipientTest, test: "tells who went nothing that is written from then on" },
   },
   {
@@ -74,8 +74,8 @@ export const handing: readonly SourceMutant[] = [
   {
     name: "a member is turned into a device of somebody else",
     file: "src/directory/fold-record.ts",
-    from: "const isNew = device?.grantedAt === index && device.user === undefined;",
-    to: "const isNew = device !== undefined && device.user === undefined;",
+    from: "const isNew = draft.newcomers.has(record.deviceKey) && device?.user === undefined;",
+    to: "const isNew = device?.user === undefined;",
     killedBy: { file: foldTest, test: "nobody is turned into one later" },
   },
   {

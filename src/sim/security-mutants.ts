@@ -125,7 +125,7 @@ const judging: readonly SourceMutant[] = [
   {
     name: "who is let in again has never been away",
     file: "src/directory/fold-record.ts",
-    from: "return user.revoked === undefined ? user.formerly : [...user.formerly, { until, cuts: user.revoked.cuts }];",
+    from: "return user.revoked === undefined ? past : [...past, { until, cuts: user.revoked.cuts }];",
     to: "return [];",
     killedBy: { file: attackTest, test: "stays for what was written meanwhile" },
   },
@@ -244,7 +244,7 @@ const judging: readonly SourceMutant[] = [
   {
     name: "anybody writes the directory",
     file: "src/directory/fold.ts",
-    from: 'if (header.author !== place.adminKey) return rejected("not-admin");',
+    from: 'if (header.author !== place.adminKey) return "not-admin";',
     to: "",
     killedBy: { file: attackTest, test: "nobody but the admin writes groups and settings" },
   },

@@ -12,7 +12,7 @@ async function judge(bytes: Uint8Array, dbId: DbId = fixture.dbId) {
   const { crypto, tenantId } = fixture;
   const store = await createMemoryStorage(createSystemEnv()).openStore("tenant");
   const log = createLocalLog(crypto, store, { remoteId: "remote", userKey: undefined });
-  const state = { databases: new Map(), needsFull: new Set<never>() };
+  const state = { asLeaves: new Set<never>(), databases: new Map(), needsFull: new Set<never>() };
   const context = { tenantId, serverKey: new Uint8Array(32), log, state };
   return judgeFrame(crypto, context, {
     type: "commits",

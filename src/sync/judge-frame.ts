@@ -16,7 +16,7 @@ export interface JudgingContext {
   readonly tenantId: TenantId;
   readonly serverKey: Uint8Array;
   readonly log: LocalLog;
-  readonly state: Pick<EngineState, "databases" | "needsFull">;
+  readonly state: Pick<EngineState, "asLeaves" | "databases" | "needsFull">;
 }
 
 /** Judge one frame that came from a server. */
@@ -59,12 +59,15 @@ async function judgeItems(
   context: JudgingContext,
   frame: CommitsFrame,
 ): Promise<readonly JudgedItem[] | undefined> {
-  const { log } = context;
+  const { log, state } = context;
+  // Of a log that is named by leaves only, what lacks ciphertexts here may be had of this server.
+  const leaves = frame.items.flatMap((item) => ("leaf" in item ? item.leaf : []));
+  const wholeLeaves = state.asLeaves.has(frame.dbId) ? await log.whole(leaves) : undefined;
   const items: JudgedItem[] = [];
   const commits: Commit[] = [];
   for (const item of frame.items) {
     if ("leaf" in item) {
-      const isHere = await log.has(item.leaf);
+      const isHere = wholeLeaves?.has(item.leaf) ?? (await log.has(item.leaf));
       items.push({ commitHash: item.leaf, bytes: undefined, isGenuine: false, isHere });
       continue;
     }

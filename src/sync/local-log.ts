@@ -35,6 +35,8 @@ export interface LocalLogOptions {
 export interface LocalLog {
   /** Whether a commit is in the log; the first miss reads the whole log once. */
   has(commitHash: CommitHash): Promise<boolean>;
+  /** Those of some commits that are in the log with all their ciphertexts: of the others more may be had. */
+  whole(commitHashes: readonly CommitHash[]): Promise<ReadonlySet<CommitHash>>;
   /**
    * Those of some commits that are in the log with everything they bring. One that lacks ciphertexts there is not, when they came.
    *
@@ -118,7 +120,7 @@ export function createLocalLog(
 function createCommitIndex(
   crypto: Pick<Verifier, "sha256">,
   store: Store,
-): Pick<LocalLog, "has" | "held" | "note"> {
+): Pick<LocalLog, "has" | "held" | "note" | "whole"> {
   /** where each commit is; of several places the last, since one is written again only when it brought more */
   const seen = new Map<CommitHash, number>();
   let scannedTo = 0;
@@ -136,6 +138,19 @@ function createCommitIndex(
   return {
     has,
     note,
+    async whole(commitHashes) {
+      const whole = new Set<CommitHash>();
+      for (let from = 0; from < commitHashes.length; from += comparedCount) {
+        const positions: number[] = [];
+        for (const hash of commitHashes.slice(from, from + comparedCount))
+          if (await has(hash)) positions.push(seen.get(hash) ?? 0);
+        for (const record of await store.readRecords(positions)) {
+          const commit = commitOf(crypto, record);
+          if (commit !== undefined && presenceOf(commit) === "whole") whole.add(record.commitHash);
+        }
+      }
+      return whole;
+    },
     async held(commits, isThorough) {
       const held = new Set<CommitHash>();
       for (let from = 0; from < commits.length; from += comparedCount) {
