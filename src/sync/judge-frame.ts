@@ -61,8 +61,9 @@ async function judgeItems(
 ): Promise<readonly JudgedItem[] | undefined> {
   const { log, state } = context;
   // Of a log that is named by leaves only, what lacks ciphertexts here may be had of this server.
-  const leaves = frame.items.flatMap((item) => ("leaf" in item ? item.leaf : []));
-  const wholeLeaves = state.asLeaves.has(frame.dbId) ? await log.whole(leaves) : undefined;
+  const wholeLeaves = state.asLeaves.has(frame.dbId)
+    ? await log.whole(frame.items.flatMap((item) => ("leaf" in item ? item.leaf : [])))
+    : undefined;
   const items: JudgedItem[] = [];
   const commits: Commit[] = [];
   for (const item of frame.items) {
