@@ -300,6 +300,56 @@ describe("a device that is revoked", () => {
     await expect(revoke(guest.key)).rejects.toMatchObject({ code: "input/unknown-id" });
   });
 
+  it("may be the first one: its user goes on with the others, and is still the user", async () => {
+    const owner = await founded();
+    const { device, proof, tenantId } = owner;
+    const guest = await joined(owner, "cn=guest");
+    const phone = await linked(owner, guest, "cn=guest");
+    const members = { addUsers: [guest.key], removeUsers: [], addGroups: [], removeGroups: [] };
+    await device.api.setGroup(tenantId, "staff", members, proof);
+    await setRoles(owner, everyone("reader"), { ...everyone("author"), group: "staff" });
+    await setRoles(owner, { ...everyone("manager"), user: owner.key });
+    await device.api.createKey(tenantId, "salaries");
+    await device.api.grantKey(tenantId, "salaries", { users: [guest.key], groups: [] }, proof);
+    await synced(owner, guest, phone);
+    const own = await create(guest, "by the first");
+    await synced(guest, owner, phone);
+    await device.api.revokeDevice(tenantId, guest.key, proof);
+    const [after, secret] = [await create(owner, "after"), await create(owner, "secret", "salaries")];
+    await sync(owner);
+    const late = await create(guest, "late").catch(() => "");
+    await expect(sync(guest)).rejects.toMatchObject({ code: "access/revoked" });
+    await shows(phone, after, "after");
+    await shows(phone, secret, "secret");
+    // What the first device created is the user's, and so is the group that the user was put into.
+    await edit(phone, own, "by the phone");
+    await shows(owner, own, "by the phone");
+    for (const id of [after, secret]) expect(await titleOf(guest, id).catch(() => undefined)).toBeUndefined();
+    if (late !== "") expect(await titleOf(owner, late).catch(() => undefined)).toBeUndefined();
+    expect(seenBy(owner)?.users?.find(({ key }) => key === guest.key)?.revoked).toBe(false);
+    expect(seenBy(owner)?.groups?.map((group) => group.members)).toEqual([[guest.key]]);
+    expect(seenBy(owner)?.keyGrants?.find(({ name }) => name === "salaries")?.holders).toEqual(
+      [owner.key, guest.key].toSorted(),
+    );
+    expect(seenBy(owner)?.devices?.map(({ revoked }) => revoked)).toEqual([false, true, false]);
+    // The user is handed keys, put on lists and given devices, though nothing is for the first one any more.
+    const list = await device.api.createListKey(tenantId, { users: [guest.key], groups: ["staff"] }, proof);
+    const letter = await create(owner, "letter", list);
+    await shows(phone, letter, "letter");
+    const tablet = await linked(owner, guest, "cn=guest", "tablet");
+    await shows(tablet, secret, "secret");
+    await expect(device.api.regrantUser(tenantId, guest.key, [], proof)).rejects.toMatchObject({
+      code: "input/unknown-id",
+    });
+    // The last ones go with the user, who is let in again as anybody is.
+    await device.api.revokeUser(tenantId, guest.key, proof);
+    expect(seenBy(owner)?.users?.find(({ key }) => key === guest.key)?.revoked).toBe(true);
+    await expect(sync(phone)).rejects.toMatchObject({ code: "access/revoked" });
+    await device.api.regrantUser(tenantId, guest.key, [], proof);
+    await synced(owner, guest);
+    await shows(guest, after, "after");
+  });
+
   it("goes with its user, and so do all others of theirs", async () => {
     const owner = await founded();
     const guest = await joined(owner, "cn=guest");

@@ -138,11 +138,12 @@ function DeviceList({ space: { tenant }, user }: { readonly space: Space; readon
   const revoking = useSignal<string | undefined>(undefined);
   const devices = (tenant.devices.value ?? []).filter((device) => device.user === user.key);
   if (devices.length < 2) return null;
+  // The last one goes with its user.
+  const isLeft = devices.filter(({ revoked }) => !revoked).length > 1;
   return (
     <ul class="plain devices" aria-label={`Devices of ${user.userName ?? "this member"}`}>
       {devices.map((device) => {
         const name = device.name ?? "First device";
-        const isLinked = device.name !== undefined;
         return (
           <li key={device.key} class="form" data-testid="device">
             <div class="member-head">
@@ -152,7 +153,7 @@ function DeviceList({ space: { tenant }, user }: { readonly space: Space; readon
                 {device.revoked ? <span class="role">revoked</span> : null}
                 <span class="code muted">{shortId(device.key)}</span>
               </div>
-              {tenant.adminUser.value !== undefined && isLinked && !device.revoked ? (
+              {tenant.adminUser.value !== undefined && isLeft && !device.revoked ? (
                 <button
                   type="button"
                   class="button button-plain"

@@ -23,6 +23,14 @@ export function isSameUser(
   return one !== undefined && userOf(state, one) === userOf(state, other);
 }
 
+/** The users who have a device that is not revoked: which of theirs it is does not matter. */
+export function activeUsers({ usersByKey }: Pick<DirectoryState, "usersByKey">): ReadonlySet<AuthorKey> {
+  const active = new Set<AuthorKey>();
+  for (const { revoked, user, userKey } of usersByKey.values())
+    if (revoked === undefined) active.add(user ?? userKey);
+  return active;
+}
+
 /** The keys that users have now: of their devices, and their own. Who is revoked has none. */
 export function keysOfUsers(
   { usersByKey }: Pick<DirectoryState, "usersByKey">,

@@ -21,6 +21,7 @@ import type {
   SettingEdit,
   Settings,
 } from "./directory.ts";
+import { activeUsers } from "./devices.ts";
 import { LayeredMap } from "./layered-map.ts";
 
 /** What a tenant's directory may hold, beyond what a record may. */
@@ -156,7 +157,7 @@ export function foldRecord(draft: FoldDraft, record: DirectoryRecord, index: num
       const device = draft.usersByKey.get(record.deviceKey);
       const isNew = draft.newcomers.has(record.deviceKey) && device?.user === undefined;
       const user = draft.usersByKey.get(record.userKey);
-      const isUser = user !== undefined && user.user === undefined && user.revoked === undefined;
+      const isUser = user !== undefined && user.user === undefined && hasDevice(draft, user);
       if (device !== undefined && isNew && isUser && !draft.newcomers.has(record.userKey))
         draft.usersByKey.set(record.deviceKey, { ...device, user: record.userKey });
       return;
@@ -197,6 +198,11 @@ export function foldRecord(draft: FoldDraft, record: DirectoryRecord, index: num
       }
       return;
   }
+}
+
+/** Whether something that writes is left to a user: their own key, or a device of theirs. */
+function hasDevice({ usersByKey }: Pick<FoldDraft, "usersByKey">, user: DirectoryUser): boolean {
+  return user.revoked === undefined || activeUsers({ usersByKey }).has(user.userKey);
 }
 
 /**

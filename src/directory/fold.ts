@@ -8,8 +8,8 @@
  *
  * A record that contradicts the line so far changes nothing, so that no record can bring the line to a stop:
  * - a grant for the admin key
- * - a device that was not granted first in the same commit, that is somebody's already, or of who is no user: unknown, revoked, or a
- *   device themselves
+ * - a device that was not granted first in the same commit, that is somebody's already, or of who is no user: unknown, with no device
+ *   left, or a device themselves
  * - a revocation or a member card of an unknown user, a card of an unknown group
  * - a member over the 10 000 that a group has at most, a group over 10 000, a setting over the 1 000 of its scope
  * - a role over the 10 000 of the tenant, a narrowing of an unknown user

@@ -38,7 +38,7 @@ export type {
   Settings,
 } from "./directory.ts";
 export { roles } from "./directory.ts";
-export { isSameUser, keysOfUsers, userOf } from "./devices.ts";
+export { activeUsers, isSameUser, keysOfUsers, userOf } from "./devices.ts";
 export { createDirectory, foldCommit, foldPreview, type OpenedCommit } from "./fold.ts";
 export { foldLines } from "./fold-lines.ts";
 export { directoryLimits, rolePlace } from "./fold-record.ts";

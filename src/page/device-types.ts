@@ -37,10 +37,10 @@ export interface Devices {
     },
   ): Promise<string>;
   /**
-   * Revoke one device that was linked: what the admin's device has of its commits counts, nothing later does, its sessions end, and keys begin
-   * new epochs without it. Revoking the user revokes all of theirs.
+   * Revoke one device of a user who has another one, the first like any other: what the admin's device has of its commits counts, nothing later
+   * does, its sessions end, and keys begin new epochs without it. The user goes on with the others. Revoking the user revokes all of theirs.
    *
-   * @throws input/unknown-id for a first device, and for what is none
+   * @throws input/unknown-id for the last device of a user, and for what is none
    */
   revokeDevice(key: string, options: AdminOptions): Promise<void>;
 }

@@ -81,8 +81,8 @@ export const handing: readonly SourceMutant[] = [
   {
     name: "a device has devices",
     file: "src/directory/fold-record.ts",
-    from: "const isUser = user !== undefined && user.user === undefined && user.revoked === undefined;",
-    to: "const isUser = user !== undefined && user.revoked === undefined;",
+    from: "const isUser = user !== undefined && user.user === undefined && hasDevice(draft, user);",
+    to: "const isUser = user !== undefined && hasDevice(draft, user);",
     killedBy: { file: foldTest, test: "are none of who is unknown, revoked or a device" },
   },
   {

@@ -3,7 +3,7 @@
  * directory-writes.ts.
  */
 import { assert, CofferError, type AuthorKey, type CommitHash, type KeyId } from "../std/index.ts";
-import { isMember, keysOfUsers, userOf, type DirectoryRecord } from "../directory/index.ts";
+import { activeUsers, isMember, keysOfUsers, userOf, type DirectoryRecord } from "../directory/index.ts";
 import {
   encodeJoinResponse,
   parseJoinRequest,
@@ -123,11 +123,10 @@ export async function revokeUser(
   const { usersByKey } = core.directory;
   const own = [...usersByKey.keys()].filter((key) => userOf(core.directory, key) === userKey);
   const wiping = wipe ? own.map((key): DirectoryRecord => ({ kind: "wipe", userKey: key })) : [];
-  const isRevoked = usersByKey.get(userKey)?.revoked !== undefined;
-  if (wipe && isRevoked) return writeAsAdmin(session, proof, () => ({ open: wiping, sealed: [] }));
-  if (!isMember(core.directory, userKey)) throw new CofferError("input/unknown-id", { what: "user" });
-  if (userOf(core.directory, userKey) !== userKey)
-    throw new CofferError("input/unknown-id", { what: "user" });
+  const isActive = activeUsers(core.directory).has(userKey);
+  if (wipe && !isActive && usersByKey.has(userKey))
+    return writeAsAdmin(session, proof, () => ({ open: wiping, sealed: [] }));
+  if (!isActive) throw new CofferError("input/unknown-id", { what: "user" });
   await writeAsAdmin(session, proof, () =>
     revocations(core, keysOfUsers(core.directory, new Set([userKey])), wiping),
   );
@@ -161,8 +160,8 @@ export async function regrantUser(
   const { core } = session;
   await writeAsAdmin(session, proof, async ({ secrets }) => {
     const user = core.directory.usersByKey.get(userKey);
-    if (user?.revoked === undefined || user.user !== undefined)
-      throw new CofferError("input/unknown-id", { what: "user" });
+    const isAway = user?.revoked !== undefined && !activeUsers(core.directory).has(userKey);
+    if (!isAway || user.user !== undefined) throw new CofferError("input/unknown-id", { what: "user" });
     const { encryptionKey, nameHash } = user;
     const names = new Set([keyNames.content, ...keys]);
     return {

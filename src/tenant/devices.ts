@@ -9,10 +9,11 @@
  * Guarantees
  * - a device signs, signs in and is handed keys as itself; its role, and whose the documents are that it creates, are the user's
  * - what a device is tied to it stays tied to, and only from its first grant on: nobody is turned into a device of somebody else
- * - a device that is revoked is cut off causally like a user, and no other device of the user with it; a user is revoked with all of theirs
+ * - a device that is revoked, the first one like any other, is cut off causally like a user, and no other device of the user with it; who
+ *   has one left is the user still, with role, groups and documents. A user is revoked with all of theirs
  */
 import { CofferError, equalBytes, type AuthorKey, type CommitHash } from "../std/index.ts";
-import { keysOfUsers, userOf, type DirectoryRecord } from "../directory/index.ts";
+import { activeUsers, keysOfUsers, userOf, type DirectoryRecord } from "../directory/index.ts";
 import { requireName, type BagSecrets, type JoinRequest } from "../keys/index.ts";
 import { answerRequest, grantedHead, revocations, type JoinAnswer } from "./admin.ts";
 import {
@@ -67,7 +68,7 @@ function requireFits(
 ): void {
   const { directory, world } = core;
   const owner = directory.usersByKey.get(user);
-  if (owner === undefined || owner.user !== undefined || owner.revoked !== undefined)
+  if (owner === undefined || owner.user !== undefined || !activeUsers(directory).has(user))
     throw new CofferError("input/unknown-id", { what: "user" });
   const [grant] = grantRecords(world, secrets, request.identity).open;
   const isSameName = grant?.kind === "grantaccess" && equalBytes(grant.nameHash, owner.nameHash);
@@ -111,14 +112,14 @@ function heldBy(core: TenantCore, user: AuthorKey): ReadonlySet<string> {
   return new Set(core.keys.keyNames.filter(isHeld));
 }
 
-/** Revoke one device that was linked to a user. @throws `input/unknown-id`; and as `writeAsAdmin` */
+/** Revoke one device of a user who has another one. @throws `input/unknown-id`; and as `writeAsAdmin` */
 export async function revokeDevice(
   session: TenantSession,
   deviceKey: AuthorKey,
   proof: AdminPassword,
 ): Promise<void> {
-  const device = session.core.directory.usersByKey.get(deviceKey);
-  if (device?.user === undefined || device.revoked !== undefined)
-    throw new CofferError("input/unknown-id", { what: "device" });
+  const { directory } = session.core;
+  const keys = keysOfUsers(directory, new Set([userOf(directory, deviceKey)]));
+  if (!keys.has(deviceKey) || keys.size < 2) throw new CofferError("input/unknown-id", { what: "device" });
   await writeAsAdmin(session, proof, () => revocations(session.core, new Set([deviceKey])));
 }

@@ -1,6 +1,6 @@
 /** What members may do as things stand: every write is held to the user's own role before anything is sealed. */
 import { CofferError, type AuthorKey, type DbId } from "../std/index.ts";
-import { isMember, isSameUser, mayWrite, roleAt, type Role } from "../directory/index.ts";
+import { activeUsers, isMember, isSameUser, mayWrite, roleAt, type Role } from "../directory/index.ts";
 import type { EntryType } from "../entry/index.ts";
 import type { CatalogDoc } from "./catalog.ts";
 import type { TenantCore } from "./core.ts";
@@ -36,6 +36,7 @@ export function ownRole({ directory, keys }: TenantCore, dbId: DbId): Role {
 
 /** The role of a member in a database, as of now. @throws `input/unknown-id` for who is none */
 export function roleNow({ directory }: TenantCore, dbId: DbId, userKey: AuthorKey): Role {
-  if (!isMember(directory, userKey)) throw new CofferError("input/unknown-id", { what: "user" });
+  if (!isMember(directory, userKey) && !activeUsers(directory).has(userKey))
+    throw new CofferError("input/unknown-id", { what: "user" });
   return roleAt(directory, { dbId, userKey }, directory.indexByCommit.size);
 }

@@ -12,13 +12,12 @@
  */
 import { CofferError, type AuthorKey, type KeyId } from "../std/index.ts";
 import {
+  activeUsers,
   groupIdOf,
-  isMember,
   keysOfUsers,
   userOf,
   usersOfGroup,
   type DirectoryRecord,
-  type DirectoryState,
 } from "../directory/index.ts";
 import type { BagSecrets } from "../keys/index.ts";
 import { writeAsAdmin, type AdminPassword } from "./directory-writes.ts";
@@ -108,14 +107,14 @@ export function granteesOf(
   { groups, users }: Grantees,
 ): ReadonlySet<AuthorKey> {
   const all = new Set(users);
+  const active = activeUsers(directory);
   for (const name of groups) {
     const groupId = groupIdOf(world.crypto, namesKey, name);
     if (!directory.groupsById.has(groupId)) throw new CofferError("input/unknown-id", { what: "group" });
-    for (const user of usersOfGroup(directory.groupsById, groupId))
-      if (isMember(directory, user)) all.add(user);
+    for (const user of usersOfGroup(directory.groupsById, groupId)) if (active.has(user)) all.add(user);
   }
   for (const user of users)
-    if (!isUser(directory, user)) throw new CofferError("input/unknown-id", { what: "user" });
+    if (!active.has(user)) throw new CofferError("input/unknown-id", { what: "user" });
   return keysOfUsers(directory, all);
 }
 
@@ -134,8 +133,4 @@ function requireKnown(core: TenantCore, keyId: KeyId): void {
 export function ownKeys(core: TenantCore): ReadonlySet<AuthorKey> {
   const { directory } = core;
   return new Set([...keysOfUsers(directory, new Set([userOf(directory, self(core))])), self(core)]);
-}
-
-function isUser(directory: DirectoryState, key: AuthorKey): boolean {
-  return isMember(directory, key) && userOf(directory, key) === key;
 }

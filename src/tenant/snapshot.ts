@@ -1,6 +1,6 @@
 /** What the page is told of a tenant, from what is known now. Locked, it says ids and states only. */
 import type { AuthorKey, GroupId } from "../std/index.ts";
-import { isMember, userOf, usersOfGroup, type Settings } from "../directory/index.ts";
+import { activeUsers, userOf, usersOfGroup, type Settings } from "../directory/index.ts";
 import type {
   AlarmEvent,
   GivenRole,
@@ -96,6 +96,7 @@ function keyGrants(core: TenantCore): readonly KeyGrant[] {
 }
 
 function groups({ directory }: TenantCore): readonly Group[] {
+  const active = activeUsers(directory);
   const nameOf = (id: GroupId): string => directory.groupsById.get(id)?.groupName ?? id;
   return [...directory.groupsById.values()]
     .map((group) => ({
@@ -103,7 +104,7 @@ function groups({ directory }: TenantCore): readonly Group[] {
       users: [...group.users].sort(),
       groups: [...group.groups].map(nameOf).sort(),
       members: [...usersOfGroup(directory.groupsById, group.groupId)]
-        .filter((userKey) => isMember(directory, userKey))
+        .filter((userKey) => active.has(userKey))
         .sort(),
     }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -138,12 +139,13 @@ function adminIdentity(core: TenantCore, adminKey: AuthorKey | undefined): Ident
 
 function members(core: TenantCore): readonly Member[] {
   const self = core.unlocked?.identity.publicIdentity.signingKey;
+  const active = activeUsers(core.directory);
   const users = [...core.directory.usersByKey.values()].filter(({ user }) => user === undefined);
   return users.map((user) => ({
     key: user.userKey,
     userName: user.userName,
     isAdmin: user.userKey === core.genesis.adminSigningKey,
-    revoked: user.revoked !== undefined,
+    revoked: !active.has(user.userKey),
     self: self !== undefined && user.userKey === userOf(core.directory, self),
   }));
 }
