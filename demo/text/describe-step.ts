@@ -38,6 +38,8 @@ const fileField = "$file:";
 
 /** What happened to a file: its parts are the library's, its coming and going are a person's. */
 function describeFile(patch: Patch): readonly string[] {
+  // What was made of a file comes and goes with it.
+  if (String(patch.path[0]).includes("/")) return [];
   if (patch.path.length > 1) return patch.path[1] === "parts" && patch.op === "splice" ? ["A file grew"] : [];
   if (patch.op === "delete") return ["A file taken out"];
   if (patch.op !== "set") return [];

@@ -4,14 +4,19 @@ import { bytesToId, concatBytes } from "../std/index.ts";
 import {
   attachmentField,
   attachmentIdOf,
+  derivedField,
+  encodeDerived,
   attachmentLimits,
   chunkSizesOf,
   encodePart,
   encodeRecord,
+  findDerived,
   findChunks,
   findParts,
+  namedParts,
   newAttachmentId,
   readAttachments,
+  readDerived,
   readPart,
   readRecord,
   safeType,
@@ -203,5 +208,50 @@ describe("types", () => {
       "",
     ];
     expect(new Set(hostile.map(safeType))).toEqual(new Set(["application/octet-stream"]));
+  });
+});
+
+describe("what is made of a file", () => {
+  const partOf = (sizeBytes: number) => ({ commitHash: commitOf(0xcd), sizeBytes });
+
+  it("has frozen bytes, and nothing else is read", () => {
+    const derived = { type: "image/webp", ofBytes: 300_000, part: partOf(4097) } as const;
+    const bytes = encodeDerived(derived);
+    expect(Buffer.from(bytes).toString("hex")).toBe(`010100000000000493e001${"cd".repeat(32)}00001001`);
+    expect(readDerived("thumbnail", bytes)).toEqual(derived);
+    const at = (index: number, byte: number): Uint8Array => {
+      const other = bytes.slice();
+      other[index] = byte;
+      return other;
+    };
+    // a picture is no text; another version, type, part, size; cut, too long, not bytes
+    expect(readDerived("text", bytes)).toBeUndefined();
+    const bad = [at(0, 2), at(1, 0), at(1, 4), at(10, 2), at(43, 9), bytes.subarray(1), "text", null];
+    expect(bad.map((one) => readDerived("thumbnail", one))).toEqual(bad.map(() => undefined));
+  });
+
+  it("is read from any bytes without a throw, and only as it was written", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 40, maxLength: 50 }), fc.boolean(), (bytes, isSound) => {
+        if (isSound)
+          bytes.set(encodeDerived({ type: "text/plain", ofBytes: 7, part: partOf(9) }).subarray(0, 40));
+        const read = readDerived("text", bytes);
+        if (read !== undefined) expect(encodeDerived(read)).toEqual(bytes);
+      }),
+    );
+  });
+
+  it("counts for the file as it is, and is among the parts that are named", () => {
+    const id = newAttachmentId(new Uint8Array(16).fill(3));
+    const file = encodeRecord({ name: "n", type: "", addedAtMs: 1, parts: [partOf(50)] });
+    const text = { type: "text/plain", ofBytes: 50, part: partOf(8) } as const;
+    const value = { [attachmentField(id)]: file, [derivedField(id, "text")]: encodeDerived(text) };
+    expect(findDerived(value, { id, sizeBytes: 50 }, "text")).toEqual(text);
+    expect(findDerived(value, { id, sizeBytes: 51 }, "text")).toBeUndefined();
+    expect(findDerived(value, { id, sizeBytes: 50 }, "thumbnail")).toBeUndefined();
+    expect(namedParts(value)).toEqual([partOf(50), partOf(8)]);
+    expect(readAttachments(value)).toHaveLength(1);
+    // What was made of a file that is gone is nothing.
+    expect(namedParts({ [derivedField(id, "text")]: encodeDerived(text) })).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@
  *
  * ```
  * document   $file:<id> = { v, name, type, at, parts: [ part, part, … ] }      an edit like any other
+ *            $file:<id>/text, $file:<id>/thumbnail = { type, of, part }        made of it, see derived.ts
  *                                                │
  * part       commit hash, size                   ▼                             at most 4 MiB
  * commit     header │ chunk 0 ◄─ chunk 1 ◄─ … ◄─ chunk 15                      headers alone; signed; in the log
@@ -17,10 +18,24 @@
  *      keep theirs, two who append both keep what they appended, in the same order everywhere
  * - A3 chunks are sealed as every entry is, under a salt of their commit: the same file twice shows nothing in common
  * - A4 a record that is not of this form is no attachment, whatever it holds, and reading it never throws
+ * - A5 what was made of a file (its text, a small picture) is a part like its own, named by the same document: it is sealed under the same
+ *      key, and no more there once the file grew or went
  *
  * It does not say who may read: that is the document's key. Chunks of a file that was taken out of its document stay until the document
  * is purged: its history names them.
  */
+export {
+  derivedField,
+  derivedKinds,
+  derivedLimits,
+  derivedTypeOf,
+  encodeDerived,
+  findDerived,
+  namedParts,
+  readDerived,
+  type Derived,
+  type DerivedKind,
+} from "./derived.ts";
 export {
   attachmentField,
   attachmentIdOf,

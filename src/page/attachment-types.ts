@@ -9,6 +9,50 @@ export interface Attachment {
   readonly type: string;
   readonly sizeBytes: number;
   readonly addedAtMs: number;
+  /** what was made of it as it is now, by extractors: `getAttachment` gives it */
+  readonly extracts: readonly ExtractKind[];
+}
+
+/** What extractors make of a file: its text, which `db.search` looks through, or a small picture of it. */
+export type ExtractKind = "text" | "thumbnail";
+
+/**
+ * What an extractor found: `content` is UTF-8 of the type `text/plain` and at most 1 MiB, or `image/webp`, `image/png` or `image/jpeg` of
+ * at most 256 KiB. `nothing`: files of this kind are not its own, or there is nothing in it.
+ */
+export type Extracted =
+  | { readonly kind: "found"; readonly content: Blob }
+  | { readonly kind: "nothing" }
+  | {
+      readonly kind: "refused";
+      readonly reason: "damaged" | "protected" | "too-large" | "too-slow" | "unavailable";
+    };
+
+/** How an extractor ended: what it found is sealed beside the file, and the rest is told. */
+export type ExtractVerdict =
+  | { readonly gives: ExtractKind; readonly kind: "found" | "nothing" }
+  | ({ readonly gives: ExtractKind } & Extract<Extracted, { readonly kind: "refused" }>);
+
+/** Makes something of a file, on the device that adds it. `cofferdb/extract` has some, and an application can write its own. */
+export interface Extractor {
+  readonly gives: ExtractKind;
+  /** One that throws counts as `damaged`, and what takes longer than a minute as `too-slow`. */
+  extract(file: Blob, about: ExtractedFile): Promise<Extracted>;
+}
+
+/** What an extractor knows of a file beside its bytes. */
+export interface ExtractedFile {
+  readonly name: string;
+  readonly type: string;
+  /** fires when nobody waits any more */
+  readonly signal: AbortSignal;
+}
+
+/** Who makes something of a file, and who hears how that ended. */
+export interface ExtractRun {
+  /** none by default: nothing is made of a file unless the application says so. Of one kind the first that finds something counts */
+  readonly extractors?: readonly Extractor[];
+  readonly onExtracted?: (verdict: ExtractVerdict) => void;
 }
 
 export interface AttachmentProgress {
@@ -23,7 +67,7 @@ export interface AttachmentRun {
   readonly signal?: AbortSignal;
 }
 
-export interface NewAttachment extends AttachmentRun {
+export interface NewAttachment extends AttachmentRun, ExtractRun {
   /** a `File`'s own by default */
   readonly name?: string;
   /** a MIME type; a `Blob`'s own by default */
@@ -34,6 +78,8 @@ export interface NewAttachment extends AttachmentRun {
 export interface AttachmentRange extends AttachmentRun {
   readonly from?: number;
   readonly to?: number;
+  /** not the file, but what was made of it. @throws input/unknown-id where there is none */
+  readonly extract?: ExtractKind;
 }
 
 /** What of a document names a file. */
@@ -53,12 +99,17 @@ export interface Attachments<T extends object> {
     stream: ReadableStream<Uint8Array>,
     options: NewAttachment & { name: string },
   ): Promise<Attachment>;
-  /** Put bytes at the end of a file. Of two who append at once both keep theirs. @throws input/unknown-id */
+  /**
+   * Put bytes at the end of a file. Of two who append at once both keep theirs. What was made of the file before goes; extractors make
+   * it anew, and with no bytes they make it of a file that was added without them.
+   *
+   * @throws input/unknown-id
+   */
   appendToAttachment(
     doc: Doc<T>,
     file: AttachmentName,
     bytes: Blob | Uint8Array,
-    options?: AttachmentRun,
+    options?: AttachmentRun & ExtractRun,
   ): Promise<void>;
   /** Take a file out of its document. Its bytes stay for history and undo, until the document is purged. */
   removeAttachment(doc: Doc<T>, file: AttachmentName): Promise<void>;

@@ -5,12 +5,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { WorkerApi } from "../../worker/api.ts";
 import { crypto, loadEngine, people } from "../../worker/device-fixtures.ts";
 import { createService } from "../../worker/service.ts";
-import { attachmentField, attachmentLimits } from "../attachment/index.ts";
+import { attachmentField, attachmentLimits, derivedField, derivedLimits } from "../attachment/index.ts";
 import { createChangeCodec } from "../doc/index.ts";
 import { createSystemEnv, installErrorTransfer, isCofferError } from "../std/index.ts";
 import { createMemoryStorage } from "../store/index.ts";
 import { openCofferWith } from "./coffer.ts";
-import type { Attachment, AttachmentProgress } from "./attachment-types.ts";
+import type { Attachment, AttachmentProgress, Extractor, ExtractVerdict } from "./attachment-types.ts";
 import type { WorkerSource } from "./connect.ts";
 import { loadMore } from "./lazy.ts";
 import type { Coffer, Database, Doc } from "./types.ts";
@@ -224,5 +224,124 @@ describe("a file", () => {
     const added = await held.addAttachment(own, new Blob([contentOf(10)]), { name: "a" });
     await held.changeDoc(own, (draft) => (draft.title = "Living"));
     expect(Buffer.compare(await bytesOf(await held.getAttachment(own, added)), contentOf(10))).toBe(0);
+  });
+});
+
+describe("what is made of a file", () => {
+  const texts = (text: string): Extractor => ({
+    gives: "text",
+    extract: async () => ({ kind: "found", content: new Blob([text], { type: "text/plain" }) }),
+  });
+  const picture: Extractor = {
+    gives: "thumbnail",
+    extract: async (file) => ({ kind: "found", content: file.slice(0, 7, "image/webp") }),
+  };
+  const textOf = async (file: Attachment): Promise<string> =>
+    (await db.getAttachment(doc, file, { extract: "text" })).text();
+
+  it("stands beside it, comes and goes with it in one edit, and of one kind the first counts", async () => {
+    const files = watchFiles();
+    const verdicts: ExtractVerdict[] = [];
+    const nothing: Extractor = { gives: "text", extract: async () => ({ kind: "nothing" }) };
+    const added = await db.addAttachment(doc, new Blob([contentOf(chunkBytes + 3)]), {
+      name: "a.pdf",
+      type: "application/pdf",
+      extractors: [nothing, texts("katana"), texts("second"), picture],
+      onExtracted: (verdict) => verdicts.push(verdict),
+    });
+    expect(added.extracts).toEqual(["text", "thumbnail"]);
+    await vi.waitFor(() => expect(files.now).toEqual([added]));
+    expect(verdicts).toEqual([
+      { gives: "text", kind: "nothing" },
+      { gives: "text", kind: "found" },
+      { gives: "thumbnail", kind: "found" },
+    ]);
+    expect(await textOf(added)).toBe("katana");
+    const small = await db.getAttachment(doc, added, { extract: "thumbnail" });
+    expect([small.type, small.size]).toEqual(["image/webp", 7]);
+    await db.undo(doc);
+    await vi.waitFor(() => expect(doc.data.value).toEqual({ title: "Ran" }));
+    await db.redo(doc);
+    await vi.waitFor(() => expect(files.now).toEqual([added]));
+    await db.removeAttachment(doc, added);
+    await vi.waitFor(() => expect(doc.data.value).toEqual({ title: "Ran" }));
+  });
+
+  it("counts no more once the file grew, and can be made later", async () => {
+    const plain = await db.addAttachment(doc, new Blob(["one"]), { name: "log", type: "text/plain" });
+    expect(plain.extracts).toEqual([]);
+    expect(await codeOf(db.getAttachment(doc, plain, { extract: "text" }))).toBe("input/unknown-id");
+    const whole: Extractor = {
+      gives: "text",
+      extract: async (file) => ({ kind: "found", content: new Blob([file], { type: "text/plain" }) }),
+    };
+    await db.appendToAttachment(doc, plain, new Blob([]), { extractors: [whole] });
+    expect(await textOf(plain)).toBe("one");
+    await db.appendToAttachment(doc, plain, new Blob([" two"]), { extractors: [whole] });
+    expect(await textOf(plain)).toBe("one two");
+    await db.appendToAttachment(doc, plain, new Blob([" three"]));
+    expect(Object.keys(doc.data.value ?? {})).not.toContain(derivedField(plain.id, "text"));
+    // Somebody else's edit brings back what was made before.
+    await db.appendToAttachment(doc, plain, new Blob([]), { extractors: [texts("old")] });
+    const before = (doc.data.value as Record<string, unknown> | undefined)?.[derivedField(plain.id, "text")];
+    await db.appendToAttachment(doc, plain, new Blob(["!"]));
+    await db.changeDoc(doc, (draft) => {
+      Object.assign(draft, { [derivedField(plain.id, "text")]: before });
+    });
+    expect(await codeOf(db.getAttachment(doc, plain, { extract: "text" }))).toBe("input/unknown-id");
+  });
+
+  it("leaves the file as it is where an extractor throws, lies, gives too much, or is given up", async () => {
+    const gives = "text" as const;
+    const found = (content: Blob): Extractor => ({
+      gives,
+      extract: async () => ({ kind: "found", content }),
+    });
+    const bad: readonly (readonly [Extractor, ExtractVerdict])[] = [
+      [
+        { gives, extract: () => expect.fail("at once") },
+        { gives, kind: "refused", reason: "damaged" },
+      ],
+      [
+        { gives, extract: async () => expect.fail("late") },
+        { gives, kind: "refused", reason: "damaged" },
+      ],
+      [
+        { gives, extract: async () => "text" as never },
+        { gives, kind: "nothing" },
+      ],
+      [found("text" as never), { gives, kind: "refused", reason: "damaged" }],
+      [found(new Blob([], { type: "text/plain" })), { gives, kind: "nothing" }],
+      [found(new Blob(["<p>"], { type: "text/html" })), { gives, kind: "refused", reason: "damaged" }],
+      [found(new Blob(["x"], { type: "image/png" })), { gives, kind: "refused", reason: "damaged" }],
+      [
+        found(new Blob([new Uint8Array(derivedLimits.text + 1)], { type: "text/plain" })),
+        { gives, kind: "refused", reason: "too-large" },
+      ],
+      [
+        { gives, extract: async () => ({ kind: "refused", reason: "protected" }) },
+        { gives, kind: "refused", reason: "protected" },
+      ],
+    ];
+    for (const [extractor, verdict] of bad) {
+      const told: ExtractVerdict[] = [];
+      const options = { extractors: [extractor], onExtracted: (one: ExtractVerdict) => told.push(one) };
+      const added = await db.addAttachment(doc, new Blob([contentOf(9)]), { name: "a", ...options });
+      expect([told, added.extracts]).toEqual([[verdict], []]);
+      expect((await db.getAttachment(doc, added)).size).toBe(9);
+      await db.removeAttachment(doc, added);
+    }
+    const giving = new AbortController();
+    const never: Extractor = {
+      gives,
+      extract: async (_file, { signal }) =>
+        new Promise((resolve) => {
+          signal.addEventListener("abort", () => resolve({ kind: "nothing" }));
+          giving.abort();
+        }),
+    };
+    const options = { name: "a", extractors: [never], signal: giving.signal };
+    expect(await codeOf(db.addAttachment(doc, new Blob([contentOf(9)]), options))).toBe("aborted");
+    expect(doc.data.value).toEqual({ title: "Ran" });
   });
 });

@@ -3,8 +3,11 @@ import type { computed, effect, Signal } from "@preact/signals-core";
 import {
   attachmentField,
   attachmentLimits,
+  derivedField,
+  derivedKinds,
   encodePart,
   encodeRecord,
+  findDerived,
   findParts,
   readAttachments,
   readPart,
@@ -21,9 +24,12 @@ import type {
   AttachmentProgress,
   AttachmentRange,
   AttachmentRun,
+  ExtractKind,
+  ExtractRun,
   NewAttachment,
 } from "./attachment-types.ts";
 import type { DatabaseCore } from "./database.ts";
+import { derive, type Derivation } from "./derive.ts";
 import type { DocCore } from "./doc.ts";
 import { followMarks } from "./marks.ts";
 import { inBackground, runCallers } from "./session.ts";
@@ -37,6 +43,8 @@ type Fields = Record<string, unknown>;
 interface Source {
   readonly pieces: AsyncGenerator<Uint8Array | Blob, void>;
   readonly totalBytes: number | undefined;
+  /** the file itself, where it is one */
+  readonly file?: Blob;
 }
 
 /** Add a file. */
@@ -82,36 +90,66 @@ async function add(
     addedAtMs: atMs,
     parts: parts.flatMap((part) => readPart(part) ?? []),
   });
-  await name(core, own, parts, (draft) => {
-    draft[attachmentField(id)] = record;
-  });
   const read = readRecord(id, record);
   if (read === undefined) throw new CofferError("input/invalid");
-  return toAttachment(read);
+  const made = await derive(derivation(core, own, read, source.file), options);
+  // One edit: whoever undoes it takes out all of it.
+  const fields = { [attachmentField(id)]: record, ...made.fields };
+  await name(core, own, [...parts, ...made.parts], (draft) => void Object.assign(draft, fields));
+  return toAttachment(read, fields);
+}
+
+/** What is needed to make something of a file whose bytes are stored. */
+function derivation(
+  core: DatabaseCore,
+  own: DocCore,
+  record: AttachmentRecord,
+  file: Blob | undefined,
+): Derivation {
+  return {
+    record,
+    read: async (signal) => file ?? blobOf(core, own, record, { signal }),
+    store: async (content, signal) =>
+      (await upload(core, own, sourceOf(content), signal === undefined ? {} : { signal })).parts,
+  };
 }
 
 /** Put bytes at the end of a file. */
 export async function appendToAttachment(
   core: DatabaseCore,
   doc: Doc,
-  ...[file, bytes, options = {}]: readonly [AttachmentName, Blob | Uint8Array, AttachmentRun?]
+  ...[file, bytes, options = {}]: readonly [AttachmentName, Blob | Uint8Array, (AttachmentRun & ExtractRun)?]
 ): Promise<void> {
   const own = core.own(doc);
-  const { id } = find(own, file);
+  const before = find(own, file);
+  const { id } = before;
   const source = sourceOf(bytes instanceof Blob ? bytes : new Blob([new Uint8Array(bytes)]));
   const { parts } = await upload(core, own, source, options);
-  await name(core, own, parts, (draft) => {
-    const record = draft[attachmentField(id)] as { parts: Uint8Array[] } | undefined;
-    if (record === undefined) throw new CofferError("input/unknown-id", { what: "attachment" });
-    record.parts.push(...parts);
+  const added = parts.flatMap((part) => readPart(part) ?? []);
+  const sizeBytes = before.sizeBytes + source.totalBytes;
+  const record = { ...before, parts: [...before.parts, ...added], sizeBytes };
+  const made = await derive(derivation(core, own, record, undefined), options);
+  await name(core, own, [...parts, ...made.parts], (draft) => {
+    const stored = draft[attachmentField(id)] as { parts: Uint8Array[] } | undefined;
+    if (stored === undefined) throw new CofferError("input/unknown-id", { what: "attachment" });
+    if (parts.length > 0) dropDerived(draft, id);
+    stored.parts.push(...parts);
+    Object.assign(draft, made.fields);
   });
+}
+
+function dropDerived(draft: Fields, id: string): void {
+  for (const kind of derivedKinds) if (derivedField(id, kind) in draft) delete draft[derivedField(id, kind)];
 }
 
 /** Take a file out of its document. */
 export async function removeAttachment(core: DatabaseCore, doc: Doc, file: AttachmentName): Promise<void> {
   const own = core.own(doc);
   const { id } = find(own, file);
-  await own.change((draft: Fields) => delete draft[attachmentField(id)]);
+  await own.change((draft: Fields) => {
+    delete draft[attachmentField(id)];
+    dropDerived(draft, id);
+  });
 }
 
 /** Send a file's pieces, one after the other. Whatever stops it leaves nothing in the document. */
@@ -159,7 +197,15 @@ export async function getAttachment(
   options: AttachmentRange = {},
 ): Promise<Blob> {
   const own = core.own(doc);
-  const record = find(own, file);
+  return blobOf(core, own, find(own, file, options.extract), options);
+}
+
+async function blobOf(
+  core: DatabaseCore,
+  own: DocCore,
+  record: Content,
+  options: AttachmentRange,
+): Promise<Blob> {
   const pieces: Blob[] = [];
   // A Blob of each piece lets the browser keep it elsewhere than in memory.
   for await (const piece of piecesOf(core, own, record, options)) pieces.push(new Blob([piece]));
@@ -187,7 +233,7 @@ export async function streamAttachment(
   options: AttachmentRange = {},
 ): Promise<ReadableStream<Uint8Array>> {
   const own = core.own(doc);
-  const pieces = piecesOf(core, own, find(own, file), options);
+  const pieces = piecesOf(core, own, find(own, file, options.extract), options);
   return new ReadableStream<Uint8Array>(
     {
       async pull(stream) {
@@ -205,7 +251,7 @@ export async function streamAttachment(
 async function* piecesOf(
   core: DatabaseCore,
   own: DocCore,
-  { parts, sizeBytes }: AttachmentRecord,
+  { parts, sizeBytes }: Content,
   { from = 0, onProgress, signal, to = sizeBytes }: AttachmentRange,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
   if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to) || from < 0 || to < from)
@@ -230,17 +276,26 @@ function tell(onProgress: AttachmentRun["onProgress"], progress: AttachmentProgr
   if (onProgress !== undefined) runCallers(() => onProgress(progress));
 }
 
-function find(own: DocCore, file: AttachmentName): AttachmentRecord {
+/** Bytes of a document: a file's, or those of what was made of it. */
+type Content = Pick<AttachmentRecord, "parts" | "sizeBytes" | "type">;
+
+function find(own: DocCore, file: AttachmentName): AttachmentRecord;
+function find(own: DocCore, file: AttachmentName, kind: ExtractKind | undefined): Content;
+function find(own: DocCore, file: AttachmentName, kind?: ExtractKind): Content {
   const id = typeof file === "string" ? file : file.id;
-  const record = readRecord(id, own.shown.peek().data?.[attachmentField(id)]);
-  if (record === undefined) throw new CofferError("input/unknown-id", { what: "attachment" });
-  return record;
+  const { data = {} } = own.shown.peek();
+  const record = readRecord(id, data[attachmentField(id)]);
+  if (record !== undefined && kind === undefined) return record;
+  const derived = record && kind && findDerived(data, record, kind);
+  if (derived === undefined) throw new CofferError("input/unknown-id", { what: kind ?? "attachment" });
+  const { part, type } = derived;
+  return { parts: [part], sizeBytes: part.sizeBytes, type };
 }
 
-function sourceOf(file: Blob): Source {
+function sourceOf(file: Blob): Source & { readonly totalBytes: number } {
   if (!(file instanceof Blob))
     throw new CofferError("input/invalid", { message: "A file is a Blob or a File." });
-  return { pieces: piecesOfBlob(file), totalBytes: file.size };
+  return { pieces: piecesOfBlob(file), totalBytes: file.size, file };
 }
 
 /** Slices, which hold no bytes: they are read where they are sealed. */
@@ -267,8 +322,10 @@ async function* piecesOfStream(
   }
 }
 
-function toAttachment({ parts: _, ...shown }: AttachmentRecord): Attachment {
-  return shown;
+function toAttachment(record: AttachmentRecord, data: { readonly [field: string]: unknown }): Attachment {
+  const { parts: _, ...shown } = record;
+  const extracts = derivedKinds.filter((kind) => findDerived(data, record, kind) !== undefined);
+  return { ...shown, extracts };
 }
 
 /** Follow the files of a document, or, at a path, the marks of a text, until the release. */
@@ -282,7 +339,7 @@ export function follow(
     return followMarks(core, path, shown as Signal<readonly Mark[] | undefined>, signals);
   return signals.effect(() => {
     const { data } = core.shown.value;
-    const now = data && readAttachments(data).map(toAttachment);
+    const now = data && readAttachments(data).map((record) => toAttachment(record, data));
     shown.value = shareStructure(shown.peek(), now);
   });
 }

@@ -24,6 +24,12 @@ export type {
   AttachmentRange,
   AttachmentRun,
   Attachments,
+  Extracted,
+  ExtractedFile,
+  ExtractKind,
+  Extractor,
+  ExtractRun,
+  ExtractVerdict,
   NewAttachment,
 } from "./attachment-types.ts";
 export type {

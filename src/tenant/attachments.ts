@@ -23,13 +23,7 @@ import {
   type DocId,
   type EntryHash,
 } from "../std/index.ts";
-import {
-  attachmentLimits,
-  chunkSizesOf,
-  findChunks,
-  readAttachments,
-  type Part,
-} from "../attachment/index.ts";
+import { attachmentLimits, chunkSizesOf, findChunks, namedParts, type Part } from "../attachment/index.ts";
 import {
   openEntries,
   parseCommit,
@@ -303,9 +297,7 @@ async function isNamedBy(session: TenantSession, part: StoredPart): Promise<bool
       if (requireDoc(database.catalog, part.docId).isBranched) return undefined;
       const { value } = await database.snapshot(part.docId);
       if (value === undefined) return undefined;
-      return readAttachments(value).some(({ parts }) =>
-        parts.some(({ commitHash }) => commitHash === part.commitHash),
-      );
+      return namedParts(value).some(({ commitHash }) => commitHash === part.commitHash);
     });
   } catch (error) {
     if (!isCofferError(error)) throw error;
