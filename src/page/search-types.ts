@@ -28,7 +28,10 @@ export interface SearchOptions {
   readonly excerptLength?: number | undefined;
 }
 
-/** Where a word that was searched for stands, in UTF-16 units of the text at `path` of the stored document. */
+/**
+ * Where a word that was searched for stands, in UTF-16 units of the text at `path` of the stored document. In a file the field is `$files`,
+ * and the path the file's id and `"text"` or `"name"`.
+ */
 export interface SearchMark {
   /** the field at the top of the document */
   readonly field: string;

@@ -153,17 +153,18 @@ export interface PartRange {
 export type FetchChunk = (part: StoredPart, index: number) => Promise<Uint8Array<ArrayBuffer>>;
 
 /**
- * Read a range of a part; nothing but the chunks that hold it is read.
+ * Read a range of a part; nothing but the chunks that hold it is read. Without `fetchChunk` only what is here and judged counts, so that
+ * it can be called in the tenant's queue.
  *
  * @throws `doc/missing`, `entry/corrupt` where something is not what was signed, `key/missing`, `access/locked`; what `fetchChunk` throws
  */
 export async function readPartRange(
   { database, docId, session }: FilePlace,
   { from, part, to }: PartRange,
-  fetchChunk: FetchChunk,
+  fetchChunk?: FetchChunk,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { core } = session;
-  const commit = await findPart({ database, docId, session }, part);
+  const commit = await findPart({ database, docId, session }, part, fetchChunk !== undefined);
   const store = chunksOf(core);
   const known = (await store.part(part.commitHash)) ?? newPart(commit, docId);
   const slices = findChunks(part.sizeBytes, from, to);
@@ -172,10 +173,15 @@ export async function readPartRange(
     const entry = entries[index];
     const header = entry?.header;
     if (entry === undefined || header === undefined) throw corrupt(part.commitHash, "chunk");
-    const bytes = await chunkOf(core, { fetchChunk, index, part: known });
+    const bytes = await chunkOf(core, { fetchChunk: fetchChunk ?? neverFetch, index, part: known });
     if (!equalBytes(core.world.crypto.sha256(bytes), header.ciphertextHash))
       throw corrupt(part.commitHash, "hash");
     entries[index] = { ...entry, ciphertext: bytes };
+  }
+  // What was fetched while the document was purged is erased with it.
+  if (core.isPurged(docId)) {
+    await purgeChunks(core, [{ dbId: database.dbId, docId }]);
+    throw new CofferError("doc/missing", { docId });
   }
   await store.touch(known, core.nowMs());
   const sizes = chunkSizesOf(part.sizeBytes);
@@ -209,6 +215,10 @@ async function chunkOf(
   return fetchChunk(part, index);
 }
 
+const neverFetch: FetchChunk = async () => {
+  throw new CofferError("net/offline", { what: "attachment" });
+};
+
 /** What a device that has none of its chunks knows of a part: what its commit says. */
 function newPart({ commitHash, entries, header }: Commit, docId: DocId): StoredPart {
   const chunks = entries.flatMap((entry) =>
@@ -227,14 +237,18 @@ function newPart({ commitHash, entries, header }: Commit, docId: DocId): StoredP
   return { commitHash, dbId: header.dbId, docId, chunks, ...state };
 }
 
-/** The commit of a part, with all that F1 asks of its headers. */
-async function findPart({ database, docId, session }: FilePlace, part: Part): Promise<Commit> {
+/** The commit of a part, with all that F1 asks of its headers; who is patient waits for it to be judged. */
+async function findPart(
+  { database, docId, session }: FilePlace,
+  part: Part,
+  isPatient: boolean,
+): Promise<Commit> {
   const { core } = session;
   if (core.unlocked === undefined) throw new CofferError("access/locked");
   const doc = requireDoc(database.catalog, docId);
   if (core.isPurged(docId)) throw new CofferError("doc/missing", { docId });
   let row = core.ledger.find(part.commitHash);
-  if (row === undefined || row.verdict === "waiting") {
+  if (isPatient && (row === undefined || row.verdict === "waiting")) {
     await session.settle();
     row = core.ledger.find(part.commitHash);
   }

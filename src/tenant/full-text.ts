@@ -6,13 +6,15 @@
  *                 ▲                                                     │
  *   first search ─┴── pages of last time ──► what stands as it was is not indexed again
  * ```
+ * The texts of files are chunks, which may be elsewhere: a document is found by the rest of it meanwhile, and indexed again once they are here.
  * A summary can be cut; the text of a document never is: where it is cut, the document is read, once for each state of it. Of a
  * database that nobody searched nothing is kept. Several tabs do not all build: the first holds a lock meanwhile, and the others read
  * what it wrote. One tab, the same as long as it lives, writes.
  */
 import { isCofferError, type DocId, type Release } from "../std/index.ts";
-import { documentTexts, TextIndex, type DocText } from "../search/index.ts";
+import { TextIndex, type DocText } from "../search/index.ts";
 import type { DatabaseSession } from "./database.ts";
+import { TextFetcher, type FileTexts, type ReadTexts } from "./file-texts.ts";
 import type { Row, RowDelta, RowFeeds, RowFollower } from "./row-feed.ts";
 import { TextPages, textStamp } from "./text-pages.ts";
 
@@ -38,6 +40,7 @@ interface Held {
   readonly ended: AbortController;
   readonly rows: Map<DocId, Row>;
   readonly pending: Map<DocId, Row>;
+  readonly fetcher: TextFetcher;
   pages: TextPages | undefined;
   isReady: boolean;
   isWriter: boolean;
@@ -46,6 +49,7 @@ interface Held {
 /** Keeps the index of one database. */
 export class FullText implements RowFollower {
   readonly #database: DatabaseSession;
+  readonly #files: FileTexts;
   readonly #onChange: () => void;
   readonly #unfollow: Release;
   #held: Held | undefined;
@@ -53,10 +57,15 @@ export class FullText implements RowFollower {
   #timer: Release | undefined;
 
   /** `onChange`: searches are to be answered anew */
-  constructor(feeds: RowFeeds, database: DatabaseSession, onChange: () => void) {
+  constructor(
+    { files, rows }: { readonly files: FileTexts; readonly rows: RowFeeds },
+    database: DatabaseSession,
+    onChange: () => void,
+  ) {
     this.#database = database;
+    this.#files = files;
     this.#onChange = onChange;
-    this.#unfollow = feeds.follow(database, undefined, this);
+    this.#unfollow = rows.follow(database, undefined, this);
   }
 
   /** The index as far as it is; `undefined` while locked. */
@@ -69,13 +78,14 @@ export class FullText implements RowFollower {
     return { isReady, doneCount: rows.size - pending.size, totalCount: rows.size };
   }
 
-  /** Every text of a document, whole. Called in the tenant's queue. */
-  async readTexts({
-    docId,
-    isWhole,
-    value,
-  }: Pick<Row, "docId" | "isWhole" | "value">): Promise<readonly DocText[]> {
-    return documentTexts(isWhole ? value : await this.#database.lines.documents.readValue(docId));
+  /** Every text of a document, whole, and those of its files that are here. Called in the tenant's queue. */
+  async readTexts(row: Pick<Row, "docId" | "isWhole" | "value">): Promise<readonly DocText[]> {
+    return (await this.#read(row)).texts;
+  }
+
+  async #read({ docId, isWhole, value }: Pick<Row, "docId" | "isWhole" | "value">): Promise<ReadTexts> {
+    const whole = isWhole ? value : await this.#database.lines.documents.readValue(docId);
+    return this.#files.read(this.#database, docId, whole);
   }
 
   start(rows: readonly Row[]): void {
@@ -85,6 +95,11 @@ export class FullText implements RowFollower {
       ended: new AbortController(),
       rows: new Map(byId),
       pending: new Map(byId),
+      fetcher: new TextFetcher(
+        this.#database.lines.core.world.env,
+        (docId, parts) => this.#files.fetch(this.#database, docId, parts),
+        (docId) => this.#again(held, docId),
+      ),
       pages: undefined,
       isReady: false,
       isWriter: false,
@@ -100,6 +115,7 @@ export class FullText implements RowFollower {
       held.pending.delete(docId);
       if (after === undefined) {
         held.rows.delete(docId);
+        held.fetcher.want(docId, []);
         held.index.drop(docId);
       } else {
         held.rows.set(docId, after);
@@ -112,9 +128,18 @@ export class FullText implements RowFollower {
 
   stop(): void {
     this.#held?.ended.abort();
+    this.#held?.fetcher.stop();
     this.#held = undefined;
     this.#timer?.();
     this.#timer = undefined;
+  }
+
+  /** The text of a file came. */
+  #again(held: Held, docId: DocId): void {
+    const row = held.rows.get(docId);
+    if (row === undefined) return;
+    held.pending.set(docId, row);
+    this.#run(held, () => this.#work(held));
   }
 
   /** Follow no more. */
@@ -212,11 +237,13 @@ export class FullText implements RowFollower {
     const stamp = catalog.isRead(docId) ? textStamp(core, docId, doc.heads) : noStamp;
     if (held.index.stampOf(docId) === stamp && stamp !== noStamp) return;
     try {
-      const texts = await this.readTexts(row);
-      if (held.rows.get(docId) === row) held.index.put(docId, stamp, texts);
+      const { missing, texts } = await this.#read(row);
+      if (held.rows.get(docId) !== row || held.ended.signal.aborted) return;
+      held.fetcher.want(docId, missing);
+      held.index.put(docId, missing.length === 0 ? stamp : noStamp, texts);
     } catch (error) {
       if (!isCofferError(error) || core.unlocked === undefined) throw error;
-      held.index.put(docId, noStamp, documentTexts(row.value));
+      held.index.put(docId, noStamp, (await this.#files.read(this.#database, docId, row.value)).texts);
     }
   }
 

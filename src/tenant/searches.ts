@@ -2,6 +2,7 @@
 import { isCofferError, type Env, type Release } from "../std/index.ts";
 import type { SearchEvent, WorkerEvent } from "../../worker/api.ts";
 import type { DatabaseSession } from "./database.ts";
+import type { FileTexts } from "./file-texts.ts";
 import { FullText } from "./full-text.ts";
 import { LiveSearch, type SearchDefinition } from "./live-search.ts";
 import type { RowFeeds } from "./row-feed.ts";
@@ -16,6 +17,7 @@ const busyShare = 4;
 export interface SearchRoom {
   readonly env: Env;
   readonly rows: RowFeeds;
+  readonly files: FileTexts;
   readonly emit: (event: WorkerEvent) => void;
   /** Run a step in the tenant's queue. @throws `access/locked` */
   readonly exclusive: <T>(step: () => Promise<T>) => Promise<T>;
@@ -101,7 +103,7 @@ export class Searches {
   #fullText(database: DatabaseSession): FullText {
     let fullText = this.#fullTexts.get(database);
     if (fullText === undefined) {
-      fullText = new FullText(this.#room.rows, database, () => this.#changed(database));
+      fullText = new FullText(this.#room, database, () => this.#changed(database));
       this.#fullTexts.set(database, fullText);
     }
     return fullText;

@@ -19,6 +19,7 @@ import type { TenantCore, TenantWorld } from "./core.ts";
 import { DatabaseSession } from "./database.ts";
 import type { Device, DeviceTenant } from "./device.ts";
 import { finishErasing } from "./erasing.ts";
+import { FileTexts } from "./file-texts.ts";
 import { Follower, type FollowerHooks } from "./follower.ts";
 import { adoptImported } from "./imported-keys.ts";
 import type { JudgeOutcome } from "./judge.ts";
@@ -104,6 +105,7 @@ export class TenantSession {
     this.searches = new Searches({
       env: core.world.env,
       rows: this.rows,
+      files: new FileTexts(this),
       emit: options.emit,
       exclusive: (step) => this.exclusive(step),
     });

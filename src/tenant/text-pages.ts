@@ -6,7 +6,7 @@
  * | `text/<dbId>/state` | the same name, position 0 | see below |
  * | `text/<dbId>/<segment>` | the same name, its position | a segment, see search/segment.ts |
  *
- * State: u8 version (1), text log epoch, text how words are made, varint count of segments, and for each varint number, u64 position:
+ * State: u8 version (2), text log epoch, text how words are made, varint count of segments, and for each varint number, u64 position:
  * where the log ended when it was sealed. What a document was indexed at stands beside it: 8 bytes of SHA-256 over its id and heads.
  *
  * Every write names the version of the state that it goes by (S3), so that of two tabs none puts back what the other has taken out: a
@@ -37,7 +37,7 @@ import type { TenantCore } from "./core.ts";
 import { createPageSealer, type PageSealer } from "./pages.ts";
 import { readPurged } from "./purge.ts";
 
-const stateVersion = 1;
+const stateVersion = 2;
 const maxSegments = 1_000_000;
 const maxAttempts = 8;
 
