@@ -2,7 +2,7 @@
  * The demo's service worker: keeps the application's files, so that it starts without a network, and lets CofferDB send and receive
  * sealed commits in the background.
  */
-import { installCofferSync } from "cofferdb/service-worker";
+import { installCofferFiles, installCofferSync } from "cofferdb/service-worker";
 import { cleanupOutdatedCaches, getCacheKeyForURL, matchPrecache, precache } from "workbox-precaching";
 import type { PrecacheEntry } from "workbox-precaching";
 
@@ -12,6 +12,9 @@ const shellUrl = "index.html";
 
 precache(self.__WB_MANIFEST);
 cleanupOutdatedCaches();
+
+// Before the files of the application: an address of a user's file is none of them, whatever asks for it.
+installCofferFiles(self);
 
 /** What `workbox-window` says when the user takes a newer version. */
 self.addEventListener("message", (event) => {

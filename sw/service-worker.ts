@@ -16,6 +16,8 @@ import { createDexieStorage } from "../src/store/index.ts";
 import { createHttpTransport } from "../src/sync/index.ts";
 import { isWorthRetrying, syncTenants, type LinkOutcome, type SyncWorld } from "./sync-tenants.ts";
 
+export { installCofferFiles } from "./files.ts";
+
 /** The tag of background sync, and the type of the message that asks for it. */
 export const syncTag = "coffer-sync";
 

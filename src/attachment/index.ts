@@ -20,10 +20,20 @@
  * - A4 a record that is not of this form is no attachment, whatever it holds, and reading it never throws
  * - A5 what was made of a file (its text, a small picture) is a part like its own, named by the same document: it is sealed under the same
  *      key, and no more there once the file grew or went
+ * - A6 what is answered for a file's address never runs as a page of the application, whatever the file is (`web-answer.ts`)
  *
  * It does not say who may read: that is the document's key. Chunks of a file that was taken out of its document stay until the document
  * is purged: its history names them.
  */
+export {
+  formatAddress,
+  greeting,
+  readAddress,
+  type AddressPlace,
+  type AnswerHead,
+  type AskedFile,
+  type Welcome,
+} from "./address.ts";
 export {
   derivedField,
   derivedKinds,
@@ -47,6 +57,7 @@ export {
   readRecord,
   type AttachmentRecord,
 } from "./record.ts";
-export { safeType } from "./safe-type.ts";
+export { inlineType, safeType } from "./safe-type.ts";
 export { encodePart, readPart, type Part } from "./part.ts";
 export { chunkSizesOf, findChunks, findParts, type Slice } from "./ranges.ts";
+export { answerRequest, refusal, type WebAnswer, type WebFile, type WebQuestion } from "./web-answer.ts";

@@ -82,6 +82,19 @@ export interface AttachmentRange extends AttachmentRun {
   readonly extract?: ExtractKind;
 }
 
+/** A file that stands open until it is disposed of. */
+export interface OpenAttachment extends Disposable {
+  /**
+   * An address of this application for an `<img>`, `<video>` or `<audio>`: it is read piece by piece through the service worker and this page,
+   * so that a film plays and seeks without being fetched whole. It ends with this handle, its document's, this page, and for good with the next
+   * lock. What is neither a picture, a film, a sound nor plain text is only handed out to be saved.
+   *
+   * @throws worker/failed without a service worker that answers for files
+   */
+  getUrl(): Promise<string>;
+  dispose(): void;
+}
+
 /** What of a document names a file. */
 export type AttachmentName = Pick<Attachment, "id"> | string;
 
@@ -122,6 +135,8 @@ export interface Attachments<T extends object> {
   getAttachment(doc: Doc<T>, file: AttachmentName, options?: AttachmentRange): Promise<Blob>;
   /** A range as bytes. Only the chunks that hold it are read and opened. */
   getAttachmentRange(doc: Doc<T>, file: AttachmentName, from: number, to: number): Promise<Uint8Array>;
+  /** Open a file as it is now, to show it where it lies. @throws input/unknown-id */
+  openAttachment(doc: Doc<T>, file: AttachmentName): Promise<OpenAttachment>;
   /** All of a file, or a range, read as its reader asks for it. */
   streamAttachment(
     doc: Doc<T>,

@@ -292,6 +292,11 @@ function find(own: DocCore, file: AttachmentName, kind?: ExtractKind): Content {
   return { parts: [part], sizeBytes: part.sizeBytes, type };
 }
 
+/** The record of a file that a document names. @throws input/unknown-id */
+export function findAttachment(own: DocCore, file: AttachmentName): AttachmentRecord {
+  return find(own, file);
+}
+
 function sourceOf(file: Blob): Source & { readonly totalBytes: number } {
   if (!(file instanceof Blob))
     throw new CofferError("input/invalid", { message: "A file is a Blob or a File." });

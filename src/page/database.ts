@@ -199,7 +199,7 @@ export class DatabaseCore {
 export function createDatabase<T extends object>({ shared, use, release }: Lease<DatabaseCore>): Database<T> {
   const others = lazily(
     use,
-    "branch discardBranch diff databaseCore mergeBranch getAttachment getAttachmentRange presence createDocumentFor purgeDocHistory createDocument iterateDocumentHistory createEncryptedDocument iterateChangesSince createDocuments removeAttachment getRecipients search getAllDocumentIds deleteDocument undeleteDocument undo changeDocs redo changeRecipients streamAttachment getDocumentAtTimestamp appendToAttachment addAttachment addAttachmentStream undoDepth",
+    "branch discardBranch diff databaseCore mergeBranch getAttachment getAttachmentRange presence createDocumentFor purgeDocHistory createDocument iterateDocumentHistory createEncryptedDocument iterateChangesSince createDocuments removeAttachment getRecipients search getAllDocumentIds deleteDocument undeleteDocument undo changeDocs redo changeRecipients streamAttachment getDocumentAtTimestamp appendToAttachment openAttachment addAttachment addAttachmentStream undoDepth",
   );
   return {
     ...(others as unknown as Pick<Database<T>, Exclude<keyof typeof others, "databaseCore">>),

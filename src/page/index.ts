@@ -31,6 +31,7 @@ export type {
   ExtractRun,
   ExtractVerdict,
   NewAttachment,
+  OpenAttachment,
 } from "./attachment-types.ts";
 export type {
   AddedKeySlot,

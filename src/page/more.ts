@@ -53,6 +53,7 @@ export {
   unlock,
   unlockMessage,
 } from "./key-slots.ts";
+export { openAttachment } from "./open-attachment.ts";
 export { connectPeer } from "./peer.ts";
 export {
   branch,
