@@ -28,7 +28,14 @@
  * A frame of an unknown type is skipped, whatever its body, within the same size limit. A known type with a body that is not
  * exactly its table's is malformed, and so is everything after it: a byte stream that lost its place cannot be trusted again.
  */
-import { bytesToId, ByteReader, isErrorCode, type CofferErrorCode, type DbId } from "../std/index.ts";
+import {
+  bytesToId,
+  ByteReader,
+  CofferError,
+  isErrorCode,
+  type CofferErrorCode,
+  type DbId,
+} from "../std/index.ts";
 import { entryLimits } from "../entry/index.ts";
 import { digestBytes, frameTypes, isTokenSize, prefixBytes, statusNames } from "./frame-writer.ts";
 import { readRanges, reconcileLimits } from "./reconcile-format.ts";
@@ -133,6 +140,23 @@ export function decodeFrames(bytes: Uint8Array): readonly Frame[] | undefined {
     if (verdict.kind === "frame") frames.push(verdict.frame);
     else return verdict.kind === "needs-more" && reader.isAtBoundary() ? frames : undefined;
   }
+}
+
+/**
+ * Read the whole answer to a request: frames, of which the last is END.
+ *
+ * @throws `protocol/malformed` for what cannot be frames, `net/failed` for an answer that ends before its END
+ */
+export function decodeAnswer(bytes: Uint8Array): readonly Frame[] {
+  const reader = createFrameReader();
+  reader.push(bytes);
+  const frames: Frame[] = [];
+  let verdict = reader.next();
+  for (; verdict.kind === "frame"; verdict = reader.next()) frames.push(verdict.frame);
+  if (verdict.kind === "malformed") throw new CofferError("protocol/malformed", { reason: verdict.reason });
+  if (!reader.isAtBoundary() || frames.at(-1)?.type !== "end")
+    throw new CofferError("net/failed", { reason: "cut" });
+  return frames;
 }
 
 interface Prefix {

@@ -9,7 +9,7 @@ import {
   type DbId,
   type TenantId,
 } from "../std/index.ts";
-import { decodeFrames, encodeFrames } from "./frames.ts";
+import { decodeAnswer, encodeFrames } from "./frames.ts";
 import { isEnough } from "./judge-frame.ts";
 import { protocolVersion, type Capabilities, type Frame } from "./messages.ts";
 import { ReconcileSet } from "./reconcile-set.ts";
@@ -126,7 +126,7 @@ interface Answer {
   readonly more: boolean;
 }
 
-/** Ask a server's endpoint. @throws `protocol/malformed` for an answer that cannot be read, and what `exchange` throws */
+/** Ask a server's endpoint. @throws as {@link decodeAnswer}, and what `exchange` throws */
 export async function askServer(
   options: Pick<RepairOptions, "http" | "tenantId" | "token" | "replicaId"> & {
     readonly signal?: AbortSignal | undefined;
@@ -144,9 +144,7 @@ export async function askServer(
     chunks.push(chunk.slice());
   };
   await http.exchange({ tenantId, token, body, endpoint: "reconcile", onChunk, signal });
-  const frames = decodeFrames(concatBytes(...chunks));
-  if (frames === undefined) throw new CofferError("protocol/malformed", { reason: "answer" });
-  return frames;
+  return decodeAnswer(concatBytes(...chunks));
 }
 
 /** PUSH frames, at most one RANGES, END, all of the database that was asked about. */

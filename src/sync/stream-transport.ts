@@ -8,7 +8,8 @@
  * ```
  *
  * Opening tries whether a stream gets through: a network that holds answers back until they end shows nothing of one, and is
- * polled. A request that is refused is an ERROR frame to the listener, as the server would have sent it over a WebSocket.
+ * polled. A request that is refused is an ERROR frame to the listener, as the server would have sent it over a WebSocket; an
+ * answer that ends before its END is a connection that broke.
  */
 import {
   bytesToUtf8,
@@ -19,7 +20,7 @@ import {
   type Env,
   type TenantId,
 } from "../std/index.ts";
-import { decodeFrames, encodeFrame, encodeFrames } from "./frames.ts";
+import { decodeAnswer, decodeFrames, encodeFrame, encodeFrames } from "./frames.ts";
 import { syncLimits, type Frame } from "./messages.ts";
 import type { HttpTransport, LiveConnection, LiveListener, LiveTransport } from "./transport.ts";
 
@@ -193,9 +194,7 @@ class StreamConnection implements LiveConnection {
   }
 
   #hand(answer: Bytes, isWanted: (frame: Frame) => boolean, signal: AbortSignal): void {
-    const frames = decodeFrames(answer);
-    if (frames === undefined) throw new CofferError("protocol/malformed");
-    for (const frame of frames)
+    for (const frame of decodeAnswer(answer))
       if (isWanted(frame) && !signal.aborted) this.#place.listener.onMessage(encodeFrames([frame]));
   }
 

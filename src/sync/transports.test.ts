@@ -227,6 +227,30 @@ describe("an event stream", () => {
   });
 });
 
+test("an answer that ends before its END is a connection that broke: a push is not taken for answered", async () => {
+  const whole = encodeFrames([{ type: "note" }, { type: "end", more: false }]);
+  let keptBytes = 0;
+  const { url, close } = await serve((request, response) => {
+    request.resume();
+    if (request.url?.endsWith("/sync") === true) response.end(whole.subarray(0, keptBytes));
+    else response.write(":\n\n");
+  });
+  const live = createStreamTransport(env, createHttpTransport(env, url));
+  for (; keptBytes < whole.length; keptBytes++) {
+    const got: Uint8Array[] = [];
+    await new Promise<void>((resolve, reject) => {
+      const onMessage = (message: Uint8Array): void => void got.push(message);
+      const sent: Frame = { type: "note" };
+      live.open(tenantId, { onMessage, onClose: resolve }).then(
+        (connection) => connection.send(encodeFrames([sent])),
+        (cause: unknown) => reject(toCofferError(cause, "net/failed")),
+      );
+    });
+    expect(got).toEqual([]);
+  }
+  await close();
+});
+
 describe("two ways to the live link", () => {
   const listener: LiveListener = { onMessage: () => undefined, onClose: () => undefined };
   const way = (opens: () => boolean) => {
