@@ -90,37 +90,41 @@ export const lineMutants: readonly Mutant[] = [
 
 /** Whoever looks at a branch ends it soon after, with what is written on it by then. */
 function discardOpened(world: World): void {
+  wrapTabs(world, ({ api, env }) => discardSoon({ api, env }, () => true));
+}
+
+/** A branch that somebody discarded stays so: whoever still writes on it loses that as well. */
+function discardOn(world: World): void {
+  const discarded = new Set<string>();
   wrapTabs(world, ({ api, env }) => {
+    discardSoon({ api, env }, (docId, name) => discarded.has(`${docId} ${name}`));
     const endBranch = api.endBranch.bind(api);
-    const openDocument = api.openDocument.bind(api);
     Object.assign(api, {
-      openDocument: (...args: Parameters<typeof openDocument>) => {
-        const [database, docId, , name] = args;
-        if (name !== undefined)
-          env.setTimer(1000, () => void endBranch(database, docId, name, "discard").catch(() => undefined));
-        return openDocument(...args);
+      endBranch: (...args: Parameters<typeof endBranch>) => {
+        const [, docId, name, how] = args;
+        if (how === "discard") discarded.add(`${docId} ${name}`);
+        return endBranch(...args);
       },
     });
   });
 }
 
-/** A branch that was discarded stays so: what comes of it later is discarded as well. */
-function discardOn(world: World): void {
-  wrapTabs(world, ({ api, env }) => {
-    const endBranch = api.endBranch.bind(api);
-    const again = (args: Parameters<typeof endBranch>, count: number): void => {
-      if (count === 0) return;
-      env.setTimer(3000, () => {
-        void endBranch(...args).catch(() => undefined);
-        again(args, count - 1);
-      });
-    };
-    Object.assign(api, {
-      endBranch: (...args: Parameters<typeof endBranch>) => {
-        if (args[3] === "discard") again(args, 60);
-        return endBranch(...args);
-      },
-    });
+/** Discard branches a second after a tab has opened them, if they are to be. */
+function discardSoon(
+  { api, env }: Pick<SimTab, "api" | "env">,
+  isMeant: (docId: string, branch: string) => boolean,
+): void {
+  const endBranch = api.endBranch.bind(api);
+  const openDocument = api.openDocument.bind(api);
+  Object.assign(api, {
+    openDocument: (...args: Parameters<typeof openDocument>) => {
+      const [database, docId, , name] = args;
+      if (name !== undefined)
+        env.setTimer(1000, () => {
+          if (isMeant(docId, name)) void endBranch(database, docId, name, "discard").catch(() => undefined);
+        });
+      return openDocument(...args);
+    },
   });
 }
 
