@@ -180,6 +180,20 @@ export async function openCdp(page: Page): Promise<CDPSession> {
   return page.context().newCDPSession(page);
 }
 
+/**
+ * Take a page's browser off the network, its service workers too. One that has slept for a while is started anew by what
+ * happens next, outside the driver's hold and with a network: it is woken first, so that it is held.
+ */
+export async function goOffline(page: Page): Promise<void> {
+  const context = page.context();
+  await page.evaluate(async () => {
+    const registration = await navigator.serviceWorker.getRegistration();
+    registration?.active?.postMessage("awake");
+  });
+  for (const worker of context.serviceWorkers()) await worker.evaluate(() => self.location.href);
+  await context.setOffline(true);
+}
+
 /** What a browser tells about a registered service worker. */
 export interface ServiceWorkerControl {
   readonly registrationId: string;

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
 import { fromRoot } from "../../build/paths.mjs";
-import { controlServiceWorker, openCdp, startServer } from "../fixtures.ts";
+import { controlServiceWorker, goOffline, openCdp, startServer } from "../fixtures.ts";
 import { connect, expect, foundTenant, joinTenant, openSite, readTitles, test, write } from "./world.ts";
 
 async function openWithServiceWorker(page: Page, site: { url: string; origin: string }): Promise<void> {
@@ -44,7 +44,7 @@ test("what was written offline is sent when the network is back, with every page
   await write(device.page, ["a first one"]);
   await expect.poll(() => readTitles(far)).toEqual(["a first one"]);
 
-  await device.context.setOffline(true);
+  await goOffline(device.page);
   await write(device.page, ["written offline", "and another"]);
   await expect
     .poll(() => device.page.evaluate(() => story.tenant.status.value.pendingPushCount))

@@ -6,7 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { join as joinPath } from "node:path";
 import { fromRoot } from "../../build/paths.mjs";
-import { expect, test } from "../fixtures.ts";
+import { expect, goOffline, test } from "../fixtures.ts";
 import { findLeaks, sizeBelow } from "./at-rest.ts";
 import {
   addTag,
@@ -69,8 +69,8 @@ test("two people share films through a server that cannot read them", async ({ s
   await test.step("3. both edit one document offline, and nobody's edit is lost", async () => {
     await openFilm(owner.page, film);
     await openFilm(guest.page, film);
-    await owner.context.setOffline(true);
-    await guest.context.setOffline(true);
+    await goOffline(owner.page);
+    await goOffline(guest.page);
     await typeInto(owner.page, "Notes", "Olivia saw it twice.");
     await typeInto(guest.page, "Notes", "Gustav prefers the play.");
     await field(owner.page, "Distributor").fill("United Artists of Bergen");
@@ -100,7 +100,7 @@ test("two people share films through a server that cannot read them", async ({ s
 
   await test.step("4. the owner closes every tab offline, and the service worker sends", async () => {
     await settled(owner.page);
-    await owner.context.setOffline(true);
+    await goOffline(owner.page);
     await typeInto(owner.page, "Notes", " Written on a train.");
     await expect(owner.page.getByTestId("doc-status")).not.toHaveText(/saving/i);
     await expect(owner.page.getByTestId("state-pill")).toHaveAttribute("data-state", "offline");
@@ -115,7 +115,7 @@ test("two people share films through a server that cannot read them", async ({ s
   });
 
   await test.step("5. the owner comes back offline: the app starts, asks, and has everything", async () => {
-    await owner.context.setOffline(true);
+    await goOffline(owner.page);
     const page = await owner.context.newPage();
     await page.goto(server.url);
     await expect(page.getByTestId("known-space")).toBeVisible({ timeout: 20_000 });

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
 import { fromRoot } from "../../build/paths.mjs";
-import { expect, test } from "../fixtures.ts";
+import { expect, goOffline, test } from "../fixtures.ts";
 import {
   approve,
   askToJoin,
@@ -273,7 +273,7 @@ test("a view has right totals, goes by keyboard, is saved and shared, and stays 
 
   await test.step("offline it opens, sums up what is written here, and catches up afterwards", async () => {
     await settled(page);
-    await context.setOffline(true);
+    await goOffline(page);
     await page.reload();
     await unlock(page, secrets.ownerPassword);
     await expandTo(page, "Decades");
@@ -396,7 +396,7 @@ test("search finds as one types, marks what it found, and goes with filter and o
   });
 
   await test.step("offline, a long text is found as well, and shown around the words", async () => {
-    await context.setOffline(true);
+    await goOffline(page);
     await openFilm(page, "Titanic");
     const filler = "Nothing of note happened on that day, or on the next. ".repeat(80);
     await field(page, "Notes").fill(`${filler}Then the cellist played a chaconne. ${filler}`);
