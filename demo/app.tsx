@@ -11,7 +11,7 @@ import { Shell } from "./screens/shell.tsx";
 import { Starting } from "./screens/starting.tsx";
 import { Sync } from "./screens/sync.tsx";
 import { Welcome } from "./screens/welcome.tsx";
-import { notify } from "./state/activity.ts";
+import { forgetNotices, notify } from "./state/activity.ts";
 import { coffer, startCoffer, startError } from "./state/coffer.ts";
 import { route } from "./state/route.ts";
 import { takeUpdate } from "./state/update.ts";
@@ -43,8 +43,11 @@ export function App() {
   useSignalEffect(() => {
     const { alarms, status } = space.value?.tenant ?? {};
     const isWiped = alarms?.value.some(({ kind }) => kind === "wiped") === true;
+    if (isWiped || status?.value.phase === "closed") {
+      leaveSpace();
+      forgetNotices();
+    }
     if (isWiped) notify("The admin of the space had it erased from this device.");
-    if (isWiped || status?.value.phase === "closed") leaveSpace();
   });
   return (
     <>

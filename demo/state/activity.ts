@@ -43,10 +43,14 @@ export interface Notice {
 /** The messages now shown, the newest last. */
 export const notices = signal<readonly Notice[]>([]);
 
-// A message may name a document.
 effect(() => {
-  if (isLocked.value) notices.value = [];
+  if (isLocked.value) forgetNotices();
 });
+
+/** Take all messages away: one may name what is in the space, or offer to change it. */
+export function forgetNotices(): void {
+  notices.value = [];
+}
 
 let lastNotice = 0;
 const noticeMs = 12_000;
