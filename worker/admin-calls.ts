@@ -3,6 +3,7 @@ import { CofferError, parseId } from "../src/std/index.ts";
 import {
   adoptCommits,
   approveDevice,
+  linkOwnDevice,
   mergeLines,
   regrantUser,
   revokeDevice,
@@ -35,15 +36,18 @@ export function adminCalls(host: WorkerHost): AdminCalls {
 
     async approveDevice(tenantId, request, options) {
       const session = host.tenant(tenantId);
-      const { expiresInMs, name, serverUrl, user } = readFields(options, "options");
-      return approveDevice(session, readString(request, "request"), {
-        ...readProof(options),
+      const { expiresInMs, name, password, serverUrl, user } = readFields(options, "options");
+      const uri = readString(request, "request");
+      const answer = {
         ...readStrings(options, "options", ["sharePassword"]),
         name: readText(name, "options.name"),
-        user: user === undefined ? undefined : requireAuthorKey(user),
         serverUrl: serverUrl === undefined ? undefined : readText(serverUrl, "options.serverUrl"),
         expiresInMs: readDurationMs(expiresInMs, "options.expiresInMs"),
-      });
+      };
+      if (password !== undefined && user === undefined)
+        return linkOwnDevice(session, uri, { ...answer, password: readString(password, "options.password") });
+      const owner = user === undefined ? undefined : requireAuthorKey(user);
+      return approveDevice(session, uri, { ...readProof(options), ...answer, user: owner });
     },
 
     async revokeDevice(tenantId, deviceKey, proof) {

@@ -259,6 +259,117 @@ describe("a second device of a user", () => {
   });
 });
 
+/** A new device asks, and who has the user's password lets it in. */
+const linkedBy = (owner: Owner, by: Party, name = "phone", password = guestPassword): Promise<Party> =>
+  arrived(owner, "cn=guest", (request) =>
+    by.device.api.approveDevice(by.tenantId, request, {
+      password,
+      sharePassword,
+      serverUrl: server.url,
+      expiresInMs: 60_000,
+      user: undefined,
+      name,
+    }),
+  );
+
+describe("a device that its user links, without the admin", () => {
+  it("is the user's for everybody, reads what the user reads, and links another one", async () => {
+    const owner = await founded();
+    const { device, proof, tenantId } = owner;
+    const guest = await joined(owner, "cn=guest");
+    await device.api.createKey(tenantId, "salaries");
+    await device.api.grantKey(tenantId, "salaries", { users: [guest.key], groups: [] }, proof);
+    await setRoles(owner, everyone("author"), { ...everyone("manager"), user: owner.key });
+    const [common, secret] = [await create(owner, "common"), await create(owner, "secret", "salaries")];
+    await synced(owner, guest);
+    const own = await create(guest, "the guest's");
+    const phone = await linkedBy(owner, guest);
+    await shows(phone, common, "common");
+    await shows(phone, secret, "secret");
+    await shows(phone, own, "the guest's");
+    await edit(phone, own, "by the phone");
+    await shows(guest, own, "by the phone");
+    await shows(owner, own, "by the phone");
+    await expect(edit(phone, common, "no")).rejects.toMatchObject({ code: "access/denied" });
+    const tablet = await linkedBy(owner, phone, "tablet");
+    await shows(tablet, own, "by the phone");
+    await edit(tablet, own, "by the tablet");
+    await shows(owner, own, "by the tablet");
+    await synced(owner, guest, phone, tablet);
+    for (const party of [owner, guest, phone, tablet]) {
+      await expect
+        .poll(() => seenBy(party)?.devices?.map(({ key, name, user }) => [key, user, name]))
+        .toEqual([
+          [owner.key, owner.key, undefined],
+          [guest.key, guest.key, undefined],
+          [phone.key, guest.key, "phone"],
+          [tablet.key, guest.key, "tablet"],
+        ]);
+      expect(seenBy(party)?.quarantine).toEqual([]);
+      expect(seenBy(party)?.users?.map(({ key }) => key)).toEqual([owner.key, guest.key]);
+    }
+    // The next thing that the admin does is said of them, too, and they are handed the new epoch.
+    await device.api.rotateKey(tenantId, "salaries", proof);
+    const late = await create(owner, "late", "salaries");
+    for (const party of [guest, phone, tablet]) await shows(party, late, "late");
+    await setRoles(owner, { ...everyone("reader"), user: guest.key });
+    await synced(owner, phone, tablet);
+    await expect(edit(tablet, own, "no")).rejects.toMatchObject({ code: "access/denied" });
+    for (const party of [owner, guest, phone, tablet]) expect(seenBy(party)?.quarantine).toEqual([]);
+  });
+
+  it("goes on when the first device is revoked, and goes when it is revoked itself", async () => {
+    const owner = await founded();
+    const guest = await joined(owner, "cn=guest");
+    const phone = await linkedBy(owner, guest);
+    const before = await create(phone, "before");
+    await shows(owner, before, "before");
+    await owner.device.api.revokeDevice(owner.tenantId, guest.key, owner.proof);
+    const after = await create(owner, "after");
+    await sync(owner);
+    await shows(phone, after, "after");
+    await expect(sync(guest)).rejects.toMatchObject({ code: "access/revoked" });
+    const onPhone = await create(phone, "on the phone");
+    await shows(owner, onPhone, "on the phone");
+    const tablet = await linkedBy(owner, phone, "tablet");
+    await shows(tablet, after, "after");
+    await synced(owner, phone, tablet);
+    await owner.device.api.revokeDevice(owner.tenantId, phone.key, owner.proof);
+    const last = await create(owner, "last");
+    await sync(owner);
+    await expect(sync(phone)).rejects.toMatchObject({ code: "access/revoked" });
+    await shows(tablet, last, "last");
+    for (const id of [before, onPhone]) await shows(owner, id, id === before ? "before" : "on the phone");
+    expect(await titleOf(phone, last).catch(() => undefined)).toBeUndefined();
+    await owner.device.api.revokeUser(owner.tenantId, guest.key, owner.proof);
+    await sync(owner);
+    await expect(sync(tablet)).rejects.toMatchObject({ code: "access/revoked" });
+    expect(seenBy(owner)?.devices?.map(({ revoked }) => revoked)).toEqual([false, true, true, true]);
+  });
+
+  it("takes the user's password and name, and is no device of who is revoked", async () => {
+    const owner = await founded();
+    const guest = await joined(owner, "cn=guest");
+    await expect(linkedBy(owner, guest, "phone", "not it")).rejects.toMatchObject({
+      code: "key/wrong-password",
+    });
+    await expect(linkedBy(owner, guest, " ")).rejects.toMatchObject({ code: "input/invalid" });
+    await expect(linkedBy(owner, owner, "phone", people.userPassword)).rejects.toMatchObject({
+      code: "input/invalid",
+    });
+    await synced(owner, guest);
+    await owner.device.api.revokeUser(owner.tenantId, guest.key, owner.proof);
+    await sync(owner);
+    // Offline it does not know, and its link counts nowhere.
+    const phone = await linkedBy(owner, guest);
+    const late = await create(phone, "late");
+    await expect(sync(phone)).rejects.toMatchObject({ code: "access/unauthenticated" });
+    await sync(owner);
+    expect(await titleOf(owner, late).catch(() => undefined)).toBeUndefined();
+    expect(seenBy(owner)?.devices?.map(({ key }) => key)).toEqual([owner.key, guest.key]);
+  });
+});
+
 describe("a device that is revoked", () => {
   it("is cut off alone: its sessions end, nothing it writes later counts, and nothing later is for it", async () => {
     const owner = await founded();

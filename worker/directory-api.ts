@@ -30,11 +30,11 @@ export interface DirectoryCalls {
     | undefined
   >;
   closeReseal(id: number): Promise<void>;
-  /** Link a device that asked to a user, this one's without `user`: gives the answer. */
+  /** Link a device that asked to a user, this one's without `user`: gives the answer. With `password`, this user's own, no admin is needed. */
   approveDevice(
     tenantId: string,
     request: string,
-    options: AdminProof & {
+    options: (AdminProof | { readonly password: string }) & {
       sharePassword: string;
       serverUrl: string | undefined;
       expiresInMs: number;

@@ -24,7 +24,7 @@ interface Answer {
 export function Invite({ space: { tenant } }: { readonly space: Space }) {
   const request = useSignal("");
   const asking = useSignal<Asking | undefined>(undefined);
-  const adminPassword = useSignal("");
+  const password = useSignal("");
   const deviceName = useSignal("");
   const answer = useSignal<Answer | undefined>(undefined);
   useIncoming("join-request", request);
@@ -46,19 +46,27 @@ export function Invite({ space: { tenant } }: { readonly space: Space }) {
       ({ isAdmin, revoked, userName }) => !isAdmin && !revoked && userName === asking.value?.userName,
     ),
   );
+  /** one's own device needs no admin */
+  const isOwn = useComputed(() => owner.value?.self === true);
+  const canApprove = useComputed(() => isOwn.value || tenant.adminUser.value !== undefined);
   const approve = useAction(async () => {
-    const adminUser = tenant.adminUser.peek();
-    if (adminUser === undefined) return;
     const sharePassword = await theCoffer().createSharePassword();
     const serverUrl = tenant.links.peek()[0]?.url;
-    const options = { adminUser, adminPassword: adminPassword.value, sharePassword };
-    const all = serverUrl === undefined ? options : { ...options, serverUrl };
+    const all = serverUrl === undefined ? { sharePassword } : { sharePassword, serverUrl };
     const text = request.value.trim();
+    const name = deviceName.peek().trim();
+    const adminUser = tenant.adminUser.peek();
     const known = owner.peek();
-    const response = await (known === undefined
-      ? tenant.approveJoinRequest(text, all)
-      : tenant.approveDevice(text, { ...all, user: known.key, name: deviceName.peek().trim() }));
-    answer.value = { response, sharePassword };
+    if (isOwn.peek()) {
+      const response = await tenant.approveDevice(text, { ...all, name, password: password.value });
+      answer.value = { response, sharePassword };
+    } else if (adminUser !== undefined) {
+      const proven = { ...all, adminUser, adminPassword: password.value };
+      const response = await (known === undefined
+        ? tenant.approveJoinRequest(text, proven)
+        : tenant.approveDevice(text, { ...proven, user: known.key, name }));
+      answer.value = { response, sharePassword };
+    }
   });
   return (
     <form
@@ -74,7 +82,7 @@ export function Invite({ space: { tenant } }: { readonly space: Space }) {
         label="Join request"
         value={request}
         placeholder="mdb://join-request/…"
-        hint="The newcomer chooses “Join a space” on their own device and sends you this text."
+        hint="Whoever comes chooses “Join a space” on the new device and sends you this text."
       />
       <ErrorNote error={inspect.error} />
       {asking.value === undefined ? null : (
@@ -95,7 +103,19 @@ export function Invite({ space: { tenant } }: { readonly space: Space }) {
               required
             />
           )}
-          <PasswordField label="Admin password" value={adminPassword} autocomplete="off" required />
+          {canApprove.value ? null : (
+            <p class="hint">
+              Only a device that holds the space's admin keys lets others in. Your own devices you link here.
+            </p>
+          )}
+          {canApprove.value ? (
+            <PasswordField
+              label={isOwn.value ? "Your password" : "Admin password"}
+              value={password}
+              autocomplete="off"
+              required
+            />
+          ) : null}
           {tenant.links.value.length > 0 ? null : (
             <p class="hint">
               This space has no server yet. Publish it on the Sync page first, and the newcomer's device
@@ -106,12 +126,16 @@ export function Invite({ space: { tenant } }: { readonly space: Space }) {
           {approve.isBusy.value ? (
             <Busy
               what="Sealing the invitation."
-              why="The admin key is unlocked, and the answer is sealed for this one request."
+              why={`${isOwn.value ? "Your" : "The admin"} key is unlocked, and the answer is sealed for this one request.`}
             />
           ) : null}
           {answer.value === undefined ? (
             <div class="actions">
-              <button type="submit" class="button button-main" disabled={approve.isBusy.value}>
+              <button
+                type="submit"
+                class="button button-main"
+                disabled={approve.isBusy.value || !canApprove.value}
+              >
                 {owner.value === undefined
                   ? `Approve ${asking.value.userName}`
                   : `Link the device to ${asking.value.userName}`}

@@ -41,20 +41,20 @@ export function People({ space }: { readonly space: Space }) {
     <section class="page" aria-labelledby="people-title">
       <header class="page-head">
         <h1 id="people-title">People</h1>
-        {canInvite ? (
-          <button
-            type="button"
-            class={isInviting.value ? "button" : "button button-main"}
-            aria-expanded={isInviting.value}
-            onClick={() => (isInviting.value = !isInviting.value)}
-          >
-            <Icon name={isInviting.value ? "close" : "plus"} />
-            {isInviting.value ? "Close the invitation" : "Invite someone"}
-          </button>
-        ) : null}
+        <button
+          type="button"
+          class={isInviting.value ? "button" : "button button-main"}
+          aria-expanded={isInviting.value}
+          onClick={() => (isInviting.value = !isInviting.value)}
+        >
+          <Icon name={isInviting.value ? "close" : "plus"} />
+          {isInviting.value ? "Close the invitation" : canInvite ? "Invite someone" : "Link a device"}
+        </button>
       </header>
       {canInvite ? null : (
-        <p class="hint">Inviting and revoking is done on a device that holds the space's admin keys.</p>
+        <p class="hint">
+          Inviting others and revoking is done on a device that holds the space's admin keys.
+        </p>
       )}
       {isInviting.value ? <Invite space={space} /> : null}
       <ul class="plain members">

@@ -91,8 +91,8 @@ async function readCommitAt(
   directory: TenantDirectory,
   index: number,
 ): Promise<Uint8Array | undefined> {
-  const { besideByCommit, dbId, indexByCommit, tenantId } = directory.state;
-  if (besideByCommit.size === 0) {
+  const { acts, besideByCommit, dbId, indexByCommit, tenantId } = directory.state;
+  if (besideByCommit.size + acts.size === 0) {
     // Its log is its line.
     const range = { fromSeq: index, maxCount: 1, maxBytes: 1 };
     return (await parts.storage.readCommits(tenantId, dbId, range))[0]?.bytes;
@@ -174,7 +174,7 @@ export function createDirectories(
 
 /** Whether commits do not make one directory: one does not hang together with the others, or a line is not brought into the other. */
 export function isTorn(state: DirectoryState, commitCount: number): boolean {
-  const foundCount = state.indexByCommit.size + state.besideByCommit.size;
+  const foundCount = state.indexByCommit.size + state.besideByCommit.size + state.acts.size;
   return state.otherHeads.length > 0 || foundCount !== commitCount;
 }
 
@@ -202,8 +202,12 @@ export async function openRecords(
   );
 }
 
-/** Whether a user may hold a session now. The admin's key is no member and moves commits like one. */
+/**
+ * Whether a user may hold a session now. The admin's key is no member and moves commits like one, and so does a device that was linked: its
+ * own word is still to come.
+ */
 export function standingOf(state: DirectoryState, userKey: AuthorKey): "member" | "revoked" | "unknown" {
-  if (userKey === state.adminKey || isMember(state, userKey)) return "member";
+  const isClaimed = state.claimedKeys.has(userKey);
+  if (userKey === state.adminKey || isClaimed || isMember(state, userKey)) return "member";
   return state.usersByKey.has(userKey) ? "revoked" : "unknown";
 }

@@ -226,13 +226,15 @@ async function verifyLine(
   }));
   const directory = foldLines(empty, opened);
   const isOff = ({ commit: { commitHash } }: OpenedCommit, index: number): boolean =>
-    ordered[index]?.commitHash !== commitHash || indexOfHead(directory, commitHash) === undefined;
+    ordered[index]?.commitHash !== commitHash ||
+    (indexOfHead(directory, commitHash) === undefined && !directory.acts.has(commitHash));
   const at = opened.findIndex(isOff);
   if (at >= 0 || new Set(ordered.map(({ commitHash }) => commitHash)).size !== opened.length)
     return refused("directory", Math.max(at, 0));
   const merged = pastOf(directory, opened);
   const commits = shown.map(({ commit, records }) => {
-    const claim = merged.has(commit.commitHash) ? accepted : beside;
+    const isCounted = merged.has(commit.commitHash) || directory.acts.has(commit.commitHash);
+    const claim = isCounted ? accepted : beside;
     return audited({ commit, claim }, records);
   });
   return { directory, commits };

@@ -2,7 +2,7 @@
  * The directory: who belongs to a tenant, folded from admin-signed records. Byte tables are in records.ts.
  *
  * Guarantees
- * - D1 only commits authored by the genesis admin key are folded, in one line: each names the previous one; of lines that were written
+ * - D1 only commits authored by the genesis admin key make the line, which is one: each names the previous one; of lines that were written
  *   apart every replica takes the same one, and what the others took away is gone all the same, see fold-lines.ts
  * - D2 the fold is pure: the same commits give the same state on page, worker, server and simulator
  * - D3 a revocation is a causal cut: the listed heads of the user's commit graph and their past count, nothing else of that user does;
@@ -12,6 +12,7 @@
  * - D5 an epoch of a key is in force from the commit that names it first; a commit that knows that one and seals under an older
  *   epoch is stale, whoever wrote it and whenever it comes
  * - D7 whoever names a directory head goes on knowing it: what follows such a commit and names an older one does not count
+ * - D8 a user links devices of their own by two commits of members beside the line, see linked.ts; nothing else of a member is folded
  * - D6 what a member may do is a matter of the directory head that their commit names; a narrowing of rights is a causal cut like a
  *   revocation: what it does not cover has no more rights than it left
  */
@@ -181,7 +182,14 @@ export interface DirectoryState {
   readonly besideByCommit: ReadonlyMap<CommitHash, number>;
   /** users who were granted beside the line, likewise */
   readonly grantedBeside: ReadonlyMap<AuthorKey, number>;
+  /** users and devices by the line alone */
+  readonly grantedUsers: ReadonlyMap<AuthorKey, DirectoryUser>;
+  /** what members say of their devices, each behind what it follows */
+  readonly acts: ReadonlyMap<CommitHash, DeviceAct>;
+  /** users and devices, those that users linked themselves among them */
   readonly usersByKey: ReadonlyMap<AuthorKey, DirectoryUser>;
+  /** keys that a user linked and that have not said so themselves: they may sign in, to say it */
+  readonly claimedKeys: ReadonlySet<AuthorKey>;
   readonly groupsById: ReadonlyMap<GroupId, DirectoryGroup>;
   readonly epochsByKey: ReadonlyMap<KeyId, readonly DirectoryEpoch[]>;
   /** by database and subject, see rights.ts */
@@ -193,6 +201,20 @@ export interface DirectoryState {
   readonly tenantSettings: Settings;
   /** by the name of the database, in NFKC */
   readonly settingsByDb: ReadonlyMap<string, Settings>;
+}
+
+/** A link of a device by a user, or the word of the device, see linked.ts. */
+export interface DeviceAct {
+  readonly commitHash: CommitHash;
+  readonly author: AuthorKey;
+  readonly directoryHead: CommitHash;
+  readonly follows: readonly CommitHash[];
+  readonly userKey: AuthorKey;
+  readonly deviceKey: AuthorKey;
+  /** what the device has by a link; `undefined` for a word */
+  readonly grant:
+    | (Pick<DirectoryUser, "encryptionKey" | "nameHash"> & { readonly userName: string | undefined })
+    | undefined;
 }
 
 export type FoldVerdict =

@@ -26,7 +26,8 @@
 import { compareBytes, idToBytes, type CommitHash } from "../std/index.ts";
 import type { DirectoryState } from "./directory.ts";
 import { beginDraft, endDraft, foldTaking, type FoldDraft } from "./fold-record.ts";
-import { foldNext, mayFold, type OpenedCommit } from "./fold.ts";
+import { foldActs, foldNext, mayFold, type OpenedCommit } from "./fold.ts";
+import { settleMembers, unsettled } from "./linked.ts";
 
 /** A commit that hangs together with the beginning. */
 interface Placed {
@@ -47,7 +48,8 @@ export function foldLines(empty: DirectoryState, commits: readonly OpenedCommit[
   const followed = new Set([...placed.values()].flatMap(({ opened }) => opened.commit.header.predecessors));
   const ends = [...placed.values()].filter(({ hash }) => !followed.has(hash)).sort(heaviestFirst);
   const [end, ...others] = ends;
-  if (end === undefined) return empty;
+  const acts = commits.filter(({ commit: { header } }) => header.author !== empty.adminKey);
+  if (end === undefined) return foldActs(empty, acts);
   const line = lineTo(placed, end);
   const draft = beginDraft(empty);
   const walk = new Walk(draft, placed, new Map(line.map(({ hash }, index) => [hash, index])));
@@ -56,11 +58,12 @@ export function foldLines(empty: DirectoryState, commits: readonly OpenedCommit[
     foldNext(draft, opened);
   }
   walk.bringIn(others.map(({ hash }) => hash));
-  return {
-    ...endDraft(draft),
+  const lines = settleMembers({
+    ...unsettled(endDraft(draft)),
     otherHeads: others.map(({ hash }) => hash),
     besideByCommit: walk.besideByCommit,
-  };
+  });
+  return foldActs(lines, acts);
 }
 
 /** Folds what comes into the line from others. */

@@ -22,6 +22,7 @@ import type {
   Settings,
 } from "./directory.ts";
 import { activeUsers } from "./devices.ts";
+import { settleMembers, unsettled } from "./linked.ts";
 import { LayeredMap } from "./layered-map.ts";
 
 /** What a tenant's directory may hold, beyond what a record may. */
@@ -51,7 +52,9 @@ export interface FoldDraft extends Omit<
   | "head"
   | "indexByCommit"
   | "grantedBeside"
+  | "grantedUsers"
   | "usersByKey"
+  | "claimedKeys"
   | "groupsById"
   | "epochsByKey"
   | "rolesByPlace"
@@ -63,6 +66,7 @@ export interface FoldDraft extends Omit<
   head: CommitHash | undefined;
   readonly indexByCommit: LayeredMap<CommitHash, number>;
   readonly grantedBeside: Map<AuthorKey, number>;
+  /** those of the line */
   readonly usersByKey: LayeredMap<AuthorKey, DirectoryUser>;
   readonly groupsById: LayeredMap<GroupId, DirectoryGroup>;
   readonly epochsByKey: LayeredMap<KeyId, readonly DirectoryEpoch[]>;
@@ -80,10 +84,10 @@ export interface FoldDraft extends Omit<
 /** Begin to fold upon a state, which stays as it is. */
 export function beginDraft(state: DirectoryState): FoldDraft {
   return {
-    ...state,
+    ...unsettled(state),
     indexByCommit: new LayeredMap(state.indexByCommit),
     grantedBeside: new Map(state.grantedBeside),
-    usersByKey: new LayeredMap(state.usersByKey),
+    usersByKey: new LayeredMap(state.grantedUsers),
     groupsById: new LayeredMap(state.groupsById),
     epochsByKey: new LayeredMap(state.epochsByKey),
     rolesByPlace: new LayeredMap(state.rolesByPlace),
@@ -100,6 +104,7 @@ export function beginDraft(state: DirectoryState): FoldDraft {
 /** The state that a draft has become; the draft is not to be used any more. */
 export function endDraft(draft: FoldDraft): DirectoryState {
   const {
+    acts,
     adminKey,
     adopted,
     besideByCommit,
@@ -117,7 +122,7 @@ export function endDraft(draft: FoldDraft): DirectoryState {
     tenantSettings,
     usersByKey,
   } = draft;
-  return {
+  return settleMembers({
     tenantId,
     dbId,
     adminKey,
@@ -126,7 +131,8 @@ export function endDraft(draft: FoldDraft): DirectoryState {
     indexByCommit,
     besideByCommit,
     grantedBeside,
-    usersByKey,
+    grantedUsers: usersByKey,
+    acts,
     groupsById,
     epochsByKey,
     rolesByPlace,
@@ -134,7 +140,7 @@ export function endDraft(draft: FoldDraft): DirectoryState {
     purgedDocs,
     tenantSettings,
     settingsByDb,
-  };
+  });
 }
 
 /** Fold one record of the commit at `index`. */

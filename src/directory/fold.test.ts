@@ -307,8 +307,9 @@ describe("records in the fold", () => {
     const nameless = new Map(
       [...member.state.usersByKey].map(([key, user]) => [key, { ...user, userName: undefined }]),
     );
-    const seen = { ...server, usersByKey: new Map(server.usersByKey) };
-    expect({ ...member.state, usersByKey: nameless }).toEqual(seen);
+    const users = new Map(server.usersByKey);
+    const seen = { ...server, grantedUsers: users, usersByKey: users };
+    expect({ ...member.state, grantedUsers: nameless, usersByKey: nameless }).toEqual(seen);
   });
 });
 

@@ -15,7 +15,7 @@
  * - a role over the 10 000 of the tenant, a narrowing of an unknown user
  * - a commit over the 30 000 that are adopted, a document over the 30 000 that are purged, a wipe of who is not revoked
  * - an epoch over the 10 000 of its key, a key over the 10 000 of the tenant
- * A second grant replaces the keys and the name's hash, and ends a revocation, whose cut goes on standing for what names an older head;
+ * What members say of their devices is beside the line, see linked.ts. A second grant replaces the keys and the name's hash, and ends a revocation, whose cut goes on standing for what names an older head;
  * a second revocation replaces the cut; a second record of one epoch and fingerprint adds the users it wraps the key for. Members of a group need
  * not be granted, nor groups in it be known.
  */
@@ -24,6 +24,8 @@ import type { Verifier } from "../crypto/index.ts";
 import { directoryDbId, type Commit } from "../entry/index.ts";
 import type { DirectoryRecord, DirectoryState, FoldVerdict } from "./directory.ts";
 import { beginDraft, endDraft, foldRecord, type FoldDraft } from "./fold-record.ts";
+import { judgeAct, settleMembers, unsettled } from "./linked.ts";
+import { LayeredMap } from "./layered-map.ts";
 
 /** A verified commit with what of its entries could be opened and parsed. */
 export interface OpenedCommit {
@@ -41,7 +43,7 @@ export function createDirectory(
   tenantId: TenantId,
   adminKey: AuthorKey,
 ): DirectoryState {
-  return {
+  return settleMembers({
     tenantId,
     dbId: directoryDbId(crypto, tenantId),
     adminKey,
@@ -50,7 +52,8 @@ export function createDirectory(
     indexByCommit: new Map(),
     besideByCommit: new Map(),
     grantedBeside: new Map(),
-    usersByKey: new Map(),
+    grantedUsers: new Map(),
+    acts: new Map(),
     groupsById: new Map(),
     epochsByKey: new Map(),
     rolesByPlace: new Map(),
@@ -58,7 +61,7 @@ export function createDirectory(
     purgedDocs: new Map(),
     tenantSettings: new Map(),
     settingsByDb: new Map(),
-  };
+  });
 }
 
 /**
@@ -73,10 +76,37 @@ export function foldCommit(
   records: readonly DirectoryRecord[],
 ): FoldVerdict {
   const verdict = verdictOn(state, commit);
+  if (verdict === "beside-line") return foldAct(state, { commit, records });
   if (verdict !== "next") return verdict;
   const draft = beginDraft(state);
   foldNext(draft, { commit, records });
   return { kind: "applied", state: endDraft(draft) };
+}
+
+/** Fold what a member wrote in the directory's database. */
+function foldAct(state: DirectoryState, { commit, records }: OpenedCommit): FoldVerdict {
+  const verdict = judgeAct(state, commit, records);
+  if (verdict.kind !== "act") return verdict;
+  const acts = new LayeredMap(state.acts).set(commit.commitHash, verdict.act);
+  return { kind: "applied", state: settleMembers({ ...unsettled(state), acts }) };
+}
+
+/**
+ * Fold what members wrote, in whatever order it is given, behind the line that it names.
+ *
+ * @param state settled with the line, and without acts
+ */
+export function foldActs(state: DirectoryState, commits: readonly OpenedCommit[]): DirectoryState {
+  let folded = state;
+  for (let left = commits, before = Infinity; left.length < before;) {
+    before = left.length;
+    left = left.filter((opened) => {
+      const verdict = foldAct(folded, opened);
+      if (verdict.kind === "applied") folded = verdict.state;
+      return verdict.kind === "waiting";
+    });
+  }
+  return folded;
 }
 
 /** The directory as it would be behind one more commit of these records. */
@@ -101,13 +131,17 @@ type Place = Pick<
   "tenantId" | "dbId" | "adminKey" | "head" | "otherHeads" | "indexByCommit" | "besideByCommit"
 >;
 
-/** `next`: it follows the head and nothing else, and is to be folded. */
-function verdictOn(place: Place, commit: Commit): Exclude<FoldVerdict, { kind: "applied" }> | "next" {
+/** `next`: it follows the head and nothing else, and is to be folded. `beside-line`: a member wrote it. */
+function verdictOn(
+  place: Place,
+  commit: Commit,
+): Exclude<FoldVerdict, { kind: "applied" }> | "next" | "beside-line" {
   const { commitHash, header } = commit;
   const isKnown = (hash: CommitHash): boolean =>
     place.indexByCommit.has(hash) || place.besideByCommit.has(hash);
   if (isKnown(commitHash)) return { kind: "known" };
   const reason = reasonAgainst(place, commit);
+  if (reason === "not-admin") return "beside-line";
   if (reason !== undefined) return { kind: "rejected", reason };
   const { directoryHead, predecessors } = header;
   if (directoryHead === place.head && predecessors.length < 2 && place.otherHeads.length === 0) return "next";

@@ -11,6 +11,7 @@
  * - what a member may do is a role, judged at the directory head that their commit names; what takes rights away is a causal cut
  * - what names an older directory head than a commit that it follows is rejected
  * - what is sealed under an older epoch of a key than its own directory head prescribes is told, without a clock
+ * - a user links further devices without the admin, by their own signature and the device's; who was revoked links none
  * - a device of a user has a key of its own and the user's role, and is revoked alone or with the user
  * - reading a record never throws, whatever the bytes
  *
@@ -20,6 +21,7 @@ export { createAuthorGraph } from "./author-graph.ts";
 export type {
   AuthorGraph,
   AuthorVerdict,
+  DeviceAct,
   DirectoryCuts,
   DirectoryEpoch,
   DirectoryGroup,

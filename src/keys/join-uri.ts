@@ -5,7 +5,7 @@
  * | field | size |
  * |---|---|
  * | version | u8, 1 |
- * | kind | u8: 1 request, 2 response, 3 key |
+ * | kind | u8: 1 request, 2 response, 3 key, 4 response to a device: written `mdb://join-response/…` like the other one |
  * | fields | see join-request.ts, join-response.ts, key-export.ts |
  * | signature | 64, Ed25519 over the kind's domain ‖ all before it |
  */
@@ -37,6 +37,12 @@ export const joinKinds = {
     prefix: "mdb://join-response/",
     title: "join response",
     domain: utf8ToBytes("coffer/join-response/v1\0"),
+  },
+  device: {
+    byte: 4,
+    prefix: "mdb://join-response/",
+    title: "join response",
+    domain: utf8ToBytes("coffer/device-response/v1\0"),
   },
   key: { byte: 3, prefix: "mdb://key/", title: "key", domain: utf8ToBytes("coffer/key/v1\0") },
 } as const;
@@ -88,6 +94,16 @@ export function readJoinUri(kind: JoinKind, uri: string): JoinMessage {
   if (version !== joinVersion) throw new CofferError("protocol/version", { version });
   if (reader.u8() !== byte) throw invalidJoin(kind, "kind");
   return { kind, signed, signature: bytes.subarray(signed.length), reader };
+}
+
+/** Whether a text says of itself that it answers a device. */
+export function isForDevice(uri: string): boolean {
+  const { byte, prefix } = joinKinds.device;
+  // Version and kind are in the first three characters of four.
+  const bytes = uri.startsWith(prefix)
+    ? parseBase64url(uri.slice(prefix.length, prefix.length + 4))
+    : undefined;
+  return bytes?.[1] === byte;
 }
 
 /** Tell whether a message was signed with a key, over the domain of its kind. */

@@ -5,6 +5,7 @@ import {
   bytesToBase64url,
   bytesToId,
   concatBytes,
+  idToBytes,
   isCofferError,
   parseBase64url,
   utf8ToBytes,
@@ -55,7 +56,7 @@ async function draftOf(change: Partial<JoinResponseDraft> = {}): Promise<JoinRes
   const serverUrl = "https://sync.example/";
   const base = {
     request,
-    admin,
+    signer: admin,
     genesis,
     tenantName: "acme",
     serverUrl,
@@ -169,8 +170,8 @@ describe("join request", () => {
 
 describe("join response", () => {
   test("opens for the one who asked, with the share password", async () => {
-    const { request: _request, admin: _admin, sharePassword: _share, ...content } = await draftOf();
-    expect(await open(responseUri)).toEqual(content);
+    const { request: _request, signer: _signer, sharePassword: _share, ...content } = await draftOf();
+    expect(await open(responseUri)).toEqual({ ...content, link: undefined, keyNames: [] });
   });
 
   test("without a server, with 200 keys, fits", async () => {
@@ -223,6 +224,49 @@ describe("join response", () => {
     }
   });
 
+  test("to a device is its user's own, says which commit links it, and is forged when any bit of it was changed", async () => {
+    const link = {
+      user: guest.publicIdentity.signingKey,
+      commit: directoryHead,
+      keyNames: ["salaries", "böard"],
+    };
+    const uri = await encodeJoinResponse(crypto, await draftOf({ signer: stranger, link }));
+    const by = stranger.publicIdentity.signingKey;
+    const { user, commit, keyNames } = link;
+    const { signer: _signer, request: _request, sharePassword: _share, ...content } = await draftOf();
+    expect(await open(uri)).toEqual({ ...content, keyNames, link: { by, user, commit } });
+    const bytes = bytesOf(uri);
+    for (let at = 0; at < bytes.length; at++) {
+      const flipped = bytes.with(at, (bytes[at] ?? 0) ^ (1 << (at % 8)));
+      expect(await codeOf(open(responsePrefix + bytesToBase64url(flipped)))).toMatch(
+        /^(entry\/forged|input\/invalid|protocol\/version)$/,
+      );
+    }
+    // Neither passes for the other, and nobody puts their key, another user or another commit into it.
+    for (const [from, to] of [
+      [uri, 2],
+      [responseUri, 4],
+    ] as const) {
+      const turned = bytesOf(from).with(1, to);
+      expect(await codeOf(open(responsePrefix + bytesToBase64url(turned)))).toMatch(
+        /^(entry\/forged|input\/invalid)$/,
+      );
+    }
+    const signing = async (change: (signed: Uint8Array) => Uint8Array): Promise<string> => {
+      const signed = change(bytes.subarray(0, -64));
+      const message = concatBytes(utf8ToBytes("coffer/device-response/v1\0"), signed);
+      const signature = await crypto.sign(admin.signing.privateKey, message);
+      return responsePrefix + bytesToBase64url(concatBytes(signed, signature));
+    };
+    const own = idToBytes(admin.publicIdentity.signingKey);
+    const taken = await signing((signed) => concatBytes(signed.subarray(0, 115), own, signed.subarray(147)));
+    expect(await codeOf(open(taken))).toBe("key/wrong-password");
+    expect(await codeOf(open(await signing((signed) => signed)))).toBe("entry/forged");
+    // A writer keeps what a reader checks.
+    const named = await draftOf({ link: { ...link, keyNames: ["x".repeat(257)] } });
+    expect(await codeOf(encodeJoinResponse(crypto, named))).toBe("input/invalid");
+  });
+
   test("binds every field to what is sealed, even under the admin's own signature", async () => {
     const signedBytes = bytesOf(responseUri).length - 64;
     for (let at = 115; at < signedBytes; at++) {
@@ -236,7 +280,7 @@ describe("join response", () => {
   test("is not written for another admin, another name, a weak share password, a bad address", async () => {
     const refuse = async (change: Partial<JoinResponseDraft>): Promise<CofferErrorCode | undefined> =>
       codeOf(encodeJoinResponse(crypto, await draftOf(change)));
-    expect(await refuse({ admin: stranger })).toBe("access/not-admin");
+    expect(await refuse({ signer: stranger })).toBe("access/not-admin");
     expect(await refuse({ tenantName: "acne" })).toBe("input/invalid");
     expect(await refuse({ namesKey: new Uint8Array(32) })).toBe("input/invalid");
     for (const weak of ["", "1234567", "password"])

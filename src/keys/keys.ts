@@ -117,7 +117,13 @@ export interface JoinResponse {
   readonly serverUrl: string | undefined;
   readonly namesKey: Uint8Array<ArrayBuffer>;
   readonly keys: readonly KeySecret[];
-  /** the directory commit that registered the user: the newcomer refuses an older directory */
+  /** what keys among them are called; only a device is told by a response */
+  readonly keyNames: readonly string[];
+  /** the directory commit that registered the user, or the newest that who links knew: the newcomer refuses an older directory */
   readonly directoryHead: CommitHash;
+  /** which key linked this device to which user, and the commit that says so; `undefined` for the admin's word */
+  readonly link:
+    | { readonly by: AuthorKey; readonly user: AuthorKey; readonly commit: CommitHash }
+    | undefined;
   readonly expiresAtMs: number;
 }

@@ -3,7 +3,7 @@
  * function at its floor. What is frozen must be made again alike and must open; each failure must fail with its code.
  */
 import { expect, test } from "vitest";
-import { bytesToHex, bytesToId, isCofferError, parseHex, parseId } from "../std/index.ts";
+import { bytesToHex, bytesToId, isCofferError, parseHex, parseId, type AuthorKey } from "../std/index.ts";
 import {
   changeVault,
   createGenesis,
@@ -31,6 +31,11 @@ import vectors from "./keys.vectors.json";
 import { createSeededCrypto } from "./seeded-crypto.ts";
 
 const { input, before, made, failures } = vectors;
+
+const linkOf = (user: AuthorKey) => ({
+  user,
+  commit: bytesToId("CommitHash", new Uint8Array(32).fill(9)),
+});
 
 async function make(): Promise<typeof made> {
   const crypto = createSeededCrypto(input.seed, "real");
@@ -62,7 +67,7 @@ async function make(): Promise<typeof made> {
   const { serverUrl, expiresAtMs } = input;
   const responseUri = await encodeJoinResponse(crypto, {
     request,
-    admin: admin.identity,
+    signer: admin.identity,
     genesis,
     tenantName,
     serverUrl,
@@ -80,6 +85,19 @@ async function make(): Promise<typeof made> {
     password: sharePassword,
     nowMs,
   });
+  const deviceUri = await encodeJoinResponse(crypto, {
+    request,
+    signer: admin.identity,
+    link: { ...linkOf(admin.identity.publicIdentity.signingKey), keyNames: [input.keyName] },
+    genesis,
+    tenantName,
+    serverUrl,
+    namesKey,
+    keys,
+    directoryHead,
+    sharePassword,
+    expiresAtMs,
+  });
   const adminKey = admin.identity.publicIdentity.signingKey;
   const memberKey = guest.identity.publicIdentity.signingKey;
   return {
@@ -96,6 +114,7 @@ async function make(): Promise<typeof made> {
     sharePassword,
     responseUri,
     keyExport,
+    deviceUri,
     safetyNumber: safetyNumber(crypto, { tenantId: genesis.tenantId, adminKey, memberKey }),
   };
 }
@@ -137,8 +156,22 @@ test.each([made, before.vaultVersion1])("what was frozen opens, of every version
     keys: secrets.keys,
     directoryHead: bytesToId("CommitHash", new Uint8Array(32).fill(8)),
     expiresAtMs: input.expiresAtMs,
+    link: undefined,
+    keyNames: [],
   });
   expect(response.genesis.tenantId).toBe(parseId("TenantId", made.tenantId));
+});
+
+test("an answer to a device opens, and is no answer of the admin", async () => {
+  const crypto = createSeededCrypto("another seed", "real");
+  const identity = await unlockVault(crypto, bytesOf(made.guestVault), input.password);
+  const options = { identity, sharePassword: made.sharePassword, nowMs: input.nowMs };
+  const { keyNames, link, ...rest } = await openJoinResponse(crypto, made.deviceUri, options);
+  const by = parseId("AuthorKey", made.adminKey)!;
+  expect([keyNames, link]).toEqual([[input.keyName], { by, ...linkOf(by) }]);
+  expect({ ...rest, keyNames: [], link: undefined }).toEqual(
+    await openJoinResponse(crypto, made.responseUri, options),
+  );
 });
 
 test("a key that was exported opens", async () => {

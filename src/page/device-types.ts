@@ -22,12 +22,15 @@ export interface Devices {
    * Link a device to a user: it asked with `createUserId`, under the user's name, and `createJoinRequest`, and takes the answer with
    * `joinTenant`. It has keys of its own, the user's role, and is handed the keys that the user holds. Compare the safety numbers before.
    *
+   * With this user's own `password` it is this user's, and no admin is needed: the user's signature links it, and the device says so itself
+   * when it takes the answer. Otherwise the admin does it.
+   *
    * @param options `user`: whose it is, this user by default; `name`: what it is called, for members
    * @throws input/invalid for a request under another name, or of a key that is known; input/unknown-id; and as `approveJoinRequest`
    */
   approveDevice(
     request: string,
-    options: AdminOptions & {
+    options: (AdminOptions | { readonly password: string; readonly user?: undefined }) & {
       readonly sharePassword: string;
       readonly name: string;
       readonly user?: string;

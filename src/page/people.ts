@@ -86,10 +86,12 @@ export async function joinTenant(
 }
 
 /** What every answer to a request is made with. */
-function answerOf(options: Parameters<Tenant["approveJoinRequest"]>[1]) {
+function answerOf(
+  options: Pick<Parameters<Tenant["approveJoinRequest"]>[1], "expiresInMs" | "serverUrl" | "sharePassword">,
+) {
   const { expiresInMs = defaultInvitationMs, serverUrl: given, sharePassword } = options;
   const serverUrl = given === undefined ? undefined : canonicalUrl(given);
-  return { ...adminProof(options), sharePassword, serverUrl, expiresInMs };
+  return { sharePassword, serverUrl, expiresInMs };
 }
 
 /** Answer a join request. */
@@ -98,7 +100,7 @@ export async function approveJoinRequest(
   request: string,
   options: Parameters<Tenant["approveJoinRequest"]>[1],
 ): Promise<string> {
-  const answer = answerOf(options);
+  const answer = { ...adminProof(options), ...answerOf(options) };
   const response = await session.call((api) => api.approveJoinRequest(id, fromWebLink(request), answer));
   return asWebLink(response, options.link);
 }
@@ -110,7 +112,8 @@ export async function approveDevice(
   options: Parameters<Tenant["approveDevice"]>[1],
 ): Promise<string> {
   const { name, user } = options;
-  const answer = { ...answerOf(options), name, user };
+  const proof = "password" in options ? { password: options.password } : adminProof(options);
+  const answer = { ...proof, ...answerOf(options), name, user };
   const response = await session.call((api) => api.approveDevice(id, fromWebLink(request), answer));
   return asWebLink(response, options.link);
 }

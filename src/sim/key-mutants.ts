@@ -2,6 +2,7 @@
 import type { SourceMutant } from "./security-mutants.ts";
 
 const deviceTest = "worker/devices.test.ts";
+const linkedTest = "src/directory/linked.test.ts";
 const foldTest = "src/directory/fold.test.ts";
 const recipientTest = "worker/recipients.test.ts";
 const resealTest = "worker/reseal.test.ts";
@@ -98,6 +99,44 @@ export const handing: readonly SourceMutant[] = [
     from: "return one !== undefined && userOf(state, one) === userOf(state, other);",
     to: "return one !== undefined && other !== undefined;",
     killedBy: { file: deviceTest, test: "has the user's role, and the user's documents are its own" },
+  },
+  {
+    name: "anybody links a device to anybody",
+    file: "src/directory/linked.ts",
+    from: "if (granted !== undefined && (granted.user ?? granted.userKey) !== userKey) return false;",
+    to: "",
+    killedBy: { file: linkedTest, test: "a link that somebody else signed" },
+  },
+  {
+    name: "a key that did not say so is a device",
+    file: "src/directory/linked.ts",
+    from: "before?.grant !== undefined && before.deviceKey === act.author && before.userKey === act.userKey;",
+    to: "before?.grant !== undefined;",
+    killedBy: { file: linkedTest, test: "that is said again under another user" },
+  },
+  {
+    name: "who is revoked goes on linking devices",
+    file: "src/directory/linked.ts",
+    from: "isCovered(commitHash, heads) === true;",
+    to: "isCovered(commitHash, heads) !== null;",
+    killedBy: { file: linkedTest, test: "links nothing that the cut does not cover" },
+  },
+  {
+    name: "a device that is linked has the rights that its user lost",
+    file: "src/directory/linked.ts",
+    from: "formerly: [], narrowings: inherited };",
+    to: "formerly: [], narrowings: [] };",
+    killedBy: { file: linkedTest, test: "has no rights that its user lost since" },
+  },
+  {
+    name: "the admin's line says nothing of devices that users linked",
+    file: "src/tenant/directory-writes.ts",
+    from: "if (usersByKey.size === grantedUsers.size) return;",
+    to: "if (usersByKey.size >= grantedUsers.size) return;",
+    killedBy: {
+      file: deviceTest,
+      test: "goes on when the first device is revoked, and goes when it is revoked itself",
+    },
   },
   {
     name: "the devices of a revoked user go on",

@@ -26,7 +26,8 @@ import {
   type AdminPassword,
   type DirectoryRecords,
 } from "./directory-writes.ts";
-import { keysFor, rotationsWithout } from "./rotate.ts";
+import { keysFor } from "./key-records.ts";
+import { rotationsWithout } from "./rotate.ts";
 import type { TenantSession } from "./session.ts";
 
 /** What a join request says, with the number that both sides compare. */
@@ -92,7 +93,7 @@ export async function answerRequest(
     const answer = async (directoryHead: CommitHash): Promise<string> =>
       encodeJoinResponse(crypto, {
         request,
-        admin,
+        signer: admin,
         genesis: core.genesis,
         tenantName: core.keys.tenantName,
         serverUrl: options.serverUrl,

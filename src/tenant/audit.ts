@@ -175,7 +175,8 @@ function rowsOf({ directory, directoryDbId, ledger }: TenantCore): {
 } {
   const rows = ledger.rows().map((row) => ({ ...row }));
   const isOfLine = ({ commitHash, dbId }: KnownCommit): boolean =>
-    dbId === directoryDbId && indexOfHead(directory, commitHash) !== undefined;
+    dbId === directoryDbId &&
+    (indexOfHead(directory, commitHash) !== undefined || directory.acts.has(commitHash));
   return {
     line: inAuditOrder(rows.filter(isOfLine)),
     others: inAuditOrder(rows.filter((row) => !isOfLine(row))),

@@ -7,14 +7,14 @@ import type { KnownCommit } from "./ledger.ts";
 /** A record holds so many heads. */
 const maxCutHeads = 4096;
 
-/** The commits of some users, by who wrote them; nothing of who wrote none. */
+/** The commits of some users, by who wrote them, links of devices among them; nothing of who wrote none. */
 export function writtenBy(
-  { directoryDbId, ledger }: Pick<TenantCore, "directoryDbId" | "ledger">,
+  { ledger }: Pick<TenantCore, "ledger">,
   users: ReadonlySet<AuthorKey>,
 ): ReadonlyMap<AuthorKey, readonly KnownCommit[]> {
   const written = new Map<AuthorKey, KnownCommit[]>();
   for (const row of ledger.rows()) {
-    if (row.dbId === directoryDbId || !users.has(row.author)) continue;
+    if (!users.has(row.author)) continue;
     const own = written.get(row.author);
     if (own === undefined) written.set(row.author, [row]);
     else own.push(row);

@@ -1,5 +1,5 @@
 /**
- * Devices of a user: the admin ties a key to a user, hands it what the user holds, and takes it away again.
+ * Devices of a user: the user links one by their own signature and the device's, or the admin ties a key to a user, hands it what the user holds, and takes it away again.
  *
  * ```
  * new device   request (public keys, the user's name) ──► admin's device     safety numbers compared
@@ -13,20 +13,28 @@
  *   has one left is the user still, with role, groups and documents. A user is revoked with all of theirs
  */
 import { CofferError, equalBytes, type AuthorKey, type CommitHash } from "../std/index.ts";
-import { activeUsers, keysOfUsers, userOf, type DirectoryRecord } from "../directory/index.ts";
-import { requireName, type BagSecrets, type JoinRequest } from "../keys/index.ts";
+import { activeUsers, isMember, keysOfUsers, userOf, type DirectoryRecord } from "../directory/index.ts";
+import {
+  encodeJoinResponse,
+  parseJoinRequest,
+  requireName,
+  unlockVault,
+  type BagSecrets,
+  type JoinRequest,
+} from "../keys/index.ts";
 import { answerRequest, grantedHead, revocations, type JoinAnswer } from "./admin.ts";
 import {
   grantRecords,
+  inTurn,
   writeAsAdmin,
+  writeAsMember,
   writeNext,
   type ActingAdmin,
   type AdminPassword,
   type DirectoryRecords,
 } from "./directory-writes.ts";
 import type { TenantCore } from "./core.ts";
-import { holdersOf } from "./key-records.ts";
-import { keysFor } from "./rotate.ts";
+import { heldBy, keysFor, self } from "./key-records.ts";
 import type { TenantSession } from "./session.ts";
 
 /** Whose a device is to be, and what it is called. */
@@ -59,6 +67,74 @@ export async function approveDevice(
 interface Linking {
   readonly request: JoinRequest;
   readonly user: AuthorKey;
+}
+
+/** How a user answers a device of their own. */
+export interface OwnAnswer extends Omit<JoinAnswer, keyof AdminPassword> {
+  readonly password: string;
+  readonly name: string;
+}
+
+/**
+ * Link a device that asked to this user, by the user's own signature, and answer it. The device says so itself when it takes the answer, and
+ * is the user's from then on, wherever both are known. It has all keys of this device.
+ *
+ * @throws `access/locked`, `key/wrong-password` for the user's own; and as {@link approveDevice}
+ */
+export async function linkOwnDevice(
+  session: TenantSession,
+  uri: string,
+  options: OwnAnswer,
+): Promise<string> {
+  const { core, row } = session;
+  const { crypto, env } = core.world;
+  requireName(options.name);
+  if (core.unlocked === undefined) throw new CofferError("access/locked");
+  const request = await parseJoinRequest(crypto, uri.trim());
+  const signer = await unlockVault(crypto, await session.readVault(row.userKey), options.password);
+  return inTurn(session, async (secrets) => {
+    const user = userOf(core.directory, self(core));
+    requireFits(core, { request, secrets, user });
+    const deviceKey = request.identity.signingKey;
+    const { head } = core.directory;
+    if (
+      core.directory.usersByKey.has(deviceKey) ||
+      head === undefined ||
+      !isMember(core.directory, self(core))
+    )
+      throw new CofferError("input/invalid", { message: "This device cannot be linked from here." });
+    const answer = (commit: CommitHash): Promise<string> =>
+      encodeJoinResponse(crypto, {
+        request,
+        signer,
+        link: { user, commit, keyNames: core.keys.keyNames },
+        genesis: core.genesis,
+        tenantName: core.keys.tenantName,
+        serverUrl: options.serverUrl,
+        namesKey: secrets.namesKey,
+        keys: secrets.keys,
+        directoryHead: head,
+        sharePassword: options.sharePassword,
+        expiresAtMs: env.nowMs() + options.expiresInMs,
+      });
+    // A refused password must not leave a linked stranger behind.
+    await answer(head);
+    const { open } = grantRecords(core.world, secrets, request.identity);
+    const commit = await writeAsMember(
+      core,
+      { identity: signer, secrets },
+      {
+        records: {
+          open: [...open, { kind: "device", userKey: user, deviceKey }],
+          sealed: [{ kind: "membercard", userKey: deviceKey, userName: options.name }],
+        },
+        follows: core.ledger.graph(core.directoryDbId, self(core)).heads(),
+        directoryHead: head,
+      },
+    );
+    await session.catchUp();
+    return answer(commit);
+  });
 }
 
 /** A name that is another one's shows who took the wrong request. */
@@ -102,14 +178,6 @@ async function registerDevice(
       };
     });
   return grantedHead(core, deviceKey);
-}
-
-/** The named keys of this device that a user holds. */
-function heldBy(core: TenantCore, user: AuthorKey): ReadonlySet<string> {
-  const keys = keysOfUsers(core.directory, new Set([user]));
-  const isHeld = (name: string): boolean =>
-    [...holdersOf(core, core.keyIdOf(name))].some((key) => keys.has(key));
-  return new Set(core.keys.keyNames.filter(isHeld));
 }
 
 /** Revoke one device of a user who has another one. @throws `input/unknown-id`; and as `writeAsAdmin` */

@@ -75,6 +75,35 @@ export async function writeDirectory(
   return head;
 }
 
+/** What a member says in the directory's database, beside the admin's line: see directory/linked.ts. */
+interface MemberSaying {
+  readonly records: DirectoryRecords;
+  readonly follows: readonly CommitHash[];
+  readonly directoryHead: CommitHash;
+}
+
+/** Write one commit of a member into the directory's database, signed by their own key. It is judged from the log. */
+export async function writeAsMember(
+  core: TenantCore,
+  { identity, secrets }: { readonly identity: UnlockedIdentity; readonly secrets: BagSecrets },
+  { directoryHead, follows, records }: MemberSaying,
+): Promise<CommitHash> {
+  const { crypto, env } = core.world;
+  const writer = new Writer({
+    crypto,
+    store: core.store,
+    tenantId: core.tenantId,
+    dbId: core.directoryDbId,
+    author: identity.publicIdentity.signingKey,
+    signingKey: identity.signing.privateKey,
+    nowMs: () => env.nowMs(),
+    knownHeads: () => follows,
+    directoryHead: () => directoryHead,
+  });
+  const { commit } = await writer.write(await directoryEntries(core, secrets, records), "strict");
+  return commit.commitHash;
+}
+
 /** As few commits as hold the entries: the keys of thousands of members are more than one holds. */
 function inCommits(entries: readonly EntryDraft[]): readonly (readonly EntryDraft[])[] {
   const commits: EntryDraft[][] = [];
@@ -126,7 +155,19 @@ export async function writeNext(
   decide: (by: ActingAdmin) => DirectoryRecords | Promise<DirectoryRecords>,
 ): Promise<void> {
   await closeFork(session, by);
+  await takeOver(session, by);
   await session.exclusive(async () => writeDirectory(session.core, by, await decide(by)));
+  await session.catchUp();
+}
+
+/** Say of devices that users linked whose they are, so that what follows can be said of them. */
+async function takeOver(session: TenantSession, by: ActingAdmin): Promise<void> {
+  const { usersByKey, grantedUsers } = session.core.directory;
+  if (usersByKey.size === grantedUsers.size) return;
+  const { takingOver } = await import("./take-over.ts");
+  await session.exclusive(async () =>
+    writeDirectory(session.core, by, ...(await takingOver(session.core, by))),
+  );
   await session.catchUp();
 }
 

@@ -27,7 +27,7 @@ import {
   type UnlockedIdentity,
 } from "../keys/index.ts";
 import { ChunkStore, tenantStoreName } from "../sync/index.ts";
-import { grantRecords, writeDirectory } from "./directory-writes.ts";
+import { grantRecords, writeAsMember, writeDirectory } from "./directory-writes.ts";
 import { keyNames, TenantCore, type TenantWorld } from "./core.ts";
 import type { Device, DeviceTenant } from "./device.ts";
 import { encodeTenantNames, slotNames, tenantNamesPurpose, type TenantNames } from "./slots.ts";
@@ -102,8 +102,27 @@ export async function joinTenant(
   });
   await assertUnknown(device, response.genesis.tenantId);
   const secrets = newBag(world, response.namesKey, response.keys);
-  const names = { tenantName: response.tenantName, adminName: "", keyNames: [] };
+  const names = { tenantName: response.tenantName, adminName: "", keyNames: response.keyNames };
   const core = await writeTenantStore(world, { genesis: response.genesis, identity, secrets, names });
+  if (response.link !== undefined)
+    await writeAsMember(
+      core,
+      { identity, secrets },
+      {
+        records: {
+          open: [
+            {
+              kind: "device",
+              userKey: response.link.user,
+              deviceKey: identity.publicIdentity.signingKey,
+            },
+          ],
+          sealed: [],
+        },
+        follows: [response.link.commit],
+        directoryHead: response.directoryHead,
+      },
+    );
   await core.store.write({
     slots: [{ name: slotNames.joined, value: idToBytes(response.directoryHead) }],
     durability: "strict",

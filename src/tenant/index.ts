@@ -30,7 +30,7 @@ export { keyNames, TenantCore, type TenantWorld, type Unlocked } from "./core.ts
 export { DatabaseSession } from "./database.ts";
 export { missingSnapshot } from "./doc-snapshot.ts";
 export { changeSettings, setGroup, type GroupEdits } from "./organise.ts";
-export { approveDevice, revokeDevice } from "./devices.ts";
+export { approveDevice, linkOwnDevice, revokeDevice } from "./devices.ts";
 export { Device, type DeviceTenant } from "./device.ts";
 export {
   createPendingIdentity,

@@ -213,7 +213,8 @@ async function judgeDirectoryCommit(
   const records = await openRecords(tools, commit);
   if (records === undefined) return refuse(state, tools, commit.commitHash, "malformed");
   if (records.length < commit.entries.length) state.ledger.needs.add("card", commit.commitHash);
-  const cutsChanged = records.some((record) => isAboutCuts(state.directory, record));
+  const isMembers = commit.header.author !== state.directory.adminKey;
+  const cutsChanged = isMembers || records.some((record) => isAboutCuts(state.directory, record));
   const verdict = foldCommit(state.directory, commit, records);
   if (verdict.kind === "rejected") return refuse(state, tools, commit.commitHash, verdict.reason);
   if (verdict.kind === "waiting") return awaitDirectory(state, tools, commit.commitHash);

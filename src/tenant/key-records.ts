@@ -1,8 +1,14 @@
 /** Keys as directory records: an epoch wrapped for each of its holders, and who they are. */
-import type { AuthorKey, KeyId } from "../std/index.ts";
-import { isMember, recordLimits, type DirectoryEpoch, type DirectoryRecord } from "../directory/index.ts";
+import { CofferError, type AuthorKey, type KeyId } from "../std/index.ts";
+import {
+  isMember,
+  keysOfUsers,
+  recordLimits,
+  type DirectoryEpoch,
+  type DirectoryRecord,
+} from "../directory/index.ts";
 import { keyFingerprint } from "../entry/index.ts";
-import { wrapKey, type KeySecret, type PublicIdentity } from "../keys/index.ts";
+import { wrapKey, type BagSecrets, type KeySecret, type PublicIdentity } from "../keys/index.ts";
 import { keyNames, type TenantCore } from "./core.ts";
 
 /** What of a tenant says who holds which key. */
@@ -24,6 +30,14 @@ export function holdersOf(core: KeyRoom, keyId: KeyId): ReadonlySet<AuthorKey> {
   const holders = new Set(newestHolders(directory.epochsByKey.get(keyId) ?? []));
   if (core.keys.bag.current(keyId) !== undefined) holders.add(self(core));
   return new Set([...holders].filter((userKey) => isMember(directory, userKey)));
+}
+
+/** The named keys of this device that a user holds. */
+export function heldBy(core: KeyRoom, user: AuthorKey): ReadonlySet<string> {
+  const keys = keysOfUsers(core.directory, new Set([user]));
+  const isHeld = (name: string): boolean =>
+    [...holdersOf(core, core.keyIdOf(name))].some((key) => keys.has(key));
+  return new Set(core.keys.keyNames.filter(isHeld));
 }
 
 /** A new epoch of a key for who holds it now, without some and with others. */
@@ -70,6 +84,30 @@ export async function epochRecords(
   for (let from = 0; from === 0 || from < wraps.length; from += perRecord)
     records.push({ kind: "keyepoch", keyId, epoch, fingerprint, wraps: wraps.slice(from, from + perRecord) });
   return records;
+}
+
+/** Keys of this device with all of their epochs, wrapped for users. @throws `key/missing`, `input/invalid` for the key of the access-control records */
+export async function keysFor(
+  core: KeyRoom,
+  secrets: BagSecrets,
+  { ahead, names, users }: KeyHanding,
+): Promise<readonly DirectoryRecord[]> {
+  const records: DirectoryRecord[] = [];
+  for (const name of names) {
+    const keyId = rotatable(core, name);
+    const keys = secrets.keys.filter((key) => key.keyId === keyId);
+    if (keys.length === 0) throw new CofferError("key/missing", { keyId });
+    const kept = name === keyNames.content ? "" : name;
+    for (const key of keys) records.push(...(await epochRecords(core, key, { users, name: kept, ahead })));
+  }
+  return records;
+}
+
+/** The id of a key that can begin a new epoch. @throws `input/invalid` for the key of the access-control records */
+export function rotatable(core: KeyRoom, name: string): KeyId {
+  const keyId = core.keyIdOf(name);
+  if (keyId === core.keyIdOf(keyNames.directory)) throw new CofferError("input/invalid", { what: "key" });
+  return keyId;
 }
 
 /** Who was given the newest of some epochs. */

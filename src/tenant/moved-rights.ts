@@ -6,20 +6,29 @@ import { judgeRight } from "./judge.ts";
 import type { KnownCommit } from "./ledger.ts";
 import { readCommits } from "./reversal.ts";
 
+/** Why what comes before the link of its device is refused, and what comes after the link was cut off. */
+const unknownAuthor = "unknown-author";
+
 /** By which role a commit of the ledger is to be judged as things stand, see {@link judgeRight}. */
 export function rightOf(core: TenantCore, row: KnownCommit): ReturnType<typeof judgeRight> {
   return judgeRight(core, row, { ...row, tenantId: core.tenantId });
 }
 
-/** After a revocation or its end: what its cut does not cover, what a wider one covers again, and what was written after a new grant. */
+/**
+ * After a revocation, its end, or a link: what its cut does not cover, what a wider one covers again, what was written after a new grant, and
+ * what devices wrote that a user linked, or linked while they might not.
+ */
 export function rowsCutAnew(core: TenantCore): readonly KnownCommit[] {
   const { directory, directoryDbId, ledger } = core;
   return ledger.rows().filter((row) => {
+    if (row.dbId === directoryDbId) return false;
     const user = directory.usersByKey.get(row.author);
-    if (user === undefined || !wasRevoked(user) || row.dbId === directoryDbId) return false;
+    if (user !== undefined && !wasRevoked(user) && row.reason !== unknownAuthor) return false;
     const right = rightOf(core, row);
     if (right.kind === "rejected") return row.reason !== right.reason;
-    return right.kind === "waiting" ? row.reason !== "directory" : row.reason === "revoked";
+    return right.kind === "waiting"
+      ? row.reason !== "directory"
+      : ["revoked", unknownAuthor].includes(row.reason);
   });
 }
 

@@ -168,7 +168,7 @@ test("addresses of invitations", async () => {
   const directoryHead = bytesToId("CommitHash", bytesOf(3, 32));
   const common = {
     request,
-    admin: ada,
+    signer: ada,
     genesis,
     tenantName: "acme",
     namesKey,

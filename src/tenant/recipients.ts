@@ -19,9 +19,9 @@ import { keysOfUsers, userOf, type DirectoryRecord } from "../directory/index.ts
 import type { CatalogDoc } from "./catalog.ts";
 import type { TenantCore } from "./core.ts";
 import { writeAsAdmin, type AdminPassword } from "./directory-writes.ts";
-import { holdersOf, rotationRecords } from "./key-records.ts";
+import { holdersOf, rotationRecords, keysFor } from "./key-records.ts";
 import { isListKey, listKeyPrefix, makeKey } from "./named-keys.ts";
-import { granteesOf, keysFor, ownKeys, type Grantees } from "./rotate.ts";
+import { granteesOf, ownKeys, type Grantees } from "./rotate.ts";
 import type { TenantSession } from "./session.ts";
 
 /** Who comes onto a list and who goes. */

@@ -22,7 +22,7 @@ import {
 import type { BagSecrets } from "../keys/index.ts";
 import { writeAsAdmin, type AdminPassword } from "./directory-writes.ts";
 import { keyNames, type TenantCore } from "./core.ts";
-import { epochRecords, newestHolders, rotationRecords, self, type KeyHanding } from "./key-records.ts";
+import { keysFor, newestHolders, rotatable, rotationRecords, self } from "./key-records.ts";
 import type { TenantSession } from "./session.ts";
 
 /**
@@ -69,23 +69,6 @@ export async function grantKey(
   });
 }
 
-/** Keys of this device with all of their epochs, wrapped for users. @throws `key/missing`, `input/invalid` as {@link grantKey} */
-export async function keysFor(
-  core: TenantCore,
-  secrets: BagSecrets,
-  { ahead, names, users }: KeyHanding,
-): Promise<readonly DirectoryRecord[]> {
-  const records: DirectoryRecord[] = [];
-  for (const name of names) {
-    const keyId = rotatable(core, name);
-    const keys = secrets.keys.filter((key) => key.keyId === keyId);
-    if (keys.length === 0) throw new CofferError("key/missing", { keyId });
-    const kept = name === keyNames.content ? "" : name;
-    for (const key of keys) records.push(...(await epochRecords(core, key, { users, name: kept, ahead })));
-  }
-  return records;
-}
-
 /** What a revocation does to keys: each that one of the revoked held begins a new epoch, without them. */
 export async function rotationsWithout(
   core: TenantCore,
@@ -116,12 +99,6 @@ export function granteesOf(
   for (const user of users)
     if (!active.has(user)) throw new CofferError("input/unknown-id", { what: "user" });
   return keysOfUsers(directory, all);
-}
-
-function rotatable(core: TenantCore, name: string): KeyId {
-  const keyId = core.keyIdOf(name);
-  if (keyId === core.keyIdOf(keyNames.directory)) throw new CofferError("input/invalid", { what: "key" });
-  return keyId;
 }
 
 function requireKnown(core: TenantCore, keyId: KeyId): void {
