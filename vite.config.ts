@@ -2,6 +2,7 @@
  * The demo's build and development server (`vite`), and the tests' projects (`vitest`).
  * The package's own builds are in `build/library.mjs`.
  */
+import { availableParallelism } from "node:os";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 import { chromiumLaunchOptions } from "./build/chromium.mjs";
@@ -23,6 +24,8 @@ const alias = [
 ];
 const browserTests = "**/*.browser.test.ts";
 const notTests = ["**/node_modules/**", "**/dist/**"];
+/** All of the machine: the runner's own default leaves a processor to itself, which is half of two. */
+const maxWorkers = availableParallelism();
 
 export default defineConfig({
   root: fromRoot("demo"),
@@ -57,6 +60,7 @@ export default defineConfig({
         test: {
           name: "node",
           environment: "node",
+          maxWorkers,
           // Only what hangs ends by time: a slow machine is no failure.
           testTimeout: 600_000,
           expect: { poll: { timeout: 30_000 } },
@@ -77,6 +81,7 @@ export default defineConfig({
         test: {
           name: "sim",
           environment: "node",
+          maxWorkers,
           include: ["src/sim/**/*.sim.test.ts"],
           exclude: notTests,
           testTimeout: 300_000,

@@ -1,11 +1,11 @@
 /**
- * A thousand stories of logs alone. `SIM_FROM=1000 SIM_LOGS=1000000 npm run sim:long -- logs` tells others; a failure names its seed.
+ * Two thousand stories of logs alone. `SIM_FROM=1000 SIM_LOGS=1000000 npm run sim:long -- logs` tells others; a failure names its seed.
  */
 import { describe, expect, it } from "vitest";
 import { describeLogs, simulateLogs } from "./log-story.ts";
 
 const firstSeed = Number(process.env["SIM_FROM"] ?? 1);
-const seedCount = Number(process.env["SIM_LOGS"] ?? 1000);
+const seedCount = Number(process.env["SIM_LOGS"] ?? 2000);
 const seedsPerTest = 100;
 
 describe("stories of logs", () => {
