@@ -601,7 +601,26 @@ const ranges = fc.record(
   { start: naturals, end: naturals, expand: fc.constantFrom("before" as const, "after", "both", "none") },
   { requiredKeys: ["start", "end"] },
 );
-const operations: fc.Arbitrary<DraftOperation> = fc.oneof(
+/** Those that fit what is there, as long as nothing before them took it away. */
+const fitting: fc.Arbitrary<DraftOperation> = fc.oneof(
+  fc.record({ op: fc.constant("set" as const), path: fc.constant(["map", "x"]), value: values }),
+  fc.record({
+    op: fc.constant("splice" as const),
+    path: fc.constant(["list"]),
+    index: fc.nat(1),
+    remove: fc.nat(1),
+    values: fc.array(values, { maxLength: 2 }),
+  }),
+  fc.record({
+    op: fc.constant("spliceText" as const),
+    path: fc.constant(["text"]),
+    index: fc.nat(4),
+    remove: fc.nat(2),
+    insert: fc.constantFrom("", "x", "👍"),
+  }),
+  fc.record({ op: fc.constant("increment" as const), path: fc.constant(["count"]), by: fc.integer() }),
+);
+const wild: fc.Arbitrary<DraftOperation> = fc.oneof(
   fc.record({ op: fc.constant("set" as const), path: places, value: values }),
   fc.record({ op: fc.constant("delete" as const), path: places }),
   fc.record({
@@ -642,6 +661,8 @@ const operations: fc.Arbitrary<DraftOperation> = fc.oneof(
     name: fc.constantFrom("bold", ""),
   }),
 );
+
+const operations = fc.oneof({ weight: 3, arbitrary: wild }, { weight: 2, arbitrary: fitting });
 
 /** Drafts of the right form that no recorder makes: each is refused whole, or the page and the log agree on what it did. */
 it("takes wild drafts whole or not at all", async () => {
@@ -691,6 +712,6 @@ it("takes wild drafts whole or not at all", async () => {
     ),
     { numRuns: runs },
   );
-  expect(taken).toBeGreaterThan(runs / 20);
-  expect(refused).toBeGreaterThan(runs / 20);
+  expect(taken).toBeGreaterThan(runs / 10);
+  expect(refused).toBeGreaterThan(runs / 10);
 });
