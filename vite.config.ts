@@ -19,6 +19,7 @@ const alias = [
   { find: /^cofferdb\/worker(?=\?|$)/, replacement: fromRoot("worker", "worker.ts") },
   { find: /^cofferdb\/service-worker$/, replacement: fromRoot("sw", "service-worker.ts") },
   { find: /^cofferdb\/audit$/, replacement: fromRoot("src", "audit.ts") },
+  { find: /^cofferdb\/extract$/, replacement: fromRoot("src", "extract.ts") },
   { find: /^cofferdb\/expressions$/, replacement: fromRoot("src", "expressions.ts") },
   { find: /^cofferdb$/, replacement: fromRoot("src", "index.ts") },
 ];

@@ -5,6 +5,8 @@
  * |---|---|---|---|
  * | `index.js` | `src/index.ts` | ES, readable | the application's bundler finds the worker by the literal it contains |
  * | `audit.js` | `src/audit.ts` | ES, readable | verifies audit reports, in a browser or in Node, without the library |
+ * | `extract.js` | `src/extract.ts` | ES, readable | extractors; the application's bundler finds their threads by the literals it contains |
+ * | `extract-pdf.js`, `extract-picture.js` | `src/extract/*-thread.ts` | ES, minified, one file each | threads for strangers' files; pdf.js is in the first |
  * | `expressions.js` | `src/expressions.ts` | ES, readable | pure functions, which a bundler takes apart |
  * | `more.js` | `src/page/more.ts` | ES, minified, one file | what the first screen does without; `index.js` and the script tag import it when it is needed |
  * | `worker.js`, `automerge.wasm` | `worker/worker.ts` | ES, minified, one file | a normal build: library mode would inline the wasm |
@@ -12,7 +14,15 @@
  * | `sw.js` | `sw/sw.ts` | classic script | registers as it is, also where module service workers are unknown |
  * | `coffer.global.js` | `src/global.ts` | classic script | `window.Coffer`, with the signals inside |
  */
-import { automergeGlue, comlinkCaller, moreUrl, noNodeCrypto, plainWasmUrl, workerUrl } from "./plugins.mjs";
+import {
+  automergeGlue,
+  comlinkCaller,
+  moreUrl,
+  noNodeCrypto,
+  plainWasmUrl,
+  threadUrls,
+  workerUrl,
+} from "./plugins.mjs";
 
 /** @typedef {import("vite").InlineConfig} InlineConfig */
 
@@ -64,6 +74,9 @@ export function libraryBuilds({ root, outDir }) {
     { name: "index.js", entry: "src/index.ts", config: page(base) },
     { name: "audit.js", entry: "src/audit.ts", config: module(base, "audit") },
     { name: "expressions.js", entry: "src/expressions.ts", config: module(base, "expressions") },
+    { name: "extract.js", entry: "src/extract.ts", config: extractors(base) },
+    { name: "extract-pdf.js", entry: "src/extract/pdf-thread.ts", config: thread(base, "pdf") },
+    { name: "extract-picture.js", entry: "src/extract/picture-thread.ts", config: thread(base, "picture") },
     { name: "more.js", entry: "src/page/more.ts", config: lazyPage(base) },
     { name: "worker.js", entry: "worker/worker.ts", config: worker(base) },
     { name: "service-worker.js", entry: "sw/service-worker.ts", config: serviceWorkerModule(base) },
@@ -105,6 +118,27 @@ function module(base, name) {
       minify: false,
       lib: { entry: `src/${name}.ts`, formats: ["es"], fileName: () => `${name}.js` },
       rolldownOptions: { output: { codeSplitting: false } },
+    },
+  });
+}
+
+/** @param {InlineConfig} base */
+function extractors(base) {
+  return extend(module(base, "extract"), { plugins: [threadUrls()] });
+}
+
+/**
+ * @param {InlineConfig} base
+ * @param {"pdf" | "picture"} name
+ */
+function thread(base, name) {
+  return extend(base, {
+    build: {
+      chunkSizeWarningLimit: 2048,
+      rolldownOptions: {
+        input: `src/extract/${name}-thread.ts`,
+        output: { format: "es", entryFileNames: `extract-${name}.js`, codeSplitting: false },
+      },
     },
   });
 }

@@ -124,6 +124,37 @@ export function workerUrl({ expression }) {
   };
 }
 
+const sourceThreadUrl = /new URL\(\s*["']\.\/(pdf|picture)-thread\.ts["']\s*,\s*import\.meta\.url\s*\)/g;
+
+/**
+ * Replace the addresses of the extractors' threads by those of the built files, as {@link workerUrl} does for the worker.
+ *
+ * @returns {Plugin}
+ */
+export function threadUrls() {
+  return {
+    name: "coffer:thread-urls",
+    enforce: "pre",
+    transform: {
+      filter: { code: sourceThreadUrl },
+      handler(code) {
+        return { code: code.replaceAll(sourceThreadUrl, "__COFFER_THREAD_$1__"), map: null };
+      },
+    },
+    generateBundle(_options, bundle) {
+      const named = new Set();
+      for (const file of Object.values(bundle)) {
+        if (file.type !== "chunk") continue;
+        file.code = file.code.replaceAll(/__COFFER_THREAD_(pdf|picture)__/g, (_all, name) => {
+          named.add(name);
+          return `new URL("./extract-${name}.js", import.meta.url)`;
+        });
+      }
+      if (named.size !== 2) this.error("The built extractors could not find their threads.");
+    },
+  };
+}
+
 const sourceMore = /import\(\s*["']\.\/more\.ts["']\s*\)/g;
 const morePlaceholder = "__COFFER_LOAD_MORE__()";
 

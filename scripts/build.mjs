@@ -94,6 +94,10 @@ function checkLibrary() {
     throw new Error("dist/index.js or dist/coffer.global.js does not import more.js");
   const more = readFileSync(fromRoot("dist", "more.js"), "utf8");
   if (/\bimport\b/.test(more)) throw new Error("dist/more.js is not self-contained");
+  const extract = readFileSync(fromRoot("dist", "extract.js"), "utf8");
+  for (const name of ["pdf", "picture"])
+    if (!extract.includes(`new Worker(new URL("./extract-${name}.js", import.meta.url)`))
+      throw new Error(`dist/extract.js does not name extract-${name}.js`);
   if (!existsSync(fromRoot("dist", "automerge.wasm")))
     throw new Error("dist/automerge.wasm was not written by the worker's build");
 }

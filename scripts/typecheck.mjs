@@ -11,6 +11,7 @@ import { runTool } from "./run.mjs";
 const projects = [
   { config: "tsconfig.json", source: "src" },
   { config: "src/page/tsconfig.json", source: "src/page" },
+  { config: "src/extract/tsconfig.json", source: "src/extract" },
   { config: "worker/tsconfig.json", source: "worker" },
   { config: "sw/tsconfig.json", source: "sw" },
   { config: "server/tsconfig.json", source: "server" },

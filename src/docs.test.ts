@@ -126,6 +126,7 @@ const publicNames: Readonly<Record<string, readonly string[]>> = {
   cofferdb: [...exportsOf("src/index.ts"), ...exportsOf("src/page/index.ts")],
   "cofferdb/audit": exportsOf("src/audit.ts"),
   "cofferdb/expressions": exportsOf("src/expressions.ts"),
+  "cofferdb/extract": exportsOf("src/extract.ts"),
   "cofferdb/service-worker": exportsOf("sw/service-worker.ts"),
 };
 

@@ -20,6 +20,7 @@ export const rows: Readonly<Record<string, number>> = {
   search: 4,
   tenant: 5,
   page: 6,
+  extract: 7,
   sim: 7,
 };
 
@@ -28,6 +29,7 @@ const narrowed: Readonly<
   Record<string, { values: readonly string[]; types: "any room" | readonly string[] }>
 > = {
   page: { values: ["std", "draft", "expr", "view", "attachment"], types: "any room" },
+  extract: { values: ["std"], types: "any room" },
   attachment: { values: ["std"], types: ["std"] },
   directory: { values: ["std", "crypto", "entry"], types: ["std", "crypto", "entry"] },
   search: { values: ["std"], types: ["std", "draft"] },
@@ -43,6 +45,7 @@ const topFiles: Readonly<Record<string, readonly string[]>> = {
   "src/global.ts": ["std", "draft", "expr", "view", "page"],
   "src/expressions.ts": ["expr"],
   "src/audit.ts": ["audit", "crypto"],
+  "src/extract.ts": ["extract"],
 };
 
 /** Each composition root, and what it must never reach, even through others. Type-only imports do not count. */
@@ -50,6 +53,11 @@ export const roots: readonly { name: string; starts: RegExp; never: readonly Reg
   { name: "worker", starts: /^worker\//, never: [/^src\/page\//, /^src\/sim\//] },
   { name: "sw", starts: /^sw\//, never: [/^src\/(keys|doc|page|sim)\//, /^@automerge\//] },
   { name: "server", starts: /^server\//, never: [/^src\/(keys|doc|page|sim)\//, /^@automerge\//, /^dexie$/] },
+  {
+    name: "extract",
+    starts: /^src\/extract(\/|\.ts$)/,
+    never: [/^src\/(page|crypto|keys|store|doc|tenant|sim)\//, /^@automerge\//, /^dexie$/],
+  },
   {
     name: "page",
     starts: /^src\/(page\/|index\.ts$|expressions\.ts$|global\.ts$)/,
@@ -90,12 +98,18 @@ const packageNames: Readonly<Record<string, string>> = {
   cofferdb: "src/index.ts",
   "cofferdb/audit": "src/audit.ts",
   "cofferdb/expressions": "src/expressions.ts",
+  "cofferdb/extract": "src/extract.ts",
   "cofferdb/worker": "worker/worker.ts",
   "cofferdb/service-worker": "sw/service-worker.ts",
 };
 
 /** What an application's page imports. */
-const publicFiles: ReadonlySet<string> = new Set(["src/index.ts", "src/audit.ts", "src/expressions.ts"]);
+const publicFiles: ReadonlySet<string> = new Set([
+  "src/index.ts",
+  "src/audit.ts",
+  "src/expressions.ts",
+  "src/extract.ts",
+]);
 
 function resolveImport(from: string, specifier: string): string {
   const plain = specifier.replace(/\?.*$/, "");

@@ -1,0 +1,12 @@
+/** The thread that reads one PDF and is ended. */
+import "./close-ways.ts";
+import { readPdf } from "./read-pdf.ts";
+
+addEventListener("message", ({ data }: MessageEvent<Blob>) => {
+  void data
+    .arrayBuffer()
+    .then((bytes) => readPdf(new Uint8Array(bytes)))
+    .catch(() => ({ kind: "refused", reason: "damaged" }) as const)
+    .then((extracted) => postMessage(extracted));
+});
+postMessage("started");
