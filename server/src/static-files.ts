@@ -76,6 +76,7 @@ export function pageHeaders(host: string): Readonly<Record<string, string>> {
     "script-src 'self' 'wasm-unsafe-eval'",
     "style-src 'self'",
     "img-src 'self' data: blob:",
+    "media-src 'self' blob:",
     `connect-src 'self'${sockets}`,
     "worker-src 'self'",
     "manifest-src 'self'",

@@ -51,7 +51,9 @@ describe("plain text", () => {
 describe("a picture's size", () => {
   const bytes = (...parts: readonly (string | readonly number[])[]): Uint8Array =>
     Uint8Array.from(
-      parts.flatMap((part) => (typeof part === "string" ? [...part].map((c) => c.charCodeAt(0)) : part)),
+      parts.flatMap((part) =>
+        typeof part === "string" ? Array.from(part, (one) => one.charCodeAt(0)) : part,
+      ),
     );
 
   it("is read from its first bytes, in every form", () => {
@@ -115,8 +117,10 @@ describe("a thread", () => {
 
   it("answers, and is ended", async () => {
     const { spawn, worker } = fake((one) => {
-      one.dispatchEvent(says("started"));
-      one.dispatchEvent(says({ kind: "nothing" }));
+      for (const noise of [{ action: "ready", data: null }, null, "started", 3])
+        one.dispatchEvent(says(noise));
+      one.dispatchEvent(says({ isStarted: true }));
+      one.dispatchEvent(says({ extracted: { kind: "nothing" } }));
     });
     expect(await pdfText({ worker: spawn }).extract(pdf, about)).toEqual({ kind: "nothing" });
     expect(worker.postMessage).toHaveBeenCalledExactlyOnceWith(pdf);
@@ -124,7 +128,7 @@ describe("a thread", () => {
   });
 
   it("that never answers is ended in time, or when nobody waits any more", async () => {
-    const hanging = fake((one) => one.dispatchEvent(says("started")));
+    const hanging = fake((one) => one.dispatchEvent(says({ isStarted: true })));
     const late = await pdfText({ worker: hanging.spawn, withinMs: 20 }).extract(pdf, about);
     expect(late).toEqual({ kind: "refused", reason: "too-slow" });
     expect(hanging.worker.terminate).toHaveBeenCalledOnce();
@@ -141,7 +145,7 @@ describe("a thread", () => {
       reason: "unavailable",
     });
     const dying = fake((one) => {
-      one.dispatchEvent(says("started"));
+      one.dispatchEvent(says({ isStarted: true }));
       one.dispatchEvent(new Event("error", { cancelable: true }));
     });
     expect(await pdfText({ worker: dying.spawn }).extract(pdf, about)).toEqual({

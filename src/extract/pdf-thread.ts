@@ -7,6 +7,6 @@ addEventListener("message", ({ data }: MessageEvent<Blob>) => {
     .arrayBuffer()
     .then((bytes) => readPdf(new Uint8Array(bytes)))
     .catch(() => ({ kind: "refused", reason: "damaged" }) as const)
-    .then((extracted) => postMessage(extracted));
+    .then((extracted) => postMessage({ extracted }));
 });
-postMessage("started");
+postMessage({ isStarted: true });

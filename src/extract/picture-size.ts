@@ -23,7 +23,7 @@ interface Size {
 export function readPictureSize(bytes: Uint8Array): Size | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const has = (at: number, text: string): boolean =>
-    [...text].every((character, index) => bytes[at + index] === character.charCodeAt(0));
+    Array.from(text).every((character, index) => bytes[at + index] === character.charCodeAt(0));
   try {
     const size = has(0, "\x89PNG\r\n\x1a\n")
       ? { width: view.getUint32(16), height: view.getUint32(20) }

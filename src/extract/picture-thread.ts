@@ -5,6 +5,6 @@ import { shrinkPicture } from "./shrink-picture.ts";
 addEventListener("message", ({ data }: MessageEvent<Blob>) => {
   void shrinkPicture(data)
     .catch(() => ({ kind: "refused", reason: "damaged" }) as const)
-    .then((extracted) => postMessage(extracted));
+    .then((extracted) => postMessage({ extracted }));
 });
-postMessage("started");
+postMessage({ isStarted: true });

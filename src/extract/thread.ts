@@ -8,6 +8,12 @@ export interface ThreadOptions {
   readonly worker?: string | URL | (() => Worker);
 }
 
+/** What a thread says: first that it is there, then what it found in the file that it is sent. */
+export interface ThreadMessage {
+  readonly isStarted?: true;
+  readonly extracted?: Extracted;
+}
+
 /** Run a thread on a file. Whatever it does, this resolves: when it answers, is late, fails, or the signal fires. */
 export async function runThread(
   spawn: () => Worker,
@@ -29,8 +35,10 @@ export async function runThread(
         resolve(refused(isStarted ? "damaged" : "unavailable"));
       });
       let isStarted = false;
-      worker.addEventListener("message", ({ data }: MessageEvent<Extracted | "started">) => {
-        if (data !== "started") return resolve(data);
+      worker.addEventListener("message", ({ data }: MessageEvent<ThreadMessage | null>) => {
+        // What a library in it says to whom it takes for its own page is nothing here.
+        if (data?.extracted !== undefined) resolve(data.extracted);
+        if (data?.isStarted !== true || isStarted) return;
         isStarted = true;
         worker?.postMessage(file);
       });
@@ -74,15 +82,15 @@ interface Policy {
 let policy: Policy | undefined;
 
 /**
- * The address of a script in the form that the page's policy demands: a `TrustedScriptURL` of the policy "coffer-extract" where there are
- * Trusted Types. A page that names its policies lists it, or hands in workers of its own making.
+ * The address of a script in the form that the page's policy demands: a `TrustedScriptURL` of the policy "coffer" where there are Trusted
+ * Types. A page that names its policies lists it with `'allow-duplicates'`, since the library itself has one, or hands in workers of its own making.
  */
 function trusted(url: string | URL): string {
   const { href } = new URL(url, location.href);
   const types = (globalThis as { trustedTypes?: { createPolicy(name: string, rules: Policy): Policy } })
     .trustedTypes;
   try {
-    policy ??= types?.createPolicy("coffer-extract", { createScriptURL: (own) => own });
+    policy ??= types?.createPolicy("coffer", { createScriptURL: (own) => own });
   } catch {
     // The page's list leaves it out; whether plain text passes is for the browser to say.
   }

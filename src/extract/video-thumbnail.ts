@@ -41,7 +41,7 @@ async function paintFrame(video: HTMLVideoElement, address: string, signal: Abor
     const { duration, videoHeight: height, videoWidth: width } = video;
     if (width * height === 0) return nothing;
     if (width * height > extractLimits.pixels) return refused("too-large");
-    video.currentTime = Number.isFinite(duration) ? Math.min(atSeconds, duration / 10) : 0;
+    video.currentTime = Math.min(atSeconds, duration / 10);
     if (video.seeking && !(await hears(video, "seeked", ended.signal))) return late(video, ended.signal);
     return await paintSmall({ source: video, width, height });
   } finally {
