@@ -3,6 +3,8 @@
 const labels: ReadonlyMap<string, string> = new Map([
   ["distribution", "Distributor"],
   ["more", "Other"],
+  // The library's name for the files of a document.
+  ["$files", "File"],
 ]);
 
 /** The name of a field for people; of one that nobody foresaw, its own name. */

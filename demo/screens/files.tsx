@@ -17,8 +17,11 @@ interface FilesProps {
   readonly isReadOnly: boolean;
 }
 
-/** Pictures up to this size are shown small beside their names. */
+/** Pictures up to this size are shown small beside their names where no small one was made of them. */
 const thumbnailBytes = 8_000_000;
+
+/** Whether a file can be looked at. Whether it may be is for the library to say, when it hands out its bytes. */
+const isPicture = ({ type }: Attachment): boolean => /^image\/(?!svg)/.test(type);
 
 /** Show a document's files. */
 export function Files({ db, doc, isReadOnly }: FilesProps) {
@@ -109,7 +112,7 @@ interface FileRowProps extends FilesProps {
 }
 
 function FileRow({ db, doc, file, isReadOnly }: FileRowProps) {
-  const picture = usePicture(db, doc, file);
+  const small = useSmallPicture(db, doc, file);
   const sheet = useSheet();
   const save = useAction(async () => {
     const blob = await db.getAttachment(doc, file);
@@ -121,14 +124,14 @@ function FileRow({ db, doc, file, isReadOnly }: FileRowProps) {
   });
   return (
     <li class="file" data-testid="file">
-      {picture.value === undefined ? (
-        <span class="file-picture">
-          <Icon name="file" />
-        </span>
-      ) : (
+      {small.value !== undefined && isPicture(file) ? (
         <button type="button" class="file-picture" aria-label={`Look at ${file.name}`} onClick={sheet.open}>
-          <img src={picture.value} alt="" />
+          <img src={small.value} alt="" />
         </button>
+      ) : (
+        <span class="file-picture">
+          {small.value === undefined ? <Icon name="file" /> : <img src={small.value} alt="" />}
+        </span>
       )}
       <span class="file-words">
         <span class="file-name">{file.name}</span>
@@ -162,13 +165,19 @@ function FileRow({ db, doc, file, isReadOnly }: FileRowProps) {
         <ErrorNote error={save.error} />
         <ErrorNote error={remove.error} />
       </div>
-      {picture.value === undefined ? null : (
+      {small.value === undefined || !isPicture(file) ? null : (
         <Sheet sheet={sheet} title={file.name} testId="picture">
-          <img class="picture" src={picture.value} alt={file.name} />
+          <Picture db={db} doc={doc} file={file} small={small.value} />
         </Sheet>
       )}
     </li>
   );
+}
+
+/** A picture as large as it is; until it is here, the small one. */
+function Picture({ db, doc, file, small }: Omit<FileRowProps, "isReadOnly"> & { readonly small: string }) {
+  const whole = useAddress(() => db.getAttachment(doc, file), [file.id, file.sizeBytes]);
+  return <img class="picture" src={whole.value ?? small} alt={file.name} />;
 }
 
 function UploadRow({ upload: { name, doneBytes, totalBytes, cancel } }: { readonly upload: Upload }) {
@@ -195,12 +204,26 @@ function UploadRow({ upload: { name, doneBytes, totalBytes, cancel } }: { readon
 }
 
 /** The address of a small picture, while its row is shown; none for other files, nor where its bytes cannot be had now. */
-function usePicture(db: Database<Film>, doc: Doc<Film>, file: Attachment): Signal<string | undefined> {
+function useSmallPicture(db: Database<Film>, doc: Doc<Film>, file: Attachment): Signal<string | undefined> {
+  const isMade = file.extracts.includes("thumbnail");
+  const isSmall = isPicture(file) && file.sizeBytes <= thumbnailBytes;
+  const get = isMade
+    ? () => db.getAttachment(doc, file, { extract: "thumbnail" })
+    : isSmall
+      ? () => db.getAttachment(doc, file)
+      : undefined;
+  return useAddress(get, [file.id, file.sizeBytes, isMade]);
+}
+
+/** The address of a picture that is fetched, for as long as it is shown. */
+function useAddress(
+  get: (() => Promise<Blob>) | undefined,
+  inputs: readonly unknown[],
+): Signal<string | undefined> {
   const address = useSignal<string | undefined>(undefined);
   useEffect(() => {
-    if (!file.type.startsWith("image/") || file.sizeBytes > thumbnailBytes) return undefined;
     let isGone = false;
-    db.getAttachment(doc, file).then(
+    get?.().then(
       (blob) => {
         // The library says what may be shown: a type that can hold a script comes as bytes only.
         if (!isGone && blob.type.startsWith("image/")) address.value = URL.createObjectURL(blob);
@@ -210,8 +233,9 @@ function usePicture(db: Database<Film>, doc: Doc<Film>, file: Attachment): Signa
     return () => {
       isGone = true;
       if (address.peek() !== undefined) URL.revokeObjectURL(address.peek() ?? "");
+      address.value = undefined;
     };
-  }, [file.id, file.sizeBytes]);
+  }, inputs);
   return address;
 }
 

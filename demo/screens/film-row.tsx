@@ -58,7 +58,7 @@ export function FilmRow({ row, index, px, isFocusable, isOpen, onFocus }: FilmRo
             <Marked text={title} places={marksOf(row, "title")} />
           )}
         </a>
-        {excerpt === undefined ? null : <Excerpt excerpt={excerpt} />}
+        {excerpt === undefined ? null : <Excerpt excerpt={excerpt} label={labelOf(excerpt, data)} />}
       </div>
       <div class="cell cell-year" role="gridcell">
         {textOf(data.year)}
@@ -90,12 +90,18 @@ function marksOf(row: QueryRow<Film> | SearchHit<Film>, field: keyof Film): read
   return "marks" in row ? row.marks.filter((mark) => mark.field === field && mark.path.length === 1) : [];
 }
 
+/** Where a piece comes from: its field, or, of what is written in a file, the name of that. */
+function labelOf({ field, path: [id, what] }: SearchExcerpt, data: unknown): string {
+  if (field !== "$files" || what !== "text") return fieldLabel(field);
+  return textOf(readAt(data, [`$file:${id}`, "name"])) || fieldLabel(field);
+}
+
 /** A piece of a text that is not in the row otherwise. */
-function Excerpt({ excerpt }: { readonly excerpt: SearchExcerpt }) {
-  const { field, from, marks, text, wholeLength } = excerpt;
+function Excerpt({ excerpt, label }: { readonly excerpt: SearchExcerpt; readonly label: string }) {
+  const { from, marks, text, wholeLength } = excerpt;
   return (
     <span class="excerpt" data-testid="excerpt">
-      <span class="excerpt-field">{fieldLabel(field)}</span> {from > 0 ? "… " : ""}
+      <span class="excerpt-field">{label}</span> {from > 0 ? "… " : ""}
       <Marked text={text} places={marks} />
       {from + text.length < wholeLength ? " …" : ""}
     </span>

@@ -1,6 +1,6 @@
 /** Files on their way into documents. They go on when the document's page is left, and end with the space. */
 import { signal } from "@preact/signals";
-import type { Database } from "cofferdb";
+import type { Database, Extractor } from "cofferdb";
 import type { Film } from "../film/film.ts";
 import { explain } from "../text/explain.ts";
 import { notify, whileSaving } from "./activity.ts";
@@ -41,6 +41,12 @@ function begin(docId: string, { name, size }: File): Begun {
   return { id, docId, abort };
 }
 
+/** What is made of every file: its text, for the search, and a small picture. Loaded with the first file. */
+async function loadExtractors(): Promise<readonly Extractor[]> {
+  const { pdfText, pictureThumbnail, plainText, videoThumbnail } = await import("cofferdb/extract");
+  return [plainText(), pdfText(), pictureThumbnail(), videoThumbnail()];
+}
+
 async function add(db: Database<Film>, file: File, { id, docId, abort }: Begun): Promise<void> {
   const change = (next: (upload: Upload) => readonly Upload[]): void => {
     uploads.value = uploads.value.flatMap((upload) => (upload.id === id ? next(upload) : [upload]));
@@ -51,6 +57,7 @@ async function add(db: Database<Film>, file: File, { id, docId, abort }: Begun):
     const doc = await db.getDocument(docId);
     try {
       await db.addAttachment(doc, file, {
+        extractors: await loadExtractors(),
         signal: abort.signal,
         onProgress: ({ doneBytes }) => change((upload) => [{ ...upload, doneBytes }]),
       });

@@ -1,11 +1,34 @@
-/** Files of a document: added in three ways, looked at, kept, taken out and brought back, and there for somebody else. */
+/** Files of a document: added in three ways, looked at, found by what is in them, kept, taken out and brought back, and there for somebody else. */
 import { mkdirSync, readFileSync } from "node:fs";
 import AxeBuilder from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { line, makePdf } from "../../src/extract/pdf-fixture.ts";
 import { expect, test } from "../fixtures.ts";
 import { approve, askToJoin, field, join, openFilm, publish, settled, startSpace, visit } from "./people.ts";
 
 const shots = process.env["COFFER_SHOTS"];
 const hostile = `<svg xmlns="http://www.w3.org/2000/svg"><script>document.title = "run"</script></svg>`;
+
+const screenplay = makePdf({ pages: [line("EXT. VILLAGE"), line("He draws his katana.")] });
+
+/** Search the library: one film is found, by what is in a file of it. */
+async function expectFound(page: Page, { excerpt, word }: { word: string; excerpt: string }): Promise<void> {
+  await page.getByRole("link", { name: "Library" }).first().click();
+  await page.getByRole("searchbox").fill(word);
+  const row = page.getByTestId("film-row");
+  await expect(row).toHaveCount(1);
+  await expect(row).toContainText("Seven Samurai");
+  await expect(row.getByTestId("excerpt")).toHaveText(excerpt);
+  await expect(row.getByTestId("excerpt").locator("mark")).toHaveText(word);
+}
+
+/** How wide the picture beside the first file is. */
+const smallWidth = (page: Page): Promise<number> =>
+  page
+    .getByTestId("file")
+    .first()
+    .locator("img")
+    .evaluate((image: HTMLImageElement) => image.naturalWidth);
 
 test("files are added, looked at, kept and taken out, and another person has them too", async ({
   server,
@@ -29,8 +52,9 @@ test("files are added, looked at, kept and taken out, and another person has the
     await desk.getByTestId("choose-files").setInputFiles([
       { name: "poster.png", mimeType: "image/png", buffer: picture },
       { name: "credits.svg", mimeType: "image/svg+xml", buffer: Buffer.from(hostile) },
+      { name: "screenplay.pdf", mimeType: "application/pdf", buffer: Buffer.from(screenplay) },
     ]);
-    await expect(rows).toHaveCount(2);
+    await expect(rows).toHaveCount(3);
     await expect(desk.getByTestId("upload")).toHaveCount(0);
     for (const kind of ["drop", "paste"])
       await desk.getByTestId("files").evaluate((element, type) => {
@@ -42,21 +66,22 @@ test("files are added, looked at, kept and taken out, and another person has the
             : new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
         element.dispatchEvent(event);
       }, kind);
-    await expect(rows).toHaveCount(4);
+    await expect(rows).toHaveCount(5);
     await expect(rows.locator(".file-name")).toHaveText([
       "poster.png",
       "credits.svg",
+      "screenplay.pdf",
       "drop.txt",
       "paste.txt",
     ]);
   });
 
   await test.step("a picture is shown, and what could run is not", async () => {
-    const small = rows.first().locator("img");
-    await expect.poll(async () => small.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(1440);
+    await expect.poll(() => smallWidth(desk)).toBe(320);
     await expect(rows.nth(1).locator("img")).toHaveCount(0);
     await rows.first().getByRole("button", { name: "Look at poster.png" }).click();
-    await expect(desk.getByTestId("picture").locator("img")).toBeVisible();
+    const large = desk.getByTestId("picture").locator("img");
+    await expect.poll(() => large.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(1440);
     await desk.keyboard.press("Escape");
     await expect(desk).not.toHaveTitle("run");
     const { violations } = await new AxeBuilder({ page: desk }).analyze();
@@ -77,11 +102,21 @@ test("files are added, looked at, kept and taken out, and another person has the
     }
   });
 
+  await test.step("found by what is written in them", async () => {
+    await expectFound(desk, { word: "katana", excerpt: "screenplay.pdf EXT. VILLAGE He draws his katana." });
+    if (shots !== undefined) {
+      mkdirSync(shots, { recursive: true });
+      await desk.screenshot({ path: `${shots}/files-found-1440.png` });
+    }
+    await expectFound(desk, { word: "paste", excerpt: "File paste.txt" });
+    await openFilm(desk, "Seven Samurai");
+  });
+
   await test.step("taken out, and brought back", async () => {
     await desk.getByRole("button", { name: "Take out drop.txt" }).click();
-    await expect(rows).toHaveCount(3);
-    await desk.getByRole("button", { name: "Undo", exact: true }).click();
     await expect(rows).toHaveCount(4);
+    await desk.getByRole("button", { name: "Undo", exact: true }).click();
+    await expect(rows).toHaveCount(5);
     await desk.getByRole("button", { name: "History" }).click();
     await expect(desk.getByText("“poster.png” added").first()).toBeVisible();
     await expect(desk.getByText("A file taken out").first()).toBeVisible();
@@ -97,10 +132,11 @@ test("files are added, looked at, kept and taken out, and another person has the
     await openFilm(desk, "Seven Samurai");
     await openFilm(phone, "Seven Samurai");
     const theirs = phone.getByTestId("file");
-    await expect(theirs).toHaveCount(4);
+    await expect(theirs).toHaveCount(5);
     await theirs.first().scrollIntoViewIfNeeded();
-    const small = theirs.first().locator("img");
-    await expect.poll(async () => small.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(1440);
+    await expect.poll(() => smallWidth(phone)).toBe(320);
+    await expectFound(phone, { word: "katana", excerpt: "screenplay.pdf EXT. VILLAGE He draws his katana." });
+    await openFilm(phone, "Seven Samurai");
     if (shots === undefined) return;
     mkdirSync(shots, { recursive: true });
     await rows.first().scrollIntoViewIfNeeded();
