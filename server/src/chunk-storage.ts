@@ -3,7 +3,8 @@
  *
  * Guarantees, for every implementation (the contract suite proves each)
  * - K1 a chunk that was added is durable when the promise resolves, and comes back as it went in
- * - K2 a chunk is stored once for each tenant, whoever brings it; another tenant's is another chunk
+ * - K2 a chunk is stored once for each tenant, whoever brings it; another tenant's is another chunk. One
+ *      that several documents name stays until the last of them is removed
  * - K3 what a tenant and each author use is what is stored; chunks of removed documents and tenants are gone, and count no more
  *
  * It does not judge: that a commit names the chunk, and that its hash is right, is the caller's business.
@@ -14,7 +15,7 @@ import type { AuthorKey, CommitHash, DbId, DocId, TenantId } from "../../src/std
 export interface NewChunk {
   /** 32 bytes: SHA-256 of the bytes */
   readonly hash: Uint8Array;
-  /** the document that it goes with */
+  /** the document that it goes with, or one of them */
   readonly docId: DocId;
   /** who signed the commit that names it, and whom its bytes are counted for */
   readonly author: AuthorKey;
@@ -31,10 +32,10 @@ export interface ChunkUsage {
 export interface ChunkStorage {
   /** A stored commit by its hash, and the time in its header. */
   findCommit(place: CommitPlace): Promise<Uint8Array | undefined>;
-  /** Store a chunk; one that is there stays as it is. @throws `store/failed` for an unknown tenant */
+  /** Store a chunk; one that is there stays as it is, and goes with this document too. @throws `store/failed` for an unknown tenant */
   addChunk(tenantId: TenantId, chunk: NewChunk): Promise<"stored" | "present">;
   readChunk(tenantId: TenantId, hash: Uint8Array): Promise<Uint8Array | undefined>;
-  /** Remove the chunks of documents. Doing it twice changes nothing. */
+  /** Remove the chunks that go with no other document than these. Doing it twice changes nothing. */
   removeChunks(tenantId: TenantId, docIds: readonly DocId[]): Promise<void>;
   chunkUsage(tenantId: TenantId, author: AuthorKey): Promise<ChunkUsage>;
 }

@@ -14,6 +14,10 @@ export interface MemoryChunks extends Omit<ChunkStorage, "findCommit"> {
   readonly remove: (tenantId: TenantId) => void;
 }
 
+interface KeptChunk extends Pick<NewChunk, "author" | "bytes"> {
+  readonly docIds: Set<DocId>;
+}
+
 type Guarded = <Result>(run: () => Result) => Promise<Result>;
 
 /** Keep chunks in plain objects. `hasTenant`: whether a tenant is there. */
@@ -21,25 +25,30 @@ export function createMemoryChunks(
   guarded: Guarded,
   hasTenant: (tenantId: TenantId) => boolean,
 ): MemoryChunks {
-  const tenants = new Map<TenantId, Map<string, NewChunk>>();
-  const chunksOf = (tenantId: TenantId): Map<string, NewChunk> =>
-    tenants.get(tenantId) ?? new Map<string, NewChunk>();
+  const tenants = new Map<TenantId, Map<string, KeptChunk>>();
+  const chunksOf = (tenantId: TenantId): Map<string, KeptChunk> =>
+    tenants.get(tenantId) ?? new Map<string, KeptChunk>();
   const add = (tenantId: TenantId, chunk: NewChunk): "stored" | "present" => {
     if (!hasTenant(tenantId)) throw new CofferError("store/failed", { message: "There is no such tenant." });
     const chunks = chunksOf(tenantId);
     tenants.set(tenantId, chunks);
     const name = bytesToHex(chunk.hash);
-    if (chunks.has(name)) return "present";
-    chunks.set(name, { ...chunk, bytes: copyBytes(chunk.bytes) });
+    const { author, bytes, docId } = chunk;
+    const known = chunks.get(name)?.docIds.add(docId);
+    if (known !== undefined) return "present";
+    chunks.set(name, { author, bytes: copyBytes(bytes), docIds: new Set([docId]) });
     return "stored";
   };
   const removeDocs = (tenantId: TenantId, docIds: readonly DocId[]): void => {
     const chunks = chunksOf(tenantId);
-    for (const [name, { docId }] of chunks) if (docIds.includes(docId)) chunks.delete(name);
+    for (const [name, kept] of chunks) {
+      for (const docId of docIds) kept.docIds.delete(docId);
+      if (kept.docIds.size === 0) chunks.delete(name);
+    }
   };
   const usageOf = (tenantId: TenantId, author: AuthorKey): ChunkUsage => {
     const all = [...chunksOf(tenantId).values()];
-    const sum = (some: readonly NewChunk[]): number =>
+    const sum = (some: readonly KeptChunk[]): number =>
       some.reduce((total, { bytes }) => total + bytes.length, 0);
     return { tenantBytes: sum(all), authorBytes: sum(all.filter((chunk) => chunk.author === author)) };
   };

@@ -6,10 +6,6 @@ const tenantId = "(SELECT id FROM coffer.tenants WHERE tenant = $1)";
 const commitSql = `
   SELECT bytes FROM coffer.commits JOIN coffer.logs ON commits.log = logs.id
   WHERE logs.tenant = ${tenantId} AND logs.db = $2 AND commits.created_at = $3 AND commits.hash = $4`;
-const addSql = `
-  INSERT INTO coffer.chunks (tenant, hash, doc, author, size_bytes, bytes)
-  SELECT id, $2, $3, $4, $5, $6 FROM coffer.tenants WHERE tenant = $1
-  ON CONFLICT DO NOTHING RETURNING size_bytes`;
 const usageSql = `
   SELECT coalesce(sum(size_bytes), 0) AS tenant_bytes,
     coalesce(sum(size_bytes) FILTER (WHERE author = $2), 0) AS author_bytes
@@ -25,10 +21,11 @@ export function createPostgresChunks(db: Querier): ChunkStorage {
     },
     async addChunk(tenant, { author, bytes, docId, hash }) {
       const values = [idToBytes(tenant), hash, idToBytes(docId), idToBytes(author), bytes.length, bytes];
-      if ((await db.query(addSql, values)).rows.length > 0) return "stored";
-      if ((await db.query(`SELECT ${tenantId} AS id`, [idToBytes(tenant)])).rows.every((row) => !hasId(row)))
-        throw new CofferError("store/failed", { message: "There is no such tenant." });
-      return "present";
+      const [row] = (await db.query("SELECT coffer.add_chunk($1, $2, $3, $4, $5, $6) AS outcome", values))
+        .rows;
+      const outcome = textAt(row, "outcome");
+      if (outcome === "stored" || outcome === "present") return outcome;
+      throw new CofferError("store/failed", { message: "There is no such tenant." });
     },
     async readChunk(tenant, hash) {
       const sql = `SELECT bytes FROM coffer.chunks WHERE tenant = ${tenantId} AND hash = $2`;
@@ -36,8 +33,8 @@ export function createPostgresChunks(db: Querier): ChunkStorage {
       return row === undefined ? undefined : bytesAt(row, "bytes");
     },
     async removeChunks(tenant, docIds) {
-      const sql = `DELETE FROM coffer.chunks WHERE tenant = ${tenantId} AND doc = ANY ($2)`;
-      await db.query(sql, [idToBytes(tenant), docIds.map((docId) => Buffer.from(idToBytes(docId)))]);
+      const docs = docIds.map((docId) => Buffer.from(idToBytes(docId)));
+      await db.query("SELECT coffer.remove_chunks($1, $2)", [idToBytes(tenant), docs]);
     },
     async chunkUsage(tenant, author) {
       const [row] = (await db.query(usageSql, [idToBytes(tenant), idToBytes(author)])).rows;
@@ -46,6 +43,6 @@ export function createPostgresChunks(db: Querier): ChunkStorage {
   };
 }
 
-function hasId(row: unknown): boolean {
-  return typeof row === "object" && row !== null && "id" in row && row.id !== null;
+function textAt(row: unknown, column: string): unknown {
+  return typeof row === "object" && row !== null ? Reflect.get(row, column) : undefined;
 }

@@ -9,6 +9,7 @@
  * | `commits` | commit | by (log, seq), never by a random hash; found by (log, created_at, hash), which grows at its end |
  * | `usage` | author of a tenant | what he has |
  * | `chunks` | chunk of a file | by its hash in its tenant |
+ * | `chunk_docs` | chunk and document | further documents that it goes with; the first stands beside it |
  * | `used_challenges` | sign-in of the last minute | a challenge is good once, on whatever node |
  *
  * How its function `append` keeps the storage's promises: the tenant's advisory lock is shared by appends and taken whole by those that
@@ -23,7 +24,7 @@ export interface Querier {
   query(text: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly unknown[] }>;
 }
 
-const schemaVersion = 2;
+const schemaVersion = 3;
 
 const tables = `
   CREATE SCHEMA coffer;
@@ -63,6 +64,57 @@ const secondTables = `
   CREATE INDEX chunks_usage ON coffer.chunks (tenant, author) INCLUDE (size_bytes);
   CREATE INDEX chunks_doc ON coffer.chunks (tenant, doc);
   UPDATE coffer.meta SET version = 2;
+`;
+
+/** Since version 3: chunks that several documents name. */
+const thirdTables = `
+  CREATE TABLE coffer.chunk_docs (
+    tenant bigint NOT NULL REFERENCES coffer.tenants ON DELETE CASCADE, hash bytea NOT NULL, doc bytea NOT NULL,
+    PRIMARY KEY (tenant, hash, doc)
+  );
+  CREATE INDEX chunk_docs_doc ON coffer.chunk_docs (tenant, doc);
+  UPDATE coffer.meta SET version = 3;
+`;
+
+/**
+ * Who names a chunk that is there holds its row until that is written, and who removes it takes the row first: so neither a chunk goes that
+ * somebody has just named, nor does a name stay without its chunk. Each statement of a function sees what others had committed before it.
+ */
+const chunkFunctions = `
+  CREATE OR REPLACE FUNCTION coffer.add_chunk(
+    p_tenant bytea, p_hash bytea, p_doc bytea, p_author bytea, p_size_bytes bigint, p_bytes bytea
+  ) RETURNS text LANGUAGE plpgsql AS $body$
+  DECLARE v_tenant bigint; v_doc bytea;
+  BEGIN
+    SELECT id INTO v_tenant FROM coffer.tenants WHERE tenant = p_tenant;
+    IF NOT FOUND THEN RETURN 'no-tenant'; END IF;
+    LOOP
+      INSERT INTO coffer.chunks (tenant, hash, doc, author, size_bytes, bytes)
+        VALUES (v_tenant, p_hash, p_doc, p_author, p_size_bytes, p_bytes) ON CONFLICT DO NOTHING;
+      IF FOUND THEN RETURN 'stored'; END IF;
+      SELECT doc INTO v_doc FROM coffer.chunks WHERE tenant = v_tenant AND hash = p_hash FOR KEY SHARE;
+      IF FOUND THEN
+        IF v_doc <> p_doc THEN
+          INSERT INTO coffer.chunk_docs VALUES (v_tenant, p_hash, p_doc) ON CONFLICT DO NOTHING;
+        END IF;
+        RETURN 'present';
+      END IF;
+    END LOOP;
+  END
+  $body$;
+  CREATE OR REPLACE FUNCTION coffer.remove_chunks(p_tenant bytea, p_docs bytea[]) RETURNS void LANGUAGE plpgsql AS $body$
+  DECLARE v_tenant bigint;
+  BEGIN
+    SELECT id INTO v_tenant FROM coffer.tenants WHERE tenant = p_tenant;
+    PERFORM 1 FROM coffer.chunks WHERE tenant = v_tenant AND doc = ANY (p_docs) ORDER BY hash FOR UPDATE;
+    DELETE FROM coffer.chunk_docs WHERE tenant = v_tenant AND doc = ANY (p_docs);
+    UPDATE coffer.chunks AS known SET doc = (
+      SELECT doc FROM coffer.chunk_docs WHERE tenant = v_tenant AND hash = known.hash ORDER BY doc LIMIT 1
+    ) WHERE tenant = v_tenant AND doc = ANY (p_docs)
+      AND EXISTS (SELECT 1 FROM coffer.chunk_docs WHERE tenant = v_tenant AND hash = known.hash);
+    DELETE FROM coffer.chunks WHERE tenant = v_tenant AND doc = ANY (p_docs);
+  END
+  $body$;
 `;
 
 /** What a row of `append` says. */
@@ -163,7 +215,9 @@ export async function migrate(client: Querier): Promise<void> {
     if (version > schemaVersion)
       throw new CofferError("protocol/version", { message: "A newer server made this database." });
     if (version < 2) await client.query(secondTables);
+    if (version < 3) await client.query(thirdTables);
     await client.query(appendFunction);
+    await client.query(chunkFunctions);
     await client.query("COMMIT");
   } catch (cause) {
     await client.query("ROLLBACK");

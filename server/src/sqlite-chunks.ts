@@ -31,7 +31,7 @@ export function createSqliteChunks(
           const tenant = readTenantRow(statements, tenantId);
           if (tenant === undefined)
             throw new CofferError("store/failed", { message: "There is no such tenant." });
-          if (statements.hasChunk.get(tenant.id, hash) !== undefined) return "present";
+          if (statements.nameChunk.run(tenant.id, hash, idToBytes(docId)).changes > 0) return "present";
           statements.addChunk.run(tenant.id, hash, idToBytes(docId), idToBytes(author), bytes.length, bytes);
           return "stored";
         });
@@ -47,7 +47,8 @@ export function createSqliteChunks(
         // What is removed is overwritten, not only forgotten.
         db.pragma("secure_delete = ON");
         inTransaction(db, () => {
-          for (const docId of docIds) statements.removeChunks.run(idToBytes(tenantId), idToBytes(docId));
+          for (const docId of docIds)
+            for (const step of statements.removeChunks) step.run(idToBytes(tenantId), idToBytes(docId));
         });
       }),
     chunkUsage: (tenantId, author) =>

@@ -4,7 +4,7 @@ import { CofferError, isCofferError } from "../../src/std/index.ts";
 /** Rows of one log are this far apart, so that a log holds 2^32 commits and a server 2^21 logs within safe integers. */
 export const rowsPerLog = 2 ** 32;
 
-const schemaVersion = 3;
+const schemaVersion = 4;
 
 /*
  * `commits.key` is log × 2^32 + seq: rows of a log are appended in order and read in order, and no random key is kept.
@@ -46,6 +46,14 @@ const thirdSchema = `
   ) STRICT;
   CREATE INDEX chunks_usage ON chunks (tenant, author, size_bytes);
   CREATE INDEX chunks_doc ON chunks (tenant, doc);
+`;
+
+/** Since version 4: further documents that a chunk goes with; the first stands beside it. */
+const fourthSchema = `
+  CREATE TABLE chunk_docs (
+    tenant INTEGER NOT NULL, hash BLOB NOT NULL, doc BLOB NOT NULL, PRIMARY KEY (tenant, hash, doc)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX chunk_docs_doc ON chunk_docs (tenant, doc);
 `;
 
 /** A file that is open for writing, and what keeps other processes from writing it. */
@@ -118,6 +126,7 @@ function migrate(db: Database.Database, authorOf: (commit: Uint8Array) => Uint8A
   if (version < 1) db.exec(firstSchema);
   if (version < 2) db.exec(secondSchema);
   if (version < 3) db.exec(thirdSchema);
+  if (version < 4) db.exec(fourthSchema);
   if (version === 1) countAuthors(db, authorOf);
   if (version < schemaVersion) db.exec(`PRAGMA user_version = ${schemaVersion}`);
 }

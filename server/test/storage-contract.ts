@@ -310,6 +310,53 @@ export function describeStorage(
       expect([...listed].sort()).toEqual([tenantId, ...others].sort());
     });
 
+    it("keeps a chunk that several documents name until the last of them is removed (K2)", async () => {
+      const { storage, tenantId } = await createPlace();
+      const docs = [1, 2, 3].map((byte) => bytesToId("DocId", new Uint8Array(16).fill(byte)));
+      const [a = expect.fail(), b = expect.fail(), c = expect.fail()] = docs;
+      const bytes = crypto.randomBytes(100);
+      const chunk = { hash: crypto.sha256(bytes), author: someAuthor, bytes };
+      const isThere = async () => (await storage.readChunk(tenantId, chunk.hash)) !== undefined;
+      const add = (docId: DocId) => storage.addChunk(tenantId, { ...chunk, docId });
+      expect([await add(b), await add(a), await add(a), await add(b), await add(c)]).toEqual([
+        "stored",
+        ...Array<string>(4).fill("present"),
+      ]);
+      expect(await storage.chunkUsage(tenantId, someAuthor)).toEqual({ tenantBytes: 100, authorBytes: 100 });
+      for (const docId of [b, b, a]) {
+        await storage.removeChunks(tenantId, [docId]);
+        expect(await isThere()).toBe(true);
+      }
+      await storage.removeChunks(tenantId, [c]);
+      expect(await isThere()).toBe(false);
+      // Nothing of the names is left: it comes and goes as a new one.
+      expect(await add(a)).toBe("stored");
+      await storage.removeChunks(tenantId, [b, c]);
+      expect(await isThere()).toBe(true);
+      await add(c);
+      await storage.removeChunks(tenantId, [c, a]);
+      expect(await isThere()).toBe(false);
+      expect(await storage.chunkUsage(tenantId, someAuthor)).toEqual({ tenantBytes: 0, authorBytes: 0 });
+    });
+
+    it("keeps one chunk whoever names and removes it at the same time, as long as a document is left (K2)", async () => {
+      const { storage, tenantId } = await createPlace();
+      const docIdOf = (byte: number) => bytesToId("DocId", new Uint8Array(16).fill(byte));
+      for (let round = 0; round < 20; round++) {
+        const bytes = crypto.randomBytes(64);
+        const chunk = { hash: crypto.sha256(bytes), author: someAuthor, bytes };
+        await storage.addChunk(tenantId, { ...chunk, docId: docIdOf(1) });
+        await Promise.all([
+          storage.addChunk(tenantId, { ...chunk, docId: docIdOf(2) }),
+          storage.removeChunks(tenantId, [docIdOf(1)]),
+          storage.addChunk(tenantId, { ...chunk, docId: docIdOf(3) }),
+        ]);
+        expect(await storage.readChunk(tenantId, chunk.hash)).toHaveLength(64);
+        await storage.removeChunks(tenantId, [docIdOf(2), docIdOf(3)]);
+        expect(await storage.readChunk(tenantId, chunk.hash)).toBeUndefined();
+      }
+    });
+
     it("keeps chunks as they went in, once for each tenant, counted, until their document or tenant goes (K1 to K3)", async () => {
       const { storage, tenantId, dbId, append } = await createPlace();
       const other = {
