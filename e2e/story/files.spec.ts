@@ -2,14 +2,13 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
-import { line, makePdf } from "../../src/extract/pdf-fixture.ts";
 import { expect, test } from "../fixtures.ts";
 import { approve, askToJoin, field, join, openFilm, publish, settled, startSpace, visit } from "./people.ts";
 
 const shots = process.env["COFFER_SHOTS"];
 const hostile = `<svg xmlns="http://www.w3.org/2000/svg"><script>document.title = "run"</script></svg>`;
 
-const screenplay = makePdf({ pages: [line("EXT. VILLAGE"), line("He draws his katana.")] });
+const screenplay = readFileSync(new URL("screenplay.pdf", import.meta.url));
 
 /** Search the library: one film is found, by what is in a file of it. */
 async function expectFound(page: Page, { excerpt, word }: { word: string; excerpt: string }): Promise<void> {
@@ -52,7 +51,7 @@ test("files are added, looked at, kept and taken out, and another person has the
     await desk.getByTestId("choose-files").setInputFiles([
       { name: "poster.png", mimeType: "image/png", buffer: picture },
       { name: "credits.svg", mimeType: "image/svg+xml", buffer: Buffer.from(hostile) },
-      { name: "screenplay.pdf", mimeType: "application/pdf", buffer: Buffer.from(screenplay) },
+      { name: "screenplay.pdf", mimeType: "application/pdf", buffer: screenplay },
     ]);
     await expect(rows).toHaveCount(3);
     await expect(desk.getByTestId("upload")).toHaveCount(0);

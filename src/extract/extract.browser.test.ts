@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Extracted, Extractor } from "../page/index.ts";
 import { pdfText, pictureThumbnail, videoThumbnail } from "./index.ts";
-import { line, makePdf } from "./pdf-fixture.ts";
+import { line, makePdf } from "./pdf-fixtures.ts";
 
 const { signal } = new AbortController();
 const run = async (extractor: Extractor, file: Blob): Promise<Extracted> =>
@@ -96,7 +96,7 @@ describe("a PDF", () => {
 
   it("is read where no way leads to the network or to what is stored", async () => {
     const worker = (): Worker =>
-      new Worker(new URL("./ways-fixture-thread.ts", import.meta.url), { type: "module" });
+      new Worker(new URL("./thread-fixtures.ts", import.meta.url), { type: "module" });
     const left = await run(pdfText({ worker }), new Blob(["%PDF-1.7"]));
     expect(await (await content(left)).text()).toBe("none");
   });

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Extracted } from "../page/index.ts";
 import { extractLimits } from "./limits.ts";
-import { line, makePdf } from "./pdf-fixture.ts";
+import { line, makePdf } from "./pdf-fixtures.ts";
 import { readPdf } from "./read-pdf.ts";
 
 const textOf = async (extracted: Extracted): Promise<string> =>
