@@ -11,7 +11,6 @@ export type SqliteStatements = ReturnType<typeof prepareStatements>;
  */
 export function prepareStatements(db: Database.Database) {
   const logColumns = "logs.id, logs.db, logs.epoch, logs.size, logs.size_bytes";
-  const tenantOf = "(SELECT id FROM tenants WHERE tenant = ?1)";
   const tenantLogs = `SELECT ${logColumns} FROM logs JOIN tenants ON logs.tenant = tenants.id WHERE tenants.tenant = ?`;
   return {
     readTenant: db.prepare("SELECT id, directory, publication FROM tenants WHERE tenant = ?"),
@@ -38,30 +37,7 @@ export function prepareStatements(db: Database.Database) {
       "DELETE FROM chunk_docs WHERE tenant = ?1",
       "DELETE FROM tenants WHERE id = ?1",
     ].map((sql) => db.prepare(sql)),
-    // Where the chunk is: it goes with this document too.
-    nameChunk: db.prepare(
-      `INSERT INTO chunk_docs SELECT tenant, hash, ?3 FROM chunks WHERE tenant = ?1 AND hash = ?2
-       ON CONFLICT (tenant, hash, doc) DO UPDATE SET doc = excluded.doc`,
-    ),
-    addChunk: db.prepare(
-      "INSERT INTO chunks (tenant, hash, doc, author, size_bytes, bytes) VALUES (?, ?, ?, ?, ?, ?)",
-    ),
-    readChunk: db.prepare(
-      "SELECT bytes FROM chunks JOIN tenants ON chunks.tenant = tenants.id WHERE tenants.tenant = ? AND hash = ?",
-    ),
-    // In this order: what another document names goes with that one from here on.
-    removeChunks: [
-      `DELETE FROM chunk_docs WHERE tenant = ${tenantOf} AND doc = ?2`,
-      `UPDATE chunks SET doc = (SELECT min(doc) FROM chunk_docs WHERE chunk_docs.tenant = chunks.tenant AND chunk_docs.hash = chunks.hash)
-       WHERE tenant = ${tenantOf} AND doc = ?2
-       AND EXISTS (SELECT 1 FROM chunk_docs WHERE chunk_docs.tenant = chunks.tenant AND chunk_docs.hash = chunks.hash)`,
-      `DELETE FROM chunks WHERE tenant = ${tenantOf} AND doc = ?2`,
-    ].map((sql) => db.prepare(sql)),
-    chunkUsage: db.prepare(
-      `SELECT ifnull(sum(size_bytes), 0) AS tenant_bytes,
-       ifnull(sum(CASE WHEN author = ? THEN size_bytes ELSE 0 END), 0) AS author_bytes
-       FROM chunks WHERE tenant = (SELECT id FROM tenants WHERE tenant = ?)`,
-    ),
+    ...chunkStatements(db),
     addTenant: db.prepare("INSERT INTO tenants (tenant, directory, publication) VALUES (?, ?, ?)"),
     findLog: db.prepare(`${tenantLogs} AND logs.db = ?`),
     listLogs: db.prepare(tenantLogs),
@@ -86,6 +62,37 @@ export function prepareStatements(db: Database.Database) {
     readCommits: db.prepare(
       `SELECT hash, own, CASE WHEN own THEN NULL ELSE bytes END AS bytes
        FROM (SELECT key, hash, bytes, replica = ? AS own FROM commits WHERE key >= ? AND key < ?) ORDER BY key`,
+    ),
+  };
+}
+
+/** Those about chunks of files. */
+function chunkStatements(db: Database.Database) {
+  const tenantOf = "(SELECT id FROM tenants WHERE tenant = ?1)";
+  return {
+    // Where the chunk is: it goes with this document too.
+    nameChunk: db.prepare(
+      `INSERT INTO chunk_docs SELECT tenant, hash, ?3 FROM chunks WHERE tenant = ?1 AND hash = ?2
+       ON CONFLICT (tenant, hash, doc) DO UPDATE SET doc = excluded.doc`,
+    ),
+    addChunk: db.prepare(
+      "INSERT INTO chunks (tenant, hash, doc, author, size_bytes, bytes) VALUES (?, ?, ?, ?, ?, ?)",
+    ),
+    readChunk: db.prepare(
+      "SELECT bytes FROM chunks JOIN tenants ON chunks.tenant = tenants.id WHERE tenants.tenant = ? AND hash = ?",
+    ),
+    // In this order: what another document names goes with that one from here on.
+    removeChunks: [
+      `DELETE FROM chunk_docs WHERE tenant = ${tenantOf} AND doc = ?2`,
+      `UPDATE chunks SET doc = (SELECT min(doc) FROM chunk_docs WHERE chunk_docs.tenant = chunks.tenant AND chunk_docs.hash = chunks.hash)
+       WHERE tenant = ${tenantOf} AND doc = ?2
+       AND EXISTS (SELECT 1 FROM chunk_docs WHERE chunk_docs.tenant = chunks.tenant AND chunk_docs.hash = chunks.hash)`,
+      `DELETE FROM chunks WHERE tenant = ${tenantOf} AND doc = ?2`,
+    ].map((sql) => db.prepare(sql)),
+    chunkUsage: db.prepare(
+      `SELECT ifnull(sum(size_bytes), 0) AS tenant_bytes,
+       ifnull(sum(CASE WHEN author = ? THEN size_bytes ELSE 0 END), 0) AS author_bytes
+       FROM chunks WHERE tenant = (SELECT id FROM tenants WHERE tenant = ?)`,
     ),
   };
 }
