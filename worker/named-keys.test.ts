@@ -1,38 +1,12 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { WebSocket as NodeWebSocket } from "ws";
-import { afterEach, beforeEach, expect, it } from "vitest";
-import { startServer, type RunningServer } from "../server/src/index.ts";
+import { expect, it } from "vitest";
 import { CofferError } from "../src/std/index.ts";
 import { createMemoryStorage, type Storage } from "../src/store/index.ts";
 import { total } from "../src/view/index.ts";
 import type { TenantSnapshot } from "./api.ts";
-import {
-  closeDevices,
-  draft,
-  env,
-  newSubscription,
-  people,
-  startDevice,
-  type Device,
-} from "./device-fixtures.ts";
+import { draft, env, newSubscription, people, startDevice, type Device } from "./device-fixtures.ts";
+import { serveEachTest } from "./server-fixtures.ts";
 
-// Node 20 has no WebSocket of its own.
-globalThis.WebSocket ??= NodeWebSocket as unknown as typeof WebSocket;
-
-let dataFolder: string;
-let server: RunningServer;
-
-beforeEach(async () => {
-  dataFolder = await mkdtemp(join(tmpdir(), "coffer-test-"));
-  server = await startServer({ dataFolder, port: 0 });
-});
-afterEach(async () => {
-  await closeDevices();
-  await server.close();
-  await rm(dataFolder, { recursive: true, force: true });
-});
+const server = serveEachTest();
 
 const password = { userName: undefined, password: people.userPassword, keepSession: false };
 const sharePassword = "lusab-babad-gutih-tugad";

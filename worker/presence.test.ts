@@ -1,14 +1,8 @@
 /** Who is here, through the worker's calls: two devices over a server, two tabs of one, locked and revoked. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { WebSocket as NodeWebSocket } from "ws";
-import { afterEach, beforeEach, expect, it } from "vitest";
-import { startServer, type RunningServer } from "../server/src/index.ts";
+import { expect, it } from "vitest";
 import { createMemoryStorage } from "../src/store/index.ts";
 import type { WorkerEvent } from "./api.ts";
 import {
-  closeDevices,
   createTabsEnv,
   env,
   newSubscription,
@@ -17,25 +11,12 @@ import {
   withLocks,
   type Device,
 } from "./device-fixtures.ts";
-
-// Node 20 has no WebSocket of its own.
-globalThis.WebSocket ??= NodeWebSocket as unknown as typeof WebSocket;
+import { serveEachTest } from "./server-fixtures.ts";
 
 const guestPassword = "marble tunnel saffron";
 const sharePassword = "lusab-babad-gutih-tugad";
 const byPassword = { userName: undefined, password: people.userPassword, keepSession: false };
-let dataFolder: string;
-let server: RunningServer;
-
-beforeEach(async () => {
-  dataFolder = await mkdtemp(join(tmpdir(), "coffer-test-"));
-  server = await startServer({ dataFolder, port: 0 });
-});
-afterEach(async () => {
-  await closeDevices();
-  await server.close();
-  await rm(dataFolder, { recursive: true, force: true });
-});
+const server = serveEachTest();
 
 /** One presence of a device, as its page knows it. */
 async function enter(device: Device, tenantId: string) {

@@ -1,39 +1,15 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { WebSocket as NodeWebSocket } from "ws";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { startServer, type RunningServer } from "../server/src/index.ts";
+import { describe, expect, it } from "vitest";
 import { CofferError } from "../src/std/index.ts";
 import { createMemoryStorage } from "../src/store/index.ts";
-import {
-  closeDevices,
-  draft,
-  env,
-  newSubscription,
-  people,
-  startDevice,
-  type Device,
-} from "./device-fixtures.ts";
-
-// Node 20 has no WebSocket of its own.
-globalThis.WebSocket ??= NodeWebSocket as unknown as typeof WebSocket;
+import { draft, env, newSubscription, people, startDevice, type Device } from "./device-fixtures.ts";
+import { serveEachTest } from "./server-fixtures.ts";
 
 const guestPassword = "marble tunnel saffron";
 const sharePassword = "lusab-babad-gutih-tugad";
 
-let dataFolder: string;
-let server: RunningServer;
-
-beforeEach(async () => {
-  dataFolder = await mkdtemp(join(tmpdir(), "coffer-test-"));
-  server = await startServer({ dataFolder, port: 0 });
-});
-afterEach(async () => {
-  await closeDevices();
-  await server.close();
-  await rm(dataFolder, { recursive: true, force: true });
-});
+const server = serveEachTest();
 
 interface Party {
   readonly device: Device;
@@ -141,8 +117,7 @@ describe("two devices and a server", () => {
     ]);
     const guest = await joined(owner);
     await expect.poll(() => guest.device.api.documentIds(guest.database)).toEqual([id]);
-    const { port } = new URL(server.url);
-    await server.close();
+    await server.stop();
     const edit = async (party: Party, text: string, city: string | undefined): Promise<void> => {
       const doc = newSubscription();
       const { heads } = await party.device.api.openDocument(party.database, id, doc);
@@ -160,7 +135,7 @@ describe("two devices and a server", () => {
     };
     await edit(owner, "left", "Oslo");
     await edit(guest, "right", undefined);
-    server = await startServer({ dataFolder, port: Number(port) });
+    await server.start();
     for (const party of [owner, guest]) {
       await expect
         .poll(async () => (await valueOf(party, id)) as { notes: string })
@@ -188,8 +163,8 @@ describe("two devices and a server", () => {
       "default",
       people.userPassword,
     ];
-    for (const file of await readdir(dataFolder)) {
-      const bytes = await readFile(join(dataFolder, file));
+    for (const file of await readdir(server.dataFolder)) {
+      const bytes = await readFile(join(server.dataFolder, file));
       for (const canary of canaries) expect(bytes.includes(canary), `${canary} in ${file}`).toBe(false);
     }
   });
