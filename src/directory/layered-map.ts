@@ -54,11 +54,13 @@ export class LayeredMap<Key, Value> implements ReadonlyMap<Key, Value> {
   }
 
   *keys(): Generator<Key, undefined> {
-    for (const [key] of this) yield key;
+    yield* this.#base.keys();
+    for (const key of this.#over.keys()) if (!this.#base.has(key)) yield key;
   }
 
   *values(): Generator<Value, undefined> {
-    for (const [, value] of this) yield value;
+    for (const [key, value] of this.#base) yield this.#over.get(key) ?? value;
+    for (const [key, value] of this.#over) if (!this.#base.has(key)) yield value;
   }
 
   [Symbol.iterator](): Generator<[Key, Value], undefined> {

@@ -1,6 +1,6 @@
 /** What the page is told of a tenant, from what is known now. Locked, it says ids and states only. */
 import type { AuthorKey, GroupId } from "../std/index.ts";
-import { activeUsers, userOf, usersOfGroup, type Settings } from "../directory/index.ts";
+import { activeUsers, userOf, usersOfGroup, type DirectoryState, type Settings } from "../directory/index.ts";
 import type {
   AlarmEvent,
   GivenRole,
@@ -14,7 +14,7 @@ import type {
   TenantStatus,
   UserDevice,
 } from "../../worker/api.ts";
-import { keyNames, type TenantCore } from "./core.ts";
+import { keyNames, type TenantCore, type Unlocked } from "./core.ts";
 import { databaseNames } from "./roles.ts";
 import { isListKey } from "./named-keys.ts";
 import { recipientsOf } from "./recipients.ts";
@@ -65,7 +65,19 @@ const nothingArranged: Arranged = {
   databaseSettings: undefined,
 };
 
+/** by the keys of an opening: what was arranged last, and by which directory */
+const lastArranged = new WeakMap<Unlocked, { readonly by: DirectoryState; readonly arranged: Arranged }>();
+
+/** Follows from directory and keys, each of which is another object when it changes; told of with whatever else moves, it is made once. */
 function arrangements(core: TenantCore): Arranged {
+  const last = lastArranged.get(core.keys);
+  if (last?.by === core.directory) return last.arranged;
+  const arranged = arrange(core);
+  lastArranged.set(core.keys, { by: core.directory, arranged });
+  return arranged;
+}
+
+function arrange(core: TenantCore): Arranged {
   const { settingsByDb, tenantSettings } = core.directory;
   const byName = [...settingsByDb].map(([name, settings]) => [name, settingValues(settings)] as const);
   return {
