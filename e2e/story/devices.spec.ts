@@ -149,7 +149,7 @@ test("a member links a phone without the admin, loses the first device, and goes
     await expect(member.getByTestId("device")).toHaveCount(2);
     const lost = member.getByTestId("device").filter({ hasText: "First device" });
     await lost.getByRole("button", { name: "Revoke First device…" }).click();
-    await field(desk, "Admin password").fill(secrets.adminPassword);
+    await lost.getByRole("textbox", { name: "Admin password" }).fill(secrets.adminPassword);
     await lost.getByRole("button", { name: "Revoke this device" }).click();
     await expect(lost).toContainText("revoked");
     // The last one goes with its user.
