@@ -14,6 +14,7 @@ import {
   readDeviceSigner,
   readLinks,
   runOnce,
+  shareChunkNews,
   type RunnerOptions,
   type Transport,
 } from "../src/sync/index.ts";
@@ -62,6 +63,7 @@ async function syncTenant(
 ): Promise<readonly LinkOutcome[]> {
   const store = await world.storage.openStore(storeName);
   const chunks = new ChunkStore(world.storage, world.scope, tenantId);
+  const release = shareChunkNews(world.env, chunks);
   try {
     const signer = await readDeviceSigner(store);
     if (signer === undefined) return [];
@@ -75,6 +77,7 @@ async function syncTenant(
     }
     return outcomes;
   } finally {
+    release();
     chunks.close();
     store.close();
   }

@@ -21,7 +21,7 @@
  *   seen at once
  */
 import type { DocValue, DraftOperation, DraftValue, Mark, Patch, Path } from "../src/draft/index.ts";
-import type { AttachmentCalls } from "./attachment-api.ts";
+import type { AttachmentCalls, FileEvent } from "./attachment-api.ts";
 import type { AuditCalls } from "./audit-api.ts";
 import type { AdminProof, DirectoryCalls } from "./directory-api.ts";
 import type { KeyExportCalls } from "./key-export-api.ts";
@@ -212,6 +212,7 @@ export type WorkerEvent =
       /** written by this page's own worker */
       readonly isLocal: boolean;
     }
+  | FileEvent
   | PeerEvent
   | QueryEvent
   | SearchEvent

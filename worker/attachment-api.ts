@@ -1,5 +1,11 @@
 /** The calls about files: their bytes come and go part by part, as the page asks for them. */
 
+import type { Database, Tenant } from "../src/page/types.ts";
+
+type FileLimits = Parameters<Tenant["limitFiles"]>[0];
+type FileSums = Awaited<ReturnType<Tenant["limitFiles"]>>;
+type AttachmentState = NonNullable<Awaited<ReturnType<Database["openAttachment"]>>["state"]["value"]>;
+
 /** Part of the contract between page and worker, see api.ts. A part is what `encodePart` of the room `attachment` writes. */
 export interface AttachmentCalls {
   /** Begin to take in a file of a document. At most 16 are under way. */
@@ -14,6 +20,22 @@ export interface AttachmentCalls {
   nameParts(database: number, parts: readonly Uint8Array[]): Promise<void>;
   /** A range within a part. @throws `entry/corrupt`, `net/offline` where it is neither here nor to be had, `doc/missing` */
   readPart(database: number, docId: string, part: Uint8Array, range: PartRangeMessage): Promise<Uint8Array>;
+  /** Tell what is kept of a file from now on, under a number. */
+  watchFile(database: number, parts: readonly Uint8Array[], subscription: number): Promise<void>;
+  unwatchFile(subscription: number): Promise<void>;
+  /** Pin a part, and fetch what is not here of it; or let it go again. */
+  pinPart(database: number, docId: string, part: Uint8Array, isPinned: boolean): Promise<void>;
+  /** Let parts go, as far as they may. @returns bytes */
+  freeParts(database: number, parts: readonly Uint8Array[]): Promise<number>;
+  /** Keep at most so many bytes of files from now on, or free some now. */
+  limitFiles(tenantId: string, limits: FileLimits): Promise<FileSums>;
+}
+
+/** What is kept of a file moved, or is told for the first time. */
+export interface FileEvent {
+  readonly kind: "file";
+  readonly subscription: number;
+  readonly state: AttachmentState;
 }
 
 /** Bytes `from`, up to and without `to`. */

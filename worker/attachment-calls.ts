@@ -6,15 +6,18 @@ import {
   readPart,
   type Part,
 } from "../src/attachment/index.ts";
-import { CofferError } from "../src/std/index.ts";
+import { CofferError, type CommitHash } from "../src/std/index.ts";
 import {
+  chunksOf,
   nameParts,
+  pinPart,
   readPartRange,
   Serial,
   Upload,
   type FetchChunk,
   type FilePlace,
 } from "../src/tenant/index.ts";
+import { freeChunks } from "../src/sync/index.ts";
 import type { AttachmentCalls } from "./attachment-api.ts";
 import { requireDocId, type WorkerHost } from "./host.ts";
 import { readFields, readList, readNatural } from "./page-messages.ts";
@@ -72,11 +75,7 @@ export function attachmentCalls(host: WorkerHost): AttachmentCalls {
 
     async nameParts(database, parts) {
       const { session } = host.database(database);
-      const read = readList(parts, "parts", attachmentLimits.parts).map(requirePart);
-      await nameParts(
-        session.core,
-        read.map(({ commitHash }) => commitHash),
-      );
+      await nameParts(session.core, readParts(parts));
       session.links.chunks.wake();
     },
 
@@ -85,10 +84,67 @@ export function attachmentCalls(host: WorkerHost): AttachmentCalls {
       const fields = readFields(range, "range");
       const from = readNatural(fields["from"], "range.from");
       const to = readNatural(fields["to"], "range.to");
-      const fetchChunk: FetchChunk = (known, index) => place.session.links.chunks.fetch(known, index);
-      return readPartRange(place, { part: requirePart(part), from, to }, fetchChunk);
+      return readPartRange(place, { part: requirePart(part), from, to }, fetcherOf(place));
+    },
+
+    ...keptFileCalls(host),
+  };
+}
+
+type KeptFileCalls = Pick<
+  AttachmentCalls,
+  "watchFile" | "unwatchFile" | "pinPart" | "freeParts" | "limitFiles"
+>;
+
+/** Answer the calls about what is kept of files here. */
+function keptFileCalls(host: WorkerHost): KeptFileCalls {
+  return {
+    async watchFile(database, parts, subscription) {
+      const { session } = host.database(database);
+      session.links.files.watch(readNatural(subscription, "subscription"), readParts(parts));
+      host.watched.set(subscription, session);
+    },
+
+    async unwatchFile(subscription) {
+      host.watched.get(subscription)?.links.files.unwatch(subscription);
+      host.watched.delete(subscription);
+    },
+
+    async pinPart(database, docId, part, isPinned) {
+      const place = placeOf(host, database, docId);
+      await pinPart(place, requirePart(part), isPinned, fetcherOf(place));
+    },
+
+    async freeParts(database, parts) {
+      const { session } = host.database(database);
+      let freedBytes = 0;
+      for (const commitHash of readParts(parts)) freedBytes += await chunksOf(session.core).evict(commitHash);
+      return freedBytes;
+    },
+
+    async limitFiles(tenantId, limits) {
+      const { core, links } = host.tenant(tenantId);
+      const { budgetBytes, freeBytes } = readFields(limits, "limits");
+      links.files.start();
+      if (budgetBytes !== undefined)
+        await links.files.limit(budgetBytes === null ? undefined : readNatural(budgetBytes, "budgetBytes"));
+      if (freeBytes !== undefined) await freeChunks(chunksOf(core), readNatural(freeBytes, "freeBytes"));
+      // What went is weighed by one round, and what that took by another.
+      await links.files.settled();
+      await links.files.settled();
+      const { sums } = links.files;
+      if (sums === undefined) throw new CofferError("store/closed");
+      return sums;
     },
   };
+}
+
+function fetcherOf({ session }: FilePlace): FetchChunk {
+  return (known, index) => session.links.chunks.fetch(known, index);
+}
+
+function readParts(parts: unknown): readonly CommitHash[] {
+  return readList(parts, "parts", attachmentLimits.parts).map((part) => requirePart(part).commitHash);
 }
 
 function placeOf(host: WorkerHost, subscription: number, docId: unknown): FilePlace {

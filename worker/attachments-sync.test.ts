@@ -16,15 +16,22 @@ import {
 import { bytesToBase64url, parseId, type CofferError } from "../src/std/index.ts";
 import { createMemoryStorage, type Storage } from "../src/store/index.ts";
 import {
+  addChunks,
   ChunkLink,
   ChunkStore,
   createHttpTransport,
+  factsOf,
+  freeChunks,
   isReceived,
+  noChunks,
   readDeviceSigner,
+  shareChunkNews,
 } from "../src/sync/index.ts";
 import { syncTenants } from "../sw/sync-tenants.ts";
+import type { AttachmentState, FileSums } from "../src/page/attachment-types.ts";
 import {
   closeDevices,
+  createTabsEnv,
   crypto,
   draft,
   env,
@@ -63,9 +70,11 @@ const open = { userName: undefined, password: people.userPassword, keepSession: 
 const contentOf = (size: number): Uint8Array =>
   Uint8Array.from({ length: size }, (_, at) => (at * 31 + (at >>> 8) + (at >>> 16)) & 255);
 
-async function founded(): Promise<Party & { readonly proof: { adminKey: string; adminPassword: string } }> {
+async function founded(
+  world = env,
+): Promise<Party & { readonly proof: { adminKey: string; adminPassword: string } }> {
   const storage = createMemoryStorage(env);
-  const device = await startDevice(storage);
+  const device = await startDevice(storage, world);
   const tenant = await device.api.createTenant(people);
   const proof = { adminKey: tenant.adminUser?.key ?? "", adminPassword: people.adminPassword };
   await device.api.publish(tenant.id, server.url, proof);
@@ -326,5 +335,122 @@ describe("files and a server", () => {
     await chunksOf(owner).edit(known.commitHash, (part) => ({ ...part, isNamed: true }));
     expect((await link.push()).code).toBe("doc/deleted");
     store.close();
+  });
+});
+
+/** What a device was told last of a file, and of all files in sum. */
+function told({ device, tenantId }: Party, subscription: number) {
+  return {
+    file: (): AttachmentState | undefined => {
+      const last = device.events.findLast(
+        (event) => event.kind === "file" && event.subscription === subscription,
+      );
+      return last?.kind === "file" ? last.state : undefined;
+    },
+    sums: (): FileSums | undefined => {
+      const last = device.events.findLast((event) => event.kind === "tenant" && event.tenantId === tenantId);
+      return last?.kind === "tenant" ? last.snapshot.status.files : undefined;
+    },
+  };
+}
+
+/** What a plain count of a device's chunks says. */
+async function counted(party: Party): Promise<Omit<FileSums, "budgetBytes">> {
+  const parts = (await chunksOf(party).parts()).map(factsOf);
+  const { hereBytes, ...sums } = parts.reduce((sum, facts) => addChunks(sum, facts), noChunks);
+  return { localBytes: hereBytes, ...sums };
+}
+
+describe("what a device keeps of files", () => {
+  it("is told as it changes: unsafe, safe, fetched, let go, pinned, and in sum what a plain count says", async () => {
+    const owner = await founded();
+    const { api } = owner.device;
+    const [docId = ""] = await api.createDocuments(owner.database, [{ title: "Ran" }]);
+    const bytes = contentOf(2 * chunkBytes + 9);
+    const [part = expect.fail()] = await add(owner, docId, bytes);
+    const own = newSubscription();
+    await api.watchFile(owner.database, [encodePart(part)], own);
+    const atHome = told(owner, own);
+    await expect.poll(atHome.file).toMatchObject({ place: "local", isSafe: false, isPinned: false });
+    expect(atHome.sums()).toEqual({ ...(await counted(owner)), budgetBytes: undefined });
+    await api.connect(owner.tenantId, server.url);
+    await expect.poll(atHome.file).toMatchObject({ place: "local", isSafe: true });
+    const other = await restored(owner);
+    await expect.poll(async () => (await other.device.api.documentIds(other.database)).length).toBe(1);
+    const theirs = newSubscription();
+    await other.device.api.watchFile(other.database, [encodePart(part)], theirs);
+    const away = told(other, theirs);
+    await expect.poll(away.file).toEqual({ place: "remote", localBytes: 0, isSafe: true, isPinned: false });
+    await expect.poll(() => codeOf(read(other, docId, part, { from: 0, to: 4 }))).toBe("none");
+    await expect.poll(away.file).toMatchObject({ place: "partly" });
+    await other.device.api.pinPart(other.database, docId, encodePart(part), true);
+    await expect.poll(away.file).toMatchObject({ place: "local", isPinned: true });
+    expect(await other.device.api.freeParts(other.database, [encodePart(part)])).toBe(0);
+    await expect.poll(away.sums).toEqual({ ...(await counted(other)), budgetBytes: undefined });
+    expect(away.sums()?.pinnedBytes).toBeGreaterThan(bytes.length);
+    await other.device.api.pinPart(other.database, docId, encodePart(part), false);
+    expect(await other.device.api.freeParts(other.database, [encodePart(part)])).toBeGreaterThan(
+      bytes.length,
+    );
+    await expect.poll(away.file).toMatchObject({ place: "remote", isPinned: false });
+    await other.device.api.unwatchFile(theirs);
+    expect(Buffer.compare(await read(other, docId, part), bytes)).toBe(0);
+    await expect.poll(away.sums).toMatchObject(await counted(other));
+    expect(away.file()).toMatchObject({ place: "remote" });
+  });
+
+  it("is kept to a budget: what was used longest ago goes, what is pinned or on this device alone stays", async () => {
+    const owner = await founded();
+    const { api } = owner.device;
+    const [docId = ""] = await api.createDocuments(owner.database, [{ title: "Ran" }]);
+    const parts: Part[] = [];
+    for (let at = 0; at < 4; at++) parts.push(...(await add(owner, docId, contentOf(chunkBytes + at))));
+    const chunks = chunksOf(owner);
+    const hereOf = async (): Promise<readonly boolean[]> =>
+      Promise.all(
+        parts.map(async ({ commitHash }) => (await chunks.part(commitHash))?.chunks[0]?.isHere === true),
+      );
+    // Nobody else has any of it: no budget takes it.
+    const before = await api.limitFiles(owner.tenantId, { budgetBytes: 0, freeBytes: 1e9 });
+    expect(await hereOf()).toEqual([true, true, true, true]);
+    expect(before).toEqual({ ...(await counted(owner)), budgetBytes: 0 });
+    expect(before.unsafeBytes).toBe(before.localBytes);
+    await api.limitFiles(owner.tenantId, { budgetBytes: null });
+    await api.connect(owner.tenantId, server.url);
+    await expect.poll(() => isSent(owner)).toBe(true);
+    for (const [at, { commitHash }] of parts.entries())
+      await chunks.edit(commitHash, (part) => ({ ...part, usedAtMs: [2, 1, 4, 3][at] ?? 0 }));
+    await api.pinPart(owner.database, docId, encodePart(parts[1] ?? expect.fail()), true);
+    const kept = await api.limitFiles(owner.tenantId, { budgetBytes: 2.5 * (chunkBytes + 100) });
+    expect(await hereOf()).toEqual([false, true, true, false]);
+    expect(kept).toEqual({ ...(await counted(owner)), budgetBytes: 2.5 * (chunkBytes + 100) });
+    // What is read comes back, and pushes out what was used before it.
+    await read(owner, docId, parts[0] ?? expect.fail());
+    await expect.poll(hereOf).toEqual([true, true, false, false]);
+    const little = await api.limitFiles(owner.tenantId, { budgetBytes: null, freeBytes: 1 });
+    expect(await hereOf()).toEqual([false, true, false, false]);
+    expect(little).toMatchObject({ freeableBytes: 0, budgetBytes: undefined });
+  });
+
+  it("is told to the other tabs, whichever of them sends", async () => {
+    const world = createTabsEnv();
+    const owner = await founded(world);
+    const [docId = ""] = await owner.device.api.createDocuments(owner.database, [{ title: "Ran" }]);
+    const [part = expect.fail()] = await add(owner, docId, contentOf(chunkBytes));
+    const tab = await startDevice(owner.storage, world);
+    await tab.api.openTenant(owner.tenantId, open);
+    const database = newSubscription();
+    await tab.api.openDatabase(owner.tenantId, "films", database);
+    const subscription = newSubscription();
+    await tab.api.watchFile(database, [encodePart(part)], subscription);
+    const there = told({ ...owner, device: tab }, subscription);
+    await expect.poll(there.file).toMatchObject({ place: "local", isSafe: false });
+    const chunks = chunksOf(owner);
+    const release = shareChunkNews(world, chunks);
+    await chunks.edit(part.commitHash, (known) => ({ ...known, received: new Map([["srv", 1]]) }));
+    await expect.poll(there.file).toMatchObject({ isSafe: true });
+    await freeChunks(chunks, 1);
+    await expect.poll(there.file).toMatchObject({ place: "remote" });
+    release();
   });
 });

@@ -188,6 +188,11 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   writeUpload: () => [1, new Uint8Array(20)],
   finishUpload: () => [1],
   abortUpload: () => [1],
+  watchFile: (s) => [s.database, [somePart], 9007],
+  unwatchFile: () => [9007],
+  pinPart: (s) => [s.database, s.docId, somePart, true],
+  freeParts: (s) => [s.database, [somePart]],
+  limitFiles: (s) => [s.tenantId, { budgetBytes: 5_000_000, freeBytes: 100 }],
   nameParts: (s) => [s.database, [somePart]],
   readPart: (s) => [s.database, s.docId, somePart, { from: 0, to: 9 }],
   audit: (s) => [

@@ -1,4 +1,5 @@
 /** The part of the public API that is about files of documents. */
+import type { ReadonlySignal } from "@preact/signals-core";
 import type { Doc } from "./types.ts";
 
 /** A file of a document. */
@@ -82,6 +83,47 @@ export interface AttachmentRange extends AttachmentRun {
   readonly extract?: ExtractKind;
 }
 
+/** What this device keeps of a file. */
+export interface AttachmentState {
+  /** all of it is here, some, or nothing: then it is fetched when it is read */
+  readonly place: "local" | "partly" | "remote";
+  /** of its sealed bytes, here */
+  readonly localBytes: number;
+  /** no byte of it is on this device alone: a server signed for those that were added here */
+  readonly isSafe: boolean;
+  /** kept here until it is unpinned */
+  readonly isPinned: boolean;
+}
+
+/** What this device keeps of the files of a tenant, in sealed bytes: `localBytes` is the sum of the three after it. */
+export interface FileSums {
+  readonly localBytes: number;
+  /** on this device alone, as far as is known: these stay, whatever happens */
+  readonly unsafeBytes: number;
+  readonly pinnedBytes: number;
+  /** may go, and be fetched again */
+  readonly freeableBytes: number;
+  /** see `limitFiles`; `undefined`: as much as there is room for */
+  readonly budgetBytes: number | undefined;
+}
+
+/** What an application says of the room for files. */
+export interface FileLimits {
+  /** from now on, in this browser, at most so many bytes, as far as they may go; `null`: as much as there is room for */
+  readonly budgetBytes?: number | null;
+  /** now, so many bytes */
+  readonly freeBytes?: number;
+}
+
+/** The part of a tenant that is about the room that files take. */
+export interface KeptFiles {
+  /**
+   * Let files go from this device: what was used longest ago first, never what is pinned, and never what is not known to be elsewhere. What
+   * went is fetched again when it is read.
+   */
+  limitFiles(limits: FileLimits): Promise<FileSums>;
+}
+
 /** A file that stands open until it is disposed of. */
 export interface OpenAttachment extends Disposable {
   /**
@@ -92,6 +134,13 @@ export interface OpenAttachment extends Disposable {
    * @throws worker/failed without a service worker that answers for files
    */
   getUrl(): Promise<string>;
+  /** what this device keeps of it; `undefined` before it is known */
+  readonly state: ReadonlySignal<AttachmentState | undefined>;
+  /** Keep it on this device until it is unpinned: fetches what is not here. Given up or failed, it is as it was. @throws net/offline, store/quota */
+  pin(options?: AttachmentRun): Promise<void>;
+  unpin(): Promise<void>;
+  /** Let it go from this device, as far as it is elsewhere and not pinned. @returns the bytes that went */
+  free(): Promise<number>;
   dispose(): void;
 }
 

@@ -345,3 +345,43 @@ describe("what is made of a file", () => {
     expect(doc.data.value).toEqual({ title: "Ran" });
   });
 });
+
+describe("an open file", () => {
+  it("says what is kept of it, can be pinned and let go, and stays while nobody else has it", async () => {
+    const added = await db.addAttachment(doc, new Blob([contentOf(partBytes + 9)]), { name: "a" });
+    const open = await db.openAttachment(doc, added);
+    await vi.waitFor(() =>
+      expect(open.state.value).toMatchObject({ place: "local", isSafe: false, isPinned: false }),
+    );
+    const progress: AttachmentProgress[] = [];
+    await open.pin({ onProgress: (now) => void progress.push(now) });
+    expect(progress.map(({ doneBytes }) => doneBytes)).toEqual([partBytes, partBytes + 9]);
+    await vi.waitFor(() => expect(open.state.value?.isPinned).toBe(true));
+    await open.unpin();
+    await vi.waitFor(() => expect(open.state.value?.isPinned).toBe(false));
+    expect(await open.free()).toBe(0);
+    expect(await codeOf(open.pin({ signal: AbortSignal.abort() }))).toBe("aborted");
+    open.dispose();
+    expect(await codeOf(db.openAttachment(doc, "AAAAAAAAAAAAAAAAAAAAAA"))).toBe("input/unknown-id");
+  });
+
+  it("is counted with its tenant's others, who keep to a budget as far as they may", async () => {
+    const tenant = await coffer.openTenant(people.tenantName, { password: people.userPassword });
+    await db.addAttachment(doc, new Blob([contentOf(chunkBytes)]), { name: "a" });
+    const sums = await tenant.limitFiles({ budgetBytes: 1000, freeBytes: 1000 });
+    expect(sums).toMatchObject({ budgetBytes: 1000, freeableBytes: 0, pinnedBytes: 0 });
+    expect(sums.unsafeBytes).toBeGreaterThan(chunkBytes);
+    await vi.waitFor(() => expect(tenant.status.value.files).toEqual(sums));
+    expect(await codeOf(tenant.limitFiles({ budgetBytes: -1 }))).toBe("input/invalid");
+    tenant.dispose();
+  });
+
+  it("has no address where no service worker answers for it", async () => {
+    const added = await db.addAttachment(doc, new Blob([contentOf(10)]), { name: "a" });
+    const open = await db.openAttachment(doc, added);
+    vi.stubGlobal("navigator", {});
+    expect(await codeOf(open.getUrl())).toBe("worker/failed");
+    vi.unstubAllGlobals();
+    open.dispose();
+  });
+});

@@ -167,7 +167,7 @@ async function upload(core: DatabaseCore, own: DocCore, source: Source, options:
         core.call((api) => api.writeUpload(id, piece), "stores"),
       );
       doneBytes += piece instanceof Blob ? piece.size : piece.length;
-      tell(onProgress, { doneBytes, totalBytes: source.totalBytes });
+      tellProgress(onProgress, { doneBytes, totalBytes: source.totalBytes });
     }
     throwIfAborted(signal);
     return await core.call((api) => api.finishUpload(id), "stores");
@@ -267,12 +267,13 @@ async function* piecesOf(
       core.call((api) => api.readPart(core.subscription, own.place.id, encodePart(part), range)),
     );
     doneBytes += bytes.length;
-    tell(onProgress, { doneBytes, totalBytes });
+    tellProgress(onProgress, { doneBytes, totalBytes });
     yield bytes as Uint8Array<ArrayBuffer>;
   }
 }
 
-function tell(onProgress: AttachmentRun["onProgress"], progress: AttachmentProgress): void {
+/** Tell how far a call is. */
+export function tellProgress(onProgress: AttachmentRun["onProgress"], progress: AttachmentProgress): void {
   if (onProgress !== undefined) runCallers(() => onProgress(progress));
 }
 

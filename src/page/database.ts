@@ -199,10 +199,10 @@ export class DatabaseCore {
 export function createDatabase<T extends object>({ shared, use, release }: Lease<DatabaseCore>): Database<T> {
   const others = lazily(
     use,
-    "branch discardBranch diff databaseCore mergeBranch getAttachment getAttachmentRange presence createDocumentFor purgeDocHistory createDocument iterateDocumentHistory createEncryptedDocument iterateChangesSince createDocuments removeAttachment getRecipients search getAllDocumentIds deleteDocument undeleteDocument undo changeDocs redo changeRecipients streamAttachment getDocumentAtTimestamp appendToAttachment openAttachment addAttachment addAttachmentStream undoDepth",
+    "core branch discardBranch diff mergeBranch getAttachment getAttachmentRange presence createDocumentFor purgeDocHistory createDocument iterateDocumentHistory createEncryptedDocument iterateChangesSince createDocuments removeAttachment getRecipients search getAllDocumentIds deleteDocument undeleteDocument undo changeDocs redo changeRecipients streamAttachment getDocumentAtTimestamp openAttachment addAttachment appendToAttachment addAttachmentStream undoDepth",
   );
   return {
-    ...(others as unknown as Pick<Database<T>, Exclude<keyof typeof others, "databaseCore">>),
+    ...(others as unknown as Pick<Database<T>, Exclude<keyof typeof others, "core">>),
     name: shared.place.name,
     status: shared.status,
     getDocument: async (id) => use().openDoc<T>(id),

@@ -23,6 +23,7 @@ export type {
   AttachmentProgress,
   AttachmentRange,
   AttachmentRun,
+  AttachmentState,
   Attachments,
   Extracted,
   ExtractedFile,
@@ -30,6 +31,9 @@ export type {
   Extractor,
   ExtractRun,
   ExtractVerdict,
+  FileLimits,
+  FileSums,
+  KeptFiles,
   NewAttachment,
   OpenAttachment,
 } from "./attachment-types.ts";

@@ -53,7 +53,7 @@ export {
   unlock,
   unlockMessage,
 } from "./key-slots.ts";
-export { openAttachment } from "./open-attachment.ts";
+export { limitFiles, openAttachment } from "./open-attachment.ts";
 export { connectPeer } from "./peer.ts";
 export {
   branch,
@@ -95,4 +95,4 @@ export {
 export { presence } from "./presence.ts";
 export { createShape } from "./schema.ts";
 export { search } from "./search.ts";
-export { databaseCore, view } from "./view.ts";
+export { core, view } from "./view.ts";

@@ -19,18 +19,28 @@ import {
   type WebAnswer,
   type Welcome,
 } from "../attachment/index.ts";
+import { shareStructure } from "../draft/index.ts";
 import {
   bytesToBase64url,
   CofferError,
   createPageEnv,
   toCofferError,
   type CofferErrorCode,
+  type Release,
 } from "../std/index.ts";
-import type { AttachmentName, OpenAttachment } from "./attachment-types.ts";
-import { findAttachment } from "./attachments.ts";
+import { throwIfAborted, unlessAborted } from "./abort.ts";
+import type {
+  AttachmentName,
+  AttachmentRun,
+  AttachmentState,
+  FileLimits,
+  FileSums,
+  OpenAttachment,
+} from "./attachment-types.ts";
+import { findAttachment, tellProgress } from "./attachments.ts";
 import type { DatabaseCore } from "./database.ts";
 import type { DocCore } from "./doc.ts";
-import { inBackground } from "./session.ts";
+import { inBackground, type RestoreCall, type Session } from "./session.ts";
 import type { Doc } from "./types.ts";
 
 const welcomeWithinMs = 10_000;
@@ -63,11 +73,26 @@ export async function openAttachment(
     isLocked ||= status === "locked";
   });
   let url: Promise<string> | undefined;
+  const kept = new KeptFile(core, record);
+  const unwatch = core.watch(kept);
   const dispose = (): void => {
     unfollow();
+    unwatch();
     over.abort();
   };
+  const unpin = async (): Promise<void> => pin({ core, own, record }, false);
   return {
+    state: kept.state,
+    async pin(options = {}) {
+      try {
+        await pin({ core, own, record }, true, options);
+      } catch (cause) {
+        await unpin().catch(() => undefined);
+        throw cause;
+      }
+    },
+    unpin,
+    free: async () => core.call((api) => api.freeParts(core.subscription, record.parts.map(encodePart))),
     async getUrl() {
       url ??= giveOut({ core, own, record, require }, over.signal);
       url.catch(() => (url = undefined));
@@ -76,6 +101,61 @@ export async function openAttachment(
     dispose,
     [Symbol.dispose]: dispose,
   };
+}
+
+/** What is kept of a file, as the worker tells it. */
+class KeptFile {
+  readonly state;
+  readonly #core: DatabaseCore;
+  readonly #parts: readonly Uint8Array[];
+  readonly #subscription: number;
+  readonly #unlisten: Release;
+
+  constructor(core: DatabaseCore, { parts }: AttachmentRecord) {
+    this.state = core.signals.signal<AttachmentState | undefined>(undefined);
+    this.#core = core;
+    this.#parts = parts.map(encodePart);
+    this.#subscription = core.session.nextNumber();
+    this.#unlisten = core.session.listen(this.#subscription, (event) => {
+      if (event.kind === "file") this.state.value = shareStructure(this.state.peek(), event.state);
+    });
+  }
+
+  open(): void {
+    inBackground(this.restore(async (run) => this.#core.session.call(run)));
+  }
+
+  async restore(call: RestoreCall): Promise<void> {
+    await call((api) => api.watchFile(this.#core.subscription, this.#parts, this.#subscription));
+  }
+
+  fail(): void {
+    this.state.value = undefined;
+  }
+
+  dispose(): void {
+    this.#unlisten();
+    inBackground(this.#core.session.call((api) => api.unwatchFile(this.#subscription)));
+  }
+}
+
+/** Pin a file's parts one after the other, or let them go again. */
+async function pin(
+  { core, own, record: { parts, sizeBytes } }: Omit<Place, "require">,
+  isPinned: boolean,
+  { onProgress, signal }: AttachmentRun = {},
+): Promise<void> {
+  let doneBytes = 0;
+  for (const part of parts) {
+    throwIfAborted(signal);
+    const calling = core.call(
+      (api) => api.pinPart(core.subscription, own.place.id, encodePart(part), isPinned),
+      "stores",
+    );
+    await unlessAborted(signal, calling);
+    doneBytes += part.sizeBytes;
+    tellProgress(onProgress, { doneBytes, totalBytes: sizeBytes });
+  }
 }
 
 /** Make an address for a file, and answer for it until the signal. */
@@ -181,4 +261,12 @@ function statusOf(code: CofferErrorCode): number {
   if (code === "access/locked") return 403;
   if (/^(doc|store\/closed|input)/.test(code)) return 404;
   return code.startsWith("net/") ? 503 : 500;
+}
+
+/** Let files go from this device, and say how much of them may be here. */
+export async function limitFiles(
+  { id, session }: { readonly id: string; readonly session: Session },
+  limits: FileLimits,
+): Promise<FileSums> {
+  return session.call((api) => api.limitFiles(id, limits));
 }

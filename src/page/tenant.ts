@@ -105,7 +105,7 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
   const call: Session["call"] = async (run) => use().session.call(run);
   const { readBackup, ...others } = lazily(
     use,
-    "readBackup changePassword inspectJoinRequest approveJoinRequest approveDevice audit connectToServer publishToServer unlock exportAudit connectPeer addKeySlot removeKeySlot revokeDevice safetyNumber getKeySlots lockWhen",
+    "readBackup changePassword inspectJoinRequest approveJoinRequest approveDevice audit connectToServer publishToServer exportAudit connectPeer addKeySlot unlock lockWhen revokeDevice safetyNumber limitFiles removeKeySlot getKeySlots",
   );
   const { keys: list, keyGrants: grants } = parts("keys", "keyGrants");
   return {
@@ -117,7 +117,7 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
     directory: {
       ...lazily(
         use,
-        "regrantUser mergeLines getRole dryRun changeTenantSettings getGroups changeDBSettings getDBSettings getTenantSettings setRoles setGroup adopt revokeUser",
+        "regrantUser changeDBSettings getRole setRoles getGroups adopt setGroup mergeLines getDBSettings dryRun revokeUser changeTenantSettings getTenantSettings",
       ),
       ...parts("users", "groups", "roles", "settings", "databaseSettings"),
     },

@@ -5,7 +5,7 @@ import type { ReadonlySignal } from "@preact/signals-core";
 import type { CofferErrorCode } from "../std/index.ts";
 import type { DocData, Draft, Mark, Patch, Path } from "../draft/index.ts";
 import type { AlarmEvent, QuarantinedCommit } from "./alarm-types.ts";
-import type { Attachment, Attachments } from "./attachment-types.ts";
+import type { Attachment, Attachments, FileSums, KeptFiles } from "./attachment-types.ts";
 import type { Audit } from "./audit-types.ts";
 import type { PeerConnection, PeerOptions, PeerWay } from "./peer-types.ts";
 import type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
@@ -171,9 +171,11 @@ export interface TenantStatus {
   readonly sealedCount: number;
   readonly quarantinedCount: number;
   readonly pendingPushCount: number;
+  /** what this device keeps of files; `undefined` before it is known */
+  readonly files: FileSums | undefined;
 }
 
-export interface Tenant extends Audit, Devices, KeySlots {
+export interface Tenant extends Audit, Devices, KeySlots, KeptFiles {
   readonly id: string;
   /** display name; `undefined` while locked */
   readonly name: ReadonlySignal<string | undefined>;

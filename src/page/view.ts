@@ -24,15 +24,15 @@ import type { WorkerCall } from "./supervisor.ts";
 import type { CategoryName, RowName, View, ViewOptions, ViewTotal } from "./view-types.ts";
 
 /** What is behind a handle of a database: handles have it beside what their type tells, for views. */
-export async function databaseCore(core: DatabaseCore): Promise<DatabaseCore> {
-  return core;
+export async function core(database: DatabaseCore): Promise<DatabaseCore> {
+  return database;
 }
 
 /** Open a view. @throws input/invalid with the place in the definition, store/closed for a database that was disposed */
 export async function view(session: Session, options: ViewOptions): Promise<View> {
   const databases = await Promise.all(
     options.sources.map(async ({ db }, index) => {
-      const { databaseCore: find } = db as { readonly databaseCore?: () => Promise<DatabaseCore> };
+      const { core: find } = db as { readonly core?: () => Promise<DatabaseCore> };
       if (find === undefined) throw new CofferError("input/invalid", { at: `sources.${index}.db` });
       return find();
     }),

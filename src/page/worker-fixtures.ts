@@ -265,6 +265,7 @@ export function tenantSnapshot(world: FakeWorld): TenantSnapshot {
       sealedCount: 0,
       quarantinedCount: 0,
       pendingPushCount: 0,
+      files: undefined,
     },
     devices: [],
     users: [],

@@ -21,8 +21,9 @@ import type { Verifier } from "../crypto/index.ts";
 import type { Store } from "../store/index.ts";
 import { authenticate, type SessionToken, type Signer } from "./auth.ts";
 import { verifyChunk } from "./chunk-receipt.ts";
-import type { ChunkStore, StoredPart } from "./chunk-store.ts";
+import type { ChunkStore } from "./chunk-store.ts";
 import { remoteSlotNames } from "./remote-slots.ts";
+import type { StoredPart } from "./stored-part.ts";
 import type { ChunkTransport, HttpTransport } from "./transport.ts";
 
 /** What a link moves chunks with. */

@@ -8,151 +8,43 @@
  * |---|---|
  * | `c/<hash>` | a ciphertext, by its SHA-256, base64url |
  * | `p/<commitHash>` | a part: what this device has of the chunks of one commit |
+ * | `budget` | u8 version 1, u64 bytes: what this device keeps of files at most, as far as it may; none: as much as there is room for |
  *
- * A part
- *
- * | field | size |
- * |---|---|
- * | version | u8, 1 |
- * | flags | u8: 1 a document names it, 2 it stays here, 4 it was written here |
- * | dbId, docId | 16, 16 |
- * | createdAt | u64, milliseconds since 1970, as its commit says: a server finds the commit by it |
- * | usedAt | u64, milliseconds since 1970 |
- * | count | u8, 1…16 |
- * | count × hash, size, isHere | 32, u32, u8 |
- * | remotes | u8, at most 16 |
- * | remotes × remoteId, received | text of at most 512 bytes, u16: a bit for each chunk that the remote has a receipt for |
+ * The form of a part is in `stored-part.ts`.
  *
  * Guarantees
  * - C1 a part and the chunks that it says are here are written together, or not at all
  * - C2 a chunk that was written here is forgotten only when a remote gave a receipt for it, or nothing may be kept of it
- * - C3 a value that cannot be read counts as absent: what it told of is asked for again
+ * - C3 on a full disk what may go goes, what was used longest ago first, before anything is refused
+ * - C4 a value that cannot be read counts as absent: what it told of is asked for again
  */
 import {
   assert,
   bytesToBase64url,
   ByteReader,
   ByteWriter,
-  bytesToId,
   CofferError,
-  idToBytes,
   isCofferError,
   parseId,
   type CommitHash,
-  type DbId,
-  type DocId,
+  type Release,
   type TenantId,
 } from "../std/index.ts";
 import type { SlotWrite, Storage, Store } from "../store/index.ts";
+import { chooseEvictions, factsOf, mayGo } from "./chunk-eviction.ts";
 import { tenantStoreName } from "./link-slots.ts";
+import { encodeStoredPart, parseStoredPart, type KnownChunk, type StoredPart } from "./stored-part.ts";
 
 const version = 1;
-const flagsOf = { named: 1, pinned: 2, own: 4 } as const;
 const chunkPrefix = "c/";
 const partPrefix = "p/";
-const maxRemotes = 16;
-const maxRemoteIdBytes = 512;
 const maxAttempts = 16;
 /** a part is noted as used once in this time */
-const usedStepMs = 60 * 60 * 1000;
-
-/** So many chunks has a part at most, and so large is a ciphertext. */
-export const chunkLimits = { perPart: 16, ciphertextBytes: 300 * 1024 } as const;
-
-/** A chunk as a device knows of it. */
-export interface KnownChunk {
-  /** SHA-256 of its ciphertext */
-  readonly hash: Uint8Array;
-  readonly sizeBytes: number;
-  readonly isHere: boolean;
-}
-
-/** What a device has of the chunks of one commit. */
-export interface StoredPart {
-  readonly commitHash: CommitHash;
-  readonly dbId: DbId;
-  readonly docId: DocId;
-  /** a document names it: it may be sent */
-  readonly isNamed: boolean;
-  /** it is never evicted */
-  readonly isPinned: boolean;
-  /** written on this device */
-  readonly isOwn: boolean;
-  readonly createdAtMs: number;
-  readonly usedAtMs: number;
-  readonly chunks: readonly KnownChunk[];
-  /** by remote: a bit for each chunk that it gave a receipt for */
-  readonly received: ReadonlyMap<string, number>;
-}
-
-/** Write a part: see the table above. */
-export function encodeStoredPart(part: StoredPart): Uint8Array<ArrayBuffer> {
-  const { chunks, createdAtMs, dbId, docId, received, usedAtMs } = part;
-  assert(
-    chunks.length >= 1 && chunks.length <= chunkLimits.perPart,
-    "chunks: a part has from 1 to 16 chunks",
-  );
-  const flags =
-    (part.isNamed ? flagsOf.named : 0) |
-    (part.isPinned ? flagsOf.pinned : 0) |
-    (part.isOwn ? flagsOf.own : 0);
-  const writer = new ByteWriter(64 + chunks.length * 37).u8(version).u8(flags);
-  writer
-    .fixed(idToBytes(dbId), 16)
-    .fixed(idToBytes(docId), 16)
-    .u64(createdAtMs)
-    .u64(usedAtMs)
-    .u8(chunks.length);
-  for (const { hash, isHere, sizeBytes } of chunks)
-    writer
-      .fixed(hash, 32)
-      .u32(sizeBytes)
-      .u8(isHere ? 1 : 0);
-  const remotes = [...received].slice(-maxRemotes);
-  writer.u8(remotes.length);
-  for (const [remoteId, bits] of remotes) writer.text(remoteId).u16(bits);
-  return writer.toBytes();
-}
-
-/** Read a part; `undefined` for anything that {@link encodeStoredPart} would not have written. */
-export function parseStoredPart(commitHash: CommitHash, bytes: Uint8Array): StoredPart | undefined {
-  const reader = new ByteReader(bytes);
-  if (reader.u8() !== version) reader.fail("version");
-  const flags = reader.u8();
-  if (flags > 7) reader.fail("flags");
-  const dbId = reader.fixed(16);
-  const docId = reader.fixed(16);
-  const createdAtMs = reader.u64();
-  const usedAtMs = reader.u64();
-  const count = reader.u8();
-  if (count < 1 || count > chunkLimits.perPart) reader.fail("count");
-  const chunks: KnownChunk[] = [];
-  while (chunks.length < count && reader.error === undefined) {
-    const hash = reader.fixed(32);
-    const sizeBytes = reader.u32();
-    const isHere = reader.u8();
-    if (isHere > 1 || sizeBytes > chunkLimits.ciphertextBytes) reader.fail("chunk");
-    chunks.push({ hash, sizeBytes, isHere: isHere === 1 });
-  }
-  const remotes = reader.u8();
-  if (remotes > maxRemotes) reader.fail("remotes");
-  const received = new Map<string, number>();
-  for (let index = 0; index < remotes && reader.error === undefined; index++)
-    received.set(reader.text(maxRemoteIdBytes), reader.u16());
-  if (!reader.finish() || received.size !== remotes) return undefined;
-  return {
-    commitHash,
-    dbId: bytesToId("DbId", dbId),
-    docId: bytesToId("DocId", docId),
-    isNamed: (flags & flagsOf.named) !== 0,
-    isPinned: (flags & flagsOf.pinned) !== 0,
-    isOwn: (flags & flagsOf.own) !== 0,
-    createdAtMs,
-    usedAtMs,
-    chunks,
-    received,
-  };
-}
+const usedStepMs = 60 * 1000;
+const budgetSlot = "budget";
+/** on a full disk so much is made room for, beyond what is to be stored */
+const minFreedBytes = 4096;
+const spareBytes = 16 * 1024 * 1024;
 
 /** The store of a tenant's chunks. */
 export function chunkStoreName(scope: string, tenantId: TenantId): string {
@@ -162,12 +54,13 @@ export function chunkStoreName(scope: string, tenantId: TenantId): string {
 /** The chunks of one tenant on this device. The store is made by the first write. */
 export class ChunkStore {
   readonly #storage: Storage;
-  readonly #name: string;
+  readonly name: string;
+  readonly #listeners = new Set<(commitHash: CommitHash | undefined) => void>();
   #store: Promise<Store> | undefined;
 
   constructor(storage: Storage, scope: string, tenantId: TenantId) {
     this.#storage = storage;
-    this.#name = chunkStoreName(scope, tenantId);
+    this.name = chunkStoreName(scope, tenantId);
   }
 
   /** Keep the chunks of a commit that was made here; the commit may be stored when the promise resolves. */
@@ -183,10 +76,14 @@ export class ChunkStore {
       name: chunkSlot(hash),
       value: new Uint8Array(bytes),
     }));
-    const store = await this.#open();
-    await store.write({
-      slots: [...slots, { name: partSlot(part.commitHash), value: encodeStoredPart(part) }],
-    });
+    await this.#write([...slots, { name: partSlot(part.commitHash), value: encodeStoredPart(part) }]);
+    this.#tell(part.commitHash);
+  }
+
+  /** Hear of parts that this handle changed; `undefined`: of the budget. */
+  onChange(listener: (commitHash: CommitHash | undefined) => void): Release {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** The part of a commit; `undefined` when this device knows none of it. */
@@ -231,28 +128,20 @@ export class ChunkStore {
     await this.#change(commitHash, (before) => before && edit(before));
   }
 
-  /** Note that a part was used now: what was used last is evicted last. */
-  async touch(part: StoredPart, nowMs: number): Promise<void> {
-    if (nowMs - part.usedAtMs < usedStepMs) return;
-    await this.edit(part.commitHash, (before) => ({ ...before, usedAtMs: nowMs }));
-  }
-
   /** Forget the ciphertexts of a part, but not that it is there; those that must stay (C2) stay. @returns bytes that were freed */
   async evict(commitHash: CommitHash): Promise<number> {
     let freed = 0;
     let gone: readonly KnownChunk[] = [];
     const edit = (before: StoredPart | undefined): StoredPart | undefined => {
-      if (before === undefined || before.isPinned) return undefined;
-      const mayGo = before.chunks.map(
-        (chunk, index) => chunk.isHere && (!before.isOwn || isReceived(before, index)),
-      );
-      gone = before.chunks.filter((_, index) => mayGo[index]);
+      const goes = before?.chunks.map(({ isHere }, index) => isHere && mayGo(before, index)) ?? [];
+      gone = before === undefined || before.isPinned ? [] : before.chunks.filter((_, index) => goes[index]);
       freed = gone.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-      if (gone.length === 0) return undefined;
-      return {
-        ...before,
-        chunks: before.chunks.map((chunk, index) => ({ ...chunk, isHere: chunk.isHere && !mayGo[index] })),
-      };
+      if (before === undefined || gone.length === 0) return undefined;
+      const chunks = before.chunks.map((chunk, index) => ({
+        ...chunk,
+        isHere: chunk.isHere && !goes[index],
+      }));
+      return { ...before, chunks };
     };
     if ((await this.#existing()) !== undefined)
       await this.#change(commitHash, edit, () =>
@@ -261,12 +150,38 @@ export class ChunkStore {
     return freed;
   }
 
+  /** Pin a part, or let it go again; what is pinned is not evicted. It need not be here yet. */
+  async pin(part: StoredPart, isPinned: boolean): Promise<void> {
+    if (!isPinned && (await this.#existing()) === undefined) return;
+    const edit = (before?: StoredPart): StoredPart | undefined =>
+      (before?.isPinned ?? false) === isPinned ? undefined : { ...(before ?? part), isPinned };
+    await this.#change(part.commitHash, edit);
+  }
+
+  /** What this device keeps of files at most; `undefined`: as much as there is room for. */
+  async budget(): Promise<number | undefined> {
+    const slot = await readable((await this.#existing())?.readSlot(budgetSlot));
+    const reader = new ByteReader(slot?.value instanceof Uint8Array ? slot.value : new Uint8Array());
+    const isRead = reader.u8() === version;
+    const bytes = reader.u64();
+    return isRead && reader.finish() ? bytes : undefined;
+  }
+
+  /** Set the budget. Keeping to it is the caller's: see {@link freeChunks}. */
+  async setBudget(bytes: number | undefined): Promise<void> {
+    if (bytes === undefined && (await this.#existing()) === undefined) return;
+    const value = bytes === undefined ? undefined : new ByteWriter(9).u8(version).u64(bytes).toBytes();
+    await this.#write([{ name: budgetSlot, value }]);
+    this.#tell(undefined);
+  }
+
   /** Erase parts with all that is here of them. */
   async erase(parts: readonly StoredPart[]): Promise<void> {
     const store = await this.#existing();
     for (const { chunks, commitHash } of parts) {
       const names = [partSlot(commitHash), ...chunks.map(({ hash }) => chunkSlot(hash))];
       await store?.write({ slots: names.map((name) => ({ name, value: undefined })), durability: "strict" });
+      this.#tell(commitHash);
     }
   }
 
@@ -288,7 +203,7 @@ export class ChunkStore {
   }
 
   #open(): Promise<Store> {
-    const opening = (this.#store ??= this.#storage.openStore(this.#name));
+    const opening = (this.#store ??= this.#storage.openStore(this.name));
     opening.catch(() => {
       if (this.#store === opening) this.#store = undefined;
     });
@@ -298,8 +213,8 @@ export class ChunkStore {
   async #existing(): Promise<Store | undefined> {
     if (this.#store !== undefined) return this.#store;
     // Where the platform cannot list stores, it is taken to be there.
-    const names = await this.#storage.listStores().catch(() => [this.#name]);
-    return names.includes(this.#name) ? this.#open() : undefined;
+    const names = await this.#storage.listStores().catch(() => [this.name]);
+    return names.includes(this.name) ? this.#open() : undefined;
   }
 
   async #readPart(commitHash: CommitHash) {
@@ -313,25 +228,56 @@ export class ChunkStore {
     edit: (before: StoredPart | undefined) => StoredPart | undefined,
     further: () => readonly SlotWrite[] = () => [],
   ): Promise<void> {
-    const store = await this.#open();
+    await this.#open();
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       const { part, version: expectedVersion = 0 } = await this.#readPart(commitHash);
       const after = edit(part);
       if (after === undefined) return;
       const slot = { name: partSlot(commitHash), value: encodeStoredPart(after), expectedVersion };
-      const written = await store.write({ slots: [slot, ...further()] });
-      if (written.kind === "stored") return;
+      if (!(await this.#write([slot, ...further()]))) continue;
+      this.#tell(commitHash);
+      return;
     }
     throw new CofferError("store/failed", { reason: "conflict" });
   }
+
+  /** C3. @returns whether it was stored; nothing of it is where somebody else was first */
+  async #write(slots: readonly SlotWrite[]): Promise<boolean> {
+    const store = await this.#open();
+    try {
+      return (await store.write({ slots })).kind === "stored";
+    } catch (error) {
+      const bytes = slots.reduce(
+        (sum, { value }) => sum + (value instanceof Uint8Array ? value.length : 0),
+        0,
+      );
+      // What frees bytes stores next to none: it does not come here again.
+      if (!isCofferError(error) || error.code !== "store/quota" || bytes < minFreedBytes) throw error;
+      if ((await freeChunks(this, bytes + spareBytes)) === 0) throw error;
+      return (await store.write({ slots })).kind === "stored";
+    }
+  }
+
+  #tell(commitHash: CommitHash | undefined): void {
+    for (const listener of this.#listeners) listener(commitHash);
+  }
 }
 
-/** Whether some remote gave a receipt for a chunk. */
-export function isReceived({ received }: StoredPart, index: number): boolean {
-  return [...received.values()].some((bits) => (bits & (1 << index)) !== 0);
+/** Note that a part was used now: what was used last is evicted last. */
+export async function touchPart(chunks: ChunkStore, part: StoredPart, nowMs: number): Promise<void> {
+  if (nowMs - part.usedAtMs < usedStepMs) return;
+  await chunks.edit(part.commitHash, (before) => ({ ...before, usedAtMs: nowMs }));
 }
 
-/** C3: a damaged slot is none. */
+/** Free so many bytes, or as many as may go: what was used longest ago first. @returns bytes that were freed */
+export async function freeChunks(chunks: ChunkStore, bytes: number): Promise<number> {
+  let freed = 0;
+  for (const commitHash of chooseEvictions((await chunks.parts()).map(factsOf), bytes))
+    freed += await chunks.evict(commitHash);
+  return freed;
+}
+
+/** C4: a damaged slot is none. */
 async function readable<T>(reading: Promise<T | undefined> | undefined): Promise<T | undefined> {
   try {
     return await reading;

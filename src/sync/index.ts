@@ -56,15 +56,23 @@ export {
   type TenantHeadClaim,
 } from "./merkle.ts";
 export {
+  addChunks,
+  chooseEvictions,
+  factsOf,
+  noChunks,
+  type ChunkSums,
+  type PartFacts,
+} from "./chunk-eviction.ts";
+export { shareChunkNews } from "./chunk-news.ts";
+export { ChunkStore, chunkStoreName, freeChunks, touchPart } from "./chunk-store.ts";
+export {
   chunkLimits,
-  ChunkStore,
-  chunkStoreName,
   encodeStoredPart,
   isReceived,
   parseStoredPart,
   type KnownChunk,
   type StoredPart,
-} from "./chunk-store.ts";
+} from "./stored-part.ts";
 export { ChunkLink, waitingOf, type ChunkLinkOptions, type ChunkRound } from "./chunk-link.ts";
 export { chunkPreimage, signChunk, verifyChunk, type ChunkClaim } from "./chunk-receipt.ts";
 export {

@@ -33,7 +33,7 @@ import {
   type EntryDraft,
   type SealedCommit,
 } from "../entry/index.ts";
-import { ChunkStore, type StoredPart } from "../sync/index.ts";
+import { ChunkStore, touchPart, type StoredPart } from "../sync/index.ts";
 import type { TenantCore } from "./core.ts";
 import type { DatabaseSession } from "./database.ts";
 import { requireDoc } from "./edit-desk.ts";
@@ -183,7 +183,7 @@ export async function readPartRange(
     await purgeChunks(core, [{ dbId: database.dbId, docId }]);
     throw new CofferError("doc/missing", { docId });
   }
-  await store.touch(known, core.nowMs());
+  await touchPart(store, known, core.nowMs());
   const sizes = chunkSizesOf(part.sizeBytes);
   const opened = await openEntries(core.world.crypto, { ...commit, entries }, (name) => core.findKey(name));
   const pieces = slices.map((slice) => {
@@ -195,6 +195,29 @@ export async function readPartRange(
     return verdict.plaintext.subarray(slice.from, slice.to);
   });
   return concatBytes(...pieces);
+}
+
+/**
+ * Pin a part and fetch what is not here of it, or let it go again.
+ *
+ * @throws `doc/missing`, `entry/corrupt`, `access/locked`; what `fetchChunk` throws
+ */
+export async function pinPart(
+  place: FilePlace,
+  part: Part,
+  isPinned: boolean,
+  fetchChunk: FetchChunk,
+): Promise<void> {
+  const store = chunksOf(place.session.core);
+  const known =
+    (await store.part(part.commitHash)) ?? newPart(await findPart(place, part, true), place.docId);
+  await store.pin(known, isPinned);
+  if (!isPinned) return;
+  for (const [index, { hash }] of known.chunks.entries())
+    if ((await store.chunk(hash)) === undefined) await fetchChunk(known, index);
+  // On a full disk what is fetched is not kept.
+  const kept = await store.part(part.commitHash);
+  if (kept?.chunks.some(({ isHere }) => !isHere) === true) throw new CofferError("store/quota");
 }
 
 function corrupt(commitHash: CommitHash, reason: string): CofferError {
@@ -334,6 +357,7 @@ export async function finishUploads(session: TenantSession): Promise<void> {
   try {
     await session.settle();
     await settleParts(session);
+    session.links.files.start();
     session.links.chunks.wake();
   } catch (error) {
     if (!isCofferError(error)) throw error;

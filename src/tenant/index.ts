@@ -19,7 +19,15 @@ export {
   regrantUser,
   revokeUser,
 } from "./admin.ts";
-export { nameParts, readPartRange, Upload, type FetchChunk, type FilePlace } from "./attachments.ts";
+export {
+  chunksOf,
+  nameParts,
+  pinPart,
+  readPartRange,
+  Upload,
+  type FetchChunk,
+  type FilePlace,
+} from "./attachments.ts";
 export { auditSteps, createReport } from "./audit.ts";
 export type { AdminPassword } from "./directory-writes.ts";
 export { openBackup } from "./backup.ts";

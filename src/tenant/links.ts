@@ -14,11 +14,12 @@ import {
   type SyncAlarm,
   type Transport,
 } from "../sync/index.ts";
-import type { AlarmEvent, TenantSnapshot, WorkerEvent } from "../../worker/api.ts";
+import type { AlarmEvent, TenantSnapshot, TenantStatus, WorkerEvent } from "../../worker/api.ts";
 import { createPublication } from "./admin.ts";
 import { ChunkLinks } from "./chunk-links.ts";
 import type { AdminPassword } from "./directory-writes.ts";
 import type { TenantCore } from "./core.ts";
+import { KeptFiles } from "./kept-files.ts";
 import { Presences } from "./presences.ts";
 import { ensureDeviceSigner } from "./device-key.ts";
 import type { Peers } from "./peers.ts";
@@ -47,6 +48,8 @@ export class Links {
   readonly #links = new Map<string, Runner>();
   /** what of files goes the same ways */
   readonly chunks: ChunkLinks;
+  /** and what of them is kept here */
+  readonly files: KeptFiles;
   #closed = false;
 
   constructor(core: TenantCore, peers: Peers, hooks: LinkHooks) {
@@ -54,6 +57,7 @@ export class Links {
     this.#core = core;
     this.#hooks = hooks;
     this.chunks = new ChunkLinks(core);
+    this.files = new KeptFiles(core, hooks);
     this.presences = new Presences(core, {
       emit: hooks.emit,
       say: (whisper) => this.#links.forEach((runner) => runner.whisper(whisper)),
@@ -106,8 +110,9 @@ export class Links {
     await http.publish(await createPublication(session, http.origin, proof));
   }
 
-  snapshot(): TenantSnapshot["links"] {
-    return [...this.#links].map(([url, runner]) => ({ url, status: runner.status }));
+  snapshot(): { readonly links: TenantSnapshot["links"]; readonly files: TenantStatus["files"] } {
+    const links = [...this.#links].map(([url, runner]) => ({ url, status: runner.status }));
+    return { links, files: this.files.sums };
   }
 
   async close(): Promise<void> {
@@ -116,6 +121,7 @@ export class Links {
     const runners = [...this.#links.values()];
     this.#links.clear();
     await Promise.all(runners.map((runner) => runner.stop()));
+    this.files.close();
     this.chunks.close();
   }
 

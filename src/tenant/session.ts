@@ -287,7 +287,7 @@ export class TenantSession {
     return describeTenant(this.core, {
       adminKey: this.row.adminKey,
       alarms: this.#alarms.list,
-      links: this.links.snapshot(),
+      ...this.links.snapshot(),
     });
   }
 

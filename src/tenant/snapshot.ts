@@ -24,7 +24,12 @@ const maxListed = 200;
 /** Describe a tenant for the page. */
 export function describeTenant(
   core: TenantCore,
-  rest: { adminKey: AuthorKey | undefined; alarms: readonly AlarmEvent[]; links: TenantSnapshot["links"] },
+  rest: {
+    adminKey: AuthorKey | undefined;
+    alarms: readonly AlarmEvent[];
+    links: TenantSnapshot["links"];
+    files: TenantStatus["files"];
+  },
 ): TenantSnapshot {
   const { unlocked } = core;
   const { counts } = core.ledger;
@@ -35,6 +40,7 @@ export function describeTenant(
     sealedCount: counts.sealed,
     quarantinedCount: counts.quarantined,
     pendingPushCount: rest.links.reduce((sum, link) => sum + link.status.pendingPush, 0),
+    files: rest.files,
   };
   return {
     id: core.tenantId,
