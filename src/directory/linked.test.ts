@@ -306,6 +306,31 @@ describe("who is revoked", () => {
   });
 });
 
+test("who was granted on another line of the directory links devices, once a merge brings them in", () => {
+  const line = [founding, said("b1", { head: "d0" }, grant("cy")), said("b2", { head: "b1" }, grant("dan"))];
+  const beside = said("a1", { head: "d0" }, grant("bob"));
+  const acts = [
+    link("l1", "bob", "phone", { head: "a1" }, "bob"),
+    word("w1", "phone", "l1", { head: "a1" }, "bob"),
+  ];
+  const merge = said("m", { head: "b2", follows: ["a1", "b2"] }, grant("bob"));
+  const stateOf = (...commits: readonly OpenedCommit[]): DirectoryState => {
+    const state = foldLines(empty, commits);
+    fc.assert(
+      fc.property(fc.shuffledSubarray([...commits], { minLength: commits.length }), (shuffled) => {
+        expect(shown(foldLines(empty, shuffled))).toEqual(shown(state));
+      }),
+      { numRuns: 30 },
+    );
+    return state;
+  };
+  const open = stateOf(...line, beside, ...acts);
+  expect([open.acts.size, ownerOf(open, "phone")]).toEqual([2, undefined]);
+  expect(ownerOf(stateOf(...line, beside, ...acts, merge), "phone")).toBe(keyOf("bob"));
+  // Without the other line nobody knows them, nor the head that they name.
+  expect(foldLines(empty, [...line, ...acts]).acts.size).toBe(0);
+});
+
 test("a device that is linked with an old head has no rights that its user lost since", () => {
   const role = (given: "manager" | "reader"): DirectoryRecord => ({
     kind: "role",

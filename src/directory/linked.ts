@@ -85,9 +85,9 @@ export function judgeAct(
   }
   if (act.follows.some((hash) => state.acts.get(hash)?.author === act.author)) return { kind: "act", act };
   const granted = state.grantedUsers.get(act.author);
-  if (granted !== undefined && granted.grantedAt <= index) return { kind: "act", act };
-  // Granted on another line: a merge may say it again.
-  return state.otherHeads.length > 0 && state.grantedBeside.has(act.author) ? { kind: "waiting" } : stranger;
+  // Who was granted beside the line may come into it with a merge, or when another line becomes the line.
+  const isGranted = granted !== undefined && granted.grantedAt <= index;
+  return isGranted || state.grantedBeside.has(act.author) ? { kind: "act", act } : stranger;
 }
 
 /** A directory whose members are still to be said: by its line, and by the acts that it keeps. */

@@ -34,7 +34,7 @@ import {
   type DirectoryRecords,
 } from "./directory-writes.ts";
 import type { TenantCore } from "./core.ts";
-import { heldBy, keysFor, self } from "./key-records.ts";
+import { heldBy, keysFor, maxDevices, self } from "./key-records.ts";
 import type { TenantSession } from "./session.ts";
 
 /** Whose a device is to be, and what it is called. */
@@ -97,6 +97,8 @@ export async function linkOwnDevice(
     requireFits(core, { request, secrets, user });
     const deviceKey = request.identity.signingKey;
     const { head } = core.directory;
+    const devices = keysOfUsers(core.directory, new Set([user])).size;
+    if (devices >= maxDevices) throw new CofferError("input/too-large", { devices });
     if (
       core.directory.usersByKey.has(deviceKey) ||
       head === undefined ||

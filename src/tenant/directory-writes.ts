@@ -165,9 +165,10 @@ async function takeOver(session: TenantSession, by: ActingAdmin): Promise<void> 
   const { usersByKey, grantedUsers } = session.core.directory;
   if (usersByKey.size === grantedUsers.size) return;
   const { takingOver } = await import("./take-over.ts");
-  await session.exclusive(async () =>
-    writeDirectory(session.core, by, ...(await takingOver(session.core, by))),
-  );
+  await session.exclusive(async () => {
+    const records = await takingOver(session.core, by);
+    if (records.length > 0) await writeDirectory(session.core, by, ...records);
+  });
   await session.catchUp();
 }
 

@@ -11,6 +11,9 @@ import { keyFingerprint } from "../entry/index.ts";
 import { wrapKey, type BagSecrets, type KeySecret, type PublicIdentity } from "../keys/index.ts";
 import { keyNames, type TenantCore } from "./core.ts";
 
+/** So many devices a user has: whoever links thousands fills neither the admin's line nor what is wrapped for them. */
+export const maxDevices = 64;
+
 /** What of a tenant says who holds which key. */
 export type KeyRoom = Pick<TenantCore, "directory" | "keys" | "tenantId" | "world" | "keyIdOf">;
 
