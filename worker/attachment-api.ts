@@ -8,8 +8,8 @@ type AttachmentState = NonNullable<Awaited<ReturnType<Database["openAttachment"]
 
 /** Part of the contract between page and worker, see api.ts. A part is what `encodePart` of the room `attachment` writes. */
 export interface AttachmentCalls {
-  /** Begin to take in a file of a document. At most 16 are under way. */
-  openUpload(database: number, docId: string): Promise<number>;
+  /** Begin to take in a file of a document. `isShared`: it is sealed by its content, and what is there already is not stored twice. At most 16 are under way. */
+  openUpload(database: number, docId: string, isShared?: boolean): Promise<number>;
   /** At most 4 MiB. A `Blob` is read here: the page that hands it over touches none of its bytes. Resolves when the next piece may come. */
   writeUpload(uploadId: number, piece: Uint8Array | Blob): Promise<void>;
   /** End of the file: its parts are durable, and wait for the document to name them. `id` and `atMs` are for a new file. */

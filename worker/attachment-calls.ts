@@ -41,11 +41,14 @@ export function attachmentCalls(host: WorkerHost): AttachmentCalls {
     return open;
   };
   return {
-    async openUpload(database, docId) {
+    async openUpload(database, docId, isShared = false) {
       const place = placeOf(host, database, docId);
       if (uploads.size >= maxOpen) throw new CofferError("input/too-large", { open: maxOpen });
       lastId += 1;
-      uploads.set(lastId, { upload: new Upload(place), calls: new Serial() });
+      uploads.set(lastId, {
+        upload: new Upload(place, { isShared: isShared === true }),
+        calls: new Serial(),
+      });
       return lastId;
     },
 

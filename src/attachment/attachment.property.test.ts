@@ -186,9 +186,11 @@ describe("parts", () => {
       bytes[index] = byte;
       return bytes;
     };
+    expect(readPart(at(0, 2))).toEqual({ ...part, isShared: true });
+    expect(encodePart({ ...part, isShared: true })).toEqual(at(0, 2));
     // another version, no bytes, more than a part holds
-    expect([at(0, 2), encodePart({ ...part, sizeBytes: 0 }), at(33, 1)].map(readPart)).toEqual(
-      Array(3).fill(undefined),
+    expect([at(0, 3), at(0, 0), encodePart({ ...part, sizeBytes: 0 }), at(33, 1)].map(readPart)).toEqual(
+      Array(4).fill(undefined),
     );
   });
 });

@@ -72,7 +72,8 @@ export function readDerived(kind: DerivedKind, value: unknown): Derived | undefi
   const type = types[reader.u8()];
   const ofBytes = reader.u64();
   const part = readPart(reader.fixed(37));
-  if (!reader.finish() || type === undefined || part === undefined) return undefined;
+  if (!reader.finish() || type === undefined || part === undefined || part.isShared === true)
+    return undefined;
   return derivedTypeOf(kind, type, part.sizeBytes) === type ? { type, ofBytes, part } : undefined;
 }
 

@@ -16,7 +16,8 @@
  *      that is swapped, left out, cut, doubled or another file's is `entry/corrupt`, and never wrong bytes
  * - A2 name, type and the list of parts are the document's: sealed, signed and merged with it. Two people who add at the same time both
  *      keep theirs, two who append both keep what they appended, in the same order everywhere
- * - A3 chunks are sealed as every entry is, under a salt of their commit: the same file twice shows nothing in common
+ * - A3 chunks are sealed as every entry is, under a salt of their commit: the same file twice shows nothing in common. Where the
+ *      application asks for it they are sealed by their content instead, and stored once
  * - A4 a record that is not of this form is no attachment, whatever it holds, and reading it never throws
  * - A5 what was made of a file (its text, a small picture) is a part like its own, named by the same document: it is sealed under the same
  *      key, and no more there once the file grew or went

@@ -5,13 +5,13 @@
  *
  * | field | size |
  * |---|---|
- * | version | u8, 1 |
+ * | version | u8: 1, its chunks are sealed under a salt of their commit; 2, by their content, so that the same is stored once |
  * | commitHash | 32: the commit whose entries are the part's chunks, all of them and in order |
  * | sizeBytes | u32, 1…4 MiB: every chunk but the last holds 256 KiB |
  */
 import { ByteReader, ByteWriter, bytesToId, idToBytes, type CommitHash } from "../std/index.ts";
 
-const partVersion = 1;
+const partVersions = { salted: 1, shared: 2 } as const;
 
 /** How a file is cut. */
 export const cutting = {
@@ -26,20 +26,25 @@ export const cutting = {
 export interface Part {
   readonly commitHash: CommitHash;
   readonly sizeBytes: number;
+  /** its chunks are sealed by their content */
+  readonly isShared?: true;
 }
 
 /** Write a part as its document keeps it: see the table above. */
-export function encodePart({ commitHash, sizeBytes }: Part): Uint8Array<ArrayBuffer> {
-  return new ByteWriter(37).u8(partVersion).fixed(idToBytes(commitHash), 32).u32(sizeBytes).toBytes();
+export function encodePart({ commitHash, isShared, sizeBytes }: Part): Uint8Array<ArrayBuffer> {
+  const version = isShared === true ? partVersions.shared : partVersions.salted;
+  return new ByteWriter(37).u8(version).fixed(idToBytes(commitHash), 32).u32(sizeBytes).toBytes();
 }
 
 /** Read a part; `undefined` for anything that {@link encodePart} would not have written. */
 export function readPart(value: unknown): Part | undefined {
   if (!(value instanceof Uint8Array) || value.length !== 37) return undefined;
   const reader = new ByteReader(value);
-  if (reader.u8() !== partVersion) return undefined;
+  const version = reader.u8();
+  const isShared = version === partVersions.shared;
+  if (!isShared && version !== partVersions.salted) return undefined;
   const commitHash = bytesToId("CommitHash", reader.fixed(32));
   const sizeBytes = reader.u32();
   const isSound = reader.finish() && sizeBytes >= 1 && sizeBytes <= cutting.partBytes;
-  return isSound ? { commitHash, sizeBytes } : undefined;
+  return isSound ? { commitHash, sizeBytes, ...(isShared ? { isShared } : {}) } : undefined;
 }

@@ -173,6 +173,8 @@ export interface EntryDraft {
   /** of a new document, where it was derived before */
   readonly name?: DocName;
   readonly plaintext: Uint8Array;
+  /** of a chunk that travels apart: its ciphertext, where it is sealed by its content; its plaintext is empty then */
+  readonly ciphertext?: Uint8Array<ArrayBuffer>;
   /** an attachment chunk's ciphertext travels apart from the commit: its bytes hold the header alone */
   readonly isApart?: boolean;
 }

@@ -11,6 +11,8 @@
  * - E5 a writer never signs what a reader would refuse for its size
  * - E6 `verifyCommit` and `parseCommit` reach no code that decrypts
  * - E7 an attachment chunk's ciphertext travels apart where its writer says so: a commit is whole with its header
+ * - E8 a chunk that is sealed by its content is the same for the same plaintext, under one content key of one tenant and nowhere else; it
+ *      opens wherever a commit names its hash
  *
  * It knows no rights, no directory and no documents: whether an author may write is judged above it.
  */
@@ -45,6 +47,7 @@ export {
   isActorOf,
   keyFingerprint,
 } from "./ids.ts";
+export { contentSealedSizeBytes, createContentSealer, type ContentSealer } from "./content-seal.ts";
 export { discloseKey, openDisclosed, openEntries, openEntry, type FindKey } from "./open.ts";
 export { maxPlaintextBytes, paddedSizeBytes, padInto, sealedSizeBytes, unpad } from "./padding.ts";
 export { eraseEntries, fillCommit, presenceOf, type Presence } from "./presence.ts";

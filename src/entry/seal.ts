@@ -115,7 +115,12 @@ function checkDraft(draft: CommitDraft): void {
   checkCount("entries", entries.length, entryLimits.entriesPerCommit);
   checkCount("predecessors", predecessors.length, entryLimits.predecessors);
   let sizeBytes = 0;
-  for (const { entryType, isApart = false, plaintext, dependencies } of entries) {
+  for (const { ciphertext, entryType, isApart = false, plaintext, dependencies } of entries) {
+    assert(
+      ciphertext === undefined || (isApart && plaintext.length === 0),
+      "entry: what is sealed already is apart",
+    );
+    checkCount("ciphertext bytes", ciphertext?.length ?? 0, sealedSizeBytes(maxPlaintextBytes(entryType)));
     assert(!isApart || entryType === "attachment_chunk", "entry: chunks alone travel apart");
     checkCount("plaintext bytes", plaintext.length, maxPlaintextBytes(entryType));
     checkCount("dependencies", dependencies.length, entryLimits.dependencies);
@@ -288,6 +293,7 @@ function beginEntry(
   checkDocId(commit, draft, { key, docId });
   const plaintext = takeRoom(commit, paddedSizeBytes(draft.plaintext.length));
   padInto(plaintext, draft.plaintext);
+  const sealedAlready = draft.ciphertext;
   const dependencies = draft.dependencies.length === 0 ? [] : resolveDependencies(draft, commit.sealed);
   const header = {
     docId: draft.docId,
@@ -295,7 +301,7 @@ function beginEntry(
     dependencies: dependencies.map(({ id }) => id),
     keyIndex,
     docCounter,
-    ciphertextSizeBytes: plaintext.length + tagBytes,
+    ciphertextSizeBytes: sealedAlready?.length ?? plaintext.length + tagBytes,
   };
   const fields = {
     entryType,
@@ -307,7 +313,10 @@ function beginEntry(
   };
   const room = takeRoom(commit, additionalDataSizeBytes(dependencies.length));
   const additionalData = additionalDataOf(commit.context, index, fields, room);
-  const ciphertext = crypto.encrypt(key.sealing.cipherKey, nonceOf(index), plaintext, additionalData);
+  const ciphertext =
+    sealedAlready === undefined
+      ? crypto.encrypt(key.sealing.cipherKey, nonceOf(index), plaintext, additionalData)
+      : Promise.resolve(sealedAlready);
   return { additionalData, header, ciphertext };
 }
 

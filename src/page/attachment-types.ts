@@ -73,6 +73,11 @@ export interface NewAttachment extends AttachmentRun, ExtractRun {
   readonly name?: string;
   /** a MIME type; a `Blob`'s own by default */
   readonly type?: string;
+  /**
+   * Store what is there already once: the same bytes under the same key of the tenant, in whichever document. A server sees that they are the
+   * same, and nothing else: it cannot tell what a guessed file would give. Off by default.
+   */
+  readonly deduplicate?: boolean;
 }
 
 /** Bytes of a file: `from` (0), up to and without `to` (its end). */

@@ -5,7 +5,13 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { WorkerApi } from "../../worker/api.ts";
 import { crypto, loadEngine, people } from "../../worker/device-fixtures.ts";
 import { createService } from "../../worker/service.ts";
-import { attachmentField, attachmentLimits, derivedField, derivedLimits } from "../attachment/index.ts";
+import {
+  attachmentField,
+  attachmentLimits,
+  derivedField,
+  derivedLimits,
+  readRecord,
+} from "../attachment/index.ts";
 import { createChangeCodec } from "../doc/index.ts";
 import { createSystemEnv, installErrorTransfer, isCofferError } from "../std/index.ts";
 import { createMemoryStorage } from "../store/index.ts";
@@ -175,6 +181,21 @@ describe("a file", () => {
     expect(await codeOf(db.getAttachment(doc, added, { onProgress, signal: reading.signal }))).toBe(
       "aborted",
     );
+  });
+
+  it("that is to be stored once is sealed by its content, and comes back as it was", async () => {
+    const bytes = contentOf(chunkBytes + 3);
+    const added = [];
+    for (const name of ["one", "two"])
+      added.push(await db.addAttachment(doc, new Blob([bytes]), { name, deduplicate: true }));
+    for (const one of added)
+      expect(Buffer.compare(await bytesOf(await db.getAttachment(doc, one)), bytes)).toBe(0);
+    const parts = added.map(({ id }) => {
+      const record = (doc.data.value as Record<string, unknown> | undefined)?.[attachmentField(id)];
+      return readRecord(id, record)?.parts[0];
+    });
+    expect(parts.map((part) => part?.isShared)).toEqual([true, true]);
+    expect(parts[0]?.commitHash).not.toBe(parts[1]?.commitHash);
   });
 
   it("of a type that could run as a page comes as bytes, whatever its name", async () => {

@@ -153,10 +153,15 @@ export async function removeAttachment(core: DatabaseCore, doc: Doc, file: Attac
 }
 
 /** Send a file's pieces, one after the other. Whatever stops it leaves nothing in the document. */
-async function upload(core: DatabaseCore, own: DocCore, source: Source, options: AttachmentRun) {
+async function upload(
+  core: DatabaseCore,
+  own: DocCore,
+  source: Source,
+  options: AttachmentRun & Pick<NewAttachment, "deduplicate">,
+) {
   const { onProgress, signal } = options;
   throwIfAborted(signal);
-  const opening = core.call((api) => api.openUpload(core.subscription, own.place.id));
+  const opening = core.call((api) => api.openUpload(core.subscription, own.place.id, options.deduplicate));
   let doneBytes = 0;
   try {
     const id = await unlessAborted(signal, opening);

@@ -181,6 +181,36 @@ describe.each(storages)("chunks in %s", (_, createStorage) => {
     expect((await store.part(commitHash))?.received.get("srv")).toBe(0xff);
   });
 
+  it("that several parts name stay as long as one of them has them here", async () => {
+    const { store } = open();
+    await store.addOwn(place(1), [chunk(1), chunk(2)], 5, true);
+    await store.addOwn(place(2), [chunk(2), chunk(3)], 5, true);
+    const partOf = async (byte: number) => (await store.part(place(byte).commitHash)) ?? expect.fail();
+    await store.edit(place(1).commitHash, (part) => ({ ...part, received: new Map([["srv", 0b11]]) }));
+    // The second part was sent nowhere yet: what it has must not go with the first one.
+    expect(await store.evict(place(1).commitHash)).toBe(40);
+    expect([await store.chunk(hashOf(1)), await store.chunk(hashOf(2))]).toEqual([undefined, chunk(2).bytes]);
+    await store.erase([await partOf(1)]);
+    expect(await store.chunk(hashOf(2))).toEqual(chunk(2).bytes);
+    await store.erase([await partOf(2)]);
+    expect([await store.chunk(hashOf(2)), await store.chunk(hashOf(3))]).toEqual([undefined, undefined]);
+  });
+
+  it("that are shared are neither lost nor left, whoever adds and erases at the same time", async () => {
+    const { storage, store, tenantId } = open();
+    const other = new ChunkStore(storage, "test", tenantId);
+    for (let round = 0; round < 12; round++) {
+      await store.addOwn(place(1), [chunk(9)], 5, true);
+      const first = (await store.part(place(1).commitHash)) ?? expect.fail();
+      await Promise.all([store.erase([first]), other.addOwn(place(2), [chunk(9)], 5, true)]);
+      expect(await store.chunk(hashOf(9))).toEqual(chunk(9).bytes);
+      await store.addOwn(place(1), [chunk(9)], 5, true);
+      const both = await store.parts();
+      await Promise.all(both.map((part, at) => (at === 0 ? store : other).erase([part])));
+      expect([await store.chunk(hashOf(9)), await store.parts()]).toEqual([undefined, []]);
+    }
+  });
+
   it("are gone when they are erased", async () => {
     const { store } = open();
     await store.addOwn(place(1), [chunk(1)], 5);

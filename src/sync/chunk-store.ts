@@ -8,6 +8,7 @@
  * |---|---|
  * | `c/<hash>` | a ciphertext, by its SHA-256, base64url |
  * | `p/<commitHash>` | a part: what this device has of the chunks of one commit |
+ * | `shared` | nothing: its version counts the parts that were written here with chunks that others may have too |
  * | `budget` | u8 version 1, u64 bytes: what this device keeps of files at most, as far as it may; none: as much as there is room for |
  *
  * The form of a part is in `stored-part.ts`.
@@ -17,6 +18,7 @@
  * - C2 a chunk that was written here is forgotten only when a remote gave a receipt for it, or nothing may be kept of it
  * - C3 on a full disk what may go goes, what was used longest ago first, before anything is refused
  * - C4 a value that cannot be read counts as absent: what it told of is asked for again
+ * - C5 a chunk that several parts name stays as long as one of them has it here, whoever adds and takes away at the same time
  */
 import {
   assert,
@@ -42,6 +44,7 @@ const maxAttempts = 16;
 /** a part is noted as used once in this time */
 const usedStepMs = 60 * 1000;
 const budgetSlot = "budget";
+const sharedSlot = "shared";
 /** on a full disk so much is made room for, beyond what is to be stored */
 const minFreedBytes = 4096;
 const spareBytes = 16 * 1024 * 1024;
@@ -67,15 +70,15 @@ export class ChunkStore {
   async addOwn(
     place: Pick<StoredPart, "commitHash" | "dbId" | "docId" | "createdAtMs">,
     ciphertexts: readonly { readonly hash: Uint8Array; readonly bytes: Uint8Array }[],
-    nowMs: number,
+    ...[nowMs, isShared = false]: readonly [nowMs: number, isShared?: boolean]
   ): Promise<void> {
     const chunks = ciphertexts.map(({ bytes, hash }) => ({ hash, sizeBytes: bytes.length, isHere: true }));
     const state = { isNamed: false, isPinned: false, isOwn: true, usedAtMs: nowMs, received: new Map() };
     const part: StoredPart = { ...place, ...state, chunks };
-    const slots = ciphertexts.map(({ bytes, hash }) => ({
-      name: chunkSlot(hash),
-      value: new Uint8Array(bytes),
-    }));
+    // One part can have a chunk several times.
+    const values = new Map(ciphertexts.map(({ bytes, hash }) => [chunkSlot(hash), new Uint8Array(bytes)]));
+    const slots: SlotWrite[] = [...values].map(([name, value]) => ({ name, value }));
+    if (isShared) slots.push({ name: sharedSlot, value: new Uint8Array() });
     await this.#write([...slots, { name: partSlot(part.commitHash), value: encodeStoredPart(part) }]);
     this.#tell(part.commitHash);
   }
@@ -135,7 +138,6 @@ export class ChunkStore {
     const edit = (before: StoredPart | undefined): StoredPart | undefined => {
       const goes = before?.chunks.map(({ isHere }, index) => isHere && mayGo(before, index)) ?? [];
       gone = before === undefined || before.isPinned ? [] : before.chunks.filter((_, index) => goes[index]);
-      freed = gone.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
       if (before === undefined || gone.length === 0) return undefined;
       const chunks = before.chunks.map((chunk, index) => ({
         ...chunk,
@@ -144,9 +146,11 @@ export class ChunkStore {
       return { ...before, chunks };
     };
     if ((await this.#existing()) !== undefined)
-      await this.#change(commitHash, edit, () =>
-        gone.map(({ hash }) => ({ name: chunkSlot(hash), value: undefined })),
-      );
+      await this.#change(commitHash, edit, async () => {
+        const { chunks, slots } = await removal(await this.#open(), () => this.parts(), { commitHash, gone });
+        freed = chunks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+        return slots;
+      });
     return freed;
   }
 
@@ -175,12 +179,17 @@ export class ChunkStore {
     this.#tell(undefined);
   }
 
-  /** Erase parts with all that is here of them. */
+  /** Erase parts with all that is here of them, but for what other parts have too. */
   async erase(parts: readonly StoredPart[]): Promise<void> {
     const store = await this.#existing();
     for (const { chunks, commitHash } of parts) {
-      const names = [partSlot(commitHash), ...chunks.map(({ hash }) => chunkSlot(hash))];
-      await store?.write({ slots: names.map((name) => ({ name, value: undefined })), durability: "strict" });
+      let isErased = store === undefined;
+      for (let attempt = 0; attempt < maxAttempts && !isErased; attempt++) {
+        const { slots } = await removal(await this.#open(), () => this.parts(), { commitHash, gone: chunks });
+        const own = { name: partSlot(commitHash), value: undefined };
+        isErased = (await store?.write({ slots: [own, ...slots], durability: "strict" }))?.kind === "stored";
+      }
+      if (!isErased) throw new CofferError("store/failed", { reason: "conflict" });
       this.#tell(commitHash);
     }
   }
@@ -226,7 +235,7 @@ export class ChunkStore {
   async #change(
     commitHash: CommitHash,
     edit: (before: StoredPart | undefined) => StoredPart | undefined,
-    further: () => readonly SlotWrite[] = () => [],
+    further: () => readonly SlotWrite[] | Promise<readonly SlotWrite[]> = () => [],
   ): Promise<void> {
     await this.#open();
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
@@ -234,7 +243,7 @@ export class ChunkStore {
       const after = edit(part);
       if (after === undefined) return;
       const slot = { name: partSlot(commitHash), value: encodeStoredPart(after), expectedVersion };
-      if (!(await this.#write([slot, ...further()]))) continue;
+      if (!(await this.#write([slot, ...(await further())]))) continue;
       this.#tell(commitHash);
       return;
     }
@@ -285,6 +294,29 @@ async function readable<T>(reading: Promise<T | undefined> | undefined): Promise
     if (!isCofferError(error) || error.code !== "entry/corrupt") throw error;
     return undefined;
   }
+}
+
+/** C5: of chunks that go with a part those that no other one has here, and what removes them, unless somebody writes such a part meanwhile. */
+async function removal(
+  store: Store,
+  readParts: () => Promise<readonly StoredPart[]>,
+  { commitHash, gone }: { readonly commitHash: CommitHash; readonly gone: readonly KnownChunk[] },
+): Promise<{ readonly chunks: readonly KnownChunk[]; readonly slots: readonly SlotWrite[] }> {
+  // First the version, then what it vouches for.
+  const expectedVersion = (await readable(store.readSlot(sharedSlot)))?.version ?? 0;
+  const others = (await readParts()).filter((part) => part.commitHash !== commitHash);
+  const named = new Set(
+    others.flatMap(({ chunks }) => chunks.flatMap(({ hash, isHere }) => (isHere ? chunkSlot(hash) : []))),
+  );
+  const alone = new Map(
+    gone.filter(({ hash }) => !named.has(chunkSlot(hash))).map((chunk) => [chunkSlot(chunk.hash), chunk]),
+  );
+  const chunks = [...alone.values()];
+  const slots = [...alone.keys()].map((name) => ({ name, value: undefined }));
+  // Where nothing is shared, nothing is left that says so.
+  const isShared = expectedVersion > 0 || chunks.length < gone.length;
+  const value = isShared ? new Uint8Array() : undefined;
+  return { chunks, slots: [...slots, { name: sharedSlot, value, expectedVersion }] };
 }
 
 const chunkSlot = (hash: Uint8Array): string => chunkPrefix + bytesToBase64url(hash);

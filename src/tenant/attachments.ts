@@ -25,6 +25,7 @@ import {
 } from "../std/index.ts";
 import { attachmentLimits, chunkSizesOf, findChunks, namedParts, type Part } from "../attachment/index.ts";
 import {
+  contentSealedSizeBytes,
   openEntries,
   parseCommit,
   sealedSizeBytes,
@@ -38,6 +39,7 @@ import type { TenantCore } from "./core.ts";
 import type { DatabaseSession } from "./database.ts";
 import { requireDoc } from "./edit-desk.ts";
 import { requireRight } from "./rights.ts";
+import { openShared, sealChunks } from "./shared-chunks.ts";
 import type { TenantSession } from "./session.ts";
 
 /** chunks that no document names are erased after this time: whoever added them has ended, one way or the other */
@@ -59,17 +61,25 @@ export interface FilePlace {
   readonly docId: DocId;
 }
 
+/** How a file is sealed. */
+export interface UploadOptions {
+  /** by its content, so that what is there already is not stored twice */
+  readonly isShared: boolean;
+}
+
 /** A file that is being added or appended to. */
 export class Upload {
   readonly #place: FilePlace;
+  readonly #options: UploadOptions;
   readonly #parts: Part[] = [];
   #pieces: Uint8Array[] = [];
   #sizeBytes = 0;
   /** the chunk that the next one follows */
   #last: EntryHash | undefined;
 
-  constructor(place: FilePlace) {
+  constructor(place: FilePlace, options: UploadOptions = { isShared: false }) {
     this.#place = place;
+    this.#options = options;
   }
 
   /** Take bytes in; what fills a part is durable when the promise resolves. */
@@ -96,9 +106,11 @@ export class Upload {
     const bytes = this.#pieces.length === 1 && only !== undefined ? only : concatBytes(...this.#pieces);
     this.#pieces = [];
     this.#sizeBytes = 0;
-    const commit = await writePart(this.#place, bytes, this.#last);
+    const { isShared } = this.#options;
+    const commit = await writePart(this.#place, bytes, { after: this.#last, isShared });
     this.#last = commit.entries.at(-1)?.entryHash;
-    this.#parts.push({ commitHash: commit.commitHash, sizeBytes: bytes.length });
+    const part = { commitHash: commit.commitHash, sizeBytes: bytes.length };
+    this.#parts.push(isShared ? { ...part, isShared } : part);
   }
 }
 
@@ -106,7 +118,7 @@ export class Upload {
 async function writePart(
   { database, docId, session }: FilePlace,
   bytes: Uint8Array,
-  after: EntryHash | undefined,
+  { after, isShared }: UploadOptions & { readonly after: EntryHash | undefined },
 ): Promise<Commit> {
   const { core } = session;
   const { dbId } = database;
@@ -115,17 +127,24 @@ async function writePart(
     if (doc.isDeleted) throw new CofferError("doc/deleted", { docId });
     requireRight(core, { dbId, doc, entryType: "doc_change" });
     const key = core.currentKeyOf(doc.keyId);
-    let offset = 0;
-    const entries = chunkSizesOf(bytes.length).map((size, index): EntryDraft => {
-      const plaintext = bytes.subarray(offset, (offset += size));
+    const plaintexts: Uint8Array[] = [];
+    for (const size of chunkSizesOf(bytes.length)) {
+      const from = plaintexts.length * attachmentLimits.chunkBytes;
+      plaintexts.push(bytes.subarray(from, from + size));
+    }
+    const contents = isShared
+      ? await sealChunks(core, key, plaintexts)
+      : plaintexts.map((plaintext) => ({ plaintext }));
+    const entries = contents.map((content, index): EntryDraft => {
       const dependencies = index > 0 ? [{ index: index - 1 }] : after === undefined ? [] : [after];
-      return { entryType: "attachment_chunk", docId, dependencies, key, plaintext, isApart: true };
+      return { entryType: "attachment_chunk", docId, dependencies, key, isApart: true, ...content };
     });
     const before = (commit: SealedCommit): Promise<void> =>
       chunksOf(core).addOwn(
         { commitHash: commit.commitHash, createdAtMs: commit.header.createdAtMs, dbId, docId },
         ciphertextsOf(commit),
         core.nowMs(),
+        isShared,
       );
     const { stored } = await core.writer(dbId, core.keys.identity).begin(entries, "relaxed", { before });
     const written = await stored;
@@ -185,7 +204,10 @@ export async function readPartRange(
   }
   await touchPart(store, known, core.nowMs());
   const sizes = chunkSizesOf(part.sizeBytes);
-  const opened = await openEntries(core.world.crypto, { ...commit, entries }, (name) => core.findKey(name));
+  const opened =
+    part.isShared === true
+      ? await openShared(core, { ...commit, entries })
+      : await openEntries(core.world.crypto, { ...commit, entries }, (name) => core.findKey(name));
   const pieces = slices.map((slice) => {
     const verdict = opened[slice.index];
     if (verdict?.kind === "no-key")
@@ -213,8 +235,12 @@ export async function pinPart(
     (await store.part(part.commitHash)) ?? newPart(await findPart(place, part, true), place.docId);
   await store.pin(known, isPinned);
   if (!isPinned) return;
-  for (const [index, { hash }] of known.chunks.entries())
-    if ((await store.chunk(hash)) === undefined) await fetchChunk(known, index);
+  for (const [index, { hash }] of known.chunks.entries()) {
+    const bytes = await store.chunk(hash);
+    if (bytes === undefined) await fetchChunk(known, index);
+    // Another part may have brought it.
+    else await store.addFetched(known, index, bytes);
+  }
   // On a full disk what is fetched is not kept.
   const kept = await store.part(part.commitHash);
   if (kept?.chunks.some(({ isHere }) => !isHere) === true) throw new CofferError("store/quota");
@@ -282,7 +308,9 @@ async function findPart(
   const [record] = await core.store.readRecords([row.position]);
   const parsed = record && parseCommit(core.world.crypto, record.bytes, part.commitHash);
   if (parsed?.kind !== "verified") throw corrupt(part.commitHash, "commit");
-  const misfit = misfitOf(parsed.commit, { docId, keyId: doc.keyId, sizes: chunkSizesOf(part.sizeBytes) });
+  const sizeOf = part.isShared === true ? contentSealedSizeBytes : sealedSizeBytes;
+  const sizes = chunkSizesOf(part.sizeBytes).map(sizeOf);
+  const misfit = misfitOf(parsed.commit, { docId, keyId: doc.keyId, sizes });
   if (misfit !== undefined) throw corrupt(part.commitHash, misfit);
   return parsed.commit;
 }
@@ -292,12 +320,12 @@ function misfitOf(
   { entries, header: { keys } }: Commit,
   wanted: { readonly docId: DocId; readonly keyId: string; readonly sizes: readonly number[] },
 ): string | undefined {
-  if (entries.length !== wanted.sizes.length) return "length";
+  if (entries.length !== wanted.sizes.length || keys.length !== 1) return "length";
   for (const [index, { header }] of entries.entries()) {
     if (header?.entryType !== "attachment_chunk") return "type";
     if (header.docId !== wanted.docId) return "document";
     if (keys[header.keyIndex]?.keyId !== wanted.keyId) return "key";
-    if (header.ciphertextSizeBytes !== sealedSizeBytes(wanted.sizes[index] ?? 0)) return "size";
+    if (header.ciphertextSizeBytes !== wanted.sizes[index]) return "size";
     const before = entries[index - 1]?.entryHash;
     if (before !== undefined && !header.dependencies.includes(before)) return "order";
   }
