@@ -3,7 +3,7 @@ import type { Extracted } from "../page/index.ts";
 
 /** Larger files are not looked at; what is longer is cut; and what takes longer is given up. */
 export const extractLimits = {
-  textBytes: 1024 * 1024,
+  textBytes: 512 * 1024,
   pictureBytes: 256 * 1024,
   /** of a PDF */
   fileBytes: 64 * 1024 * 1024,

@@ -17,7 +17,7 @@ export interface PdfOptions extends ThreadOptions {
 const head = /%PDF-\d/;
 const headBytes = 1024;
 
-/** Makes the text of PDF files: of their first 2,000 pages the first MiB. What is only pictures of text has none. */
+/** Makes the text of PDF files: of their first 2,000 pages the first 512 KiB. What is only pictures of text has none. */
 export function pdfText(options: PdfOptions = {}): Extractor {
   const spawn = threadSource(
     options,

@@ -15,7 +15,7 @@ const marks = [
   { bytes: [0xfe, 0xff], encoding: "utf-16be" },
 ] as const;
 
-/** Makes the text of text files, of lists and logs: their first MiB. HTML is none of them. */
+/** Makes the text of text files, of lists and logs: their first 512 KiB. HTML is none of them. */
 export function plainText(): Extractor {
   return {
     gives: "text",

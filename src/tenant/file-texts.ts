@@ -14,7 +14,7 @@ import type { TenantSession } from "./session.ts";
 export const filesField = "$files";
 
 /** Of one document so much is searched: the texts of its first files. */
-const mostBytes = 2 * 1024 * 1024;
+const mostBytes = 1024 * 1024;
 const firstWaitMs = 2_000;
 const longestWaitMs = 5 * 60_000;
 
@@ -22,6 +22,8 @@ const longestWaitMs = 5 * 60_000;
 export interface ReadTexts {
   readonly texts: readonly DocText[];
   readonly missing: readonly Part[];
+  /** how much of it is texts of files */
+  readonly fileBytes: number;
 }
 
 /** Reads the texts of files. */
@@ -34,20 +36,20 @@ export class FileTexts {
 
   /**
    * Every text of a document: its own, then of each of its files the name and, where it is here, the text that was made of it, at the
-   * paths `[id, "name"]` and `[id, "text"]`.
+   * paths `[id, "name"]` and `[id, "text"]`: of the first ones, as far as `roomBytes` goes.
    *
    * @throws access/locked
    */
   async read(
     database: DatabaseSession,
-    docId: DocId,
-    value: { readonly [field: string]: DocValue },
+    { docId, value }: { readonly docId: DocId; readonly value: { readonly [field: string]: DocValue } },
+    roomBytes: number = mostBytes,
   ): Promise<ReadTexts> {
     const files = readAttachments(value);
-    if (files.length === 0) return { texts: documentTexts(value), missing: [] };
+    if (files.length === 0) return { texts: documentTexts(value), missing: [], fileBytes: 0 };
     const extras: DocText[] = [];
     const missing: Part[] = [];
-    let room = mostBytes;
+    let room = roomBytes;
     for (const file of files) {
       extras.push({ field: filesField, path: [file.id, "name"], text: file.name });
       const part = findDerived(value, file, "text")?.part;
@@ -59,7 +61,8 @@ export class FileTexts {
         extras.push({ field: filesField, path: [file.id, "text"], text: text.text });
     }
     const own = Object.entries(value).filter(([field]) => !isAttachmentField(field));
-    return { texts: documentTexts(Object.fromEntries(own), extras), missing };
+    const texts = documentTexts(Object.fromEntries(own), extras);
+    return { texts, missing, fileBytes: roomBytes - room };
   }
 
   /** Bring what is missing here, outside of the tenant's queue. @returns whether all of it is here now */

@@ -12,7 +12,7 @@
  * what it wrote. One tab, the same as long as it lives, writes.
  */
 import { isCofferError, type DocId, type Release } from "../std/index.ts";
-import { TextIndex, type DocText } from "../search/index.ts";
+import { TextIndex } from "../search/index.ts";
 import type { DatabaseSession } from "./database.ts";
 import { TextFetcher, type FileTexts, type ReadTexts } from "./file-texts.ts";
 import type { Row, RowDelta, RowFeeds, RowFollower } from "./row-feed.ts";
@@ -78,14 +78,13 @@ export class FullText implements RowFollower {
     return { isReady, doneCount: rows.size - pending.size, totalCount: rows.size };
   }
 
-  /** Every text of a document, whole, and those of its files that are here. Called in the tenant's queue. */
-  async readTexts(row: Pick<Row, "docId" | "isWhole" | "value">): Promise<readonly DocText[]> {
-    return (await this.#read(row)).texts;
-  }
-
-  async #read({ docId, isWhole, value }: Pick<Row, "docId" | "isWhole" | "value">): Promise<ReadTexts> {
+  /** Every text of a document, whole, and those of its files that are here, up to so many bytes. Called in the tenant's queue. */
+  async readTexts(
+    { docId, isWhole, value }: Pick<Row, "docId" | "isWhole" | "value">,
+    fileBytes?: number,
+  ): Promise<ReadTexts> {
     const whole = isWhole ? value : await this.#database.lines.documents.readValue(docId);
-    return this.#files.read(this.#database, docId, whole);
+    return this.#files.read(this.#database, { docId, value: whole }, fileBytes);
   }
 
   start(rows: readonly Row[]): void {
@@ -237,13 +236,13 @@ export class FullText implements RowFollower {
     const stamp = catalog.isRead(docId) ? textStamp(core, docId, doc.heads) : noStamp;
     if (held.index.stampOf(docId) === stamp && stamp !== noStamp) return;
     try {
-      const { missing, texts } = await this.#read(row);
+      const { missing, texts } = await this.readTexts(row);
       if (held.rows.get(docId) !== row || held.ended.signal.aborted) return;
       held.fetcher.want(docId, missing);
       held.index.put(docId, missing.length === 0 ? stamp : noStamp, texts);
     } catch (error) {
       if (!isCofferError(error) || core.unlocked === undefined) throw error;
-      held.index.put(docId, noStamp, (await this.#files.read(this.#database, docId, row.value)).texts);
+      held.index.put(docId, noStamp, (await this.#files.read(this.#database, row)).texts);
     }
   }
 

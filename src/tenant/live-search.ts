@@ -32,12 +32,20 @@ export interface SearchDelta {
   readonly changed: readonly SearchRow[];
 }
 
-/** What a row was told as: the same search of the same document finds the same places. */
+/** What a row was told as. */
 interface ToldRow {
   readonly summary: Summary;
   readonly changedAtMs: number;
-  readonly places: string;
+  readonly places: Places;
+  /** what they were found by: the same search of the same texts finds the same places */
+  readonly message: SearchDefinition;
+  readonly stamp: string | undefined;
+  /** how much of the texts is of files */
+  readonly fileBytes: number;
 }
+
+/** Where words stand in files is found in so much of them at once: it takes as long as they are. */
+const markedBytes = 512 * 1024;
 
 /** Where the words of a search stand in a document. */
 type Places = Pick<SearchRow, "marks" | "excerpts">;
@@ -82,15 +90,26 @@ export class LiveSearch {
     const told = new Map<DocId, ToldRow>();
     const changed: SearchRow[] = [];
     const window = hits.slice(offset, offset + limit);
+    let room = markedBytes;
     for (const { doc } of window) {
       const { changedAtMs, docId, summary } = doc;
-      const places = await this.#placesIn(fullText, doc, result);
-      const row = { summary, changedAtMs, places: JSON.stringify(places) };
       const before = this.#told.get(docId);
+      const stamp = fullText.index?.stampOf(docId);
+      const isLooked =
+        before?.summary === summary &&
+        before.message === message &&
+        before.stamp === stamp &&
+        before.fileBytes <= room;
+      const { fileBytes, places } = isLooked
+        ? before
+        : await this.#placesIn(fullText, { doc, fileBytes: room }, result);
+      room -= fileBytes;
       const isSame =
-        before?.summary === summary && before.changedAtMs === changedAtMs && before.places === row.places;
+        before?.summary === summary &&
+        before.changedAtMs === changedAtMs &&
+        (before.places === places || JSON.stringify(before.places) === JSON.stringify(places));
       if (!isSame) changed.push(rowOf(doc, this.#read(summary), places));
-      told.set(docId, row);
+      told.set(docId, { summary, changedAtMs, places, message, stamp, fileBytes });
     }
     this.#told = told;
     return {
@@ -127,16 +146,18 @@ export class LiveSearch {
     return [...first, ...keyed.filter((one) => !shown.has(one))].map(({ hit }) => hit);
   }
 
-  async #placesIn(fullText: FullText, doc: Hit["doc"], { isMatch }: SearchResult<DocId>): Promise<Places> {
+  async #placesIn(
+    fullText: FullText,
+    { doc, fileBytes: room }: { readonly doc: Hit["doc"]; readonly fileBytes: number },
+    { isMatch }: SearchResult<DocId>,
+  ): Promise<{ readonly places: Places; readonly fileBytes: number }> {
     const { excerptLength, fields, highlight } = this.#message;
-    if (!highlight && excerptLength === undefined) return nowhere;
+    if (!highlight && excerptLength === undefined) return { places: nowhere, fileBytes: 0 };
     const { isWhole, value } = doc.summary;
-    const texts = await fullText.readTexts({ docId: doc.docId, isWhole, value });
+    const { fileBytes, texts } = await fullText.readTexts({ docId: doc.docId, isWhole, value }, room);
     const marks = findMarks(texts, isMatch, fields);
-    return {
-      marks: highlight ? marks : [],
-      excerpts: excerptLength === undefined ? [] : cutExcerpts(texts, marks, excerptLength),
-    };
+    const excerpts = excerptLength === undefined ? [] : cutExcerpts(texts, marks, excerptLength);
+    return { places: { marks: highlight ? marks : [], excerpts }, fileBytes };
   }
 
   /** A document as its application sees it. */
