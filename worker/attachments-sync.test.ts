@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocket as NodeWebSocket } from "ws";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { startServer, type RunningServer } from "../server/src/index.ts";
 import {
@@ -453,4 +454,155 @@ describe("what a device keeps of files", () => {
     await expect.poll(there.file).toMatchObject({ place: "remote" });
     release();
   });
+});
+
+/** How a life of a link ends: at which chunk of it, and when. */
+const death = fc.record({
+  atChunk: fc.nat(2),
+  upload: fc.constantFrom("before it left", "before it was heard of", "before it was noted"),
+  download: fc.constantFrom(
+    "before it came",
+    "halfway",
+    "with another's bytes",
+    "doubled",
+    "before it was kept",
+  ),
+});
+type Death = typeof death extends fc.Arbitrary<infer D> ? D : never;
+
+describe("links that die again and again", () => {
+  it("bring each chunk with at most one repeated a death, both ways, and never a wrong byte", async () => {
+    const owner = await founded();
+    const { api } = owner.device;
+    const [docId = ""] = await api.createDocuments(owner.database, [{ title: "Ran" }]);
+    const files = [2 * chunkBytes + 3, chunkBytes, 17, 300, 5].map(contentOf);
+    const parts: Part[] = [];
+    for (const bytes of files) parts.push(...(await add(owner, docId, bytes)));
+    await api.connect(owner.tenantId, server.url);
+    await expect.poll(() => isSent(owner)).toBe(true);
+    await api.disconnect(owner.tenantId, server.url);
+    const tenantId = parseId("TenantId", owner.tenantId) ?? expect.fail();
+    const store = await owner.storage.openStore(`coffer/tenant/${owner.tenantId}`);
+    const signer = (await readDeviceSigner(store)) ?? expect.fail();
+    // Whoever dies so often signs in more often than a server allows.
+    const often = { perMinute: 600_000, burst: 100_000 };
+    const { port } = new URL(server.url);
+    await server.close();
+    server = await startServer({
+      dataFolder,
+      port: Number(port),
+      limits: { anonymous: often, member: often },
+    });
+    const real = createHttpTransport(env, server.url);
+    const way = real.chunks ?? expect.fail();
+    const nameOf = (hash: Uint8Array): string => bytesToBase64url(hash);
+    const gone = new TypeError("gone");
+
+    /** A link of one life, over a chunk store that may die while it notes something. */
+    const linkOf = (chunks: ChunkStore, moved: Partial<typeof way>) =>
+      new ChunkLink({
+        env,
+        crypto,
+        store,
+        chunks,
+        tenantId,
+        signer,
+        http: { ...real, chunks: { ...way, ...moved } },
+      });
+    const all = chunksOf(owner);
+    const chunkCount = (await all.parts()).reduce((sum, { chunks }) => sum + chunks.length, 0);
+
+    const upload = async (deaths: readonly Death[]): Promise<number> => {
+      for (const { commitHash } of parts)
+        await all.edit(commitHash, (part) => ({ ...part, received: new Map() }));
+      const sentBefore = new Set<string>();
+      let died = 0;
+      for (const death of [...deaths, undefined]) {
+        let [count, repeated] = [0, 0];
+        let isDead = false;
+        const chunks = chunksOf(owner);
+        const note = chunks.edit.bind(chunks);
+        const put: typeof way.put = async (request) => {
+          if (isDead) throw gone;
+          const isLast = death !== undefined && count++ === death.atChunk;
+          isDead = isLast;
+          if (isLast && death.upload === "before it left") throw gone;
+          if (sentBefore.has(nameOf(request.hash))) repeated += 1;
+          sentBefore.add(nameOf(request.hash));
+          const answer = await way.put(request);
+          if (isLast && death.upload === "before it was heard of") throw gone;
+          return answer;
+        };
+        chunks.edit = async (...args) => {
+          if (isDead) throw gone;
+          await note(...args);
+        };
+        const { leftCount } = await linkOf(chunks, { put }).push();
+        chunks.close();
+        expect(repeated).toBeLessThanOrEqual(1);
+        died += isDead ? 1 : 0;
+        if (death === undefined) expect(leftCount).toBe(0);
+      }
+      expect([sentBefore.size, await isSent(owner)]).toEqual([chunkCount, true]);
+      return died;
+    };
+
+    const download = async (deaths: readonly Death[]): Promise<number> => {
+      for (const { commitHash } of parts) await all.evict(commitHash);
+      const cameBefore = new Set<string>();
+      let died = 0;
+      for (const death of [...deaths, undefined]) {
+        let [count, repeated] = [0, 0];
+        let isDead = false;
+        const chunks = chunksOf(owner);
+        const keep = chunks.addFetched.bind(chunks);
+        let last = new Uint8Array(0);
+        const get: typeof way.get = async (request) => {
+          const isLast = death !== undefined && count++ === death.atChunk;
+          isDead = isLast;
+          if (isLast && death.download === "before it came") throw gone;
+          if (cameBefore.has(nameOf(request.hash))) repeated += 1;
+          const bytes = await way.get(request);
+          cameBefore.add(nameOf(request.hash));
+          if (isLast && death.download === "halfway") return bytes.slice(0, bytes.length >> 1);
+          if (isLast && death.download === "doubled")
+            return new Uint8Array([...bytes.slice(0, 99), ...bytes]);
+          if (isLast && death.download === "with another's bytes") {
+            const other = last.length === bytes.length ? last : bytes.toReversed();
+            return new Uint8Array(other);
+          }
+          last = new Uint8Array(bytes);
+          return bytes;
+        };
+        chunks.addFetched = async (...args) => {
+          if (isDead) throw gone;
+          await keep(...args);
+        };
+        const link = linkOf(chunks, { get });
+        for (const part of await chunks.parts())
+          for (const [index, { isHere }] of part.chunks.entries()) {
+            if (isHere || isDead) continue;
+            const code = await codeOf(link.fetch(part, index));
+            if (isDead) expect(code).not.toBe("none");
+            else expect(code).toBe("none");
+          }
+        chunks.close();
+        expect(repeated).toBeLessThanOrEqual(1);
+        died += isDead ? 1 : 0;
+      }
+      for (const [at, part] of parts.entries())
+        expect(Buffer.compare(await read(owner, docId, part), files[at] ?? expect.fail())).toBe(0);
+      return died;
+    };
+
+    let deathCount = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(death, { minLength: 30, maxLength: 30 }), async (deaths) => {
+        deathCount += (await upload(deaths)) + (await download(deaths));
+      }),
+      { numRuns: 40, endOnFailure: true },
+    );
+    store.close();
+    expect(deathCount).toBeGreaterThanOrEqual(500);
+  }, 240_000);
 });
