@@ -29,6 +29,7 @@ import {
 } from "../../worker/device-fixtures.ts";
 import {
   createContentKey,
+  deriveNameId,
   directoryDbId,
   encodeCommit,
   eraseEntries,
@@ -37,7 +38,7 @@ import {
   type Commit,
   type CommitDraft,
 } from "../entry/index.ts";
-import { encodeRecord, groupIdOf, wipeMark, type DirectoryRecord } from "../directory/index.ts";
+import { encodeRecord, groupIdOf, hashUserName, wipeMark, type DirectoryRecord } from "../directory/index.ts";
 import { createVault, createIdentity, unlockVault, type UnlockedIdentity } from "../keys/index.ts";
 import {
   bytesToId,
@@ -926,6 +927,68 @@ describe("revocation", () => {
     for (const commit of forged) expect(reasonOf(snapshot, commit)).toBe("not-admin");
     expect(snapshot.groups).toEqual(before?.groups);
     expect([snapshot.settings, snapshot.databaseSettings]).toEqual([{ limit: 3 }, {}]);
+  });
+
+  it("links a device to nobody but who signed it and who it says it is, and what it wrote counts once both are there", async () => {
+    const { bystander, victim, villain } = stage;
+    const phone = new Author({ ...villain.parts, identity: await strangerIdentity() });
+    phone.directoryHead = villain.directoryHead;
+    const { encryptionKey, signingKey } = phone.identity.publicIdentity;
+    const key = villain.parts.bag.current(deriveNameId(crypto, villain.namesKey, "key", "$publicinfos"));
+    if (key === undefined) throw new Error("members read the directory");
+    const nameHash = hashUserName(crypto, villain.namesKey, "cn=bystander/o=acme");
+    const tie: DirectoryRecord = { kind: "device", userKey: bystander.author, deviceKey: signingKey };
+    const grant: DirectoryRecord = { kind: "grantaccess", userKey: signingKey, encryptionKey, nameHash };
+    const say = (by: Author, follows: readonly Commit[], ...records: readonly DirectoryRecord[]) =>
+      by.seal({
+        dbId: directoryDbId(crypto, villain.tenantId),
+        predecessors: follows.map(({ commitHash }) => commitHash),
+        entries: records.map((record) => ({
+          entryType: "directory_record",
+          docId: bytesToId("DocId", new Uint8Array(16)),
+          dependencies: [],
+          key,
+          plaintext: encodeRecord(record),
+        })),
+      });
+    const writerNonce = phone.nonce();
+    const forged = phone.create(writerNonce, 0, { name: "on the phone" });
+    const commit = await phone.seal({ writerNonce, entries: [forged.entry] });
+    const claimed = await say(villain, [], grant, tie);
+    const echoed = await say(phone, [claimed], tie);
+    const alone = await say(villain, [], tie);
+    const snapshot = await strike(stage, [commit, echoed, claimed, alone]);
+    expect([reasonOf(snapshot, commit), reasonOf(snapshot, alone)]).toEqual(["unknown-author", "not-admin"]);
+    expect(snapshot.devices?.map(({ key: known }) => known)).not.toContain(signingKey);
+    // Their own signature, and the device's: in whatever order.
+    const link = await say(bystander, [], grant, tie);
+    const word = await say(phone, [link], tie);
+    await bring(victim, [word]);
+    await bring(victim, [link]);
+    await eventually(() => valueOf(victim, forged.docId).catch(() => undefined)).toEqual({
+      name: "on the phone",
+    });
+    const device = tenantOf(victim)?.devices?.find(({ key: known }) => known === signingKey);
+    expect(device).toMatchObject({ user: bystander.author, revoked: false });
+    // Who is revoked takes along what they link later, whatever head they name.
+    await victim.device.api.revokeUser(victim.tenantId, bystander.author, stage.proof);
+    const watch = new Author({ ...villain.parts, identity: await strangerIdentity() });
+    watch.directoryHead = villain.directoryHead;
+    const { encryptionKey: box, signingKey: late } = watch.identity.publicIdentity;
+    const lateTie: DirectoryRecord = { kind: "device", userKey: bystander.author, deviceKey: late };
+    const lateGrant: DirectoryRecord = { kind: "grantaccess", userKey: late, encryptionKey: box, nameHash };
+    const lateLink = await say(bystander, [link], lateGrant, lateTie);
+    const lateNonce = watch.nonce();
+    const lateDoc = watch.create(lateNonce, 0, { name: "late" });
+    const written = await watch.seal({ writerNonce: lateNonce, entries: [lateDoc.entry] });
+    await bring(victim, [lateLink, await say(watch, [lateLink], lateTie), written]);
+    await eventually(() => {
+      const now = tenantOf(victim);
+      return now && reasonOf(now, written);
+    }).toBe("unknown-author");
+    expect(await valueOf(victim, lateDoc.docId).catch(() => undefined)).toBeUndefined();
+    expect(await valueOf(victim, forged.docId)).toEqual({ name: "on the phone" });
+    expect(tenantOf(victim)?.devices?.map(({ key: known }) => known)).not.toContain(late);
   });
 
   it("can be done to whoever made thousands of heads to prevent it", async () => {
