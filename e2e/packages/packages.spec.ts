@@ -109,7 +109,15 @@ test("publint finds nothing to say", async () => {
 });
 
 test("the types are found under every resolution of modules", async () => {
-  const scripts = ["./sw.js", "./coffer.global.js", "./more.js", "./automerge.wasm", "./package.json"];
+  const threads = ["./extract-pdf.js", "./extract-picture.js"];
+  const scripts = [
+    "./sw.js",
+    "./coffer.global.js",
+    "./more.js",
+    ...threads,
+    "./automerge.wasm",
+    "./package.json",
+  ];
   const args = [tarball, "--profile", "esm-only", "--no-emoji", "--exclude-entrypoints", ...scripts];
   const { code, output } = await runTool("@arethetypeswrong/cli", args, workFolder);
   expect(code, output).toBe(0);
