@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { WebSocket as NodeWebSocket } from "ws";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { backUp, restore } from "../server/src/backup.ts";
 import { startServer, type RunningServer } from "../server/src/index.ts";
 import {
   attachmentField,
@@ -279,6 +280,33 @@ describe("files and a server", () => {
     await chunks.evict(part.commitHash);
     await api.disconnect(owner.tenantId, server.url);
     expect(await codeOf(read(owner, docId, part))).toBe("net/offline");
+  });
+
+  it("that a restored server lacks are brought again: what it signed before its backup was taken counts no more", async () => {
+    const owner = await founded();
+    const { api } = owner.device;
+    const [docId = ""] = await api.createDocuments(owner.database, [{ title: "Ran" }]);
+    await add(owner, docId, contentOf(chunkBytes));
+    await api.connect(owner.tenantId, server.url);
+    await api.sync(owner.tenantId, server.url);
+    const backup = await mkdtemp(join(tmpdir(), "coffer-test-"));
+    backUp(dataFolder, join(backup, "taken"));
+    const bytes = contentOf(chunkBytes + 7);
+    const [part = expect.fail()] = await add(owner, docId, bytes);
+    await api.sync(owner.tenantId, server.url);
+    expect(await isSent(owner)).toBe(true);
+    const { port } = new URL(server.url);
+    await server.close();
+    await rm(dataFolder, { recursive: true, force: true });
+    await restore(join(backup, "taken"), dataFolder, { crypto, env });
+    await rm(backup, { recursive: true, force: true });
+    server = await startServer({ dataFolder, port: Number(port) });
+    const requests = watchRequests();
+    await expect.poll(() => codeOf(api.sync(owner.tenantId, server.url)), { timeout: 20_000 }).toBe("none");
+    await expect.poll(() => requests.filter(({ method }) => method === "PUT").length).toBeGreaterThan(1);
+    await expect.poll(() => isSent(owner)).toBe(true);
+    expect(await chunksOf(owner).evict(part.commitHash)).toBeGreaterThan(chunkBytes);
+    expect(Buffer.compare(await read(owner, docId, part), bytes)).toBe(0);
   });
 
   it("that a server swaps are an error, never wrong bytes", async () => {

@@ -7,13 +7,17 @@
  *      chunk is repeated
  * - B3 what is fetched has the hash that was asked for, or it is an error
  * - B4 a chunk that the server refuses for good does not keep the others from being sent
+ * - B5 a server whose log began a new epoch, as one does that was restored from a backup, is asked anew: its former receipts count no more
  */
 import {
   CofferError,
   equalBytes,
   parseBase64url,
+  parseHex,
+  parseId,
   toCofferError,
   type CofferErrorCode,
+  type DbId,
   type Env,
   type TenantId,
 } from "../std/index.ts";
@@ -22,7 +26,7 @@ import type { Store } from "../store/index.ts";
 import { authenticate, type SessionToken, type Signer } from "./auth.ts";
 import { verifyChunk } from "./chunk-receipt.ts";
 import type { ChunkStore } from "./chunk-store.ts";
-import { remoteSlotNames } from "./remote-slots.ts";
+import { encodeFileEpochs, parseDatabaseState, parseFileEpochs, remoteSlotNames } from "./remote-slots.ts";
 import type { StoredPart } from "./stored-part.ts";
 import type { ChunkTransport, HttpTransport } from "./transport.ts";
 
@@ -79,6 +83,7 @@ export class ChunkLink {
     let sentCount = 0;
     let code: CofferErrorCode | undefined;
     try {
+      await this.#dropFormerReceipts();
       const waiting = (await chunks.parts()).filter((part) => waitingOf(part, http.origin).length > 0);
       for (const part of waiting.sort(byTurn)) {
         for (const index of waitingOf(part, http.origin)) {
@@ -95,6 +100,37 @@ export class ChunkLink {
     }
     const left = (await chunks.parts().catch(() => [])).map((part) => waitingOf(part, http.origin).length);
     return { sentCount, leftCount: left.reduce((sum, count) => sum + count, 0), code };
+  }
+
+  /** B5. The epochs are noted last: after a kill it is done again. */
+  async #dropFormerReceipts(): Promise<void> {
+    const { chunks, http, store } = this.#options;
+    const { databasePrefix, files } = remoteSlotNames(http.origin);
+    const logEpoch = parseHex(store.logEpoch) ?? new Uint8Array(0);
+    const known = await store.readSlot(files);
+    const before = parseFileEpochs(known?.value);
+    const slots = await store.readSlots(databasePrefix);
+    const now = new Map(
+      slots.flatMap(({ name, value }) => {
+        const dbId = parseId("DbId", name.slice(databasePrefix.length));
+        const state =
+          dbId !== undefined && value instanceof Uint8Array
+            ? parseDatabaseState(dbId, value, logEpoch)
+            : undefined;
+        return state === undefined ? [] : [[state.dbId, state.epoch] as const];
+      }),
+    );
+    const isMoved = (dbId: DbId): boolean => before.get(dbId) !== now.get(dbId);
+    if (![...now.keys()].some(isMoved)) return;
+    for (const { commitHash, dbId, received } of await chunks.parts()) {
+      if (!before.has(dbId) || !now.has(dbId) || !isMoved(dbId) || !received.has(http.origin)) continue;
+      await chunks.edit(commitHash, (part) => ({
+        ...part,
+        received: new Map([...part.received].filter(([remoteId]) => remoteId !== http.origin)),
+      }));
+    }
+    const value = encodeFileEpochs(new Map([...before, ...now]));
+    await store.write({ slots: [{ name: files, value, expectedVersion: known?.version ?? 0 }] });
   }
 
   /** @returns why this chunk was not taken. @throws what stops the others too */

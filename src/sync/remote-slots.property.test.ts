@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { bytesToId } from "../std/index.ts";
-import { encodeDatabaseState, encodeOutbox, parseDatabaseState, parseOutbox } from "./remote-slots.ts";
+import {
+  encodeDatabaseState,
+  encodeFileEpochs,
+  encodeOutbox,
+  parseDatabaseState,
+  parseFileEpochs,
+  parseOutbox,
+} from "./remote-slots.ts";
 
 const logEpoch = new Uint8Array(16).fill(1);
 const dbId = bytesToId("DbId", new Uint8Array(16).fill(2));
@@ -46,6 +53,19 @@ test("any bytes give a verdict", () => {
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
       parseOutbox(bytes, logEpoch);
       parseDatabaseState(dbId, bytes, logEpoch);
+    }),
+  );
+});
+
+test("the epochs since when receipts of files count come back, and none of what is no such value", () => {
+  const ids = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => bytesToId("DbId", bytes));
+  fc.assert(
+    fc.property(fc.array(fc.tuple(ids, fc.maxSafeNat())), fc.uint8Array(), (entries, noise) => {
+      const epochs = new Map(entries);
+      const bytes = encodeFileEpochs(epochs);
+      expect(parseFileEpochs(bytes)).toEqual(epochs);
+      for (const bad of [undefined, "text", bytes.subarray(0, -1), Uint8Array.of(...bytes, 0), noise.fill(2)])
+        expect(parseFileEpochs(bad).size).toBe(0);
     }),
   );
 });

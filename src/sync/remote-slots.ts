@@ -6,10 +6,12 @@
  * | `remote/<remoteId>/server` | the server's key(32), as it was first seen |
  * | `remote/<remoteId>/outbox` | outbox |
  * | `remote/<remoteId>/db/<dbId>` | database |
+ * | `remote/<remoteId>/files` | files |
  *
  * | value | bytes |
  * |---|---|
  * | outbox | u8 1, logEpoch(16), u64 position, u64 everythingThrough, varint count (≤ 1024), count × commitHash(32) |
+ * | files | u8 1, u16 count, count × (dbId(16), u64 epoch): the epochs of the logs since when its receipts for chunks of files count |
  * | database | u8 1, logEpoch(16), u64 epoch, u64 size, u8 isAuditPending, u8 count (≤ 53), count × node(32) |
  *
  * A value that cannot be read, or that speaks of another log than the one beside it, counts as absent: everything is pulled
@@ -39,6 +41,7 @@ export function remoteSlotNames(remoteId: string) {
     server: `${prefix}server`,
     outbox: `${prefix}outbox`,
     databasePrefix: `${prefix}db/`,
+    files: `${prefix}files`,
   } as const;
 }
 
@@ -114,4 +117,24 @@ function countOnes(size: number): number {
   let count = 0;
   for (let rest = size; rest > 0; rest = Math.floor(rest / 2)) count += rest % 2;
   return count;
+}
+
+/** Write the epochs since when a remote's receipts for chunks count. */
+export function encodeFileEpochs(epochs: ReadonlyMap<DbId, number>): Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter().u8(version).u16(epochs.size);
+  for (const [dbId, epoch] of epochs) writer.fixed(idToBytes(dbId), 16).u64(epoch);
+  return writer.toBytes();
+}
+
+/** Read these epochs; none when they cannot be read. */
+export function parseFileEpochs(bytes: unknown): ReadonlyMap<DbId, number> {
+  const none = new Map<DbId, number>();
+  if (!(bytes instanceof Uint8Array)) return none;
+  const reader = new ByteReader(bytes);
+  if (reader.u8() !== version) return none;
+  const count = reader.u16();
+  const epochs = new Map<DbId, number>();
+  for (let at = 0; at < count && reader.error === undefined; at++)
+    epochs.set(bytesToId("DbId", reader.fixed(16)), reader.u64());
+  return reader.finish() && epochs.size === count ? epochs : none;
 }
