@@ -11,7 +11,8 @@ import { enterTenant, expect, foundTenant, openSite, test, type Note } from "./w
 const crashCount = Number(process.env["COFFER_CRASHES"] ?? 3);
 const seed = Number(process.env["COFFER_CRASH_SEED"] ?? 20_261_121);
 const packSize = 20;
-const deathsPerLife = 5;
+/** A worker that dies once more in a row is not started again. */
+const deathsPerLife = 4;
 /** Only what hangs ends by time: a burst can be long before its end comes. */
 const patienceMs = 120_000;
 
