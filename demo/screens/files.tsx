@@ -1,27 +1,17 @@
 /** The files of a document: added by choosing, dropping, pasting or taking a picture; shown, kept on the disk, and taken out. */
-import { useSignal, type Signal } from "@preact/signals";
-import type { Attachment, Database, Doc } from "cofferdb";
+import { useSignal } from "@preact/signals";
+import type { Database, Doc } from "cofferdb";
 import { useEffect, useId } from "preact/hooks";
-import { ErrorNote } from "../parts/error-note.tsx";
 import { Icon } from "../parts/icon.tsx";
-import { Sheet, useSheet } from "../parts/sheet.tsx";
 import type { Film } from "../film/film.ts";
-import { useAction } from "../state/action.ts";
-import { notify, whileSaving } from "../state/activity.ts";
 import { addFiles, uploads, type Upload } from "../state/uploads.ts";
-import { formatBytes, formatMoment } from "../text/format.ts";
+import { FileRow } from "./file-row.tsx";
 
 interface FilesProps {
   readonly db: Database<Film>;
   readonly doc: Doc<Film>;
   readonly isReadOnly: boolean;
 }
-
-/** Pictures up to this size are shown small beside their names where no small one was made of them. */
-const thumbnailBytes = 8_000_000;
-
-/** Whether a file can be looked at. Whether it may be is for the library to say, when it hands out its bytes. */
-const isPicture = ({ type }: Attachment): boolean => /^image\/(?!svg)/.test(type);
 
 /** Show a document's files. */
 export function Files({ db, doc, isReadOnly }: FilesProps) {
@@ -107,79 +97,6 @@ function Adding({ add }: { readonly add: (files: Iterable<File>) => void }) {
   );
 }
 
-interface FileRowProps extends FilesProps {
-  readonly file: Attachment;
-}
-
-function FileRow({ db, doc, file, isReadOnly }: FileRowProps) {
-  const small = useSmallPicture(db, doc, file);
-  const sheet = useSheet();
-  const save = useAction(async () => {
-    const blob = await db.getAttachment(doc, file);
-    saveBlob(blob, file.name);
-  });
-  const remove = useAction(async () => {
-    await whileSaving(db.removeAttachment(doc, file));
-    notify(`“${file.name}” was taken out. Undo brings it back.`);
-  });
-  return (
-    <li class="file" data-testid="file">
-      {small.value !== undefined && isPicture(file) ? (
-        <button type="button" class="file-picture" aria-label={`Look at ${file.name}`} onClick={sheet.open}>
-          <img src={small.value} alt="" />
-        </button>
-      ) : (
-        <span class="file-picture">
-          {small.value === undefined ? <Icon name="file" /> : <img src={small.value} alt="" />}
-        </span>
-      )}
-      <span class="file-words">
-        <span class="file-name">{file.name}</span>
-        <span class="muted">
-          {formatBytes(file.sizeBytes)} · {formatMoment(file.addedAtMs, Date.now())}
-        </span>
-      </span>
-      <button
-        type="button"
-        class="button-icon"
-        aria-label={`Save ${file.name}`}
-        title="Save to this device's files"
-        disabled={save.isBusy.value}
-        onClick={() => save.run()}
-      >
-        <Icon name="download" />
-      </button>
-      {isReadOnly ? null : (
-        <button
-          type="button"
-          class="button-icon"
-          aria-label={`Take out ${file.name}`}
-          title="Take out"
-          disabled={remove.isBusy.value}
-          onClick={() => remove.run()}
-        >
-          <Icon name="trash" />
-        </button>
-      )}
-      <div class="file-errors">
-        <ErrorNote error={save.error} />
-        <ErrorNote error={remove.error} />
-      </div>
-      {small.value === undefined || !isPicture(file) ? null : (
-        <Sheet sheet={sheet} title={file.name} testId="picture">
-          <Picture db={db} doc={doc} file={file} small={small.value} />
-        </Sheet>
-      )}
-    </li>
-  );
-}
-
-/** A picture as large as it is; until it is here, the small one. */
-function Picture({ db, doc, file, small }: Omit<FileRowProps, "isReadOnly"> & { readonly small: string }) {
-  const whole = useAddress(() => db.getAttachment(doc, file), [file.id, file.sizeBytes]);
-  return <img class="picture" src={whole.value ?? small} alt={file.name} />;
-}
-
 function UploadRow({ upload: { name, doneBytes, totalBytes, cancel } }: { readonly upload: Upload }) {
   return (
     <li class="file" data-testid="upload">
@@ -201,49 +118,4 @@ function UploadRow({ upload: { name, doneBytes, totalBytes, cancel } }: { readon
       </button>
     </li>
   );
-}
-
-/** The address of a small picture, while its row is shown; none for other files, nor where its bytes cannot be had now. */
-function useSmallPicture(db: Database<Film>, doc: Doc<Film>, file: Attachment): Signal<string | undefined> {
-  const isMade = file.extracts.includes("thumbnail");
-  const isSmall = isPicture(file) && file.sizeBytes <= thumbnailBytes;
-  const get = isMade
-    ? () => db.getAttachment(doc, file, { extract: "thumbnail" })
-    : isSmall
-      ? () => db.getAttachment(doc, file)
-      : undefined;
-  return useAddress(get, [file.id, file.sizeBytes, isMade]);
-}
-
-/** The address of a picture that is fetched, for as long as it is shown. */
-function useAddress(
-  get: (() => Promise<Blob>) | undefined,
-  inputs: readonly unknown[],
-): Signal<string | undefined> {
-  const address = useSignal<string | undefined>(undefined);
-  useEffect(() => {
-    let isGone = false;
-    get?.().then(
-      (blob) => {
-        // The library says what may be shown: a type that can hold a script comes as bytes only.
-        if (!isGone && blob.type.startsWith("image/")) address.value = URL.createObjectURL(blob);
-      },
-      () => undefined,
-    );
-    return () => {
-      isGone = true;
-      if (address.peek() !== undefined) URL.revokeObjectURL(address.peek() ?? "");
-      address.value = undefined;
-    };
-  }, inputs);
-  return address;
-}
-
-function saveBlob(blob: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  // The browser reads it after the click.
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -7,6 +7,7 @@ import { Field, PasswordField } from "../parts/field.tsx";
 import { SyncFacts } from "../parts/sync-facts.tsx";
 import { useAction } from "../state/action.ts";
 import { BackupPanel, StoragePanel } from "./backup.tsx";
+import { FilesPanel } from "./kept-files.tsx";
 import { coffer } from "../state/coffer.ts";
 import type { Space } from "../state/space.ts";
 import { formatCount, shortId } from "../text/format.ts";
@@ -29,6 +30,7 @@ export function Sync({ space }: { readonly space: Space }) {
         <Publish space={space} />
       )}
       <StoragePanel />
+      <FilesPanel space={space} />
       <BackupPanel space={space} />
       <UnderTheHood space={space} />
     </section>

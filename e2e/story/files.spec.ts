@@ -87,6 +87,39 @@ test("files are added, looked at, kept and taken out, and another person has the
     expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
   });
 
+  await test.step("a film plays where it lies, through the service worker", async () => {
+    await desk.getByTestId("files").evaluate(async (element) => {
+      const canvas = document.createElement("canvas");
+      const brush = canvas.getContext("2d");
+      const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: "video/webm" });
+      const pieces: Blob[] = [];
+      recorder.ondataavailable = ({ data: piece }) => pieces.push(piece);
+      const ended = new Promise((resolve) => (recorder.onstop = resolve));
+      recorder.start();
+      for (let frame = 0; frame < 12; frame++) {
+        brush?.fillRect(frame * 10, 0, 10, 100);
+        await new Promise((resolve) => setTimeout(resolve, 40));
+      }
+      recorder.stop();
+      await ended;
+      const data = new DataTransfer();
+      data.items.add(new File(pieces, "take.webm", { type: "video/webm" }));
+      element.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+    });
+    await desk.getByRole("button", { name: "Play take.webm" }).click();
+    const video = desk.getByTestId("player").locator("video");
+    await expect(video).toHaveAttribute("src", /\/coffer-file\//);
+    await expect.poll(() => video.evaluate((film: HTMLVideoElement) => film.readyState)).toBeGreaterThan(1);
+    await video.evaluate((film: HTMLVideoElement) => film.play());
+    await expect
+      .poll(() => video.evaluate((film: HTMLVideoElement) => film.currentTime))
+      .toBeGreaterThan(0.1);
+    if (shots !== undefined) await desk.screenshot({ path: `${shots}/files-film-1440.png` });
+    await desk.keyboard.press("Escape");
+    await desk.getByRole("button", { name: "Take out take.webm" }).click();
+    await expect(rows).toHaveCount(5);
+  });
+
   await test.step("kept on the disk, byte for byte", async () => {
     for (const [name, bytes] of [
       ["poster.png", picture],
@@ -136,10 +169,39 @@ test("files are added, looked at, kept and taken out, and another person has the
     await expect.poll(() => smallWidth(phone)).toBe(320);
     await expectFound(phone, { word: "katana", excerpt: "screenplay.pdf EXT. VILLAGE He draws his katana." });
     await openFilm(phone, "Seven Samurai");
+  });
+
+  await test.step("let go from the device, fetched again and kept, and what is kept does not go", async () => {
+    const kept = desk.getByTestId("kept-files");
+    const free = async (): Promise<void> => {
+      await desk.getByRole("link", { name: "Sync" }).first().click();
+      await expect(kept.getByTestId("files-freeable")).not.toHaveText("0 B");
+      await kept.getByRole("button", { name: /^Free / }).click();
+      await expect(kept.getByTestId("files-freeable")).toHaveText("0 B");
+    };
+    await free();
+    await expect(kept.getByTestId("files-local")).toHaveText("0 B");
+    await openFilm(desk, "Seven Samurai");
+    const [poster, credits] = [rows.first(), rows.nth(1)];
+    await expect(credits).toHaveAttribute("data-place", "remote");
+    await expect(poster).toContainText("not on this device");
+    await poster.getByRole("button", { name: "Keep poster.png on this device" }).click();
+    await expect(poster).toHaveAttribute("data-place", "local");
+    await expect(poster).toContainText("kept on this device");
+    await desk.getByRole("button", { name: "Save credits.svg" }).click();
+    await expect(credits).toHaveAttribute("data-place", "local");
+    await free();
+    await openFilm(desk, "Seven Samurai");
+    await expect(credits).toHaveAttribute("data-place", "remote");
+    await expect(poster).toHaveAttribute("data-place", "local");
     if (shots === undefined) return;
     mkdirSync(shots, { recursive: true });
     await rows.first().scrollIntoViewIfNeeded();
     await desk.screenshot({ path: `${shots}/files-1440.png` });
+    await phone.getByTestId("file").last().scrollIntoViewIfNeeded();
     await phone.screenshot({ path: `${shots}/files-390.png` });
+    await desk.getByRole("link", { name: "Sync" }).first().click();
+    await kept.scrollIntoViewIfNeeded();
+    await desk.screenshot({ path: `${shots}/files-room-1440.png` });
   });
 });
