@@ -115,7 +115,8 @@ test("two people share films through a server that cannot read them", async ({ s
   });
 
   await test.step("5. the owner comes back offline: the app starts, asks, and has everything", async () => {
-    await goOffline(owner.page);
+    // No page of theirs is open; the service worker has just sent.
+    await owner.context.setOffline(true);
     const page = await owner.context.newPage();
     await page.goto(server.url);
     await expect(page.getByTestId("known-space")).toBeVisible({ timeout: 20_000 });
