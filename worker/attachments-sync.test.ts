@@ -16,6 +16,7 @@ import {
   type Part,
 } from "../src/attachment/index.ts";
 import { bytesToBase64url, parseId, type CofferError } from "../src/std/index.ts";
+import { runsOf } from "../src/std/runs-fixtures.ts";
 import { createMemoryStorage, type Storage } from "../src/store/index.ts";
 import {
   addChunks,
@@ -628,9 +629,9 @@ describe("links that die again and again", () => {
       fc.asyncProperty(fc.array(death, { minLength: 30, maxLength: 30 }), async (deaths) => {
         deathCount += (await upload(deaths)) + (await download(deaths));
       }),
-      { numRuns: 40, endOnFailure: true },
+      { numRuns: runsOf(60), endOnFailure: true },
     );
     store.close();
     expect(deathCount).toBeGreaterThanOrEqual(500);
-  }, 240_000);
+  });
 });
