@@ -75,8 +75,18 @@ test("whose page dies at any part leave their document as it was, and can be add
           told += 1;
           if (told === count) resolve();
         };
-        const file = new Blob(Array.from({ length: 160 }, () => new Uint8Array(100_000)));
-        void story.db.addAttachment(doc, file, { name: "a", onProgress }).catch(() => undefined);
+        let leftBytes = count * 4 * 1024 * 1024 + 1_000_000;
+        // It stops in the middle of a part: however fast the device, the file is not all there when the page dies.
+        const stream = new ReadableStream<Uint8Array>({
+          async pull(controller) {
+            if (leftBytes <= 0) await new Promise(() => undefined);
+            const bytes = new Uint8Array(Math.min(leftBytes, 100_000));
+            leftBytes -= bytes.length;
+            controller.enqueue(bytes);
+          },
+        });
+        const adding = story.db.addAttachmentStream(doc, stream, { name: "a", onProgress });
+        adding.catch(() => undefined);
       });
       await reached;
       return doc.id;
