@@ -1,39 +1,13 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { WebSocket as NodeWebSocket } from "ws";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { startServer, type RunningServer } from "../server/src/index.ts";
+import { describe, expect, it } from "vitest";
 import { createMemoryStorage } from "../src/store/index.ts";
 import type { RoleChange, TenantSnapshot } from "./api.ts";
-import {
-  closeDevices,
-  draft,
-  env,
-  newSubscription,
-  people,
-  startDevice,
-  type Device,
-} from "./device-fixtures.ts";
-
-// Node 20 has no WebSocket of its own.
-globalThis.WebSocket ??= NodeWebSocket as unknown as typeof WebSocket;
+import { draft, env, newSubscription, people, startDevice, type Device } from "./device-fixtures.ts";
+import { serveEachTest } from "./server-fixtures.ts";
 
 const guestPassword = "marble tunnel saffron";
 const sharePassword = "lusab-babad-gutih-tugad";
 
-let dataFolder: string;
-let server: RunningServer;
-
-beforeEach(async () => {
-  dataFolder = await mkdtemp(join(tmpdir(), "coffer-test-"));
-  server = await startServer({ dataFolder, port: 0 });
-});
-afterEach(async () => {
-  await closeDevices();
-  await server.close();
-  await rm(dataFolder, { recursive: true, force: true });
-});
+const server = serveEachTest();
 
 interface Party {
   readonly device: Device;

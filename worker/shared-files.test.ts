@@ -1,10 +1,5 @@
 /** Files that are stored once: within one key of one tenant, seen by nobody without it, and kept as long as one of them is left. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { WebSocket as NodeWebSocket } from "ws";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { startServer, type RunningServer } from "../server/src/index.ts";
+import { describe, expect, it } from "vitest";
 import {
   attachmentField,
   attachmentLimits,
@@ -16,33 +11,12 @@ import {
 import { bytesToBase64url, parseId, type CofferError } from "../src/std/index.ts";
 import { createMemoryStorage, type Storage } from "../src/store/index.ts";
 import { ChunkStore, isReceived } from "../src/sync/index.ts";
-import {
-  closeDevices,
-  draft,
-  env,
-  newSubscription,
-  people,
-  startDevice,
-  type Device,
-} from "./device-fixtures.ts";
-
-// Node 20 has no WebSocket of its own.
-globalThis.WebSocket ??= NodeWebSocket as unknown as typeof WebSocket;
+import { draft, env, newSubscription, people, startDevice, type Device } from "./device-fixtures.ts";
+import { serveEachTest } from "./server-fixtures.ts";
 
 const { chunkBytes } = attachmentLimits;
 const byPassword = { userName: undefined, password: people.userPassword, keepSession: false };
-let dataFolder: string;
-let server: RunningServer;
-
-beforeEach(async () => {
-  dataFolder = await mkdtemp(join(tmpdir(), "coffer-test-"));
-  server = await startServer({ dataFolder, port: 0 });
-});
-afterEach(async () => {
-  await closeDevices();
-  await server.close();
-  await rm(dataFolder, { recursive: true, force: true });
-});
+const server = serveEachTest();
 
 interface Party {
   readonly storage: Storage;
