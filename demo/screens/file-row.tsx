@@ -1,6 +1,6 @@
 /** One file of a document: what it is, what of it is on this device, and what can be done with it. */
 import { useSignal, type Signal } from "@preact/signals";
-import type { Attachment, AttachmentState, Database, Doc } from "cofferdb";
+import type { Attachment, AttachmentState, Database, Doc, OpenAttachment } from "cofferdb";
 import { useEffect } from "preact/hooks";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Icon, type IconName } from "../parts/icon.tsx";
@@ -120,7 +120,7 @@ export function FileRow({ db, doc, file, isReadOnly }: FileRowProps) {
           {look === "picture" ? (
             <Picture db={db} doc={doc} file={file} small={small.value ?? ""} />
           ) : (
-            <Player db={db} doc={doc} file={file} look={look} />
+            <Player open={open} name={file.name} look={look} />
           )}
         </Sheet>
       ) : null}
@@ -152,12 +152,14 @@ function Picture({ db, doc, file, small }: Omit<FileRowProps, "isReadOnly"> & { 
 
 /** A film or a sound, read as far as it is played. */
 function Player({
-  db,
-  doc,
-  file,
+  open,
+  name,
   look,
-}: Omit<FileRowProps, "isReadOnly"> & { readonly look: "video" | "audio" }) {
-  const open = useOpenFile(db, doc, file);
+}: {
+  readonly open: Signal<OpenAttachment | undefined>;
+  readonly name: string;
+  readonly look: "video" | "audio";
+}) {
   const url = useSignal<string | undefined>(undefined);
   const error = useSignal<unknown>(undefined);
   useEffect(() => {
@@ -166,8 +168,7 @@ function Player({
       (cause: unknown) => (error.value = cause),
     );
   }, [open.value]);
-  // What is said in it belongs to whoever added it.
-  const shared = { class: "picture", src: url.value, controls: true, "aria-label": file.name };
+  const shared = { class: "picture", src: url.value, controls: true, "aria-label": name };
   return (
     <>
       {look === "video" ? <video {...shared} playsInline /> : <audio {...shared} />}
