@@ -9,7 +9,7 @@ import {
   publish,
   secrets,
   settled,
-  startSpace,
+  startWithFilm,
   typeInto,
   visit,
 } from "./people.ts";
@@ -26,11 +26,7 @@ test("a person links a phone, writes on both, and loses one", async ({ server, o
   const device = member.getByTestId("device").filter({ hasText: "Phone" });
 
   await test.step("the phone asks under its owner's name, and is linked", async () => {
-    await visit(desk, server.url);
-    await startSpace(desk);
-    await desk.getByRole("button", { name: "New document" }).first().click();
-    await field(desk, "Title").fill("Seven Samurai");
-    await expect(desk.getByTestId("doc-status")).toHaveAttribute("data-status", "ready");
+    await startWithFilm(desk, server.url, "Seven Samurai");
     await publish(desk);
     await visit(phone, server.url);
     await phone.getByRole("button", { name: /Join a space/ }).click();
@@ -108,11 +104,7 @@ test("a member links a phone without the admin, loses the first device, and goes
   await phone.setViewportSize({ width: 390, height: 844 });
 
   await test.step("the member joins", async () => {
-    await visit(desk, server.url);
-    await startSpace(desk);
-    await desk.getByRole("button", { name: "New document" }).first().click();
-    await field(desk, "Title").fill("Seven Samurai");
-    await expect(desk.getByTestId("doc-status")).toHaveAttribute("data-status", "ready");
+    await startWithFilm(desk, server.url, "Seven Samurai");
     await publish(desk);
     await visit(first, server.url);
     await join(first, await approve(desk, await askToJoin(first)));

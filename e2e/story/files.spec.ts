@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, test } from "../fixtures.ts";
-import { approve, askToJoin, field, join, openFilm, publish, settled, startSpace, visit } from "./people.ts";
+import { approve, askToJoin, join, openFilm, publish, settled, startWithFilm, visit } from "./people.ts";
 
 const shots = process.env["COFFER_SHOTS"];
 const hostile = `<svg xmlns="http://www.w3.org/2000/svg"><script>document.title = "run"</script></svg>`;
@@ -39,11 +39,7 @@ test("files are added, looked at, kept and taken out, and another person has the
   await desk.setViewportSize({ width: 1440, height: 900 });
   await phone.setViewportSize({ width: 390, height: 844 });
   for (const page of [desk, phone]) page.setDefaultTimeout(15_000);
-  await visit(desk, server.url);
-  await startSpace(desk);
-  await desk.getByRole("button", { name: "New document" }).first().click();
-  await field(desk, "Title").fill("Seven Samurai");
-  await expect(desk.getByTestId("doc-status")).toHaveAttribute("data-status", "ready");
+  await startWithFilm(desk, server.url, "Seven Samurai");
   const picture = await desk.screenshot();
   const rows = desk.getByTestId("file");
 

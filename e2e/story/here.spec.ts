@@ -11,7 +11,7 @@ import {
   publish,
   secrets,
   settled,
-  startSpace,
+  startWithFilm,
   visit,
 } from "./people.ts";
 
@@ -32,11 +32,7 @@ test("two people see each other in a document, and each other's typing", async (
     await phone.screenshot({ path: `${shots}/${name}-390.png` });
   };
 
-  await visit(desk, server.url);
-  await startSpace(desk);
-  await desk.getByRole("button", { name: "New document" }).first().click();
-  await field(desk, "Title").fill("Seven Samurai");
-  await expect(desk.getByTestId("doc-status")).toHaveAttribute("data-status", "ready");
+  await startWithFilm(desk, server.url, "Seven Samurai");
   await publish(desk);
   await visit(phone, server.url);
   const answer = await approve(desk, await askToJoin(phone));

@@ -33,6 +33,15 @@ export async function startSpace(page: Page): Promise<void> {
   await expect(page.getByTestId("empty")).toBeVisible({ timeout: 20_000 });
 }
 
+/** Come to the demo and start a space with one film in it, which stands open. */
+export async function startWithFilm(page: Page, url: string, title: string): Promise<void> {
+  await visit(page, url);
+  await startSpace(page);
+  await page.getByRole("button", { name: "New document" }).first().click();
+  await field(page, "Title").fill(title);
+  await expect(page.getByTestId("doc-status")).toHaveAttribute("data-status", "ready");
+}
+
 /** Import the shipped data set, seeing its progress on the way. */
 export async function importFilms(page: Page): Promise<void> {
   await page.getByRole("button", { name: /Import 3,201 films/ }).click();
