@@ -65,12 +65,41 @@ export function noNodeCrypto() {
   };
 }
 
-const comlinkHandlers =
-  /new Map\(\[\s*\["proxy", proxyTransferHandler\],\s*\["throw", throwTransferHandler\],?\s*\]\)/;
+/** What a page's thread never does with Comlink, and what stands there instead; each is there exactly as often as it says. */
+const comlinkCuts = [
+  {
+    what: "handlers of its own",
+    pattern: /new Map\(\[\s*\["proxy", proxyTransferHandler\],\s*\["throw", throwTransferHandler\],?\s*\]\)/g,
+    by: "new Map()",
+  },
+  { what: "calls after a release", pattern: /throwIfProxyReleased\(isProxyReleased\);/g, by: "", count: 4 },
+  {
+    what: "releases",
+    pattern: /if \(prop === releaseProxy\) \{[^]*?\};\s*\}(?=\s*if \(prop === "then"\))/g,
+    by: "",
+  },
+  {
+    what: "fields that are set",
+    pattern: /set\(_target, prop, rawValue\) \{[^]*?(?=apply\(_target,)/g,
+    by: "",
+  },
+  {
+    what: "endpoints, and functions that are bound",
+    pattern: /const last = path\[path\.length - 1\];[^]*?(?=const \[argumentList, transferables\])/g,
+    by: "",
+  },
+  {
+    what: "constructors",
+    pattern: /construct\(_target, rawArgumentList\) \{[^]*?\},(\s*\}\);)\s*registerProxy\(proxy, ep\);/g,
+    by: "$1",
+  },
+  { what: "the end of proxies", pattern: /const proxyCounter =[^]*?(?=function createProxy)/g, by: "" },
+];
 
 /**
- * Drop Comlink's own handlers: a page passes plain data only, and reads errors by a handler of its own (`std/wire.ts`). With them
- * goes the answering half of Comlink, which nothing else of a page reaches.
+ * Leave of Comlink what a page uses: it calls functions of its worker, passes plain data only, and reads errors by a handler of its own
+ * (`std/wire.ts`). With Comlink's handlers goes its answering half, which nothing else of a page reaches. Proxies are not counted
+ * either: a page ends its worker, it does not release it.
  *
  * @returns {Plugin}
  */
@@ -80,8 +109,13 @@ export function comlinkCaller() {
     transform: {
       filter: { id: /comlink[\\/]dist[\\/]esm[\\/]comlink\.m?js$/ },
       handler(code) {
-        if (!comlinkHandlers.test(code)) this.error("Comlink's handlers are written in another way now.");
-        return { code: code.replace(comlinkHandlers, "new Map()"), map: null };
+        let rest = code;
+        for (const { what, pattern, by, count = 1 } of comlinkCuts) {
+          if (rest.match(pattern)?.length !== count)
+            this.error(`Comlink writes in another way now: ${what}.`);
+          rest = rest.replace(pattern, by);
+        }
+        return { code: rest, map: null };
       },
     },
   };
