@@ -5,7 +5,14 @@
 import { createWebOpener } from "./crypto/index.ts";
 import { auditLimits, verifyReport, type AuditVerdict } from "./audit/index.ts";
 
-export type { AuditDeed, AuditedCommit, AuditedMember, AuditGap, AuditVerdict } from "./audit/index.ts";
+export type {
+  AuditDeed,
+  AuditedCommit,
+  AuditedLog,
+  AuditedMember,
+  AuditGap,
+  AuditVerdict,
+} from "./audit/index.ts";
 
 /**
  * Verify a report that `tenant.exportAudit` made. Never throws for what the report holds.

@@ -16,12 +16,12 @@ export const rows: Readonly<Record<string, number>> = {
   presence: 3,
   sync: 4,
   doc: 4,
-  audit: 4,
   search: 4,
-  tenant: 5,
-  page: 6,
-  extract: 7,
-  sim: 7,
+  audit: 5,
+  tenant: 6,
+  page: 7,
+  extract: 8,
+  sim: 8,
 };
 
 /** Rooms that may import less than their row allows; `types` may still be imported as types. */

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { bytesToHex, bytesToId, concatBytes, parseHex } from "../std/index.ts";
+import { bytesToHex, bytesToId, concatBytes, parseHex, type CommitHash, type DbId } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
 import { encodeRecord } from "../directory/index.ts";
 import {
@@ -11,17 +11,21 @@ import {
   encodeCommit,
   parseCommit,
   sealCommit,
+  type Commit,
   type CommitDraft,
   type EntryDraft,
 } from "../entry/index.ts";
 import { createGenesis } from "../keys/index.ts";
 import { createSeededCrypto } from "../keys/seeded-crypto.ts";
+import { appendLeaves, emptyFrontier, rootOf, signHead } from "../sync/index.ts";
 import { ReportWriter } from "./report.ts";
 import { verifyReport } from "./verify.ts";
 
 interface Vectors {
   readonly report: string;
   readonly tenantId: string;
+  /** as they were written before servers were shown */
+  readonly version1: string;
   readonly refused: readonly { readonly title: string; readonly reason: string; readonly hex: string }[];
 }
 
@@ -116,8 +120,36 @@ async function makeReport(): Promise<{
     writer.line({ bytes: bare(first, (index) => index === at), keys: new Map([[at, secret]]) }),
     writer.count(1),
     writer.commit({ verdict: "accepted", reason: "", refused: "", bytes: bare(second, () => false) }),
+    writer.count(1),
+    ...(await serverParts(crypto, writer, [first, second])),
   ];
   return { report: concatBytes(...bytes, await crypto.sign(owner.privateKey, writer.signed)), tenantId };
+}
+
+/** A server that has both commits, and one that the report does not have; of a third log it was not asked for the order. */
+async function serverParts(
+  crypto: Crypto,
+  writer: ReportWriter,
+  [first, second]: readonly [Commit, Commit],
+): Promise<readonly Uint8Array[]> {
+  const pair = await crypto.createSigningPair();
+  const { tenantId } = first.header;
+  const other = bytesToId("CommitHash", same(12, 32));
+  const signed = async (dbId: DbId, hashes: readonly CommitHash[]) => {
+    const { frontier, size } = appendLeaves(crypto, emptyFrontier, hashes);
+    const claim = { dbId, epoch: 1, size, root: rootOf(crypto, { frontier }), timeMs: 1_700_000_000_002 };
+    return signHead(crypto, pair.privateKey, tenantId, claim);
+  };
+  const logs = [
+    { head: await signed(first.header.dbId, [first.commitHash]), leaves: [0] },
+    { head: await signed(second.header.dbId, [other, second.commitHash]), leaves: [other, 1] },
+    { head: await signed(bytesToId("DbId", same(13, 16)), [other]), leaves: undefined },
+  ].sort((a, b) => (a.head.dbId < b.head.dbId ? -1 : 1));
+  const key = bytesToId("AuthorKey", pair.publicKey);
+  return [
+    writer.server({ address: "https://sync.example", key, logs }),
+    ...logs.map((log) => writer.log(log)),
+  ];
 }
 
 async function sealed(crypto: Crypto, draft: CommitDraft) {
@@ -133,26 +165,27 @@ function changed(report: Uint8Array, at: number, value: number): Uint8Array {
   return bytes;
 }
 
-async function makeVectors(): Promise<Vectors> {
+async function makeVectors(): Promise<Omit<Vectors, "version1">> {
   const { report, tenantId } = await makeReport();
   const last = report.length - 1;
   const refused = [
     { title: "nothing", reason: "malformed", bytes: new Uint8Array(0) },
     { title: "truncated", reason: "malformed", bytes: report.subarray(0, last) },
     { title: "trailing byte", reason: "malformed", bytes: concatBytes(report, same(0, 1)) },
-    { title: "another version", reason: "version", bytes: changed(report, 14, 0x32) },
+    { title: "another version", reason: "version", bytes: changed(report, 14, 0x33) },
     { title: "another file", reason: "malformed", bytes: changed(report, 0, 0) },
     { title: "another root", reason: "foreign", bytes: changed(report, 100, 1) },
     { title: "another time", reason: "signature", bytes: changed(report, 136, 9) },
     { title: "another signature", reason: "signature", bytes: changed(report, last, 1) },
     { title: "a verdict that is none", reason: "malformed", bytes: changed(report, lastCommitAt(report), 9) },
+    { title: "a mark of order that is none", reason: "malformed", bytes: changed(report, last - 65, 9) },
   ].map(({ bytes, reason, title }) => ({ title, reason, hex: bytesToHex(bytes) }));
   return { report: bytesToHex(report), tenantId, refused };
 }
 
 /** Where the verdict on the only commit stands: behind the second count, which is the last byte 1 before two empty words. */
 function lastCommitAt(report: Uint8Array): number {
-  for (let at = report.length - 68; at > 0; at--)
+  for (let at = report.length - 560; at > 0; at--)
     if (
       report[at - 1] === 1 &&
       report[at] === 0 &&
@@ -180,6 +213,21 @@ describe("the frozen report", () => {
     expect(
       verdict.kind === "verified" && verdict.commits.map(({ deeds }) => deeds.map(({ what }) => what)),
     ).toEqual([["grantaccess", "directory_record"], ["doc_create"]]);
+    expect(
+      verdict.kind === "verified" &&
+        verdict.logs.map(({ beyond, isProven, missing, size }) => [isProven, size, missing, beyond]),
+    ).toEqual([
+      [true, 2, [bytesToId("CommitHash", same(12, 32))], []],
+      [false, 1, [], []],
+      [true, 1, [], []],
+    ]);
+  });
+
+  it("of the first version, which shows no server, is refused as one", async () => {
+    expect(await verifyReport(judging, parseHex(vectors.version1) ?? new Uint8Array(0))).toMatchObject({
+      kind: "refused",
+      reason: "version",
+    });
   });
 
   it.each(vectors.refused)("is refused as $reason with $title", async ({ hex, reason }) => {

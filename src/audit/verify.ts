@@ -12,9 +12,12 @@
  * - V1 a report in which anything was changed, left out, added or brought into another order behind its exporter's back is refused
  * - V2 an exporter who lies is refused where public keys can tell: commits that nobody signed, a directory that is not the admin's line, a
  *   verdict that the directory contradicts; and what is left out between commits is listed as a gap
- * - V3 judging a report never throws and takes time and memory in proportion to its bytes
+ * - V3 where a server signed a log and its order is shown, the report's commits are the leaves under the head, or are told as missing under it
+ *   or beyond it, see logs.ts
+ * - V4 judging a report never throws and takes time and memory in proportion to its bytes
  *
- * What it cannot tell: commits that an exporter leaves off the end of everybody's line, and verdicts on what is sealed.
+ * What it cannot tell: commits that an exporter leaves off the end of everybody's line beyond every head that is shown, and verdicts on
+ * what is sealed.
  */
 import {
   idToBytes,
@@ -44,73 +47,13 @@ import {
 } from "../directory/index.ts";
 import { openDisclosed, verifyCommit, type Commit, type CommitHeader } from "../entry/index.ts";
 import { parseGenesis } from "../keys/index.ts";
-import { deedOf, type AuditDeed } from "./deeds.ts";
-import { inAuditOrder } from "./order.ts";
+import { deedOf } from "./deeds.ts";
+import { verifyLogs, type PlacedCommit } from "./logs.ts";
+import { inAuditOrder, type Ordered } from "./order.ts";
 import { parseReport, type AuditClaim, type ReportCommit, type ReportLine } from "./report.ts";
+import type { AuditedCommit, AuditGap, AuditVerdict } from "./verdict.ts";
 
 type Verifying = Pick<Crypto, "sha256" | "verify" | "importCipherKey" | "decrypt">;
-
-/** A commit of a report: who wrote what, and what the exporter's device says of it. */
-export interface AuditedCommit extends AuditClaim {
-  readonly commitHash: string;
-  readonly author: string;
-  readonly databaseId: string;
-  /** by the author's clock */
-  readonly atMs: number;
-  readonly deeds: readonly AuditDeed[];
-}
-
-/** Where the report lacks something that one of its commits stands on. */
-export interface AuditGap {
-  readonly commitHash: string;
-  /** a commit that it follows is not there; it is not the next number of its writer; or that number was given twice */
-  readonly kind: "predecessor" | "sequence" | "twin";
-}
-
-/** A member as the directory of a report says. */
-export interface AuditedMember {
-  readonly key: string;
-  /** whose device it is; their own key for a user */
-  readonly user: string;
-  /** where the report shows cards */
-  readonly name: string | undefined;
-  readonly isRevoked: boolean;
-}
-
-/** What verifying a report says; `at`: which of the commits it is about, counted through the report from 0. */
-export type AuditVerdict =
-  | {
-      readonly kind: "verified";
-      readonly tenantId: string;
-      readonly adminKey: string;
-      readonly exporter: string;
-      readonly createdAtMs: number;
-      readonly members: readonly AuditedMember[];
-      readonly commits: readonly AuditedCommit[];
-      readonly gaps: readonly AuditGap[];
-    }
-  | {
-      readonly kind: "refused";
-      readonly reason:
-        | "malformed"
-        | "version"
-        | "limit"
-        /** the report is of another tenant than the one asked for */
-        | "foreign"
-        /** not signed by the exporter that it names */
-        | "signature"
-        /** the exporter is no member */
-        | "exporter"
-        /** a commit is not what its author signed, or not of this tenant */
-        | "commit"
-        /** the directory is not the admin's line, or something of it is hidden */
-        | "directory"
-        /** commits are doubled or not in their order */
-        | "order"
-        /** what is claimed of a commit is not what the directory says */
-        | "verdict";
-      readonly at: number | undefined;
-    };
 
 type Refused = Extract<AuditVerdict, { kind: "refused" }>;
 type Reason = Refused["reason"];
@@ -149,6 +92,9 @@ export async function verifyReport(
   if (!Array.isArray(commits)) return commits;
   const at = findLie(directory, commits);
   if (at !== undefined) return refused("verdict", report.line.length + at);
+  const placed = [...line.placed, ...commits.map(({ commit }) => placeOf(commit))];
+  const logs = await verifyLogs(crypto, genesis.tenantId, report.servers, placed);
+  if (logs === undefined) return refused("head");
   return {
     kind: "verified",
     tenantId: genesis.tenantId,
@@ -163,6 +109,7 @@ export async function verifyReport(
     })),
     commits: [...line.commits, ...commits.map((judged) => audited(judged))],
     gaps: gapsOf(commits),
+    logs,
   };
 }
 
@@ -191,6 +138,12 @@ function audited(
   };
 }
 
+interface VerifiedLine {
+  readonly directory: DirectoryState;
+  readonly commits: readonly AuditedCommit[];
+  readonly placed: readonly PlacedCommit[];
+}
+
 /**
  * Fold the directory, as every replica does: its line, and what was written beside it. What says who may do what is under one key, the
  * first grant's, and all of it must be shown.
@@ -199,7 +152,7 @@ async function verifyLine(
   crypto: Verifying,
   empty: DirectoryState,
   line: readonly ReportLine[],
-): Promise<Refused | { readonly directory: DirectoryState; readonly commits: readonly AuditedCommit[] }> {
+): Promise<Refused | VerifiedLine> {
   let openKeyId: string | undefined;
   const shown: { readonly commit: Commit; readonly records: readonly (DirectoryRecord | undefined)[] }[] = [];
   for (const [at, { bytes, keys }] of line.entries()) {
@@ -217,9 +170,8 @@ async function verifyLine(
     if (openKeyId === undefined || isHidden) return refused("directory", at);
     shown.push({ commit, records });
   }
-  const ordered = inAuditOrder(
-    shown.map(({ commit: { commitHash, header } }) => ({ ...placeOf(header), commitHash })),
-  );
+  const placed = shown.map(({ commit }) => placeOf(commit));
+  const ordered = inAuditOrder(placed);
   const opened = shown.map(({ commit, records }): OpenedCommit => ({
     commit,
     records: records.filter((record) => record !== undefined),
@@ -237,7 +189,7 @@ async function verifyLine(
     const claim = isCounted ? accepted : beside;
     return audited({ commit, claim }, records);
   });
-  return { directory, commits };
+  return { directory, commits, placed };
 }
 
 /** The commits that the end of the line follows. */
@@ -286,15 +238,13 @@ async function readCommits(
     hashes.add(commit.commitHash);
     judged.push({ commit, claim });
   }
-  const ordered = inAuditOrder(
-    judged.map(({ commit: { commitHash, header } }) => ({ ...placeOf(header), commitHash })),
-  );
+  const ordered = inAuditOrder(judged.map(({ commit }) => placeOf(commit)));
   const at = ordered.findIndex(({ commitHash }, index) => judged[index]?.commit.commitHash !== commitHash);
   return at < 0 ? judged : refused("order", line.length + at);
 }
 
-function placeOf({ dbId, predecessors }: CommitHeader): Pick<CommitHeader, "dbId" | "predecessors"> {
-  return { dbId, predecessors };
+function placeOf({ commitHash, header: { dbId, predecessors } }: Commit): Ordered {
+  return { commitHash, dbId, predecessors };
 }
 
 /** why a commit counts nowhere that the directory alone decides */

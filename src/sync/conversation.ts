@@ -13,7 +13,6 @@ import {
   type Release,
 } from "../std/index.ts";
 import { directoryDbId } from "../entry/index.ts";
-import type { SlotWrite } from "../store/index.ts";
 import { authenticate, userKeyOf } from "./auth.ts";
 import type {
   ConversationListener,
@@ -28,13 +27,7 @@ import { createFrameReader, decodeFrames, encodeFrames } from "./frames.ts";
 import { judgeFrame } from "./judge-frame.ts";
 import { createLocalLog, type LocalLog } from "./local-log.ts";
 import { protocolVersion, type Frame } from "./messages.ts";
-import {
-  encodeDatabaseState,
-  encodeOutbox,
-  parseDatabaseStates,
-  parseOutbox,
-  remoteSlotNames,
-} from "./remote-slots.ts";
+import { encodeStates, parseDatabaseStates, parseOutbox, remoteSlotNames } from "./remote-slots.ts";
 import { repairFrom } from "./repair-from.ts";
 import type { LiveConnection } from "./transport.ts";
 import { statusOf } from "./turn.ts";
@@ -238,29 +231,18 @@ export class Conversation {
 
   async #write({ records, databases, outbox, confirmed = [] }: EffectOf<"store">): Promise<Happening> {
     const { store, transport } = this.#options;
-    const values = new Map<string, Uint8Array<ArrayBuffer>>();
-    for (const database of databases) {
-      values.set(
-        this.#slotNames.databasePrefix + database.dbId,
-        encodeDatabaseState(database, this.#logEpoch),
-      );
-    }
-    if (outbox !== undefined) values.set(this.#slotNames.outbox, encodeOutbox(outbox, this.#logEpoch));
-    const slots: SlotWrite[] = [];
-    for (const [name, value] of values) {
+    const values = encodeStates(this.#slotNames, { databases, outbox }, this.#logEpoch);
+    const slots = [...values].flatMap(([name, value]) => {
       const before = this.#slots.get(name);
-      if (before !== undefined && equalBytes(before.value, value)) continue;
-      slots.push({ name, value, expectedVersion: before?.version ?? 0 });
-    }
+      const isSame = before !== undefined && equalBytes(before.value, value);
+      return isSame ? [] : [{ name, value, expectedVersion: before?.version ?? 0 }];
+    });
     const origin = transport.http.origin;
     const result = await store.write({ records: records.map((record) => ({ ...record, origin })), slots });
     if (result.kind === "conflict")
       throw new CofferError("store/failed", { reason: "conflict", slot: result.slotName });
-    for (const { name } of slots) {
-      const value = values.get(name);
-      if (value !== undefined)
-        this.#slots.set(name, { version: (this.#slots.get(name)?.version ?? 0) + 1, value });
-    }
+    for (const { name, value, expectedVersion } of slots)
+      this.#slots.set(name, { version: expectedVersion + 1, value });
     for (const [index, { commitHash }] of records.entries())
       this.#log.note(commitHash, result.positions[index] ?? 0);
     for (const database of databases) this.#log.confirm(database, confirmed);

@@ -100,6 +100,7 @@ function proveRun(turn: Turn, run: OpenRun, head: SignedHead): void {
     ...base,
     ...run.next,
     headTimeMs: Math.max(base.headTimeMs, head.timeMs),
+    head,
     audit: base.audit === undefined ? undefined : [...base.audit, hashes],
   };
   setDatabase(turn, database);

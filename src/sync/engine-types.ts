@@ -31,6 +31,8 @@ export interface DatabaseState extends RemoteState {
   readonly headTimeMs: number;
   /** in a new epoch, until it was compared with what the old one acknowledged: the commits seen in it */
   readonly audit: readonly (readonly CommitHash[])[] | undefined;
+  /** the head that proved what was stored last: kept as evidence, and not looked at again */
+  readonly head?: SignedHead;
 }
 
 /** A record that is to be pushed. */

@@ -122,7 +122,7 @@ function notEmpty<T>(list: readonly T[]): readonly T[] {
 }
 
 function writePull(writer: ByteWriter, frame: FrameOf<"pull">): void {
-  assert(frame.cursors.length <= syncLimits.databasesPerTenant, "frames: a tenant's databases are bounded");
+  assert(frame.cursors.length <= syncLimits.databasesPerTenant, "frames: so many databases");
   const hasLeaves = frame.cursors.some(({ isLeaves }) => isLeaves);
   writer
     .u8((frame.allDatabases ? 1 : 0) + (frame.full ? 2 : 0) + (hasLeaves ? 4 : 0))

@@ -63,6 +63,7 @@ export {
   type ChunkSums,
   type PartFacts,
 } from "./chunk-eviction.ts";
+export { readKeptHeads, readLeaves, type KeptHeads, type LeavesOptions } from "./kept-heads.ts";
 export { shareChunkNews } from "./chunk-news.ts";
 export { ChunkStore, chunkStoreName, freeChunks, touchPart } from "./chunk-store.ts";
 export {

@@ -125,7 +125,7 @@ export class ReconcileSet {
     if (count >= this.#size) return endBound;
     const [last] = count === 0 ? [undefined] : this.slice(count - 1, count);
     const [next] = this.slice(count, count + 1);
-    assert(next !== undefined, "reconcile: an index below the size has an item");
+    assert(next !== undefined, "reconcile: below the size");
     if (last === undefined || last.timeMs !== next.timeMs)
       return { timeMs: next.timeMs, prefix: new Uint8Array(0) };
     let shared = 0;

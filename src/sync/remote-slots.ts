@@ -6,6 +6,7 @@
  * | `remote/<remoteId>/server` | the server's key(32), as it was first seen |
  * | `remote/<remoteId>/outbox` | outbox |
  * | `remote/<remoteId>/db/<dbId>` | database |
+ * | `remote/<remoteId>/head/<dbId>` | the signed head that proved what was stored last: a frame, see frames.ts. Evidence, which sync never reads |
  * | `remote/<remoteId>/files` | files |
  *
  * | value | bytes |
@@ -27,7 +28,8 @@ import {
   type CommitHash,
   type DbId,
 } from "../std/index.ts";
-import type { DatabaseState, OutboxState } from "./engine-types.ts";
+import type { DatabaseState, Effect, OutboxState } from "./engine-types.ts";
+import { encodeFrame } from "./frames.ts";
 
 const version = 1;
 const nodeLimit = 53;
@@ -41,6 +43,7 @@ export function remoteSlotNames(remoteId: string) {
     server: `${prefix}server`,
     outbox: `${prefix}outbox`,
     databasePrefix: `${prefix}db/`,
+    headPrefix: `${prefix}head/`,
     files: `${prefix}files`,
   } as const;
 }
@@ -77,6 +80,22 @@ export function encodeDatabaseState(state: DatabaseState, logEpoch: Uint8Array):
   writer.u8(state.audit === undefined ? 0 : 1).u8(state.frontier.length);
   for (const node of state.frontier) writer.fixed(node, 32);
   return writer.toBytes();
+}
+
+/** The slots that hold some databases' states, the heads that prove them, and the outbox where it has changed. */
+export function encodeStates(
+  names: ReturnType<typeof remoteSlotNames>,
+  { databases, outbox }: Pick<Extract<Effect, { kind: "store" }>, "databases" | "outbox">,
+  logEpoch: Uint8Array,
+): ReadonlyMap<string, Uint8Array<ArrayBuffer>> {
+  const values = new Map<string, Uint8Array<ArrayBuffer>>();
+  for (const database of databases) {
+    const { dbId, head } = database;
+    values.set(names.databasePrefix + dbId, encodeDatabaseState(database, logEpoch));
+    if (head !== undefined) values.set(names.headPrefix + dbId, encodeFrame({ type: "head", ...head }));
+  }
+  if (outbox !== undefined) values.set(names.outbox, encodeOutbox(outbox, logEpoch));
+  return values;
 }
 
 /** Read a database's state; `undefined` when it is none of this log. A pending audit begins again at the epoch's start. */

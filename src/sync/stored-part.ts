@@ -61,10 +61,7 @@ export interface StoredPart {
 /** Write a part: see the table above. */
 export function encodeStoredPart(part: StoredPart): Uint8Array<ArrayBuffer> {
   const { chunks, createdAtMs, dbId, docId, received, usedAtMs } = part;
-  assert(
-    chunks.length >= 1 && chunks.length <= chunkLimits.perPart,
-    "chunks: a part has from 1 to 16 chunks",
-  );
+  assert(chunks.length >= 1 && chunks.length <= chunkLimits.perPart, "chunks: 1 to 16 in a part");
   const flags =
     (part.isNamed ? flagsOf.named : 0) |
     (part.isPinned ? flagsOf.pinned : 0) |

@@ -21,11 +21,11 @@ import {
   draft,
 } from "../../worker/device-fixtures.ts";
 import type { AuditStep } from "../../worker/api.ts";
+import { commitOf, inOrder, parsedReport, reportOf, signedReport } from "../../worker/audit-fixtures.ts";
 import { verifyAuditReport } from "../audit.ts";
-import { inAuditOrder } from "../audit/index.ts";
-import { parseReport, ReportWriter, type ReportCommit, type ReportParts } from "../audit/report.ts";
-import { encodeCommit, openDisclosed, parseCommit, type Commit, type EntryDraft } from "../entry/index.ts";
-import { bytesToId, concatBytes, copyBytes, type CommitHash, type DbId } from "../std/index.ts";
+import type { ReportCommit } from "../audit/report.ts";
+import { encodeCommit, openDisclosed, type Commit, type EntryDraft } from "../entry/index.ts";
+import { bytesToId, concatBytes, copyBytes } from "../std/index.ts";
 import { createMemoryStorage } from "../store/index.ts";
 import { env } from "../../worker/device-fixtures.ts";
 
@@ -53,16 +53,6 @@ async function stepsOf(
   return steps;
 }
 
-async function reportOf({ device, tenantId }: Replica, names = false): Promise<Uint8Array<ArrayBuffer>> {
-  const id = await device.api.openAuditReport(tenantId, names);
-  const pieces: Uint8Array[] = [];
-  for (;;) {
-    const piece = await device.api.readExport(id);
-    if (piece === undefined) return concatBytes(...pieces);
-    pieces.push(piece);
-  }
-}
-
 async function verified(report: Uint8Array, tenantId: string = stage.victim.tenantId) {
   const verdict = await verifyAuditReport(report, { tenantId });
   if (verdict.kind !== "verified") throw new Error(`refused: ${verdict.reason} at ${verdict.at}`);
@@ -73,34 +63,6 @@ const refusedAs = async (report: Uint8Array, tenantId?: string): Promise<string>
   const verdict = await verifyAuditReport(report, { tenantId: tenantId ?? stage.victim.tenantId });
   return verdict.kind === "refused" ? verdict.reason : verdict.kind;
 };
-
-function parsed(report: Uint8Array): ReportParts {
-  const parts = parseReport(crypto, report);
-  if (typeof parts === "string") throw new Error(parts);
-  return parts;
-}
-
-/** Write a report of other parts and sign it as a member. */
-async function signed(
-  parts: Omit<ReportParts, "signed" | "signature">,
-  by: Author,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const writer = new ReportWriter(crypto);
-  const bytes = [
-    writer.head({ ...parts.head, exporter: by.author }),
-    writer.count(parts.line.length),
-    ...parts.line.map((line) => writer.line(line)),
-    writer.count(parts.commits.length),
-    ...parts.commits.map((commit) => writer.commit(commit)),
-  ];
-  return concatBytes(...bytes, await crypto.sign(by.identity.signing.privateKey, writer.signed));
-}
-
-function commitOf({ bytes }: Pick<ReportCommit, "bytes">): Commit {
-  const verdict = parseCommit(crypto, bytes);
-  if (verdict.kind !== "verified") throw new Error(verdict.reason);
-  return verdict.commit;
-}
 
 const bareOf = (commit: Commit): Uint8Array =>
   encodeCommit({
@@ -305,7 +267,7 @@ describe("a report", () => {
       name: "cn=villain/o=acme",
       isRevoked: false,
     });
-    const { commits, line } = parsed(open);
+    const { commits, line } = parsedReport(open);
     for (const { bytes } of commits)
       expect(commitOf({ bytes }).entries.every(({ ciphertext }) => ciphertext === undefined)).toBe(true);
     const log = await logOf(victim);
@@ -332,7 +294,7 @@ describe("a report", () => {
     const log = await logOf(victim);
     await bring(replica, log.toReversed());
     await eventually(async () => (await stepsOf(replica)).length).toBe(log.length);
-    const [one, other] = [parsed(await reportOf(victim)), parsed(await reportOf(replica))];
+    const [one, other] = [parsedReport(await reportOf(victim)), parsedReport(await reportOf(replica))];
     expect(other.commits).toEqual(one.commits);
     expect(other.line).toEqual(one.line);
   });
@@ -372,66 +334,68 @@ describe("an exporter who lies", () => {
 
   it("cannot sign for somebody else, and not as a stranger or one who was revoked", async () => {
     const { bystander, proof, victim, villain } = stage;
-    const report = parsed(await reportOf(victim));
-    const own = await signed(report, villain);
+    const report = parsedReport(await reportOf(victim));
+    const own = await signedReport(report, villain);
     expect((await verified(own)).exporter).toBe(villain.author);
     const stolen = concatBytes(
       own.subarray(0, own.length - 64),
-      (await signed(report, bystander)).subarray(-64),
+      (await signedReport(report, bystander)).subarray(-64),
     );
     expect(await refusedAs(stolen)).toBe("signature");
     const stranger = Object.assign(Object.create(villain) as Author, {
       identity: { ...villain.identity, ...(await strangerOf(villain)) },
     });
-    expect(await refusedAs(await signed(report, stranger))).toBe("exporter");
+    expect(await refusedAs(await signedReport(report, stranger))).toBe("exporter");
     await victim.device.api.revokeUser(victim.tenantId, villain.author, proof);
-    expect(await refusedAs(await signed(parsed(await reportOf(victim)), villain))).toBe("exporter");
+    expect(await refusedAs(await signedReport(parsedReport(await reportOf(victim)), villain))).toBe(
+      "exporter",
+    );
   });
 
   it("cannot hide, reorder or make up records of the directory", async () => {
     const { bystander, proof, victim, villain } = stage;
     await victim.device.api.revokeUser(victim.tenantId, bystander.author, proof);
-    const report = parsed(await reportOf(victim, true));
+    const report = parsedReport(await reportOf(victim, true));
     const last = report.line.length - 1;
     // What nobody follows can be left off the end; whoever knows a later head sees that.
     for (let at = 0; at < last; at++)
-      expect(await refusedAs(await signed({ ...report, line: without(report.line, at) }, villain))).toBe(
-        "directory",
-      );
+      expect(
+        await refusedAs(await signedReport({ ...report, line: without(report.line, at) }, villain)),
+      ).toBe("directory");
     const swapped = [...report.line];
     [swapped[1], swapped[2]] = [swapped[2] ?? swapped[0], swapped[1] ?? swapped[0]].flatMap(
       (one) => one ?? [],
     ) as [never, never];
-    expect(await refusedAs(await signed({ ...report, line: swapped }, villain))).toBe("directory");
+    expect(await refusedAs(await signedReport({ ...report, line: swapped }, villain))).toBe("directory");
     const revocation = report.line[last];
     if (revocation === undefined) throw new Error("no line");
     const sealed = { bytes: bareOf(commitOf(revocation)), keys: new Map() };
     const hidden = { ...report, line: [...report.line.slice(0, last), sealed] };
-    expect(await refusedAs(await signed(hidden, villain))).toBe("directory");
+    expect(await refusedAs(await signedReport(hidden, villain))).toBe("directory");
     const keyless = { ...report, line: [...report.line.slice(0, last), { ...revocation, keys: new Map() }] };
-    expect(await refusedAs(await signed(keyless, villain))).toBe("directory");
+    expect(await refusedAs(await signedReport(keyless, villain))).toBe("directory");
     const wrongKey = new Map([...revocation.keys].map(([index]) => [index, new Uint8Array(32)]));
     const wrong = { ...report, line: [...report.line.slice(0, last), { ...revocation, keys: wrongKey }] };
-    expect(await refusedAs(await signed(wrong, villain))).toBe("directory");
+    expect(await refusedAs(await signedReport(wrong, villain))).toBe("directory");
     const made = await villain.seal({
       dbId: commitOf(revocation).header.dbId,
       entries: [recordBy(villain)],
     });
     const own = { bytes: made.bytes, keys: new Map() };
-    expect(await refusedAs(await signed({ ...report, line: [...report.line, own] }, villain))).toBe(
+    expect(await refusedAs(await signedReport({ ...report, line: [...report.line, own] }, villain))).toBe(
       "directory",
     );
-    expect(await refusedAs(await signed({ ...report, line: [] }, villain))).toBe("exporter");
+    expect(await refusedAs(await signedReport({ ...report, line: [] }, villain))).toBe("exporter");
   });
 
   it("cannot change a commit, double it, bring it into another order, or show one of another tenant", async () => {
     const { victim, villain } = stage;
     await writtenByVillain();
-    const report = parsed(await reportOf(victim));
+    const report = parsedReport(await reportOf(victim));
     const [first, second, third] = report.commits;
     if (first === undefined || second === undefined || third === undefined) throw new Error("three commits");
     const lie = async (commits: readonly ReportCommit[]): Promise<string> =>
-      refusedAs(await signed({ ...report, commits }, villain));
+      refusedAs(await signedReport({ ...report, commits }, villain));
     for (let at = 0; at < second.bytes.length; at++) {
       const bytes = copyBytes(second.bytes);
       bytes[at] = (bytes[at] ?? 0) ^ (1 << (at % 8));
@@ -451,11 +415,11 @@ describe("an exporter who lies", () => {
   it("who leaves out a commit shows a gap, and one who wrote two things in one place is told", async () => {
     const { bystander, victim, villain } = stage;
     const [, second, third] = await writtenByVillain();
-    const report = parsed(await reportOf(victim));
+    const report = parsedReport(await reportOf(victim));
     const left = inOrder(
       report.commits.filter(({ bytes }) => commitOf({ bytes }).commitHash !== second?.commitHash),
     );
-    expect((await verified(await signed({ ...report, commits: left }, villain))).gaps).toEqual([
+    expect((await verified(await signedReport({ ...report, commits: left }, villain))).gaps).toEqual([
       { commitHash: third?.commitHash, kind: "predecessor" },
     ]);
     const jump = await bystander.seal({
@@ -471,10 +435,10 @@ describe("an exporter who lies", () => {
       return { verdict: "waiting", reason: "equivocation", refused: "", bytes: bareOf(commit) };
     });
     const all = inOrder([...report.commits, ...added]);
-    const { gaps } = await verified(await signed({ ...report, commits: all }, villain));
+    const { gaps } = await verified(await signedReport({ ...report, commits: all }, villain));
     expect(gaps.map(({ kind }) => kind).toSorted()).toEqual(["sequence", "twin", "twin"]);
     const both = all.map((commit) => ({ ...commit, verdict: "accepted" as const, reason: "" }));
-    expect(await refusedAs(await signed({ ...report, commits: both }, villain))).toBe("verdict");
+    expect(await refusedAs(await signedReport({ ...report, commits: both }, villain))).toBe("verdict");
   });
 
   it("tells the truth of what was adopted, of older heads and of erased documents, and cannot lie about it", async () => {
@@ -521,9 +485,9 @@ describe("an exporter who lies", () => {
     await api.adoptCommits(victim.tenantId, [late.commitHash], proof);
     await eventually(() => reasons().has(late.commitHash)).toBe(false);
     await api.purgeDocument(victim.database, erased);
-    const report = parsed(await reportOf(victim));
+    const report = parsedReport(await reportOf(victim));
     const told = new Map(
-      (await verified(await signed(report, bystander))).commits.map((one) => [one.commitHash, one]),
+      (await verified(await signedReport(report, bystander))).commits.map((one) => [one.commitHash, one]),
     );
     expect(told.get(late.commitHash)).toMatchObject({ verdict: "accepted" });
     expect(told.get(forgets.commitHash)).toMatchObject({ verdict: "quarantined", reason: "older-head" });
@@ -535,7 +499,7 @@ describe("an exporter who lies", () => {
       const commits = report.commits.map((one) =>
         commitOf(one).commitHash === of.commitHash ? { ...one, ...changed } : one,
       );
-      return refusedAs(await signed({ ...report, commits }, bystander));
+      return refusedAs(await signedReport({ ...report, commits }, bystander));
     };
     expect(await claim(forgets, { verdict: "accepted", reason: "" })).toBe("verdict");
     expect(await claim(late, { verdict: "quarantined", reason: "revoked" })).toBe("verdict");
@@ -556,13 +520,13 @@ describe("an exporter who lies", () => {
     const late = await made(villain, {});
     await bring(victim, [byReader, late]);
     await eventually(() => tenantOf(victim)?.quarantine.length).toBe(2);
-    const report = parsed(await reportOf(victim));
-    await verified(await signed(report, bystander));
+    const report = parsedReport(await reportOf(victim));
+    await verified(await signedReport(report, bystander));
     const claim = async (of: Commit, changed: Partial<ReportCommit>): Promise<string> => {
       const commits = report.commits.map((one) =>
         commitOf(one).commitHash === of.commitHash ? { ...one, ...changed } : one,
       );
-      return refusedAs(await signed({ ...report, commits }, bystander));
+      return refusedAs(await signedReport({ ...report, commits }, bystander));
     };
     const good = { verdict: "accepted", reason: "", refused: "" } as const;
     expect(await claim(late, good)).toBe("verdict");
@@ -575,15 +539,6 @@ describe("an exporter who lies", () => {
     expect(await claim(commitOf(sound), { verdict: "quarantined", reason: "revoked" })).toBe("verdict");
   });
 });
-
-function inOrder(commits: readonly ReportCommit[]): readonly ReportCommit[] {
-  const rows = commits.map((commit) => {
-    const { commitHash, header } = commitOf(commit);
-    const { dbId, predecessors }: { dbId: DbId; predecessors: readonly CommitHash[] } = header;
-    return { commit, commitHash, dbId, predecessors };
-  });
-  return inAuditOrder(rows).map(({ commit }) => commit);
-}
 
 async function strangerOf(villain: Author): Promise<Pick<Author["identity"], "publicIdentity" | "signing">> {
   const signing = await crypto.createSigningPair();

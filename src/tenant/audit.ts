@@ -15,6 +15,7 @@ import {
 } from "../entry/index.ts";
 import type { LogRecord } from "../store/index.ts";
 import type { AuditStep } from "../../worker/api.ts";
+import { askOrder, keptServers, reportServers } from "./audit-logs.ts";
 import { keyNames, type TenantCore } from "./core.ts";
 import { lineName, type KnownCommit } from "./ledger.ts";
 import { databaseNames } from "./roles.ts";
@@ -141,6 +142,8 @@ export async function* createReport(
   names: boolean,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
   const { core } = session;
+  // Before the rows are looked at, so that what is under a head is among them.
+  const kept = await keptServers(core);
   await session.catchUp();
   const { crypto } = core.world;
   const { publicIdentity } = core.keys.identity;
@@ -162,6 +165,13 @@ export async function* createReport(
   for await (const { commit, row } of commitsOf(core, others)) {
     const { reason, refused, verdict } = row;
     pieces.add(writer.commit({ verdict, reason, refused, bytes: withoutCiphertexts(commit) }));
+    yield* pieces.full();
+  }
+  const servers = reportServers(await askOrder(core, kept), [...line, ...others]);
+  pieces.add(writer.count(servers.length));
+  for (const server of servers) {
+    pieces.add(writer.server(server));
+    for (const log of server.logs) pieces.add(writer.log(log));
     yield* pieces.full();
   }
   pieces.add(await crypto.sign(core.keys.identity.signing.privateKey, writer.signed));

@@ -1,6 +1,6 @@
 /**
- * Mutated commits, addresses, key bags, vaults, backups and directory records: each is refused with a code of its own, or says what
- * it would have said anyway. 24,000 of them; with `COFFER_RUNS`, 102 for each of these, 1,020,000 for 10,000.
+ * Mutated commits, addresses, key bags, vaults, backups, directory records and audit reports: each is refused with a code of its own, or
+ * says what it would have said anyway. 28,000 of them; with `COFFER_RUNS`, 119 for each of these, 1,190,000 for 10,000.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
@@ -51,6 +51,9 @@ import {
 } from "../std/index.ts";
 import { fuzz, fuzzRuns, mutateBytes, mutateUri } from "../std/mutate-fixtures.ts";
 import type { Random } from "../sim/pcg32.ts";
+import { verifyReport, type AuditVerdict } from "../audit/index.ts";
+import { parseReport } from "../audit/report.ts";
+import reportVectors from "../audit/report.vectors.json";
 import recordVectors from "../directory/records.vectors.json";
 import { chainHash, createBackupKey, emptyChain, sealChunk } from "./backup-codec.ts";
 import { BackupReader } from "./backup-reader.ts";
@@ -65,7 +68,7 @@ const bytesOf = (value: number, size: number): Uint8Array<ArrayBuffer> => new Ui
 
 let tried = 0;
 afterAll(() => {
-  expect(tried).toBeGreaterThanOrEqual(fuzzRuns(6 * quick, 6 * share));
+  expect(tried).toBeGreaterThanOrEqual(fuzzRuns(7 * quick, 7 * share));
 });
 
 /** All of a target's runs, each to be judged with an input that is none of the sound ones. */
@@ -367,3 +370,37 @@ test("directory records", async () => {
     );
   });
 });
+
+const refusals: readonly Extract<AuditVerdict, { kind: "refused" }>["reason"][] = [
+  ...(["malformed", "version", "limit", "foreign", "signature", "exporter"] as const),
+  ...(["commit", "directory", "order", "verdict", "head"] as const),
+];
+
+test("audit reports", async () => {
+  const sound = parseHex(reportVectors.report) ?? new Uint8Array(1);
+  const { commits, line } = await verifiedReport(sound);
+  // The second pair of the vectors' seed is the exporter's, who can sign what they like.
+  const seeded = createSeededCrypto("audit report");
+  await seeded.createSigningPair();
+  const exporter = await seeded.createSigningPair();
+  await attack("audit reports", async (random) => {
+    let report = mutateBytes(random, [sound]);
+    const parts = random.chance(0.8) ? parseReport(crypto, report) : "malformed";
+    if (typeof parts !== "string")
+      report = concatBytes(report.subarray(0, -64), await seeded.sign(exporter.privateKey, parts.signed));
+    const verdict = await verifyReport(crypto, report, reportVectors.tenantId);
+    if (verdict.kind === "refused") return must(refusals.includes(verdict.reason), verdict.reason);
+    // Who lies can say less, or another time, and nothing that was not signed by who wrote it.
+    must(verdict.commits.length <= commits + line, "commits that nobody wrote");
+    must(verdict.tenantId === reportVectors.tenantId, "of another tenant");
+  });
+});
+
+async function verifiedReport(
+  report: Uint8Array,
+): Promise<{ readonly commits: number; readonly line: number }> {
+  must((await verifyReport(crypto, report, reportVectors.tenantId)).kind === "verified", "a sound report");
+  const parts = parseReport(crypto, report);
+  if (typeof parts === "string") throw new Error(parts);
+  return { commits: parts.commits.length, line: parts.line.length };
+}
