@@ -167,6 +167,7 @@ function membersOf(name: string): string[] {
     "types",
     "attachment-types",
     "audit-types",
+    "bundle-types",
     "device-types",
     "recipient-types",
     "query-types",

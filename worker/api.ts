@@ -23,6 +23,7 @@
 import type { DocValue, DraftOperation, DraftValue, Mark, Patch, Path } from "../src/draft/index.ts";
 import type { AttachmentCalls, FileEvent } from "./attachment-api.ts";
 import type { AuditCalls } from "./audit-api.ts";
+import type { BackupCalls } from "./backup-api.ts";
 import type { AdminProof, DirectoryCalls } from "./directory-api.ts";
 import type { KeyExportCalls } from "./key-export-api.ts";
 import type { KeySlotCalls, UnlockMessage } from "./key-slot-api.ts";
@@ -244,6 +245,7 @@ export interface WorkerApi
     KeyExportCalls,
     DirectoryCalls,
     AuditCalls,
+    BackupCalls,
     AttachmentCalls,
     PresenceCalls,
     PeerCalls {
@@ -296,32 +298,6 @@ export interface WorkerApi
   safetyNumber(tenantId: string, memberKey: string | undefined): Promise<string>;
   /** Make a named key that documents can be sealed under. @throws `input/invalid` when the name is taken */
   createKey(tenantId: string, name: string): Promise<void>;
-
-  /**
-   * Begin a backup file; its bytes are read piece by piece, `undefined` at its end. `resume`: the header of an export that
-   * was broken off, and how many bytes of it are kept.
-   */
-  openExport(
-    tenantId: string,
-    options: {
-      readonly password: string;
-      readonly documents: boolean;
-      readonly resume: { readonly header: Uint8Array; readonly sizeBytes: number } | undefined;
-    },
-  ): Promise<number>;
-  readExport(exportId: number): Promise<Uint8Array | undefined>;
-  /**
-   * Begin to take a backup file in. What was taken in before it broke off is known and not stored twice. `input/used`: this
-   * device holds the tenant for another user.
-   */
-  openImport(password: string): Promise<number>;
-  writeImport(importId: number, bytes: Uint8Array): Promise<{ readonly commitCount: number }>;
-  /** End of the file: verified as a whole. @throws `entry/corrupt` when something of it is missing */
-  finishImport(importId: number): Promise<BackupReport>;
-  /** Give up an export or import; what was stored stays. */
-  abortBackup(id: number): Promise<void>;
-  /** Measure the storage now: an event tells. */
-  measureStorage(): Promise<void>;
 
   createSharePassword(): Promise<string>;
   checkPassword(password: string): Promise<{ ok: boolean; score: 0 | 1 | 2 | 3 | 4; hint: string }>;

@@ -1,21 +1,18 @@
-/** The calls about backup files and about the storage: bytes come and go piece by piece, as the page asks for them. */
+/** The calls about backup files and bundles, and about the storage: bytes come and go piece by piece, as the page asks for them. */
 import { CofferError } from "../src/std/index.ts";
-import { createReport, openBackup, Restore, Serial } from "../src/tenant/index.ts";
+import {
+  BundleImport,
+  createReport,
+  exportBundle,
+  openBackup,
+  Restore,
+  Serial,
+  summarize,
+} from "../src/tenant/index.ts";
 import type { WorkerApi } from "./api.ts";
+import type { BackupCalls, BundleCalls } from "./backup-api.ts";
 import { requireTenantId, type WorkerHost } from "./host.ts";
 import { readFields, readNatural, readString } from "./page-messages.ts";
-
-type BackupCalls = Pick<
-  WorkerApi,
-  | "openAuditReport"
-  | "openExport"
-  | "readExport"
-  | "openImport"
-  | "writeImport"
-  | "finishImport"
-  | "abortBackup"
-  | "measureStorage"
->;
 
 /** What a page can have under way; more is a page that has lost count. */
 const maxOpen = 16;
@@ -26,75 +23,124 @@ interface Export {
   readonly calls: Serial;
 }
 
-/** Answer the calls about backups. */
-export function backupCalls(host: WorkerHost): BackupCalls {
-  const exports = new Map<number, Export>();
-  const imports = new Map<number, Restore>();
-  let lastId = 0;
-  const newId = (): number => {
-    if (exports.size + imports.size >= maxOpen) throw new CofferError("input/too-large", { open: maxOpen });
-    return ++lastId;
-  };
-  const begin = async (opening: Export["pieces"] | Promise<Export["pieces"]>): Promise<number> => {
-    const id = newId();
-    exports.set(id, { pieces: await opening, calls: new Serial() });
+/** The files that a page has under way, by numbers that are given once. */
+class OpenFiles {
+  readonly exports = new Map<number, Export>();
+  readonly imports = new Map<number, Restore | BundleImport>();
+  #lastId = 0;
+
+  #newId(): number {
+    if (this.exports.size + this.imports.size >= maxOpen)
+      throw new CofferError("input/too-large", { open: maxOpen });
+    return ++this.#lastId;
+  }
+
+  async write(opening: Export["pieces"] | Promise<Export["pieces"]>): Promise<number> {
+    const id = this.#newId();
+    this.exports.set(id, { pieces: await opening, calls: new Serial() });
     return id;
-  };
+  }
+
+  read(open: () => Restore | BundleImport): number {
+    const id = this.#newId();
+    this.imports.set(id, open());
+    return id;
+  }
+
+  /** A file that is being taken in. @throws `aborted` when there is none */
+  import(id: number): Restore | BundleImport {
+    const open = this.imports.get(id);
+    if (open === undefined) throw new CofferError("aborted");
+    return open;
+  }
+}
+
+/** Answer the calls about backups. */
+export function backupCalls(host: WorkerHost): BackupCalls & Pick<WorkerApi, "openAuditReport"> {
+  const files = new OpenFiles();
   return {
+    ...bundleCalls(host, files),
     async openExport(tenantId, options) {
       const { device } = await host.ready();
       const { store, world } = host.tenant(tenantId).core;
       const source = { crypto: world.crypto, device, store, tenantId: requireTenantId(tenantId) };
-      return begin(openBackup(source, readOptions(options)));
+      return files.write(openBackup(source, readOptions(options)));
     },
 
     async openAuditReport(tenantId, names) {
       const session = host.tenant(tenantId);
       if (typeof names !== "boolean") throw new CofferError("input/invalid", { at: "names" });
-      return begin(createReport(session, names));
+      return files.write(createReport(session, names));
     },
 
     async readExport(id) {
-      const open = exports.get(id);
+      const open = files.exports.get(id);
       if (open === undefined) throw new CofferError("aborted");
       const piece = await open.calls
         .run(() => open.pieces.next())
         .catch((error: unknown) => {
-          exports.delete(id);
+          files.exports.delete(id);
           throw error;
         });
       if (piece.done !== true) return piece.value;
-      exports.delete(id);
+      files.exports.delete(id);
       return undefined;
     },
 
     async openImport(password) {
       const { device, world } = await host.ready();
-      const id = newId();
-      imports.set(id, new Restore(world, device, readString(password, "password")));
-      return id;
+      return files.read(() => new Restore(world, device, readString(password, "password")));
     },
 
     async writeImport(id, bytes) {
       if (!(bytes instanceof Uint8Array)) throw new CofferError("input/invalid", { at: "bytes" });
-      return requireImport(imports, id).write(bytes);
+      return files.import(id).write(bytes);
     },
 
     async finishImport(id) {
-      const open = requireImport(imports, id);
-      imports.delete(id);
+      const open = files.import(id);
+      if (!(open instanceof Restore)) throw new CofferError("aborted");
+      files.imports.delete(id);
       const report = await open.finish();
       await host.findSession(requireTenantId(report.tenantId))?.adoptImported();
       return report;
     },
 
     async abortBackup(id) {
-      exports.delete(id);
-      imports.get(id)?.close();
-      imports.delete(id);
+      files.exports.delete(id);
+      const open = files.imports.get(id);
+      files.imports.delete(id);
+      await open?.close();
     },
 
     measureStorage: () => host.measureStorage(),
+  };
+}
+
+function bundleCalls(host: WorkerHost, files: OpenFiles): BundleCalls {
+  return {
+    async summarize(tenantId) {
+      return summarize(host.tenant(tenantId));
+    },
+
+    async openBundleExport(tenantId, summary) {
+      const session = host.tenant(tenantId);
+      if (summary !== undefined && !(summary instanceof Uint8Array))
+        throw new CofferError("input/invalid", { at: "summary" });
+      return files.write(exportBundle(session, summary));
+    },
+
+    async openBundleImport(tenantId) {
+      const session = host.tenant(tenantId);
+      return files.read(() => new BundleImport(session));
+    },
+
+    async finishBundleImport(id) {
+      const open = files.import(id);
+      if (!(open instanceof BundleImport)) throw new CofferError("aborted");
+      files.imports.delete(id);
+      return open.finish();
+    },
   };
 }
 
@@ -109,10 +155,4 @@ function readOptions(options: unknown): ExportOptions {
   const { header, sizeBytes } = readFields(resume, "resume");
   if (!(header instanceof Uint8Array)) throw new CofferError("input/invalid", { at: "resume.header" });
   return { password, documents, resume: { header, sizeBytes: readNatural(sizeBytes, "resume.sizeBytes") } };
-}
-
-function requireImport(imports: ReadonlyMap<number, Restore>, id: number): Restore {
-  const open = imports.get(id);
-  if (open === undefined) throw new CofferError("aborted");
-  return open;
 }

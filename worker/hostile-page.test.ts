@@ -171,6 +171,10 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   writeImport: (s) => [s.importId, new Uint8Array(200)],
   finishImport: (s) => [s.importId],
   abortBackup: (s) => [s.importId],
+  summarize: (s) => [s.tenantId],
+  openBundleExport: (s) => [s.tenantId, new Uint8Array(60)],
+  openBundleImport: (s) => [s.tenantId],
+  finishBundleImport: (s) => [s.importId],
   measureStorage: () => [],
   adoptCommits: (s) => [
     s.tenantId,

@@ -98,14 +98,30 @@ export class TenantCore {
   }
 }
 
+/** Make a function that returns a stream at once, whose pieces are made by `read` when they are wanted. */
+function streamed<Options>(
+  read: (
+    running: { readonly options: Options },
+    controller?: ReadableStreamDefaultController<Uint8Array>,
+  ) => Promise<void>,
+): (options: Options) => ReadableStream<Uint8Array> {
+  return (options) => {
+    const running = { options };
+    return new ReadableStream<Uint8Array>(
+      { pull: async (controller) => read(running, controller), cancel: async () => read(running) },
+      { highWaterMark: 0 },
+    );
+  };
+}
+
 /** Make a handle of a tenant out of a share of it. */
 export function createTenant({ shared: core, use, release }: Lease<TenantCore>): Tenant {
   const parts = <K extends keyof TenantSnapshot>(...names: readonly K[]): Parts<TenantSnapshot, K> =>
     createParts<TenantSnapshot, K>(names, (name) => core.snapshot.value[name]);
   const call: Session["call"] = async (run) => use().session.call(run);
-  const { readBackup, ...others } = lazily(
+  const { readBackup, readBundle, ...others } = lazily(
     use,
-    "readBackup changePassword inspectJoinRequest approveJoinRequest approveDevice audit connectToServer publishToServer exportAudit connectPeer addKeySlot unlock lockWhen revokeDevice safetyNumber limitFiles removeKeySlot getKeySlots",
+    "readBackup readBundle summarize importBundle changePassword inspectJoinRequest approveJoinRequest approveDevice audit connectToServer publishToServer exportAudit connectPeer addKeySlot unlock lockWhen revokeDevice safetyNumber limitFiles removeKeySlot getKeySlots",
   );
   const { keys: list, keyGrants: grants } = parts("keys", "keyGrants");
   return {
@@ -124,16 +140,8 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
     keys: { list, grants, ...lazily(use, "reseal exportKey createDocEncryptionKey rotate importKey grant") },
     openDB: async <T extends object>(name: string, options?: OpenDatabaseOptions<T>) =>
       use().openDB<T>(name, options),
-    exportBackup(options) {
-      const backup = { options };
-      return new ReadableStream<Uint8Array>(
-        {
-          pull: async (controller) => readBackup(backup, controller),
-          cancel: async () => readBackup(backup),
-        },
-        { highWaterMark: 0 },
-      );
-    },
+    exportBackup: streamed(readBackup),
+    exportBundle: streamed(readBundle),
     dispose: release,
     [Symbol.dispose]: release,
   };

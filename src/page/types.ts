@@ -9,6 +9,7 @@ import type { Attachment, Attachments, FileSums, KeptFiles } from "./attachment-
 import type { Audit } from "./audit-types.ts";
 import type { PeerConnection, PeerOptions, PeerWay } from "./peer-types.ts";
 import type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
+import type { Bundles } from "./bundle-types.ts";
 import type { Devices } from "./device-types.ts";
 import type { AdminOptions, Directory, Keys } from "./directory-types.ts";
 import type { KeySlot, KeySlots, UnlockWay } from "./key-slot-types.ts";
@@ -47,14 +48,8 @@ export type {
   NewKeySlot,
   UnlockWay,
 } from "./key-slot-types.ts";
-export type {
-  Query,
-  QueryCursor,
-  QueryDefinition,
-  QueryGroup,
-  QueryGrouping,
-  QueryRow,
-} from "./query-types.ts";
+export type * from "./query-types.ts";
+export type * from "./bundle-types.ts";
 export type * from "./search-types.ts";
 export type { Peer, Presence } from "./presence-types.ts";
 export type { Migration, OpenDatabaseOptions, StandardResult, StandardSchema } from "./shape-types.ts";
@@ -175,7 +170,7 @@ export interface TenantStatus {
   readonly files: FileSums | undefined;
 }
 
-export interface Tenant extends Audit, Devices, KeySlots, KeptFiles {
+export interface Tenant extends Audit, Bundles, Devices, KeySlots, KeptFiles {
   readonly id: string;
   /** display name; `undefined` while locked */
   readonly name: ReadonlySignal<string | undefined>;

@@ -509,6 +509,15 @@ function createFakeBackup({ backup }: FakeWorld): Partial<WorkerApi> {
     openImport: async () => 8,
     writeImport: async (_importId, bytes) => ({ commitCount: backup.written.push(bytes) }),
     finishImport: async () => ({ tenantId: "t1", commitCount: 3, newCount: 2 }),
+    summarize: async () => Uint8Array.of(5, 6),
+    openBundleExport: async () => 17,
+    openBundleImport: async () => 18,
+    finishBundleImport: async () => ({
+      commitCount: 2,
+      newCount: 1,
+      refusedCount: 1,
+      refused: [{ commitHash: undefined }],
+    }),
     abortBackup: async (id) => {
       backup.aborted.push(id);
     },

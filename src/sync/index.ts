@@ -9,7 +9,8 @@
  * - Y4 untrusted bytes give a verdict: never a throw, never memory without bound, never an endless conversation
  * - Y5 the engine decides without clock, chance or I/O; the same events give the same effects
  *
- * Two devices need no server: {@link linkPeer} keeps their stores alike over any channel for bytes, by reconciling sets.
+ * Two devices need no server: {@link linkPeer} keeps their stores alike over any channel for bytes, by reconciling sets. Nor do they need
+ * a channel: {@link writeBundle} writes a file of what the other lacks.
  *
  * Where a device and a server share no proof (a second server, a lost cursor, a restored copy, a new epoch), the log comes as leaves:
  * what both have does not move, and what is missing here is found by reconciling sets, see {@link repairDatabase}.
@@ -97,6 +98,14 @@ export { answerReconcile, beginReconcile, type ReconcileAnswer } from "./reconci
 export { repairDatabase, type RepairOptions, type RepairReport } from "./repair.ts";
 export { peerLimits } from "./peer-limits.ts";
 export { createDeviceSets, type DeviceSets } from "./device-sets.ts";
+export {
+  bundleLimits,
+  BundleReading,
+  writeBundle,
+  writeSummary,
+  type BundlePlace,
+  type BundleReport,
+} from "./bundle.ts";
 export { linkPeer, type PeerLink, type PeerOptions, type PeerStatus } from "./peer-link.ts";
 export { authenticate, authPreimage, type AuthClaim, type SessionToken, type Signer } from "./auth.ts";
 export type {

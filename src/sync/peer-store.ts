@@ -50,6 +50,9 @@ export interface PeerPlace {
   readonly room: { receiveBytes: number };
 }
 
+/** What a peer gives, without what it takes. */
+export type PeerSource = Omit<PeerPlace, "room">;
+
 /** The origin of records that came from peers: not written here, and lacking at every server. */
 export const peerOrigin = "peer";
 
@@ -83,7 +86,7 @@ async function answerRanges(place: PeerPlace, asked: FrameOf<"ranges">): Promise
 
 /** Read commits that are here as PUSH frames, as far as a message goes; what may not be sent is passed over. */
 export async function readPush(
-  place: PeerPlace,
+  place: PeerSource,
   dbId: DbId,
   hashes: readonly CommitHash[],
 ): Promise<{ readonly frames: readonly FrameOf<"push">[]; readonly rest: readonly CommitHash[] }> {
@@ -120,25 +123,40 @@ async function takeCommits(
   const results: PushResult[] = [];
   const genuine: Commit[] = [];
   for (const bytes of commits) {
-    const parsed = parseCommit(place.crypto, bytes);
+    const verdict = await judgeCommit(place, dbId, bytes);
+    const { commitHash } = verdict;
     // Whatever is no commit has no hash to speak of.
-    if (parsed.kind === "forged") throw new CofferError("protocol/malformed");
-    const { commitHash, header } = parsed.commit;
-    const isHere = header.tenantId === place.tenantId && header.dbId === dbId;
-    const isTaken =
-      isHere &&
-      isEnough(place.crypto, parsed.commit) &&
-      (await verifyCommit(place.crypto, bytes)).kind === "verified" &&
-      (await isAdmitted(place, parsed.commit));
-    if (isTaken) genuine.push(parsed.commit);
+    if (commitHash === undefined) throw new CofferError("protocol/malformed");
+    if (verdict.kind === "genuine") genuine.push(verdict.commit);
     results.push(
-      isTaken
+      verdict.kind === "genuine"
         ? { commitHash, status: "accepted", seq: 0, code: undefined }
         : { commitHash, status: "refused", seq: 0, code: "entry/forged" },
     );
   }
-  await store(place, dbId, genuine);
+  await storeGenuine(place, dbId, genuine);
   return results;
+}
+
+/** What was found about a commit that came from somewhere. */
+export type ReceivedVerdict =
+  | { readonly kind: "genuine"; readonly commitHash: CommitHash; readonly commit: Commit }
+  /** without a hash it is no commit at all */
+  | { readonly kind: "forged"; readonly commitHash: CommitHash | undefined };
+
+/** Judge bytes that are said to be a commit of this tenant and that database, all but its author's rights. Never throws. */
+export async function judgeCommit(place: PeerPlace, dbId: DbId, bytes: Uint8Array): Promise<ReceivedVerdict> {
+  const parsed = parseCommit(place.crypto, bytes);
+  if (parsed.kind === "forged") return { kind: "forged", commitHash: undefined };
+  const { commit } = parsed;
+  const { commitHash, header } = commit;
+  const isGenuine =
+    header.tenantId === place.tenantId &&
+    header.dbId === dbId &&
+    isEnough(place.crypto, commit) &&
+    (await verifyCommit(place.crypto, bytes)).kind === "verified" &&
+    (await isAdmitted(place, commit));
+  return isGenuine ? { kind: "genuine", commitHash, commit } : { kind: "forged", commitHash };
 }
 
 /**
@@ -156,15 +174,23 @@ export async function keepCommits(
     const parsed = parseCommit(place.crypto, bytes);
     if (parsed.kind === "verified" && (await isAdmitted(place, parsed.commit))) admitted.push(parsed.commit);
   }
-  await store(place, dbId, admitted);
+  await storeGenuine(place, dbId, admitted);
 }
 
 async function isAdmitted({ admits }: PeerPlace, commit: Commit): Promise<boolean> {
   return admits === undefined || admits(commit);
 }
 
-/** Store those that are not here with as much. */
-async function store(place: PeerPlace, dbId: DbId, commits: readonly Commit[]): Promise<void> {
+/**
+ * Store commits that were judged genuine, those that are not here with as much.
+ *
+ * @returns how many these were @throws as {@link keepCommits}
+ */
+export async function storeGenuine(
+  place: PeerPlace,
+  dbId: DbId,
+  commits: readonly Commit[],
+): Promise<number> {
   const { positions } = (await place.sets.read()).get(dbId) ?? noSet;
   const kept = new Map<CommitHash, Commit>();
   for (const commit of commits)
@@ -175,12 +201,13 @@ async function store(place: PeerPlace, dbId: DbId, commits: readonly Commit[]): 
     bytes: new Uint8Array(bytes),
     origin: peerOrigin,
   }));
-  if (records.length === 0) return;
+  if (records.length === 0) return 0;
   const sizeBytes = records.reduce((sum, { bytes }) => sum + bytes.length, 0);
   if (sizeBytes > place.room.receiveBytes)
     throw new CofferError("input/too-large", { sizeBytes, leftBytes: place.room.receiveBytes });
   await place.store.write({ records });
   place.room.receiveBytes -= sizeBytes;
+  return records.length;
 }
 
 /** Whether a commit is not here, or brings ciphertexts that the copy here lacks. */

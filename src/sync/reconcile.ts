@@ -148,6 +148,7 @@ function fingerprintOf(crypto: Hashing, set: ReconcileSet, salt: Uint8Array, [fr
     .slice(0, reconcileLimits.fingerprintBytes);
 }
 
-function idOf(crypto: Hashing, salt: Uint8Array, { hash }: ReconcileItem): Uint8Array {
+/** What stands for an item under a salt: 6 bytes. */
+export function idOf(crypto: Hashing, salt: Uint8Array, { hash }: Pick<ReconcileItem, "hash">): Uint8Array {
   return crypto.sha256(idDomain, salt, hash).slice(0, reconcileLimits.idBytes);
 }

@@ -30,6 +30,11 @@ export class Peers {
     this.#emit = emit;
   }
 
+  /** The log as sets, shared by whoever compares it. */
+  get sets(): DeviceSets {
+    return (this.#sets ??= createDeviceSets(this.#core.store, this.#core.tenantId));
+  }
+
   /** Link with who is at the other end of the page's channel. @throws `input/too-large` when there are too many, `input/used` */
   open(subscription: number): void {
     if (this.#peers.size >= maxPeers) throw new CofferError("input/too-large", { peers: maxPeers });
@@ -42,14 +47,13 @@ export class Peers {
       onClose,
       close: stop,
     };
-    this.#sets ??= createDeviceSets(store, tenantId);
     const link = linkPeer({
       env: world.env,
       crypto: world.crypto,
       store,
       tenantId,
       userKey: this.#userKey,
-      sets: this.#sets,
+      sets: this.sets,
       channel,
       onStatus: (status) => {
         this.#emit({ kind: "peer", subscription, status });

@@ -1,0 +1,62 @@
+/** Files between the devices of a tenant, see sync/bundle.ts: they are written and taken in while it is locked as well. */
+import {
+  BundleReading,
+  writeBundle,
+  writeSummary,
+  type BundlePlace,
+  type BundleReport,
+} from "../sync/index.ts";
+import { Serial } from "./serial.ts";
+import type { TenantSession } from "./session.ts";
+
+/** Say in a few bytes what this device has of a tenant. */
+export async function summarize(session: TenantSession): Promise<Uint8Array<ArrayBuffer>> {
+  return writeSummary(placeOf(session));
+}
+
+/** Write what a device lacks that gave this summary; without one everything. @throws as `writeBundle` */
+export function exportBundle(
+  session: TenantSession,
+  summary: Uint8Array | undefined,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+  return writeBundle(placeOf(session), summary);
+}
+
+function placeOf({ core, links, row }: TenantSession): BundlePlace {
+  const { store, tenantId, world } = core;
+  return { crypto: world.crypto, store, sets: links.peers.sets, tenantId, userKey: row.userKey };
+}
+
+/** One bundle being taken in, whoever calls in whatever order. */
+export class BundleImport {
+  readonly #session: TenantSession;
+  readonly #reading: BundleReading;
+  readonly #calls = new Serial();
+
+  constructor(session: TenantSession) {
+    this.#session = session;
+    this.#reading = new BundleReading(placeOf(session));
+  }
+
+  /** Take the next bytes. @throws as `BundleReading.take` */
+  write(bytes: Uint8Array): Promise<{ readonly commitCount: number }> {
+    return this.#calls.run(async () => {
+      await this.#reading.take(bytes);
+      return { commitCount: this.#reading.commitCount };
+    });
+  }
+
+  /** The file is over: what came is judged before this resolves, unless the tenant is locked. @throws as `BundleReading.finish` */
+  async finish(): Promise<BundleReport> {
+    try {
+      return await this.#calls.run(() => this.#reading.finish());
+    } finally {
+      await this.#session.catchUp();
+    }
+  }
+
+  /** Give it up: what came whole is kept. @throws `store/…` */
+  close(): Promise<void> {
+    return this.#calls.run(() => this.#reading.close());
+  }
+}
