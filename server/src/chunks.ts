@@ -4,7 +4,7 @@
  * | request | answer |
  * |---|---|
  * | PUT /v1/t/{tenant}/blob/{hash}?db=&commit=&at=&entry= with the ciphertext | 201, or 200 when it was there: JSON `{ receipt }`, see `chunk-receipt.ts` |
- * | GET /v1/t/{tenant}/blob/{hash} | the ciphertext; it never changes, and may be kept for ever |
+ * | GET /v1/t/{tenant}/blob/{hash} | 200: the ciphertext; it never changes, and may be kept for ever. With `Range: bytes=…` of one range 206 and its bytes; 416 for one that cannot be had, or several |
  *
  * `hash` is the SHA-256 of the ciphertext, base64url. `db`, `commit`, `at` (milliseconds) and `entry` say which entry of which commit
  * names it: one that the log of this tenant holds, of the type `attachment_chunk`, with this hash and size, and of no purged document.
@@ -18,6 +18,7 @@ import type { SigningKeyPair } from "../../src/crypto/index.ts";
 import { parseCommit, type CommitEntry, type CommitHeader } from "../../src/entry/index.ts";
 import { bytesToBase64url, CofferError, equalBytes, parseId } from "../../src/std/index.ts";
 import { chunkLimits, signChunk } from "../../src/sync/index.ts";
+import { readByteRange } from "./byte-range.ts";
 import type { CommitPlace } from "./chunk-storage.ts";
 import type { Directories, RelayCrypto } from "./directories.ts";
 import { jsonResponse } from "./error-status.ts";
@@ -69,19 +70,33 @@ export async function putChunk(
   return jsonResponse({ receipt: bytesToBase64url(receipt) }, {}, outcome === "stored" ? 201 : 200);
 }
 
-/** Hand out a chunk. @throws `input/unknown-id` */
+/** Hand out a chunk, or a range of it. @throws `input/unknown-id` */
 export async function getChunk(
   { storage }: ChunkParts,
   { tenantId }: Session,
   hash: Uint8Array,
+  request: Request,
 ): Promise<Response> {
   const bytes = await storage.readChunk(tenantId, hash);
   if (bytes === undefined) throw new CofferError("input/unknown-id", { what: "chunk" });
-  return new Response(new Uint8Array(bytes), {
-    headers: {
-      "Content-Type": "application/octet-stream",
-      "Cache-Control": "private, max-age=31536000, immutable",
-    },
+  const size = bytes.length;
+  const range = readByteRange(request.headers.get("Range"), size);
+  if (range === "unsatisfiable")
+    return new Response(null, {
+      status: 416,
+      headers: { "Content-Range": `bytes */${size}`, "Cache-Control": "no-store" },
+    });
+  const headers = {
+    "Content-Type": "application/octet-stream",
+    "Cache-Control": "private, max-age=31536000, immutable",
+    "Accept-Ranges": "bytes",
+    ETag: `"${bytesToBase64url(hash)}"`,
+  };
+  if (range === "whole") return new Response(new Uint8Array(bytes), { headers });
+  const { from, to } = range;
+  return new Response(new Uint8Array(bytes.subarray(from, to)), {
+    status: 206,
+    headers: { ...headers, "Content-Range": `bytes ${from}-${to - 1}/${size}` },
   });
 }
 

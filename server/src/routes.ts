@@ -87,7 +87,7 @@ function chunkRoute(
   ): Promise<Response> => answer(await sessionOf(parts, tenantId, request));
   if (method !== "PUT") {
     const handle = (request: Request): Promise<Response> =>
-      withSession(request, (session) => getChunk(parts, session, hash));
+      withSession(request, (session) => getChunk(parts, session, hash, request));
     return { name: "chunk", method: "GET", isLimited: false, handle };
   }
   const handle = (request: Request): Promise<Response> =>

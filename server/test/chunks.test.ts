@@ -76,6 +76,7 @@ interface Sent {
   readonly method?: string;
   readonly tenantId?: string;
   readonly type?: string;
+  readonly range?: string;
 }
 
 async function send(client: TestClient, commit: Commit, index: number, sent: Sent = {}): Promise<Response> {
@@ -85,6 +86,7 @@ async function send(client: TestClient, commit: Commit, index: number, sent: Sen
   const hash = sent.hash ?? bytesToBase64url(crypto.sha256(body));
   const method = sent.method ?? "PUT";
   const headers: Record<string, string> = { "Content-Type": sent.type ?? "application/octet-stream" };
+  if (sent.range !== undefined) headers["Range"] = sent.range;
   if (client.token !== undefined) headers["Authorization"] = `Bearer ${bytesToBase64url(client.token)}`;
   const url = `${origin}/v1/t/${sent.tenantId ?? client.tenantId}/blob/${hash}?${query}`;
   const request = method === "GET" ? { method, headers } : { method, headers, body: new Uint8Array(body) };
@@ -123,6 +125,63 @@ describe("a chunk", () => {
       404,
       "input/unknown-id",
     ]);
+  });
+
+  it("is handed out in ranges as slicing it gives, and what is no range of it is refused", async () => {
+    const { client, tenant } = place;
+    const commit = await sealChunks(place, [crypto.randomBytes(5000)]);
+    await client.push(tenant.dbId, commit);
+    await send(client, commit, 0);
+    const whole = ciphertextOf(commit, 0);
+    const size = whole.length;
+    const ask = (range: string) => send(client, commit, 0, { method: "GET", range });
+    for (const [range, from, to] of [
+      ["bytes=0-0", 0, 1],
+      ["bytes=7-99", 7, 100],
+      [`bytes=${size - 1}-`, size - 1, size],
+      ["bytes=12-", 12, size],
+      ["bytes=-5", size - 5, size],
+      ["bytes=-999999", 0, size],
+      [`bytes=100-${size + 1000}`, 100, size],
+      ["Bytes = 3 - 9 ", 3, 10],
+    ] as const) {
+      const response = await ask(range);
+      expect([range, response.status, response.headers.get("Content-Range")]).toEqual([
+        range,
+        206,
+        `bytes ${from}-${to - 1}/${size}`,
+      ]);
+      expect(response.headers.get("Cache-Control")).toBe("private, max-age=31536000, immutable");
+      const got = new Uint8Array(await response.arrayBuffer());
+      expect(Buffer.compare(got, whole.subarray(from, to))).toBe(0);
+    }
+    const nowhere = [
+      `${size}-`,
+      `${size}-${size + 5}`,
+      "9-3",
+      "-0",
+      "-",
+      "",
+      "a-b",
+      "0-1,4-5",
+      "1e3-",
+      "0x1-2",
+    ];
+    for (const range of [...nowhere, `${"9".repeat(400)}-`, "0--1", "1.5-2"]) {
+      const response = await ask(`bytes=${range}`);
+      expect([range, response.status, response.headers.get("Content-Range")]).toEqual([
+        range,
+        416,
+        `bytes */${size}`,
+      ]);
+      expect(response.headers.get("Cache-Control")).toBe("no-store");
+      expect((await response.arrayBuffer()).byteLength).toBe(0);
+    }
+    for (const range of ["lines=0-1", "", "nothing"]) {
+      const response = await ask(range);
+      expect([response.status, (await response.arrayBuffer()).byteLength]).toEqual([200, size]);
+      expect(response.headers.get("Accept-Ranges")).toBe("bytes");
+    }
   });
 
   it("is refused where no commit says exactly this, and nothing is stored", async () => {
