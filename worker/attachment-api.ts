@@ -10,7 +10,7 @@ type AttachmentState = NonNullable<Awaited<ReturnType<Database["openAttachment"]
 export interface AttachmentCalls {
   /** Begin to take in a file of a document. `isShared`: it is sealed by its content, and what is there already is not stored twice. At most 16 are under way. */
   openUpload(database: number, docId: string, isShared?: boolean): Promise<number>;
-  /** At most 4 MiB. A `Blob` is read here: the page that hands it over touches none of its bytes. Resolves when the next piece may come. */
+  /** At most 4 MiB. A `Blob` is read here: the page that hands it over touches none of its bytes. Resolves when the parts that it fills are durable; the next pieces may come before. */
   writeUpload(uploadId: number, piece: Uint8Array | Blob): Promise<void>;
   /** End of the file: its parts are durable, and wait for the document to name them. `id` and `atMs` are for a new file. */
   finishUpload(uploadId: number): Promise<FinishedUpload>;

@@ -55,7 +55,11 @@ export function attachmentCalls(host: WorkerHost): AttachmentCalls {
     async writeUpload(uploadId, piece) {
       const { calls, upload } = require(uploadId);
       try {
-        await calls.run(async () => upload.write(await bytesOf(piece)));
+        // Read at once, taken in in turn; the next piece does not wait until this one is stored.
+        const reading = bytesOf(piece);
+        reading.catch(() => undefined);
+        const { stored } = await calls.run(async () => ({ stored: upload.write(await reading) }));
+        await stored;
       } catch (error) {
         // What was taken in before is no file without it.
         uploads.delete(uploadId);

@@ -4,7 +4,7 @@
  * It takes messages from its first line on; Automerge's wasm comes up when a document needs it, never before.
  */
 import automergeWasmUrl from "@automerge/automerge/automerge.wasm?url";
-import { expose, transferHandlers } from "comlink";
+import { expose, transfer, transferHandlers } from "comlink";
 import { createFastHash, createWebCrypto } from "../src/crypto/index.ts";
 import { createChangeCodec, createEngineFile } from "../src/doc/index.ts";
 import { createSystemEnv, installErrorMessages, installErrorTransfer } from "../src/std/index.ts";
@@ -50,6 +50,10 @@ function holdLifeLock(name: string): void {
 
 const api: Omit<WorkerApi, "start"> & { start(options: WorkerOptions): Promise<void> } = {
   ...service,
+  async readPart(...args) {
+    const bytes = await service.readPart(...args);
+    return transfer(bytes, [bytes.buffer]);
+  },
   start(options) {
     holdLifeLock(options.lifeLock);
     return service.start(options, postEvents);

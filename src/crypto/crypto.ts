@@ -47,6 +47,8 @@ export interface EncryptionKeyPair {
 export interface Crypto {
   /** 32 bytes. Synchronous: it is on every hot path. */
   sha256(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>;
+  /** The same of one piece, computed by another thread: for what is large, where there is something else to do meanwhile. */
+  digest(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>>;
   /** 32 bytes. */
   hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>;
   randomBytes(sizeBytes: number): Uint8Array<ArrayBuffer>;

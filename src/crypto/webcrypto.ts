@@ -25,6 +25,7 @@ export function createWebCrypto(
   return {
     ...verifier,
     ...createLazyHpke(verifier),
+    digest,
     importDerivationKey,
     derive,
     importCipherKey,
@@ -54,6 +55,10 @@ function createLazyHpke(chance: Pick<Crypto, "randomBytes">): Pick<Crypto, "seal
     sealTo: async (...args) => (await load()).sealTo(...args),
     openSealed: async (...args) => (await load()).openSealed(...args),
   };
+}
+
+async function digest(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", toBufferSource(bytes)));
 }
 
 async function importDerivationKey(secret: Uint8Array): Promise<Key> {

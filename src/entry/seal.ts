@@ -251,16 +251,21 @@ async function sealEntries(
     const encrypting = Promise.all(begun.map(({ ciphertext }) => ciphertext));
     if (from + begun.length === entries.length) meanwhile?.();
     const ciphertexts = await encrypting;
-    for (const [at, { additionalData, header }] of begun.entries())
-      commit.sealed.push(
-        endEntry(crypto, { additionalData, header, ciphertext: ciphertexts[at] ?? noBytes }),
-      );
+    for (const [at, { additionalData, header }] of begun.entries()) {
+      const ciphertext = ciphertexts[at] ?? noBytes;
+      const isLarge = ciphertext.length >= largeBytes;
+      const ciphertextHash = isLarge ? await crypto.digest(ciphertext) : crypto.sha256(ciphertext);
+      commit.sealed.push(endEntry(crypto, { additionalData, header, ciphertext, ciphertextHash }));
+    }
   }
   commit.arena.fill(0);
   return commit.sealed;
 }
 
 const noBytes = new Uint8Array(0);
+
+/** From this size on a ciphertext is hashed by another thread: this one has the chunks before it to store. */
+const largeBytes = 32 * 1024;
 
 /** The last entry of the same commit that an entry depends on, -1 for none. */
 function dependsOn({ dependencies }: EntryDraft, index: number): number {
@@ -328,13 +333,17 @@ function takeRoom(commit: SealingCommit, sizeBytes: number): Uint8Array<ArrayBuf
 
 function endEntry(
   crypto: Crypto,
-  { additionalData, header, ciphertext }: Omit<BegunEntry, "ciphertext"> & { ciphertext: Uint8Array },
+  {
+    additionalData,
+    header,
+    ciphertext,
+    ciphertextHash,
+  }: Omit<BegunEntry, "ciphertext"> & Pick<EntryHeader, "ciphertextHash"> & { ciphertext: Uint8Array },
 ): SealedEntry {
   assert(
     ciphertext.length === header.ciphertextSizeBytes,
     "entry: the ciphertext has the size that was bound",
   );
-  const ciphertextHash = crypto.sha256(ciphertext);
   const hash = hashEntry(crypto, additionalData, ciphertextHash);
   const entryHash = bytesToId("EntryHash", hash);
   return { entry: { entryHash, header: { ...header, ciphertextHash }, ciphertext }, hash };

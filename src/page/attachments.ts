@@ -5,10 +5,8 @@ import {
   attachmentLimits,
   derivedField,
   derivedKinds,
-  encodePart,
   encodeRecord,
   findDerived,
-  findParts,
   readAttachments,
   readPart,
   readRecord,
@@ -21,7 +19,6 @@ import { throwIfAborted, unlessAborted } from "./abort.ts";
 import type {
   Attachment,
   AttachmentName,
-  AttachmentProgress,
   AttachmentRange,
   AttachmentRun,
   ExtractKind,
@@ -31,11 +28,14 @@ import type {
 import type { DatabaseCore } from "./database.ts";
 import { derive, type Derivation } from "./derive.ts";
 import type { DocCore } from "./doc.ts";
+import { piecesOf, tellProgress, type Content } from "./attachment-pieces.ts";
 import { followMarks } from "./marks.ts";
 import { inBackground, runCallers } from "./session.ts";
 import type { Doc } from "./types.ts";
 
 const { partBytes } = attachmentLimits;
+/** so much of a file may be on its way to the disk: a part is read and sealed while the one before it is being stored */
+const aheadBytes = 2 * partBytes;
 
 type Fields = Record<string, unknown>;
 
@@ -163,17 +163,28 @@ async function upload(
   throwIfAborted(signal);
   const opening = core.call((api) => api.openUpload(core.subscription, own.place.id, options.deduplicate));
   let doneBytes = 0;
+  let sentBytes = 0;
+  /** on their way, the oldest first */
+  const writes: { readonly writing: Promise<void>; readonly size: number }[] = [];
+  const oldest = async (): Promise<void> => {
+    const { size = 0, writing } = writes.shift() ?? {};
+    await unlessAborted(signal, Promise.resolve(writing));
+    doneBytes += size;
+    tellProgress(onProgress, { doneBytes, totalBytes: source.totalBytes });
+  };
   try {
     const id = await unlessAborted(signal, opening);
     for await (const piece of source.pieces) {
       throwIfAborted(signal);
-      await unlessAborted(
-        signal,
-        core.call((api) => api.writeUpload(id, piece), "stores"),
-      );
-      doneBytes += piece instanceof Blob ? piece.size : piece.length;
-      tellProgress(onProgress, { doneBytes, totalBytes: source.totalBytes });
+      const size = piece instanceof Blob ? piece.size : piece.length;
+      sentBytes += size;
+      const writing = core.call((api) => api.writeUpload(id, piece), "stores");
+      // What fails is thrown when its turn to be waited for has come.
+      writing.catch(() => undefined);
+      writes.push({ writing, size });
+      while (sentBytes - doneBytes > aheadBytes) await oldest();
     }
+    while (writes.length > 0) await oldest();
     throwIfAborted(signal);
     return await core.call((api) => api.finishUpload(id), "stores");
   } catch (cause) {
@@ -251,39 +262,6 @@ export async function streamAttachment(
     { highWaterMark: 0 },
   );
 }
-
-/** The bytes of a range, each part's read when it is asked for. */
-async function* piecesOf(
-  core: DatabaseCore,
-  own: DocCore,
-  { parts, sizeBytes }: Content,
-  { from = 0, onProgress, signal, to = sizeBytes }: AttachmentRange,
-): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
-  if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to) || from < 0 || to < from)
-    throw new CofferError("input/invalid", { message: "A range is from a byte up to a later one." });
-  const totalBytes = Math.max(0, Math.min(to, sizeBytes) - from);
-  let doneBytes = 0;
-  for (const { index, ...range } of findParts(parts, from, to)) {
-    throwIfAborted(signal);
-    const part = parts[index];
-    if (part === undefined) continue;
-    const bytes = await unlessAborted(
-      signal,
-      core.call((api) => api.readPart(core.subscription, own.place.id, encodePart(part), range)),
-    );
-    doneBytes += bytes.length;
-    tellProgress(onProgress, { doneBytes, totalBytes });
-    yield bytes as Uint8Array<ArrayBuffer>;
-  }
-}
-
-/** Tell how far a call is. */
-export function tellProgress(onProgress: AttachmentRun["onProgress"], progress: AttachmentProgress): void {
-  if (onProgress !== undefined) runCallers(() => onProgress(progress));
-}
-
-/** Bytes of a document: a file's, or those of what was made of it. */
-type Content = Pick<AttachmentRecord, "parts" | "sizeBytes" | "type">;
 
 function find(own: DocCore, file: AttachmentName): AttachmentRecord;
 function find(own: DocCore, file: AttachmentName, kind: ExtractKind | undefined): Content;

@@ -37,7 +37,8 @@ import type {
   FileSums,
   OpenAttachment,
 } from "./attachment-types.ts";
-import { findAttachment, tellProgress } from "./attachments.ts";
+import { tellProgress } from "./attachment-pieces.ts";
+import { findAttachment } from "./attachments.ts";
 import type { DatabaseCore } from "./database.ts";
 import type { DocCore } from "./doc.ts";
 import { inBackground, type RestoreCall, type Session } from "./session.ts";

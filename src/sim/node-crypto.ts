@@ -89,6 +89,7 @@ export function createNodeCrypto(
   };
   return {
     sha256: hashParts,
+    digest: async (bytes) => hashParts(bytes),
     hmacSha256: authenticateParts,
     randomBytes,
     async importDerivationKey(secret) {

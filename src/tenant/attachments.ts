@@ -10,7 +10,7 @@
  * Guarantees
  * - F1 what is read is what was written, or an error: the part's commit is an accepted one of this database, all of its entries are chunks
  *      of this document under its key, in one chain, of the sizes that the part's size says, and each ciphertext has the hash that was signed
- * - F2 at most one part is in memory for each file that is being added, and for each call that reads
+ * - F2 at most one part is in memory for each call that reads; what a file that is being added takes is in `upload.ts`
  * - F3 a call that fails, or a worker that dies, leaves the document as it was; chunks that no document names are erased later
  */
 import {
@@ -21,9 +21,8 @@ import {
   type CommitHash,
   type DbId,
   type DocId,
-  type EntryHash,
 } from "../std/index.ts";
-import { attachmentLimits, chunkSizesOf, findChunks, namedParts, type Part } from "../attachment/index.ts";
+import { chunkSizesOf, findChunks, namedParts, type Part } from "../attachment/index.ts";
 import {
   contentSealedSizeBytes,
   openEntries,
@@ -31,15 +30,12 @@ import {
   sealedSizeBytes,
   type Commit,
   type CommitEntry,
-  type EntryDraft,
-  type SealedCommit,
 } from "../entry/index.ts";
 import { ChunkStore, touchPart, type StoredPart } from "../sync/index.ts";
 import type { TenantCore } from "./core.ts";
 import type { DatabaseSession } from "./database.ts";
 import { requireDoc } from "./edit-desk.ts";
-import { requireRight } from "./rights.ts";
-import { openShared, sealChunks } from "./shared-chunks.ts";
+import { openShared } from "./shared-chunks.ts";
 import type { TenantSession } from "./session.ts";
 
 /** chunks that no document names are erased after this time: whoever added them has ended, one way or the other */
@@ -59,106 +55,6 @@ export interface FilePlace {
   readonly session: TenantSession;
   readonly database: DatabaseSession;
   readonly docId: DocId;
-}
-
-/** How a file is sealed. */
-export interface UploadOptions {
-  /** by its content, so that what is there already is not stored twice */
-  readonly isShared: boolean;
-}
-
-/** A file that is being added or appended to. */
-export class Upload {
-  readonly #place: FilePlace;
-  readonly #options: UploadOptions;
-  readonly #parts: Part[] = [];
-  #pieces: Uint8Array[] = [];
-  #sizeBytes = 0;
-  /** the chunk that the next one follows */
-  #last: EntryHash | undefined;
-
-  constructor(place: FilePlace, options: UploadOptions = { isShared: false }) {
-    this.#place = place;
-    this.#options = options;
-  }
-
-  /** Take bytes in; what fills a part is durable when the promise resolves. */
-  async write(bytes: Uint8Array): Promise<void> {
-    for (let rest = bytes; rest.length > 0;) {
-      const piece = rest.subarray(0, attachmentLimits.partBytes - this.#sizeBytes);
-      this.#pieces.push(piece);
-      this.#sizeBytes += piece.length;
-      rest = rest.subarray(piece.length);
-      if (this.#sizeBytes === attachmentLimits.partBytes) await this.#flush();
-    }
-  }
-
-  /** End the file. @returns its parts, all of them durable, for the document to name */
-  async finish(): Promise<readonly Part[]> {
-    if (this.#sizeBytes > 0) await this.#flush();
-    return this.#parts;
-  }
-
-  async #flush(): Promise<void> {
-    if (this.#parts.length >= attachmentLimits.parts)
-      throw new CofferError("input/too-large", { limit: "bytes" });
-    const [only] = this.#pieces;
-    const bytes = this.#pieces.length === 1 && only !== undefined ? only : concatBytes(...this.#pieces);
-    this.#pieces = [];
-    this.#sizeBytes = 0;
-    const { isShared } = this.#options;
-    const commit = await writePart(this.#place, bytes, { after: this.#last, isShared });
-    this.#last = commit.entries.at(-1)?.entryHash;
-    const part = { commitHash: commit.commitHash, sizeBytes: bytes.length };
-    this.#parts.push(isShared ? { ...part, isShared } : part);
-  }
-}
-
-/** Seal and store one part. @throws `doc/missing`, `doc/deleted`, `access/denied`, `key/missing`, `store/quota` */
-async function writePart(
-  { database, docId, session }: FilePlace,
-  bytes: Uint8Array,
-  { after, isShared }: UploadOptions & { readonly after: EntryHash | undefined },
-): Promise<Commit> {
-  const { core } = session;
-  const { dbId } = database;
-  return session.exclusive(async () => {
-    const doc = requireDoc(database.catalog, docId);
-    if (doc.isDeleted) throw new CofferError("doc/deleted", { docId });
-    requireRight(core, { dbId, doc, entryType: "doc_change" });
-    const key = core.currentKeyOf(doc.keyId);
-    const plaintexts: Uint8Array[] = [];
-    for (const size of chunkSizesOf(bytes.length)) {
-      const from = plaintexts.length * attachmentLimits.chunkBytes;
-      plaintexts.push(bytes.subarray(from, from + size));
-    }
-    const contents = isShared
-      ? await sealChunks(core, key, plaintexts)
-      : plaintexts.map((plaintext) => ({ plaintext }));
-    const entries = contents.map((content, index): EntryDraft => {
-      const dependencies = index > 0 ? [{ index: index - 1 }] : after === undefined ? [] : [after];
-      return { entryType: "attachment_chunk", docId, dependencies, key, isApart: true, ...content };
-    });
-    const before = (commit: SealedCommit): Promise<void> =>
-      chunksOf(core).addOwn(
-        { commitHash: commit.commitHash, createdAtMs: commit.header.createdAtMs, dbId, docId },
-        ciphertextsOf(commit),
-        core.nowMs(),
-        isShared,
-      );
-    const { stored } = await core.writer(dbId, core.keys.identity).begin(entries, "relaxed", { before });
-    const written = await stored;
-    core.enterOwn(written);
-    return written.commit;
-  });
-}
-
-function ciphertextsOf({ entries }: Commit): readonly { hash: Uint8Array; bytes: Uint8Array }[] {
-  return entries.flatMap(({ ciphertext, header }) =>
-    ciphertext === undefined || header === undefined
-      ? []
-      : [{ hash: header.ciphertextHash, bytes: ciphertext }],
-  );
 }
 
 /** A range within a part. */
@@ -185,24 +81,37 @@ export async function readPartRange(
   const { core } = session;
   const commit = await findPart({ database, docId, session }, part, fetchChunk !== undefined);
   const store = chunksOf(core);
-  const known = (await store.part(part.commitHash)) ?? newPart(commit, docId);
   const slices = findChunks(part.sizeBytes, from, to);
   const entries: CommitEntry[] = [...commit.entries];
-  for (const { index } of slices) {
+  const [stored, ...here] = await Promise.all([
+    store.part(part.commitHash),
+    ...slices.map(({ index }) => chunkHere(store, entries[index])),
+  ]);
+  const known = stored ?? newPart(commit, docId);
+  for (const [at, { index }] of slices.entries()) {
     const entry = entries[index];
-    const header = entry?.header;
-    if (entry === undefined || header === undefined) throw corrupt(part.commitHash, "chunk");
-    const bytes = await chunkOf(core, { fetchChunk: fetchChunk ?? neverFetch, index, part: known });
-    if (!equalBytes(core.world.crypto.sha256(bytes), header.ciphertextHash))
-      throw corrupt(part.commitHash, "hash");
+    if (entry === undefined) throw corrupt(part.commitHash, "chunk");
+    // One after the other: what is broken off repeats one at most.
+    const bytes = here[at] ?? (await (fetchChunk ?? neverFetch)(known, index));
     entries[index] = { ...entry, ciphertext: bytes };
   }
+  await Promise.all(
+    slices.map(async ({ index }) => {
+      const { ciphertext = noBytes, header } = entries[index] ?? {};
+      const hash = await core.world.crypto.digest(ciphertext);
+      if (header === undefined || !equalBytes(hash, header.ciphertextHash))
+        throw corrupt(part.commitHash, "hash");
+    }),
+  );
   // What was fetched while the document was purged is erased with it.
   if (core.isPurged(docId)) {
     await purgeChunks(core, [{ dbId: database.dbId, docId }]);
     throw new CofferError("doc/missing", { docId });
   }
-  await touchPart(store, known, core.nowMs());
+  const touching = touchPart(store, known, core.nowMs()).catch((error: unknown) => {
+    // On a full disk one still reads.
+    if (!isCofferError(error)) throw error;
+  });
   const sizes = chunkSizesOf(part.sizeBytes);
   const opened =
     part.isShared === true
@@ -216,6 +125,7 @@ export async function readPartRange(
       throw corrupt(part.commitHash, "chunk");
     return verdict.plaintext.subarray(slice.from, slice.to);
   });
+  await touching;
   return concatBytes(...pieces);
 }
 
@@ -250,18 +160,13 @@ function corrupt(commitHash: CommitHash, reason: string): CofferError {
   return new CofferError("entry/corrupt", { what: "attachment", commitHash, reason });
 }
 
-async function chunkOf(
-  core: TenantCore,
-  {
-    fetchChunk,
-    index,
-    part,
-  }: { readonly fetchChunk: FetchChunk; readonly index: number; readonly part: StoredPart },
-): Promise<Uint8Array<ArrayBuffer>> {
-  const chunk = part.chunks[index];
-  const here = chunk === undefined ? undefined : await chunksOf(core).chunk(chunk.hash);
-  if (here !== undefined) return here;
-  return fetchChunk(part, index);
+const noBytes = new Uint8Array(0);
+
+async function chunkHere(
+  store: ChunkStore,
+  entry: CommitEntry | undefined,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  return entry?.header && store.chunk(entry.header.ciphertextHash);
 }
 
 const neverFetch: FetchChunk = async () => {

@@ -24,10 +24,10 @@ export {
   nameParts,
   pinPart,
   readPartRange,
-  Upload,
   type FetchChunk,
   type FilePlace,
 } from "./attachments.ts";
+export { Upload } from "./upload.ts";
 export { auditSteps, createReport } from "./audit.ts";
 export type { AdminPassword } from "./directory-writes.ts";
 export { openBackup } from "./backup.ts";

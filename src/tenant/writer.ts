@@ -54,6 +54,7 @@ export interface WritingHooks {
 
 /** A commit that is sealed, and on its way into the log. */
 export interface BegunCommit {
+  readonly commit: SealedCommit;
   readonly stored: Promise<WrittenCommit>;
 }
 
@@ -141,7 +142,7 @@ export class Writer {
         this.#last = commit.commitHash;
         this.#storing = settled;
       }
-      return { stored: settled };
+      return { commit, stored: settled };
     } catch (error) {
       this.#rotateFrom(nonce);
       throw error;
