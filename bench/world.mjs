@@ -30,7 +30,7 @@ const callLimitMs = 180_000;
 /** Build the bench's page and its workers; the product itself is taken as it is published, from `dist`. */
 async function buildPage() {
   const outdir = fromRoot("bench", "dist");
-  const names = ["page", "dexie-worker", "people-worker", "stages-worker", "view-worker"];
+  const names = ["page", "dexie-worker", "file-worker", "people-worker", "stages-worker", "view-worker"];
   await build({
     entryPoints: names.map((name) => fromRoot("bench", "page", `${name}.ts`)),
     outdir,

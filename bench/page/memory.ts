@@ -19,7 +19,7 @@ interface Measured {
 }
 
 /** All of this agent's memory, after a collection. */
-async function measure(): Promise<{ allBytes: number; pageBytes: number }> {
+export async function measureMemoryNow(): Promise<{ allBytes: number; pageBytes: number }> {
   const { measureUserAgentSpecificMemory } = performance as Performance & {
     measureUserAgentSpecificMemory?(): Promise<Measured>;
   };
@@ -49,11 +49,11 @@ export async function measureMemory(options: {
   // Every document is opened once first, so that what is kept of each by right is there before it is measured.
   for (let round = 0; round < roundCount; round++) for (const doc of await openSome(round)) doc.dispose();
   const held = await openSome(0);
-  const before = await measure();
+  const before = await measureMemoryNow();
   const openAndClose = async (): Promise<number> => {
     for (let round = 0; round < options.rounds; round++)
       for (const doc of await openSome(1 + (round % (roundCount - 1)))) doc.dispose();
-    return (await measure()).allBytes;
+    return (await measureMemoryNow()).allBytes;
   };
   const after = await openAndClose();
   const again = await openAndClose();

@@ -1,4 +1,5 @@
 /** The bench's page: everything that the runner asks it to do, as `window.bench`. */
+import * as attachments from "./attachments.ts";
 import * as edit from "./edit.ts";
 import * as idle from "./idle.ts";
 import * as imports from "./import.ts";
@@ -12,6 +13,7 @@ import * as single from "./single.ts";
 import * as view from "./view.ts";
 
 const bench = {
+  ...attachments,
   ...edit,
   ...idle,
   ...imports,

@@ -95,6 +95,7 @@ export function watchedCrypto(crypto: Crypto, watches: Watches): Crypto {
   return {
     ...crypto,
     sha256: (...parts) => watches.run("hash", () => crypto.sha256(...parts)),
+    digest: (bytes) => watches.wait("hash", () => crypto.digest(bytes)),
     sign: (key, message) => watches.wait("sign", () => crypto.sign(key, message)),
   };
 }

@@ -1,4 +1,5 @@
 /** The workloads, in the order in which they run. */
+import { attachments, largeAttachment } from "./attachments.mjs";
 import { blocking } from "./blocking.mjs";
 import { edit } from "./edit.mjs";
 import { idle } from "./idle.mjs";
@@ -35,5 +36,7 @@ export const workloads = [
   scroll,
   people,
   memory,
+  attachments,
+  largeAttachment,
   peers,
 ];
