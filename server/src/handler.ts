@@ -11,6 +11,7 @@
  * | POST /v1/tenants | publication | 201, or 200 when it was there |
  * | POST /v1/t/{tenant}/sync | frames | frames, streamed |
  * | POST /v1/t/{tenant}/reconcile | frames: HELLO, RANGES | frames: PUSH with what the caller lacks, RANGES, END |
+ * | POST /v1/t/{tenant}/entries | one of the specification's calls, see sync/entry-calls.ts | its answer |
  * | PUT, GET /v1/t/{tenant}/blob/{hash} | a chunk of a file | see chunks.ts |
  * | GET /v1/t/{tenant}/live | | {@link Relay.openLive}; without a WebSocket 426 |
  * | POST /v1/t/{tenant}/live | frames | an event stream or a long poll, see live-streams.ts |
@@ -25,6 +26,7 @@ import { createLogSets } from "./log-sets.ts";
 import { createMemoryBurn } from "./challenges.ts";
 import { createDirectories, type RelayCrypto } from "./directories.ts";
 import { errorResponse, isExpected } from "./error-status.ts";
+import { EntryIndexes } from "./entries.ts";
 import { push, type ExchangeParts } from "./exchange.ts";
 import { createHeads } from "./heads.ts";
 import { LiveSessions, type LiveConnection, type LiveSession, type Whisper } from "./live.ts";
@@ -34,7 +36,7 @@ import { createRateLimiter, type Rate, type RateLimiter } from "./rate-limit.ts"
 import { createReadiness } from "./readiness.ts";
 import { silentMetrics, type RelayMetrics } from "./relay-metrics.ts";
 import { hasType } from "./request-body.ts";
-import { createRoutes, type Route } from "./routes.ts";
+import { createRoutes, type Route, type RouteParts } from "./routes.ts";
 import type { Session } from "./sessions.ts";
 import type { RelayStorage } from "./storage.ts";
 
@@ -158,7 +160,6 @@ export function createRelay(options: RelayOptions): Relay {
     live,
     signing,
     unready: () => readiness.unready(),
-    logSets: createLogSets(storage),
   });
   const anonymous = createRateLimiter(env, limits.anonymous);
 
@@ -219,7 +220,7 @@ function createParts(
   options: RelayOptions,
   { limits, metrics }: { readonly limits: RelayLimits; readonly metrics: RelayMetrics },
   hooks: Pick<ExchangeParts, "changed" | "whisper">,
-): ExchangeParts {
+): ExchangeParts & Pick<RouteParts, "logSets" | "entryIndexes"> {
   const { crypto, env, storage, signing } = options;
   const directories = createDirectories(crypto, storage);
   const serverKey = signing.publicKey;
@@ -230,6 +231,8 @@ function createParts(
     authenticator: createAuthenticator({ crypto, env, directories, serverKey, secrets: secretsOf(options) }),
     authorCommits: createAuthorCommits(crypto, storage),
     heads: createHeads({ crypto, env, storage, signing }),
+    logSets: createLogSets(storage),
+    entryIndexes: new EntryIndexes(crypto),
     quotas: limits,
     metrics,
     ...hooks,

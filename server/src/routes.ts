@@ -6,9 +6,16 @@ import {
   type Env,
   type TenantId,
 } from "../../src/std/index.ts";
-import { decodeFrames, protocolVersion, syncLimits, type Capabilities } from "../../src/sync/index.ts";
+import {
+  decodeFrames,
+  entryCallLimits,
+  protocolVersion,
+  syncLimits,
+  type Capabilities,
+} from "../../src/sync/index.ts";
 import { getChunk, putChunk, type ChunkParts } from "./chunks.ts";
 import { errorResponse, jsonResponse } from "./error-status.ts";
+import { entries, type EntryParts } from "./entries.ts";
 import { exchange, type ExchangeParts } from "./exchange.ts";
 import { answerLive, type LiveStreamParts } from "./live-streams.ts";
 import { reconcile, type ReconcileParts } from "./reconcile.ts";
@@ -30,7 +37,12 @@ export interface Route {
 }
 
 export interface RouteParts
-  extends ExchangeParts, ReconcileParts, ChunkParts, Pick<LiveStreamParts, "live" | "maxLive"> {
+  extends
+    ExchangeParts,
+    ReconcileParts,
+    ChunkParts,
+    Pick<EntryParts, "entryIndexes">,
+    Pick<LiveStreamParts, "live" | "maxLive"> {
   readonly storage: ExchangeParts["storage"];
   readonly authenticator: ExchangeParts["authenticator"];
   readonly env: Pick<Env, "nowMs" | "setTimer">;
@@ -67,6 +79,10 @@ export function createRoutes(parts: RouteParts): FindRoute {
     }
     if (action === "live")
       return { name: "live", method: "GET", isLimited: true, handle: async () => upgradeRequired() };
+    if (action === "entries") {
+      const handle = (request: Request): Promise<Response> => askEntries(parts, tenantId, request);
+      return { name: "entries", method: "POST", type, isLimited: false, handle };
+    }
     if (action !== "sync" && action !== "reconcile") return undefined;
     const handle = (request: Request): Promise<Response> => exchangeFrames(parts, tenantId, action, request);
     return { name: action, method: "POST", type, isLimited: false, handle };
@@ -203,6 +219,14 @@ async function exchangeFrames(
   const answer = action === "sync" ? exchange : reconcile;
   const body = streamOf(await answer(parts, session, frames));
   return new Response(body, {
+    headers: { "Content-Type": "application/octet-stream", "Cache-Control": "no-store" },
+  });
+}
+
+async function askEntries(parts: RouteParts, tenantId: TenantId, request: Request): Promise<Response> {
+  const session = await sessionOf(parts, tenantId, request);
+  const answer = await entries(parts, session, await readBody(request, entryCallLimits.questionBytes));
+  return new Response(answer, {
     headers: { "Content-Type": "application/octet-stream", "Cache-Control": "no-store" },
   });
 }

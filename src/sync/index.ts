@@ -106,6 +106,26 @@ export {
   type BundlePlace,
   type BundleReport,
 } from "./bundle.ts";
+export { answerEntries, EntryIndex, mayHaveEntry, type EntryLog } from "./entry-answers.ts";
+export {
+  decodeQuestion,
+  encodeAnswer,
+  encodeQuestion,
+  entryCallLimits,
+  type BloomSummary,
+  type EntryQuestion,
+} from "./entry-calls.ts";
+export {
+  createEntryReader,
+  type CompactionStatus,
+  type EntryPage,
+  type EntryReader,
+  type PutReport,
+  type StoreEntry,
+  type StoreEntryMetadata,
+} from "./entry-store.ts";
+export { createDeviceEntries, type EntryStore, type ResolveOptions } from "./device-entries.ts";
+export { createServerEntries } from "./server-entries.ts";
 export { linkPeer, type PeerLink, type PeerOptions, type PeerStatus } from "./peer-link.ts";
 export { authenticate, authPreimage, type AuthClaim, type SessionToken, type Signer } from "./auth.ts";
 export type {
