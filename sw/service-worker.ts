@@ -5,13 +5,13 @@
  * |---|---|---|
  * | `sync` tagged `coffer-sync` | the page wrote something, and there is a network now, with or without a page | one cycle; failing it makes the browser try again |
  * | `periodicsync` tagged `coffer-sync` | now and then, where the browser allows it | one cycle |
- * | `push` | the server has news; the message itself is empty and ignored | one cycle |
+ * | `push` | the server has news; the message itself is empty and ignored | one cycle, then a notification unless a page is seen |
  * | `message` `{ type: "coffer-sync" }` | a page asks, where the browser has none of the others | one cycle |
  *
  * It moves sealed commits. It holds no content key, decrypts nothing and merges nothing; it works while every vault is locked.
  */
 import { createWebVerifier } from "../src/crypto/index.ts";
-import { createSystemEnv, installErrorMessages } from "../src/std/index.ts";
+import { createSystemEnv } from "../src/std/index.ts";
 import { createDexieStorage } from "../src/store/index.ts";
 import { createHttpTransport } from "../src/sync/index.ts";
 import { isWorthRetrying, syncTenants, type LinkOutcome, type SyncWorld } from "./sync-tenants.ts";
@@ -26,12 +26,19 @@ interface SyncEvent extends ExtendableEvent {
   readonly lastChance?: boolean;
 }
 
+/**
+ * What users are told when the server wakes the application and no page of it is seen. Browsers demand that something is shown; without
+ * this they show a text of their own. The application answers `notificationclick` by itself.
+ */
+export interface SyncNotification extends NotificationOptions {
+  readonly title: string;
+}
+
 /** Listen for everything that can wake this service worker for sync. */
 export function installCofferSync(
   scope: ServiceWorkerGlobalScope,
-  options: { readonly name?: string } = {},
+  options: { readonly name?: string; readonly notification?: SyncNotification } = {},
 ): void {
-  installErrorMessages();
   const env = createSystemEnv();
   const world: SyncWorld = {
     env,
@@ -47,10 +54,23 @@ export function installCofferSync(
   };
   scope.addEventListener("sync", onSync);
   scope.addEventListener("periodicsync", onSync);
-  scope.addEventListener("push", (event) => event.waitUntil(run()));
+  const { notification } = options;
+  scope.addEventListener("push", (event) =>
+    event.waitUntil(run().then(() => notification && notify(scope, notification))),
+  );
   scope.addEventListener("message", (event) => {
     if (isSyncMessage(event.data)) event.waitUntil(run());
   });
+}
+
+/** Tell the user that there may be news, unless a page is before them. What the news is this thread cannot read. */
+async function notify(
+  { clients, registration }: ServiceWorkerGlobalScope,
+  { title, ...options }: SyncNotification,
+): Promise<void> {
+  const pages = await clients.matchAll({ type: "window" });
+  if (pages.some(({ visibilityState }) => visibilityState === "visible")) return;
+  await registration.showNotification(title, { tag: syncTag, ...options });
 }
 
 /** A rejected `sync` event is what makes the browser try again. */

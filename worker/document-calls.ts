@@ -13,7 +13,10 @@ import {
   readText,
 } from "./page-messages.ts";
 
-type LinkCalls = Pick<WorkerApi, "publish" | "connect" | "disconnect" | "sync">;
+type LinkCalls = Pick<
+  WorkerApi,
+  "publish" | "connect" | "disconnect" | "sync" | "readPushKey" | "setPushEndpoint"
+>;
 
 type DocumentCalls = Pick<
   WorkerApi,
@@ -43,6 +46,13 @@ export function linkCalls(host: WorkerHost): LinkCalls {
 
     async disconnect(tenantId, url) {
       await host.tenant(tenantId).links.disconnect(url);
+    },
+
+    readPushKey: async (tenantId, url) => host.tenant(tenantId).links.pushKey(readText(url, "url")),
+
+    async setPushEndpoint(tenantId, url, endpoint) {
+      const read = endpoint === null ? null : readText(endpoint, "endpoint");
+      await host.tenant(tenantId).links.setPushEndpoint(readText(url, "url"), read);
     },
 
     async sync(tenantId, url) {

@@ -263,6 +263,8 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   ],
   createSharePassword: () => [],
   checkPassword: () => [password],
+  readPushKey: (s) => [s.tenantId, "http://127.0.0.1:9"],
+  setPushEndpoint: (s) => [s.tenantId, "http://127.0.0.1:9", "https://fcm.googleapis.com/fcm/send/a"],
   publish: (s) => [
     s.tenantId,
     "http://127.0.0.1:9",

@@ -26,7 +26,7 @@ export const packageGates: readonly { name: RegExp; files: RegExp }[] = [
   { name: /^hash-wasm$/, files: /^src\/crypto\/(argon2|wasm-hash)\.ts$/ },
   { name: /^minisearch(\/SearchableMap)?$/, files: /^src\/search\// },
   { name: /^unpdf\/pdfjs$/, files: /^src\/extract\/read-pdf\.ts$/ },
-  { name: /^(libsql|pg|hono|ws|@hono\/.*)(\/.*)?$/, files: /^server\// },
+  { name: /^(libsql|pg|hono|jose|ws|@hono\/.*)(\/.*)?$/, files: /^server\// },
   { name: /^node:/, files: /^server\// },
 ];
 

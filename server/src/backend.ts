@@ -19,6 +19,8 @@ export interface BackendOptions {
 export interface Backend {
   readonly storage: RelayStorage;
   readonly signing: SigningKeyPair;
+  /** 32 bytes that all nodes have, see {@link openServerKey} */
+  readonly pushSecret: Uint8Array;
   /** `undefined` for a server that is alone */
   readonly cluster: RelayCluster | undefined;
   start(relay: Followed): void;
@@ -43,9 +45,16 @@ export async function openBackend(options: BackendOptions, world: World): Promis
 
 async function openAlone({ dataFolder }: BackendOptions, { crypto, env }: World): Promise<Backend> {
   const { databasePath, keyPath } = prepareDataDirectory(dataFolder);
-  const { signing } = await openServerKey(crypto, keyPath);
+  const { signing, pushSecret } = await openServerKey(crypto, keyPath);
   const storage = openSqliteStorage(databasePath, { crypto, env });
-  return { storage, signing, cluster: undefined, start: () => undefined, close: () => storage.close() };
+  return {
+    storage,
+    signing,
+    pushSecret,
+    cluster: undefined,
+    start: () => undefined,
+    close: () => storage.close(),
+  };
 }
 
 async function openNode(
@@ -53,7 +62,8 @@ async function openNode(
   postgresUrl: string,
   { crypto, env, logger }: World,
 ): Promise<Backend> {
-  const { signing, clusterKey } = await openServerKey(crypto, prepareKeyDirectory(dataFolder));
+  const keyPath = prepareKeyDirectory(dataFolder);
+  const { signing, clusterKey, pushSecret } = await openServerKey(crypto, keyPath);
   const storage = await openPostgresStorage(postgresUrl, { env });
   try {
     await storage.claimServerKey(signing.publicKey);
@@ -65,6 +75,7 @@ async function openNode(
   return {
     storage,
     signing,
+    pushSecret,
     cluster: {
       key: clusterKey,
       burn: (nonce, expiresAtMs) => storage.burn(nonce, expiresAtMs),

@@ -24,6 +24,9 @@ cofferdb-server verify --data DIR                 recompute every hash, signatur
   --admin-port N            serve metrics, health and readiness on this port (0 = any free one)
   --admin-host ADDRESS      address of that port (default 127.0.0.1)
   --drain-seconds N         when told to stop: so long not ready, and still serving (default 0)
+  --push-subject URL        wake devices through their browsers' push services, which may write to this mailto: or
+                            https: address about it (default: the public URL, if it is https)
+  --push-host HOST          a further push service: a host, *. and the end of one, or an origin; may be repeated
   --max-tenants N           tenants that this server takes (default 100000)
   --tenant-bytes N          bytes that one tenant may store (default 17179869184)
   --tenant-commits N        commits that one tenant may store (default: no limit)
@@ -67,6 +70,8 @@ const serveOptions = {
   "admin-port": { type: "string" },
   "admin-host": { type: "string" },
   "drain-seconds": { type: "string" },
+  "push-subject": { type: "string" },
+  "push-host": { type: "string", multiple: true },
   "max-tenants": { type: "string" },
   "tenant-bytes": { type: "string" },
   "tenant-commits": { type: "string" },
@@ -104,9 +109,17 @@ function readServe(args: readonly string[]): Command {
         values["admin-port"] === undefined ? undefined : readPort("admin-port", values["admin-port"]),
       adminHost: values["admin-host"],
       drainDelayMs: readCount("drain-seconds", values["drain-seconds"] ?? "0") * 1000,
+      pushSubject: readSubject(values["push-subject"]),
+      pushHosts: values["push-host"],
       limits: readLimits(values),
     },
   };
+}
+
+function readSubject(text: string | undefined): string | undefined {
+  if (text === undefined || /^mailto:[^@\s]+@[^@\s]+$/.test(text)) return text;
+  if (text.startsWith("https://") && URL.canParse(text)) return text;
+  throw new UsageError("--push-subject is neither a mailto: nor an https: address");
 }
 
 type ServeValues = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;

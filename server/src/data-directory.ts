@@ -25,6 +25,7 @@ import { lockPathOf } from "./sqlite-schema.ts";
 
 const seedBytes = 32;
 const clusterDomain = utf8ToBytes("coffer/cluster/v1\0");
+const pushDomain = utf8ToBytes("coffer/push/v1\0");
 
 /** What follows from a server's key file. */
 export interface ServerKeys {
@@ -32,6 +33,8 @@ export interface ServerKeys {
   readonly signing: SigningKeyPair;
   /** 32 bytes that all nodes with this file have: HMAC-SHA-256 of `coffer/cluster/v1\0` under the seed */
   readonly clusterKey: Uint8Array;
+  /** 32 bytes likewise, of `coffer/push/v1\0`: what the key for push services follows from */
+  readonly pushSecret: Uint8Array;
 }
 
 /** Where the things of a data directory are. */
@@ -74,9 +77,10 @@ export async function openServerKey(
   const seed = readFileSync(path);
   const pair = seed.length === seedBytes ? await crypto.importSigningPair(new Uint8Array(seed)) : undefined;
   const clusterKey = crypto.hmacSha256(new Uint8Array(seed), clusterDomain);
+  const pushSecret = crypto.hmacSha256(new Uint8Array(seed), pushDomain);
   seed.fill(0);
   if (pair === undefined) throw new CofferError("entry/corrupt", { message: `${path} is not a server key.` });
-  return { signing: pair, clusterKey };
+  return { signing: pair, clusterKey, pushSecret };
 }
 
 function writeNewFile(path: string, bytes: Uint8Array, suffix: Uint8Array): void {

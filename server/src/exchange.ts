@@ -1,4 +1,4 @@
-import type { DbId, TenantId } from "../../src/std/index.ts";
+import type { AuthorKey, DbId, TenantId } from "../../src/std/index.ts";
 import { encodeFrame, protocolVersion, type Frame } from "../../src/sync/index.ts";
 import { CofferError } from "../../src/std/index.ts";
 import type { Authenticator } from "./auth.ts";
@@ -23,8 +23,8 @@ export interface ExchangeParts extends PushParts, PullParts {
   readonly metrics: Pick<RelayMetrics, "pushed">;
   /** somebody whispers to who listens now */
   readonly whisper: (session: Session, frame: FrameOf<"whisper">) => void;
-  /** a log has grown */
-  readonly changed: (tenantId: TenantId, dbId: DbId) => void;
+  /** a log has grown, by what a device sent; nobody is named where it was not a device of the tenant */
+  readonly changed: (tenantId: TenantId, dbId: DbId, by?: AuthorKey) => void;
 }
 
 /** Store the commits of the PUSH frames of one database, all at once: a line of the directory and its merge may be more than a frame holds. */
@@ -50,7 +50,7 @@ async function pushTogether(
 /** Store the commits of one PUSH frame. */
 export async function push(
   parts: ExchangeParts,
-  { tenantId, userKey }: Session,
+  { key, tenantId, userKey }: Session,
   replicaId: Uint8Array,
   { dbId, commits }: FrameOf<"push">,
 ): Promise<PushOutcome> {
@@ -61,7 +61,7 @@ export async function push(
   const hasGrown = results.some(({ status }) => status === "accepted");
   return {
     ack: { type: "ack", dbId, results },
-    announce: () => hasGrown && parts.changed(tenantId, dbId),
+    announce: () => hasGrown && parts.changed(tenantId, dbId, key),
   };
 }
 

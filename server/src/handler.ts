@@ -13,18 +13,26 @@
  * | POST /v1/t/{tenant}/reconcile | frames: HELLO, RANGES | frames: PUSH with what the caller lacks, RANGES, END |
  * | POST /v1/t/{tenant}/entries | one of the specification's calls, see sync/entry-calls.ts | its answer |
  * | PUT, GET /v1/t/{tenant}/blob/{hash} | a chunk of a file | see chunks.ts |
+ * | POST /v1/t/{tenant}/wake | JSON `{ endpoint }` | JSON `{}`, see wake.ts |
  * | GET /v1/t/{tenant}/live | | {@link Relay.openLive}; without a WebSocket 426 |
  * | POST /v1/t/{tenant}/live | frames | an event stream or a long poll, see live-streams.ts |
  *
  * Failures are JSON `{ code, message }` with the status of `error-status.ts`. Whatever the bytes, a request gets an answer.
  */
 import type { SigningKeyPair } from "../../src/crypto/index.ts";
-import { CofferError, parseId, type DbId, type Env, type TenantId } from "../../src/std/index.ts";
+import {
+  CofferError,
+  parseId,
+  type AuthorKey,
+  type DbId,
+  type Env,
+  type TenantId,
+} from "../../src/std/index.ts";
 import { createAuthenticator, type AuthSecrets } from "./auth.ts";
 import { createAuthorCommits } from "./author-commits.ts";
 import { createLogSets } from "./log-sets.ts";
 import { createMemoryBurn } from "./challenges.ts";
-import { createDirectories, type RelayCrypto } from "./directories.ts";
+import { createDirectories, standingOf, type RelayCrypto } from "./directories.ts";
 import { errorResponse, isExpected } from "./error-status.ts";
 import { EntryIndexes } from "./entries.ts";
 import { push, type ExchangeParts } from "./exchange.ts";
@@ -39,6 +47,7 @@ import { hasType } from "./request-body.ts";
 import { createRoutes, type Route, type RouteParts } from "./routes.ts";
 import type { Session } from "./sessions.ts";
 import type { RelayStorage } from "./storage.ts";
+import { Waker, type PushService } from "./waker.ts";
 
 /** What a relay grants; every field has a default. */
 export interface RelayLimits extends Quotas {
@@ -69,6 +78,8 @@ export interface RelayOptions {
   readonly limits?: Partial<RelayLimits>;
   readonly logger?: Logger;
   readonly metrics?: RelayMetrics;
+  /** wakes devices that have no live session; without it none are */
+  readonly push?: PushService | undefined;
   /** the other nodes, where this one is not alone */
   readonly cluster?: RelayCluster | undefined;
 }
@@ -130,8 +141,9 @@ export function createRelay(options: RelayOptions): Relay {
     options,
     { limits, metrics },
     {
-      changed: (tenantId, dbId) => {
+      changed: (tenantId, dbId, by) => {
         live.changed(tenantId, dbId);
+        waker?.grown(tenantId, by);
         options.cluster?.announce(tenantId, dbId);
       },
       whisper: (session, frame) => {
@@ -150,6 +162,13 @@ export function createRelay(options: RelayOptions): Relay {
     charge,
     whispered,
   });
+  const { push: service } = options;
+  const isLive = (tenantId: TenantId, device: AuthorKey): boolean => live.hasDevice(tenantId, device);
+  const isMember = async (tenantId: TenantId, user: AuthorKey): Promise<boolean> =>
+    parts.directories
+      .read(tenantId)
+      .then((directory) => directory !== undefined && standingOf(directory.state, user) === "member");
+  const waker = service && new Waker({ env, storage, service, logger, metrics, isLive, isMember });
   const findRoute = createRoutes({
     ...parts,
     env,
@@ -160,6 +179,7 @@ export function createRelay(options: RelayOptions): Relay {
     live,
     signing,
     unready: () => readiness.unready(),
+    service,
   });
   const anonymous = createRateLimiter(env, limits.anonymous);
 
@@ -186,6 +206,7 @@ export function createRelay(options: RelayOptions): Relay {
     drain: () => readiness.drain(),
     close() {
       readiness.drain();
+      waker?.close();
       live.closeAll();
     },
   };

@@ -14,6 +14,7 @@
 import {
   CofferError,
   toCofferError,
+  type AuthorKey,
   type CofferErrorCode,
   type DbId,
   type Env,
@@ -109,6 +110,13 @@ export class LiveSessions {
     return [...this.#sessionsByTenant.keys()];
   }
 
+  /** Whether a device is signed in here. */
+  hasDevice(tenantId: TenantId, device: AuthorKey): boolean {
+    for (const session of this.#sessionsByTenant.get(tenantId) ?? [])
+      if (session.device === device) return true;
+    return false;
+  }
+
   open(tenantId: TenantId, connection: LiveConnection): LiveSession {
     const sessions = this.#sessionsByTenant.get(tenantId) ?? new Set();
     this.#sessionsByTenant.set(tenantId, sessions);
@@ -175,6 +183,11 @@ class Follower implements LiveSession {
     this.#cancelTimer = place.parts.env.setTimer(authTimeoutMs, () =>
       this.end(new CofferError("net/timeout")),
     );
+  }
+
+  /** the key that it signed in with; `undefined` before */
+  get device(): AuthorKey | undefined {
+    return this.#open?.session.key;
   }
 
   onMessage(message: Uint8Array): Promise<void> {

@@ -10,6 +10,7 @@ import {
 } from "../../src/std/index.ts";
 import type { CommitPlace } from "./chunk-storage.ts";
 import { createMemoryChunks } from "./memory-chunks.ts";
+import { createMemorySubscriptions } from "./memory-subscriptions.ts";
 import { byLogId, extendFrontier } from "./log-frontier.ts";
 import type {
   AppendedCommit,
@@ -104,6 +105,7 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
 
   function removeTenant(tenantId: TenantId): boolean {
     chunks.remove(tenantId);
+    subscriptions.removeSubscriptions(tenantId);
     for (const { epoch } of tenants.get(tenantId)?.logs.values() ?? [])
       lowestEpoch = Math.max(lowestEpoch, epoch + 1);
     return tenants.delete(tenantId);
@@ -116,10 +118,13 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
     }
   }
 
-  const chunks = createMemoryChunks(guarded, (tenantId) => tenants.has(tenantId));
+  const hasTenant = (tenantId: TenantId): boolean => tenants.has(tenantId);
+  const chunks = createMemoryChunks(guarded, hasTenant);
+  const subscriptions = createMemorySubscriptions(guarded, hasTenant);
   return {
     ...readerOf(tenants, guarded),
     ...chunks,
+    ...subscriptions,
     findCommit: (place) => guarded(() => findCommit(tenants, place)),
     createTenant: (record, commits) => guarded(() => createTenant(record, commits)),
     removeTenant: (tenantId) => guarded(() => removeTenant(tenantId)),

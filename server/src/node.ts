@@ -4,6 +4,7 @@ import { createWebCrypto } from "../../src/crypto/index.ts";
 import { assert, createSystemEnv, type Env } from "../../src/std/index.ts";
 import { startAdmin, type AdminOptions } from "./admin.ts";
 import { openBackend, type Backend, type BackendOptions } from "./backend.ts";
+import { createPushService, type PushServiceOptions } from "./push-service.ts";
 import { createRelay, type Relay, type RelayLimits } from "./handler.ts";
 import { createLiveSockets, type LiveSockets } from "./live-sockets.ts";
 import { silentLogger, type Logger } from "./logger.ts";
@@ -11,6 +12,7 @@ import { createMetrics } from "./metrics.ts";
 import { createOriginPolicy, withCors, withDataHeaders, type OriginPolicy } from "./origin-policy.ts";
 import { createRelayMetrics } from "./relay-metrics.ts";
 import { createStaticHandler, type StaticHandler } from "./static-files.ts";
+import type { PushService } from "./waker.ts";
 
 export interface ServerOptions extends BackendOptions {
   /** 0 = any free one */
@@ -28,6 +30,13 @@ export interface ServerOptions extends BackendOptions {
   readonly logger?: Logger | undefined;
   /** serve metrics, health and readiness here; 0 = any free port */
   readonly adminPort?: number | undefined;
+  /**
+   * whom push services may write to about this server, `mailto:` or `https:`; default: the public address, if it is https. Without one,
+   * no device is woken
+   */
+  readonly pushSubject?: string | undefined;
+  /** further push services that are called: hosts, "*.example.org", or origins */
+  readonly pushHosts?: readonly string[] | undefined;
   /** default: this machine only */
   readonly adminHost?: string | undefined;
   /** how long a server that is to stop says that it is not ready, and goes on, so that balancers notice; default 0 */
@@ -80,6 +89,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       limits: options.limits ?? {},
       logger,
       cluster,
+      push: openPush(options, { crypto, env, logger, secret: backend.pushSecret }),
       metrics: createRelayMetrics(metrics),
     });
     const admin = await openAdmin(options, { relay, metrics, storage });
@@ -94,6 +104,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await backend.close();
     throw cause;
   }
+}
+
+function openPush(
+  { publicUrl, pushHosts: hosts = [], pushSubject }: ServerOptions,
+  parts: Pick<PushServiceOptions, "crypto" | "env" | "logger" | "secret">,
+): PushService | undefined {
+  const subject = pushSubject ?? (publicUrl?.startsWith("https://") === true ? publicUrl : undefined);
+  return subject === undefined ? undefined : createPushService({ ...parts, subject, hosts });
 }
 
 async function openAdmin(

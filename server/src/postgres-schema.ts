@@ -10,6 +10,7 @@
  * | `usage` | author of a tenant | what he has |
  * | `chunks` | chunk of a file | by its hash in its tenant |
  * | `chunk_docs` | chunk and document | further documents that it goes with; the first stands beside it |
+ * | `subscriptions` | device of a member | where it is woken when there is news |
  * | `used_challenges` | sign-in of the last minute | a challenge is good once, on whatever node |
  *
  * How its function `append` keeps the storage's promises: the tenant's advisory lock is shared by appends and taken whole by those that
@@ -24,7 +25,7 @@ export interface Querier {
   query(text: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly unknown[] }>;
 }
 
-const schemaVersion = 3;
+const schemaVersion = 4;
 
 const tables = `
   CREATE SCHEMA coffer;
@@ -74,6 +75,16 @@ const thirdTables = `
   );
   CREATE INDEX chunk_docs_doc ON coffer.chunk_docs (tenant, doc);
   UPDATE coffer.meta SET version = 3;
+`;
+
+/** Since version 4: devices that are woken. */
+const fourthTables = `
+  CREATE TABLE coffer.subscriptions (
+    tenant bigint NOT NULL REFERENCES coffer.tenants ON DELETE CASCADE, device bytea NOT NULL, member bytea NOT NULL,
+    endpoint bytea NOT NULL, PRIMARY KEY (tenant, device)
+  );
+  CREATE INDEX subscriptions_member ON coffer.subscriptions (tenant, member);
+  UPDATE coffer.meta SET version = 4;
 `;
 
 /**
@@ -216,6 +227,7 @@ export async function migrate(client: Querier): Promise<void> {
       throw new CofferError("protocol/version", { message: "A newer server made this database." });
     if (version < 2) await client.query(secondTables);
     if (version < 3) await client.query(thirdTables);
+    if (version < 4) await client.query(fourthTables);
     await client.query(appendFunction);
     await client.query(chunkFunctions);
     await client.query("COMMIT");

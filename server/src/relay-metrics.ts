@@ -1,5 +1,6 @@
 import type { PushResult } from "../../src/sync/index.ts";
 import type { Metrics } from "./metrics.ts";
+import type { PushOutcome } from "./waker.ts";
 
 /** What a relay tells of its work. */
 export interface RelayMetrics {
@@ -8,6 +9,8 @@ export interface RelayMetrics {
   /** Commits were judged. @param acceptedBytes of those that were accepted */
   pushed(results: readonly PushResult[], acceptedBytes: number): void;
   liveOpened(): void;
+  /** A push service was told that a device has news. */
+  woken(outcome: PushOutcome["kind"]): void;
 }
 
 /** Nobody is told. */
@@ -15,6 +18,7 @@ export const silentMetrics: RelayMetrics = {
   answered: () => undefined,
   pushed: () => undefined,
   liveOpened: () => undefined,
+  woken: () => undefined,
 };
 
 const secondsBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10];
@@ -29,6 +33,7 @@ const secondsBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10];
  * | `coffer_commits_total` | outcome: `accepted`, or the code of the refusal | commits that were pushed, again ones too |
  * | `coffer_commit_bytes_total` | | bytes of accepted commits |
  * | `coffer_live_opened_total` | | connections that asked for a live session |
+ * | `coffer_wakes_total` | outcome: `taken`, `gone`, `again` | messages to push services |
  */
 export function createRelayMetrics(metrics: Metrics): RelayMetrics {
   const requests = metrics.counter("coffer_requests_total", "Answered requests.", ["route", "status"]);
@@ -40,6 +45,7 @@ export function createRelayMetrics(metrics: Metrics): RelayMetrics {
   );
   const commits = metrics.counter("coffer_commits_total", "Pushed commits by outcome.", ["outcome"]);
   const bytes = metrics.counter("coffer_commit_bytes_total", "Bytes of accepted commits.");
+  const wakes = metrics.counter("coffer_wakes_total", "Messages to push services by outcome.", ["outcome"]);
   const opened = metrics.counter("coffer_live_opened_total", "Live connections that were opened.");
   return {
     answered(route, status, took) {
@@ -52,5 +58,6 @@ export function createRelayMetrics(metrics: Metrics): RelayMetrics {
       bytes.add(acceptedBytes);
     },
     liveOpened: () => opened.add(1),
+    woken: (outcome) => wakes.add(1, outcome),
   };
 }

@@ -23,6 +23,7 @@ import { shortId, type Logger } from "./logger.ts";
 import { publishTenant } from "./publish.ts";
 import { readBody, readJson, type BodyDeadline } from "./request-body.ts";
 import type { Session } from "./sessions.ts";
+import { setEndpoint, type WakeParts } from "./wake.ts";
 
 /** One thing a request can ask for. */
 export interface Route {
@@ -41,6 +42,7 @@ export interface RouteParts
     ExchangeParts,
     ReconcileParts,
     ChunkParts,
+    WakeParts,
     Pick<EntryParts, "entryIndexes">,
     Pick<LiveStreamParts, "live" | "maxLive"> {
   readonly storage: ExchangeParts["storage"];
@@ -72,6 +74,7 @@ export function createRoutes(parts: RouteParts): FindRoute {
     if (tenantId === undefined) return undefined;
     if (action === "blob") return chunkRoute(parts, tenantId, { method, name });
     if (name !== undefined) return undefined;
+    if (action === "wake") return wakeRoute(parts, tenantId);
     const type = "application/octet-stream";
     if (action === "live" && method === "POST") {
       const handle = (request: Request): Promise<Response> => answerLive(parts, tenantId, request);
@@ -87,6 +90,14 @@ export function createRoutes(parts: RouteParts): FindRoute {
     const handle = (request: Request): Promise<Response> => exchangeFrames(parts, tenantId, action, request);
     return { name: action, method: "POST", type, isLimited: false, handle };
   };
+}
+
+function wakeRoute(parts: RouteParts, tenantId: TenantId): Route {
+  const handle = async (request: Request): Promise<Response> => {
+    const session = await sessionOf(parts, tenantId, request);
+    return setEndpoint(parts, session, await readJson(request, maxJsonBytes, anonymousDeadline(parts)));
+  };
+  return { name: "wake", method: "POST", type: "application/json", isLimited: false, handle };
 }
 
 /** A chunk's name is its hash: anything else names nothing. */
@@ -124,7 +135,7 @@ function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
   const { authenticator } = parts;
   const readQuestion = (request: Request): Promise<unknown> =>
     readJson(request, maxJsonBytes, anonymousDeadline(parts));
-  const capabilities = capabilitiesOf(parts.signing.publicKey);
+  const capabilities = capabilitiesOf(parts.signing.publicKey, parts.service?.publicKey);
   const postJson = { method: "POST", type: "application/json", isLimited: true } as const;
   return new Map<string, Route>([
     [
@@ -173,12 +184,13 @@ function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
   ]);
 }
 
-function capabilitiesOf(serverKey: Uint8Array): Capabilities {
+function capabilitiesOf(serverKey: Uint8Array, pushKey: Uint8Array | undefined): Capabilities {
   return {
     protocolVersion,
     capabilities: { log: true, heads: true, ws: true, sse: true, reconcile: true, leaves: true },
     limits: { frameBytes: syncLimits.frameBytes, requestBytes: syncLimits.requestBytes },
     serverKey: bytesToBase64url(serverKey),
+    ...(pushKey === undefined ? {} : { pushKey: bytesToBase64url(pushKey) }),
   };
 }
 

@@ -4,7 +4,7 @@ import { CofferError, isCofferError } from "../../src/std/index.ts";
 /** Rows of one log are this far apart, so that a log holds 2^32 commits and a server 2^21 logs within safe integers. */
 export const rowsPerLog = 2 ** 32;
 
-const schemaVersion = 4;
+const schemaVersion = 5;
 
 /*
  * `commits.key` is log × 2^32 + seq: rows of a log are appended in order and read in order, and no random key is kept.
@@ -54,6 +54,15 @@ const fourthSchema = `
     tenant INTEGER NOT NULL, hash BLOB NOT NULL, doc BLOB NOT NULL, PRIMARY KEY (tenant, hash, doc)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX chunk_docs_doc ON chunk_docs (tenant, doc);
+`;
+
+/** Since version 5: devices that are woken. The address is bytes, so that SQLite compares it as it is. */
+const fifthSchema = `
+  CREATE TABLE subscriptions (
+    tenant INTEGER NOT NULL, device BLOB NOT NULL, member BLOB NOT NULL, endpoint BLOB NOT NULL,
+    PRIMARY KEY (tenant, device)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX subscriptions_member ON subscriptions (tenant, member);
 `;
 
 /** A file that is open for writing, and what keeps other processes from writing it. */
@@ -127,6 +136,7 @@ function migrate(db: Database.Database, authorOf: (commit: Uint8Array) => Uint8A
   if (version < 2) db.exec(secondSchema);
   if (version < 3) db.exec(thirdSchema);
   if (version < 4) db.exec(fourthSchema);
+  if (version < 5) db.exec(fifthSchema);
   if (version === 1) countAuthors(db, authorOf);
   if (version < schemaVersion) db.exec(`PRAGMA user_version = ${schemaVersion}`);
 }

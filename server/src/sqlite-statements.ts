@@ -35,9 +35,11 @@ export function prepareStatements(db: Database.Database) {
       "DELETE FROM usage WHERE tenant = ?1",
       "DELETE FROM chunks WHERE tenant = ?1",
       "DELETE FROM chunk_docs WHERE tenant = ?1",
+      "DELETE FROM subscriptions WHERE tenant = ?1",
       "DELETE FROM tenants WHERE id = ?1",
     ].map((sql) => db.prepare(sql)),
     ...chunkStatements(db),
+    ...subscriptionStatements(db),
     addTenant: db.prepare("INSERT INTO tenants (tenant, directory, publication) VALUES (?, ?, ?)"),
     findLog: db.prepare(`${tenantLogs} AND logs.db = ?`),
     listLogs: db.prepare(tenantLogs),
@@ -62,6 +64,27 @@ export function prepareStatements(db: Database.Database) {
     readCommits: db.prepare(
       `SELECT hash, own, CASE WHEN own THEN NULL ELSE bytes END AS bytes
        FROM (SELECT key, hash, bytes, replica = ? AS own FROM commits WHERE key >= ? AND key < ?) ORDER BY key`,
+    ),
+  };
+}
+
+/** Those about devices that are woken. */
+function subscriptionStatements(db: Database.Database) {
+  const tenantOf = "(SELECT id FROM tenants WHERE tenant = ?1)";
+  return {
+    countSubscriptions: db.prepare(
+      "SELECT count(*) AS count FROM subscriptions WHERE tenant = ? AND member = ? AND device <> ?",
+    ),
+    putSubscription: db.prepare(
+      `INSERT INTO subscriptions (tenant, device, member, endpoint) VALUES (?, ?, ?, ?)
+       ON CONFLICT (tenant, device) DO UPDATE SET member = excluded.member, endpoint = excluded.endpoint`,
+    ),
+    removeSubscription: db.prepare(
+      `DELETE FROM subscriptions WHERE tenant = ${tenantOf} AND device = ?2 AND (?3 = x'' OR endpoint = ?3)`,
+    ),
+    listSubscriptions: db.prepare(
+      `SELECT device, member, endpoint FROM subscriptions
+       WHERE tenant = ${tenantOf} AND device > ?2 ORDER BY device LIMIT ?3`,
     ),
   };
 }

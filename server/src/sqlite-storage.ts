@@ -24,6 +24,7 @@ import {
   toStoreError,
 } from "./sqlite-schema.ts";
 import { createSqliteChunks } from "./sqlite-chunks.ts";
+import { createSqliteSubscriptions } from "./sqlite-subscriptions.ts";
 import { prepareStatements, type SqliteStatements } from "./sqlite-statements.ts";
 import { listTenantIds, readTenantRow, readUsage, removeTenantRows } from "./sqlite-tenants.ts";
 import {
@@ -64,6 +65,7 @@ export function openSqliteStorage(path: string, options: SqliteStorageOptions): 
   return {
     ...readerOf(storage, statements),
     ...createSqliteChunks(file.db, statements, { guarded, flush: () => storage.flush() }),
+    ...createSqliteSubscriptions(file.db, statements, { guarded, flush: () => storage.flush() }),
     createTenant: (record, commits) => storage.createTenant(record, commits),
     removeTenant: (tenantId) =>
       guarded(() => {

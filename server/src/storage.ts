@@ -20,6 +20,7 @@
  */
 import type { AuthorKey, CommitHash, DbId, TenantId } from "../../src/std/index.ts";
 import type { ChunkStorage } from "./chunk-storage.ts";
+import type { SubscriptionStorage } from "./subscription-storage.ts";
 
 /** A tenant as it was published. */
 export interface TenantRecord {
@@ -128,7 +129,7 @@ export interface RelayReader {
   close(): Promise<void>;
 }
 
-export interface RelayStorage extends RelayReader, ChunkStorage {
+export interface RelayStorage extends RelayReader, ChunkStorage, SubscriptionStorage {
   /** Store a tenant with its first directory commits, whole or not at all; `false` when there is one with this id. */
   createTenant(record: TenantRecord, commits: readonly NewCommit[]): Promise<boolean>;
   /** Remove a tenant with its logs; `false` when there is none. */

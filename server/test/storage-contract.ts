@@ -9,6 +9,7 @@ import {
   type TenantId,
 } from "../../src/std/index.ts";
 import type { NewChunk } from "../src/chunk-storage.ts";
+import { maxDevices } from "../src/subscription-storage.ts";
 import { appendLeaves, emptyFrontier } from "../../src/sync/index.ts";
 import { frontierRows, type AppendRequest, type NewCommit, type RelayStorage } from "../src/storage.ts";
 import { createDbId, createTestEnv, crypto, type TestEnv } from "./fixtures.ts";
@@ -399,6 +400,68 @@ export function describeStorage(
       expect([...((await storage.findCommit(place)) ?? [])]).toEqual([...commit.bytes]);
       const elsewhere = [{ dbId: createDbId() }, { createdAtMs: createdAtMs + 1 }, { tenantId }];
       for (const wrong of elsewhere) expect(await storage.findCommit({ ...place, ...wrong })).toBeUndefined();
+    });
+
+    it("keeps one address for each device, so many for each user, until they are taken back or their tenant goes (S1 to S3)", async () => {
+      const { storage, tenantId } = await createPlace();
+      const other = bytesToId("TenantId", crypto.randomBytes(32));
+      await storage.createTenant(
+        { tenantId: other, directoryDbId: createDbId(), publication: Uint8Array.of(1) },
+        [createCommit()],
+      );
+      const [anna, bert] = [createAuthor(), createAuthor()];
+      const devices = Array.from({ length: maxDevices + 1 }, createAuthor);
+      const [first = expect.fail(), second = expect.fail(), ...more] = devices;
+      const endpointOf = (device: AuthorKey) => `https://push.example/${device}?ä`;
+      const put = (device: AuthorKey, user = anna, endpoint = endpointOf(device)) =>
+        storage.putSubscription(tenantId, { device, user, endpoint });
+      const list = (after?: AuthorKey, maxCount = 100) =>
+        storage.listSubscriptions(tenantId, after, maxCount);
+      expect(await list()).toEqual([]);
+      expect(await put(first)).toBe(true);
+      expect(await put(first, anna, "https://push.example/later")).toBe(true);
+      expect(await list()).toEqual([{ device: first, user: anna, endpoint: "https://push.example/later" }]);
+      expect(await put(first)).toBe(true);
+      expect(await put(second)).toBe(true);
+      // One after another: what is refused has a reason then.
+      const outcomes: boolean[] = [];
+      for (const device of more) outcomes.push(await put(device));
+      expect(outcomes).toEqual([...Array<boolean>(maxDevices - 2).fill(true), false]);
+      const last = devices.at(-1) ?? expect.fail();
+      // A device that is known may still move, and another user has places of their own.
+      expect(await put(first, anna, endpointOf(first))).toBe(true);
+      expect(await put(last, bert)).toBe(true);
+      expect(
+        await storage.putSubscription(other, { device: first, user: bert, endpoint: "https://b/" }),
+      ).toBe(true);
+
+      const paged: AuthorKey[] = [];
+      for (let page = await list(undefined, 5); page.length > 0; page = await list(page.at(-1)?.device, 5)) {
+        expect(page.length).toBeLessThanOrEqual(5);
+        paged.push(...page.map(({ device }) => device));
+      }
+      expect(paged.toSorted()).toEqual(devices.toSorted());
+      expect((await list()).find(({ device }) => device === second)).toEqual({
+        device: second,
+        user: anna,
+        endpoint: endpointOf(second),
+      });
+
+      await storage.removeSubscription(tenantId, second, "https://push.example/another");
+      expect(await list()).toHaveLength(devices.length);
+      await storage.removeSubscription(tenantId, second, endpointOf(second));
+      await storage.removeSubscription(tenantId, second, endpointOf(second));
+      await storage.removeSubscription(tenantId, last);
+      expect((await list()).map(({ device }) => device)).toEqual(
+        paged.filter((device) => device !== second && device !== last),
+      );
+      expect(await put(second)).toBe(true);
+      await storage.removeTenant(tenantId);
+      expect(await list()).toEqual([]);
+      await expect(put(first)).rejects.toMatchObject({ code: "store/failed" });
+      expect(await storage.listSubscriptions(other, undefined, 10)).toEqual([
+        { device: first, user: bert, endpoint: "https://b/" },
+      ]);
     });
 
     it("removes a tenant whole, and nothing of another one; it comes again with newer epochs (R8)", async () => {

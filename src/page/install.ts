@@ -6,12 +6,17 @@ import type { CofferStatus } from "./types.ts";
 
 interface SyncRegistration {
   readonly sync?: { register(tag: string): Promise<void> };
+  readonly periodicSync?: { register(tag: string, options: { readonly minInterval: number }): Promise<void> };
 }
+
+const syncTag = "coffer-sync";
+/** a wish: the browser decides by how much the application is used */
+const periodMs = 6 * 60 * 60 * 1000;
 
 /**
  * Register a service worker, and ask it to send what is left whenever the outbox of a tenant fills, also after this page is gone.
  * Asked for when the first commit is written, not when the page closes: then it is too late. Where there is no Background Sync, the
- * worker of the next page does the job. A newer service worker takes over when the last page of the old one is gone.
+ * worker of the next page does the job. Where the browser syncs installed applications now and then, it is asked to. A newer service worker takes over when the last page of the old one is gone.
  *
  * @param url absolute, in the form that the page's policy demands
  * @returns hears how each tenant stands
@@ -25,13 +30,15 @@ export function followOutbox(
   const requestSync = (): void => {
     const asking = async (): Promise<void> => {
       const registration = (await serviceWorker.ready) as SyncRegistration;
-      await registration.sync?.register("coffer-sync");
+      await registration.sync?.register(syncTag);
     };
     inBackground(asking());
   };
   const install = async (): Promise<void> => {
     await serviceWorker.register(url, { updateViaCache: "none" });
-    await serviceWorker.ready;
+    const { periodicSync } = (await serviceWorker.ready) as SyncRegistration;
+    // Granted to installed applications only; the others are as they were.
+    periodicSync?.register(syncTag, { minInterval: periodMs }).catch(() => undefined);
   };
   install().then(
     () => {

@@ -97,3 +97,4 @@ export { presence } from "./presence.ts";
 export { createShape } from "./schema.ts";
 export { search } from "./search.ts";
 export { core, view } from "./view.ts";
+export { setWebPush } from "./web-push.ts";

@@ -214,6 +214,13 @@ export interface Tenant extends Audit, Bundles, Devices, KeySlots, KeptFiles {
   publishToServer(url: string, options: { adminUser: Identity; adminPassword: string }): Promise<void>;
   /** Connect and stay connected: live while there is a network, retried by itself, also after a reload. */
   connectToServer(url: string): Promise<ServerLink>;
+  /**
+   * Have a server of this tenant wake this device's service worker when there is news, also with every page closed, or no more.
+   * Ask from a click: the browser asks its user whether notifications are allowed.
+   *
+   * @throws access/denied when they are not; input/unknown-id without a service worker, push or such a link; net/…
+   */
+  setWebPush(url: string, isWanted?: boolean): Promise<void>;
   /** Link with another device over a way for bytes, without a server, until either side closes it. */
   connectPeer(way: PeerWay, options?: PeerOptions): Promise<PeerConnection>;
   /** links of this tenant on this device; after unlocking they resume by themselves */

@@ -204,6 +204,12 @@ export class SimServer {
       readChunk: (id, hash) => slow("reads a chunk", () => disk.readChunk(id, hash)),
       removeChunks: (id, docIds) => slow("removes chunks", () => disk.removeChunks(id, docIds)),
       chunkUsage: (id, author) => slow("reads usage of chunks", () => disk.chunkUsage(id, author)),
+      putSubscription: (id, subscription) =>
+        slow("keeps an address", () => disk.putSubscription(id, subscription)),
+      removeSubscription: (id, device, endpoint) =>
+        slow("forgets an address", () => disk.removeSubscription(id, device, endpoint)),
+      listSubscriptions: (id, after, maxCount) =>
+        slow("lists addresses", () => disk.listSubscriptions(id, after, maxCount)),
       startNewEpochs: () => slow("starts epochs", () => disk.startNewEpochs()),
       close: () => slow("closes", () => disk.close()),
     };

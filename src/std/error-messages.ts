@@ -5,7 +5,7 @@
 import type { CofferErrorCode } from "./error-codes.ts";
 import { addErrorMessages, type OwnMessageCode } from "./error.ts";
 
-/** Give the errors of this thread their texts. Called first by each thread that is not a page. */
+/** Give the errors of this thread their texts. Called first by each thread whose errors somebody reads, other than a page. */
 export function installErrorMessages(): void {
   addErrorMessages(messages);
 }

@@ -26,7 +26,13 @@ import type { Store } from "../store/index.ts";
 import { authenticate, type SessionToken, type Signer } from "./auth.ts";
 import { verifyChunk } from "./chunk-receipt.ts";
 import type { ChunkStore } from "./chunk-store.ts";
-import { encodeFileEpochs, parseDatabaseState, parseFileEpochs, remoteSlotNames } from "./remote-slots.ts";
+import {
+  encodeFileEpochs,
+  parseDatabaseState,
+  parseFileEpochs,
+  readServerKey,
+  remoteSlotNames,
+} from "./remote-slots.ts";
 import type { StoredPart } from "./stored-part.ts";
 import type { ChunkTransport, HttpTransport } from "./transport.ts";
 
@@ -152,7 +158,8 @@ export class ChunkLink {
       const claim = { tenantId, hash, sizeBytes: body.length };
       const receipt = receiptOf(answer);
       const isReceipt =
-        receipt !== undefined && (await verifyChunk(crypto, await this.#serverKey(), claim, receipt));
+        receipt !== undefined &&
+        (await verifyChunk(crypto, await readServerKey(this.#options.store, http.origin), claim, receipt));
       if (!isReceipt) throw new CofferError("protocol/malformed", { field: "receipt" });
     } catch (error) {
       const { code } = toCofferError(error);
@@ -206,7 +213,7 @@ export class ChunkLink {
     const { crypto, env, http, signer, tenantId } = this.#options;
     const nowMs = env.monotonicMs();
     if (this.#session !== undefined && nowMs < this.#session.untilMs) return this.#session.token;
-    const serverKey = await this.#serverKey();
+    const serverKey = await readServerKey(this.#options.store, http.origin);
     const { expiresInMs, token }: SessionToken = await authenticate(http, crypto, signer, {
       tenantId,
       serverKey,
@@ -214,15 +221,6 @@ export class ChunkLink {
     });
     this.#session = { token, untilMs: nowMs + expiresInMs - tokenMarginMs };
     return token;
-  }
-
-  /** As it was first seen by the log's own conversation. @throws `net/offline` before there was one */
-  async #serverKey(): Promise<Uint8Array> {
-    const { http, store } = this.#options;
-    const slot = await store.readSlot(remoteSlotNames(http.origin).server);
-    if (!(slot?.value instanceof Uint8Array) || slot.value.length !== 32)
-      throw new CofferError("net/offline", { what: "server key" });
-    return slot.value;
   }
 }
 

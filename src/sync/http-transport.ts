@@ -84,11 +84,11 @@ export function createHttpTransport(env: Env, serverUrl: string, options: HttpOp
     origin,
     readCapabilities: async (signal) =>
       parseCapabilities(await askJson({ method: "GET", path: "/sync/capabilities", signal })),
-    postJson: (path, body, signal) =>
+    postJson: (path, body, signal, token) =>
       askJson({
         method: "POST",
         path,
-        headers: { "content-type": "application/json" },
+        headers: { ...(token && headersOf(token)), "content-type": "application/json" },
         body: utf8ToBytes(JSON.stringify(body)),
         signal,
       }),
@@ -276,7 +276,7 @@ export function parseCapabilities(value: unknown): Capabilities {
   const top = fieldsOf(value);
   const capabilities = fieldsOf(top["capabilities"]);
   const limits = fieldsOf(top["limits"]);
-  const { protocolVersion, serverKey } = top;
+  const { protocolVersion, pushKey, serverKey } = top;
   const { frameBytes, requestBytes } = limits;
   const isRead =
     typeof protocolVersion === "number" &&
@@ -297,6 +297,7 @@ export function parseCapabilities(value: unknown): Capabilities {
     },
     limits: { frameBytes, requestBytes },
     serverKey,
+    ...(typeof pushKey === "string" && { pushKey }),
   };
 }
 

@@ -145,6 +145,7 @@ export {
   parseServerUrl,
   type HttpOptions,
 } from "./http-transport.ts";
+export { readPushKey, tellPushEndpoint } from "./push-endpoint.ts";
 export { createWebSocketTransport } from "./websocket-transport.ts";
 export { createStreamTransport } from "./stream-transport.ts";
 export { createTransport } from "./open-transport.ts";

@@ -141,6 +141,8 @@ export interface Capabilities {
   readonly limits: { readonly frameBytes: number; readonly requestBytes: number };
   /** base64url Ed25519 public key that signs heads */
   readonly serverKey: string;
+  /** base64url point of P-256, uncompressed: what browsers tie a push subscription to; left out by a server that wakes no device */
+  readonly pushKey?: string;
 }
 
 /**

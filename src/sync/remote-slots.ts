@@ -22,12 +22,14 @@ import {
   ByteReader,
   ByteWriter,
   bytesToId,
+  CofferError,
   equalBytes,
   idToBytes,
   parseId,
   type CommitHash,
   type DbId,
 } from "../std/index.ts";
+import type { Store } from "../store/index.ts";
 import type { DatabaseState, Effect, OutboxState } from "./engine-types.ts";
 import { encodeFrame } from "./frames.ts";
 
@@ -46,6 +48,14 @@ export function remoteSlotNames(remoteId: string) {
     headPrefix: `${prefix}head/`,
     files: `${prefix}files`,
   } as const;
+}
+
+/** A server's key, as the log's own conversation first saw it. @throws `net/offline` before there was one */
+export async function readServerKey(store: Pick<Store, "readSlot">, remoteId: string): Promise<Uint8Array> {
+  const slot = await store.readSlot(remoteSlotNames(remoteId).server);
+  if (!(slot?.value instanceof Uint8Array) || slot.value.length !== 32)
+    throw new CofferError("net/offline", { what: "server key" });
+  return slot.value;
 }
 
 /** Write the outbox for the log of `logEpoch` (16 bytes). */

@@ -18,8 +18,8 @@ export interface HttpTransport {
   /** scheme, host and port, as the server knows itself */
   readonly origin: string;
   readCapabilities(signal?: AbortSignal): Promise<Capabilities>;
-  /** POST plain data to a path of this server; the answer is untrusted JSON. */
-  postJson(path: string, body: unknown, signal?: AbortSignal): Promise<unknown>;
+  /** POST plain data to a path of this server, as a member where a token is given; the answer is untrusted JSON. */
+  postJson(path: string, body: unknown, signal?: AbortSignal, token?: Uint8Array): Promise<unknown>;
   /** POST a publication to `/v1/tenants`. @throws `input/used` when another tenant holds the id */
   publish(publication: Uint8Array<ArrayBuffer>, signal?: AbortSignal): Promise<void>;
   /** Chunks of files; without it none are moved. */

@@ -8,7 +8,9 @@ import { CofferError } from "../std/index.ts";
 import {
   readDeviceSigner,
   readLinks,
+  readPushKey,
   startRunner,
+  tellPushEndpoint,
   writeLinks,
   type Runner,
   type SyncAlarm,
@@ -98,10 +100,24 @@ export class Links {
 
   /** Run one full cycle now. @throws the code that stopped it, `input/unknown-id` when there is no such link */
   async sync(url: string): Promise<void> {
-    const runner = this.#links.get(url);
-    if (runner === undefined) throw new CofferError("input/unknown-id", { what: "link" });
-    await runner.sync();
+    await this.#requireLink(url).sync();
     await this.chunks.sync(url);
+  }
+
+  /** The key that a push subscription for a server is tied to. @throws as {@link readPushKey}, `input/unknown-id` for no link */
+  async pushKey(url: string): Promise<string> {
+    this.#requireLink(url);
+    return readPushKey(this.#core.world.openTransport(url).http);
+  }
+
+  /** Tell a server where this device is woken, `null` for nowhere. @throws as {@link tellPushEndpoint}, `input/unknown-id` for no link */
+  async setPushEndpoint(url: string, endpoint: string | null): Promise<void> {
+    this.#requireLink(url);
+    const { store, tenantId, world } = this.#core;
+    const signer = await readDeviceSigner(store);
+    if (signer === undefined) throw new CofferError("access/locked");
+    const { http } = world.openTransport(url);
+    await tellPushEndpoint({ crypto: world.crypto, http, signer, store, tenantId }, endpoint);
   }
 
   /** Publish the tenant to a server, with the admin's signature. */
@@ -123,6 +139,12 @@ export class Links {
     await Promise.all(runners.map((runner) => runner.stop()));
     this.files.close();
     this.chunks.close();
+  }
+
+  #requireLink(url: string): Runner {
+    const runner = this.#links.get(url);
+    if (runner === undefined) throw new CofferError("input/unknown-id", { what: "link" });
+    return runner;
   }
 
   async #start(url: string, opened?: Transport): Promise<void> {
