@@ -32,4 +32,21 @@ self.addEventListener("fetch", (event) => {
   event.respondWith(matchPrecache(url).then((kept) => kept ?? fetch(request)));
 });
 
-installCofferSync(self);
+installCofferSync(self, {
+  notification: {
+    title: "CofferDB",
+    body: "There may be something new in your spaces.",
+    icon: "icons/icon-192.png",
+  },
+});
+
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(showPage());
+});
+
+/** The page that is open, or one. */
+async function showPage(): Promise<void> {
+  const [page] = await self.clients.matchAll({ type: "window" });
+  await (page === undefined ? self.clients.openWindow("./") : page.focus());
+}

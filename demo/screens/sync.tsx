@@ -1,6 +1,6 @@
 /** Sync and storage: the server, what travels, and what this device keeps. */
 import { useSignal } from "@preact/signals";
-import type { ServerLink } from "cofferdb";
+import type { ServerLink, Tenant } from "cofferdb";
 import { Busy } from "../parts/busy.tsx";
 import { ErrorNote } from "../parts/error-note.tsx";
 import { Field, PasswordField } from "../parts/field.tsx";
@@ -10,6 +10,7 @@ import { BackupPanel, StoragePanel } from "./backup.tsx";
 import { FilesPanel } from "./kept-files.tsx";
 import { coffer } from "../state/coffer.ts";
 import type { Space } from "../state/space.ts";
+import { noteWoken, wokenBy } from "../state/woken.ts";
 import { formatCount, shortId } from "../text/format.ts";
 
 /** The page behind the pill. */
@@ -22,7 +23,7 @@ export function Sync({ space }: { readonly space: Space }) {
       </header>
       <SyncFacts />
       {links.map((link) => (
-        <LinkActions key={link.url} link={link} />
+        <LinkActions key={link.url} link={link} tenant={space.tenant} />
       ))}
       {links.length > 0 ? null : space.tenant.adminUser.value === undefined ? (
         <Connect space={space} />
@@ -37,14 +38,25 @@ export function Sync({ space }: { readonly space: Space }) {
   );
 }
 
-function LinkActions({ link }: { readonly link: ServerLink }) {
+function LinkActions({ link, tenant }: { readonly link: ServerLink; readonly tenant: Tenant }) {
   const sync = useAction(async () => link.sync());
-  const disconnect = useAction(async () => link.disconnect());
+  const disconnect = useAction(async () => {
+    await link.disconnect();
+    noteWoken(link.url, false);
+  });
+  const isWoken = wokenBy.value.includes(link.url);
+  const wake = useAction(async () => {
+    await tenant.setWebPush(link.url, !isWoken);
+    noteWoken(link.url, !isWoken);
+  });
   return (
     <div class="panel" data-testid="link">
       <div class="actions">
         <button type="button" class="button" disabled={sync.isBusy.value} onClick={() => sync.run()}>
           {sync.isBusy.value ? "Syncing…" : "Sync now"}
+        </button>
+        <button type="button" class="button" disabled={wake.isBusy.value} onClick={() => wake.run()}>
+          {isWoken ? "Stop waking this device" : "Wake this device for news"}
         </button>
         <button
           type="button"
@@ -55,7 +67,13 @@ function LinkActions({ link }: { readonly link: ServerLink }) {
           Disconnect from this server
         </button>
       </div>
+      <p class="hint">
+        {isWoken
+          ? "When there is news and this app is closed, the server has the browser fetch it. The message itself is empty."
+          : "A server can have this browser fetch news while the app is closed."}
+      </p>
       <ErrorNote error={sync.error} />
+      <ErrorNote error={wake.error} />
       <ErrorNote error={disconnect.error} />
     </div>
   );

@@ -3,7 +3,17 @@ import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
 import { fromRoot } from "../../build/paths.mjs";
 import { controlServiceWorker, goOffline, openCdp, startServer } from "../fixtures.ts";
-import { connect, expect, foundTenant, joinTenant, openSite, readTitles, test, write } from "./world.ts";
+import {
+  connect,
+  enterTenant,
+  expect,
+  foundTenant,
+  joinTenant,
+  openSite,
+  readTitles,
+  test,
+  write,
+} from "./world.ts";
 
 async function openWithServiceWorker(page: Page, site: { url: string; origin: string }): Promise<void> {
   await openSite(page, site, { serviceWorker: "./sw.js" });
@@ -11,6 +21,25 @@ async function openWithServiceWorker(page: Page, site: { url: string; origin: st
     story.until(story.coffer.status, ({ serviceWorker }) => serviceWorker === "active"),
   );
   await foundTenant(page);
+}
+
+/** How much an origin keeps, read past the library, from a page that runs nothing of it. */
+function countRecords(page: Page): Promise<number> {
+  return page.evaluate(async () => {
+    const settled = <T>(request: IDBRequest<T>): Promise<T> =>
+      new Promise((resolve, reject) => {
+        request.addEventListener("success", () => resolve(request.result));
+        request.addEventListener("error", () => reject(request.error));
+      });
+    let count = 0;
+    for (const { name = "" } of await indexedDB.databases()) {
+      const db = await settled(indexedDB.open(name));
+      for (const store of db.objectStoreNames)
+        count += await settled(db.transaction(store).objectStore(store).count());
+      db.close();
+    }
+    return count;
+  });
 }
 
 /** What the code does, without what it says about itself. */
@@ -98,3 +127,42 @@ test("a sync event sends what a dead server could not take, and one that fails i
     await back.stop();
   }
 });
+
+for (const wake of ["a push message", "a periodic sync event"] as const) {
+  test(`${wake} fetches news with every page closed and the service worker asleep`, async ({
+    openDevice,
+    server,
+    site,
+  }) => {
+    const device = await openDevice();
+    const far = (await openDevice()).page;
+    await openWithServiceWorker(device.page, site);
+    await connect(device.page, server.url);
+    await openSite(far, site);
+    await joinTenant(device.page, far, server.url);
+    const { registrationId, origin } = await controlServiceWorker(device.page);
+    const blank = await device.context.newPage();
+    await device.page.close();
+    await write(far, ["written elsewhere"]);
+    await expect
+      .poll(() => far.evaluate(() => story.tenant.status.value.pendingPushCount), { timeout: 20_000 })
+      .toBe(0);
+
+    await blank.goto(`${origin}/sw.js`);
+    const before = await countRecords(blank);
+    const cdp = await openCdp(blank);
+    await cdp.send("ServiceWorker.enable");
+    await cdp.send("ServiceWorker.stopAllWorkers");
+    const target = { origin, registrationId };
+    if (wake === "a push message")
+      await cdp.send("ServiceWorker.deliverPushMessage", { ...target, data: "" });
+    else await cdp.send("ServiceWorker.dispatchPeriodicSyncEvent", { ...target, tag: "coffer-sync" });
+    await expect.poll(() => countRecords(blank), { timeout: 60_000 }).toBeGreaterThan(before);
+    // What it fetched is there when nothing else can be asked any more.
+    await server.stop();
+    const page = await device.context.newPage();
+    await openSite(page, site);
+    await enterTenant(page);
+    await expect.poll(() => readTitles(page)).toEqual(["written elsewhere"]);
+  });
+}

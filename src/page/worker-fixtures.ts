@@ -344,6 +344,8 @@ function createFakeApi(world: FakeWorld, own: Running): Partial<WorkerApi> {
       throw new CofferError("access/denied", { why: "test" });
     },
     connect: async () => undefined,
+    readPushKey: async () => `B${"A".repeat(86)}`,
+    setPushEndpoint: async () => undefined,
     unlock: async () => {
       world.locked = false;
     },
