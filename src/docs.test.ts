@@ -172,6 +172,7 @@ function membersOf(name: string): string[] {
     "recipient-types",
     "query-types",
     "key-slot-types",
+    "link-types",
   ]
     .map((file) => read(`src/page/${file}.ts`))
     .join("\n");

@@ -27,6 +27,7 @@ import type { BackupCalls } from "./backup-api.ts";
 import type { AdminProof, DirectoryCalls } from "./directory-api.ts";
 import type { KeyExportCalls } from "./key-export-api.ts";
 import type { KeySlotCalls, UnlockMessage } from "./key-slot-api.ts";
+import type { LinkCalls } from "./link-api.ts";
 import type { PeerCalls, PeerEvent } from "./peer-api.ts";
 import type { ViewCalls, ViewEvent } from "./view-api.ts";
 import type {
@@ -248,7 +249,8 @@ export interface WorkerApi
     BackupCalls,
     AttachmentCalls,
     PresenceCalls,
-    PeerCalls {
+    PeerCalls,
+    LinkCalls {
   /**
    * `listener` is the worker's own poster of {@link EventMessage}; it does not cross the thread, the page
    * passes the options only.
@@ -301,16 +303,6 @@ export interface WorkerApi
 
   createSharePassword(): Promise<string>;
   checkPassword(password: string): Promise<{ ok: boolean; score: 0 | 1 | 2 | 3 | 4; hint: string }>;
-
-  /** URLs of servers come in canonical form (`new URL(url).href` without a trailing slash) and come back unchanged. */
-  publish(tenantId: string, url: string, proof: AdminProof): Promise<void>;
-  /** The key that a push subscription for a server is tied to, base64url. */
-  readPushKey(tenantId: string, url: string): Promise<string>;
-  /** Tell a server where this device is woken, `null` for nowhere. */
-  setPushEndpoint(tenantId: string, url: string, endpoint: string | null): Promise<void>;
-  connect(tenantId: string, url: string): Promise<void>;
-  disconnect(tenantId: string, url: string): Promise<void>;
-  sync(tenantId: string, url: string): Promise<void>;
 
   openDatabase(
     tenantId: string,

@@ -2,6 +2,7 @@
 import { CofferError } from "../src/std/index.ts";
 import { compileShape, lineOf, type DatabaseSession } from "../src/tenant/index.ts";
 import type { DocSnapshot, WorkerApi } from "./api.ts";
+import type { LinkCalls } from "./link-api.ts";
 import { requireDocId, type WorkerHost } from "./host.ts";
 import {
   readBranchName,
@@ -12,11 +13,6 @@ import {
   readProof,
   readText,
 } from "./page-messages.ts";
-
-type LinkCalls = Pick<
-  WorkerApi,
-  "publish" | "connect" | "disconnect" | "sync" | "readPushKey" | "setPushEndpoint"
->;
 
 type DocumentCalls = Pick<
   WorkerApi,

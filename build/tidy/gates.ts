@@ -33,7 +33,10 @@ export const packageGates: readonly { name: RegExp; files: RegExp }[] = [
 /** A global, as a path of names from the global object down, and the files that may use it. */
 export const globalGates: readonly { path: readonly string[]; files: RegExp }[] = [
   { path: ["crypto", "subtle"], files: /^src\/crypto\// },
-  { path: ["fetch"], files: /^(src\/(sync\/http-transport|doc\/engine-file)\.ts$|sw\/)/ },
+  {
+    path: ["fetch"],
+    files: /^(src\/(sync\/http-transport|doc\/engine-file)\.ts$|server\/src\/push-service\.ts$|sw\/)/,
+  },
   { path: ["XMLHttpRequest"], files: /^$/ },
   { path: ["WebSocket"], files: /^src\/sync\/websocket-transport\.ts$/ },
   { path: ["RTCPeerConnection"], files: /^src\/page\/peer\.ts$/ },

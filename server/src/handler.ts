@@ -20,14 +20,7 @@
  * Failures are JSON `{ code, message }` with the status of `error-status.ts`. Whatever the bytes, a request gets an answer.
  */
 import type { SigningKeyPair } from "../../src/crypto/index.ts";
-import {
-  CofferError,
-  parseId,
-  type AuthorKey,
-  type DbId,
-  type Env,
-  type TenantId,
-} from "../../src/std/index.ts";
+import { CofferError, parseId, type DbId, type Env, type TenantId } from "../../src/std/index.ts";
 import { createAuthenticator, type AuthSecrets } from "./auth.ts";
 import { createAuthorCommits } from "./author-commits.ts";
 import { createLogSets } from "./log-sets.ts";
@@ -44,10 +37,10 @@ import { createRateLimiter, type Rate, type RateLimiter } from "./rate-limit.ts"
 import { createReadiness } from "./readiness.ts";
 import { silentMetrics, type RelayMetrics } from "./relay-metrics.ts";
 import { hasType } from "./request-body.ts";
-import { createRoutes, type Route, type RouteParts } from "./routes.ts";
+import { createRoutes, type FindRoute, type Route, type RouteParts } from "./routes.ts";
 import type { Session } from "./sessions.ts";
 import type { RelayStorage } from "./storage.ts";
-import { Waker, type PushService } from "./waker.ts";
+import { Waker, type PushService, type WakerOptions } from "./waker.ts";
 
 /** What a relay grants; every field has a default. */
 export interface RelayLimits extends Quotas {
@@ -133,7 +126,7 @@ const defaultLimits: RelayLimits = {
 
 /** Create a relay over a storage. */
 export function createRelay(options: RelayOptions): Relay {
-  const { env, storage, signing, origins } = options;
+  const { env, storage, signing, origins, push: service } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const { logger = silentLogger, metrics = silentMetrics } = options;
   const readiness = createReadiness(env, storage);
@@ -162,13 +155,7 @@ export function createRelay(options: RelayOptions): Relay {
     charge,
     whispered,
   });
-  const { push: service } = options;
-  const isLive = (tenantId: TenantId, device: AuthorKey): boolean => live.hasDevice(tenantId, device);
-  const isMember = async (tenantId: TenantId, user: AuthorKey): Promise<boolean> =>
-    parts.directories
-      .read(tenantId)
-      .then((directory) => directory !== undefined && standingOf(directory.state, user) === "member");
-  const waker = service && new Waker({ env, storage, service, logger, metrics, isLive, isMember });
+  const waker = service && createWaker({ env, storage, service, logger, metrics }, parts.directories, live);
   const findRoute = createRoutes({
     ...parts,
     env,
@@ -184,13 +171,9 @@ export function createRelay(options: RelayOptions): Relay {
   const anonymous = createRateLimiter(env, limits.anonymous);
 
   return {
-    async fetch(request, peer = "") {
-      const startMs = env.monotonicMs();
-      const route = findRoute(new URL(request.url).pathname, request.method);
-      const response = await answer({ route, anonymous, logger }, request, peer);
-      metrics.answered(route?.name ?? "none", response.status, (env.monotonicMs() - startMs) / 1000);
-      return response;
-    },
+    fetch: timed({ env, metrics, findRoute }, (route, request, peer) =>
+      answer({ route, anonymous, logger }, request, peer),
+    ),
     openLive(tenant, connection) {
       const tenantId = parseId("TenantId", tenant);
       if (tenantId === undefined) throw new CofferError("input/unknown-id");
@@ -210,6 +193,42 @@ export function createRelay(options: RelayOptions): Relay {
       live.closeAll();
     },
   };
+}
+
+/** Finds a request's route, and counts how long its answer took. */
+function timed(
+  {
+    env,
+    findRoute,
+    metrics,
+  }: Pick<RelayOptions, "env"> & {
+    readonly findRoute: FindRoute;
+    readonly metrics: RelayMetrics;
+  },
+  handle: (route: Route | undefined, request: Request, peer: string) => Promise<Response>,
+): Relay["fetch"] {
+  return async (request, peer = "") => {
+    const startMs = env.monotonicMs();
+    const route = findRoute(new URL(request.url).pathname, request.method);
+    const response = await handle(route, request, peer);
+    metrics.answered(route?.name ?? "none", response.status, (env.monotonicMs() - startMs) / 1000);
+    return response;
+  };
+}
+
+function createWaker(
+  options: Omit<WakerOptions, "isLive" | "isMember">,
+  directories: ExchangeParts["directories"],
+  live: LiveSessions,
+): Waker {
+  return new Waker({
+    ...options,
+    isLive: (tenantId, device) => live.hasDevice(tenantId, device),
+    async isMember(tenantId, user) {
+      const directory = await directories.read(tenantId);
+      return directory !== undefined && standingOf(directory.state, user) === "member";
+    },
+  });
 }
 
 /** Tells the other nodes of a whisper; `false` for one too many of its user. */

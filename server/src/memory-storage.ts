@@ -111,12 +111,7 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
     return tenants.delete(tenantId);
   }
 
-  function startNewEpochs(): void {
-    const epoch = Math.floor(options.env.nowMs() / 1000);
-    for (const { logs } of tenants.values()) {
-      for (const log of logs.values()) log.epoch = Math.max(log.epoch + 1, epoch);
-    }
-  }
+  const startNewEpochs = (): void => raiseEpochs(tenants.values(), Math.floor(options.env.nowMs() / 1000));
 
   const hasTenant = (tenantId: TenantId): boolean => tenants.has(tenantId);
   const chunks = createMemoryChunks(guarded, hasTenant);
@@ -132,6 +127,11 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
     startNewEpochs: () => guarded(startNewEpochs),
     close: () => guarded(() => void (isClosed = true)),
   };
+}
+
+function raiseEpochs(tenants: Iterable<MemoryTenant>, lowest: number): void {
+  for (const { logs } of tenants)
+    for (const log of logs.values()) log.epoch = Math.max(log.epoch + 1, lowest);
 }
 
 function findCommit(

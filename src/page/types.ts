@@ -2,7 +2,6 @@
  * The public API, as types. Everything the page sees is plain data and signals.
  */
 import type { ReadonlySignal } from "@preact/signals-core";
-import type { CofferErrorCode } from "../std/index.ts";
 import type { DocData, Draft, Mark, Patch, Path } from "../draft/index.ts";
 import type { AlarmEvent, QuarantinedCommit } from "./alarm-types.ts";
 import type { Attachment, Attachments, FileSums, KeptFiles } from "./attachment-types.ts";
@@ -13,6 +12,7 @@ import type { Bundles } from "./bundle-types.ts";
 import type { Devices } from "./device-types.ts";
 import type { AdminOptions, Directory, Keys } from "./directory-types.ts";
 import type { KeySlot, KeySlots, UnlockWay } from "./key-slot-types.ts";
+import type { Servers } from "./link-types.ts";
 import type { Query, QueryDefinition } from "./query-types.ts";
 import type { RecipientLists } from "./recipient-types.ts";
 import type { Presence } from "./presence-types.ts";
@@ -48,6 +48,7 @@ export type {
   NewKeySlot,
   UnlockWay,
 } from "./key-slot-types.ts";
+export type { LinkStatus, ServerLink } from "./link-types.ts";
 export type * from "./query-types.ts";
 export type * from "./bundle-types.ts";
 export type * from "./search-types.ts";
@@ -170,7 +171,7 @@ export interface TenantStatus {
   readonly files: FileSums | undefined;
 }
 
-export interface Tenant extends Audit, Bundles, Devices, KeySlots, KeptFiles {
+export interface Tenant extends Audit, Bundles, Devices, KeySlots, Servers, KeptFiles {
   readonly id: string;
   /** display name; `undefined` while locked */
   readonly name: ReadonlySignal<string | undefined>;
@@ -211,42 +212,11 @@ export interface Tenant extends Audit, Bundles, Devices, KeySlots, KeptFiles {
   inspectJoinRequest(request: string): Promise<{ userName: string; key: string; safetyNumber: string }>;
   /** 60 digits in groups of four, for this tenant's root and a member's key (default: oneself). */
   safetyNumber(memberKey?: string): Promise<string>;
-  publishToServer(url: string, options: { adminUser: Identity; adminPassword: string }): Promise<void>;
-  /** Connect and stay connected: live while there is a network, retried by itself, also after a reload. */
-  connectToServer(url: string): Promise<ServerLink>;
-  /**
-   * Have a server of this tenant wake this device's service worker when there is news, also with every page closed, or no more.
-   * Ask from a click: the browser asks its user whether notifications are allowed.
-   *
-   * @throws access/denied when they are not; input/unknown-id without a service worker, push or such a link; net/…
-   */
-  setWebPush(url: string, isWanted?: boolean): Promise<void>;
   /** Link with another device over a way for bytes, without a server, until either side closes it. */
   connectPeer(way: PeerWay, options?: PeerOptions): Promise<PeerConnection>;
-  /** links of this tenant on this device; after unlocking they resume by themselves */
-  readonly links: ReadonlySignal<readonly ServerLink[]>;
   lock(): Promise<void>;
   dispose(): void;
   [Symbol.dispose](): void;
-}
-
-export interface LinkStatus {
-  readonly phase: "offline" | "connecting" | "syncing" | "live" | "denied";
-  readonly pendingPush: number;
-  readonly pendingPull: number;
-  readonly verifiedCompleteAtMs: number | undefined;
-  readonly error: CofferErrorCode | undefined;
-  /** bytes of bodies up and down since the link was opened */
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
-}
-
-export interface ServerLink {
-  readonly url: string;
-  readonly status: ReadonlySignal<LinkStatus>;
-  /** Run one full cycle now; resolves when nothing is left, rejects with the code that stopped it. */
-  sync(): Promise<void>;
-  disconnect(): Promise<void>;
 }
 
 export interface DatabaseStatus {

@@ -10,7 +10,7 @@ const key = `B${"A".repeat(86)}`;
 const keyBytes = Uint8Array.of(4, ...new Uint8Array(64));
 
 /** A browser's push service. */
-class FakeManager {
+class AddressBook {
   subscription: object | null = null;
   asked: object[] = [];
   ended = 0;
@@ -39,7 +39,7 @@ class FakeManager {
 let world: FakeWorld;
 let coffer: Coffer;
 let tenant: Tenant;
-let manager: FakeManager;
+let manager: AddressBook;
 
 function pretend(serviceWorker: object | undefined): void {
   vi.stubGlobal("navigator", { serviceWorker });
@@ -49,7 +49,7 @@ beforeEach(async () => {
   world = createWorld();
   coffer = await openCofferWith(world);
   tenant = await coffer.openTenant("acme", { password: "secret" });
-  manager = new FakeManager();
+  manager = new AddressBook();
   pretend({ getRegistration: async () => ({ pushManager: manager }) });
 });
 afterEach(async () => {

@@ -1,0 +1,39 @@
+/** What the page says of servers, and of the links with them. */
+import type { ReadonlySignal } from "@preact/signals-core";
+import type { CofferErrorCode } from "../std/index.ts";
+import type { Identity } from "./types.ts";
+
+export interface LinkStatus {
+  readonly phase: "offline" | "connecting" | "syncing" | "live" | "denied";
+  readonly pendingPush: number;
+  readonly pendingPull: number;
+  readonly verifiedCompleteAtMs: number | undefined;
+  readonly error: CofferErrorCode | undefined;
+  /** bytes of bodies up and down since the link was opened */
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+}
+
+export interface ServerLink {
+  readonly url: string;
+  readonly status: ReadonlySignal<LinkStatus>;
+  /** Run one full cycle now; resolves when nothing is left, rejects with the code that stopped it. */
+  sync(): Promise<void>;
+  disconnect(): Promise<void>;
+}
+
+/** The part of a tenant that is about servers. */
+export interface Servers {
+  publishToServer(url: string, options: { adminUser: Identity; adminPassword: string }): Promise<void>;
+  /** Connect and stay connected: live while there is a network, retried by itself, also after a reload. */
+  connectToServer(url: string): Promise<ServerLink>;
+  /**
+   * Have a server of this tenant wake this device's service worker when there is news, also with every page closed, or no more.
+   * Ask from a click: the browser asks its user whether notifications are allowed.
+   *
+   * @throws access/denied when they are not; input/unknown-id without a service worker, push or such a link; net/…
+   */
+  setWebPush(url: string, isWanted?: boolean): Promise<void>;
+  /** links of this tenant on this device; after unlocking they resume by themselves */
+  readonly links: ReadonlySignal<readonly ServerLink[]>;
+}
