@@ -23,16 +23,19 @@ export async function openByDexie(name: string, lost: () => void): Promise<Opene
   return { database: database.backendDB(), close };
 }
 
-async function createDexie(name: string): Promise<Dexie> {
+async function createDexie(name: string, onBlocked: () => void = () => undefined): Promise<Dexie> {
   const { Dexie: Database } = await import("dexie");
   const database = new Database(name, { autoOpen: false, addons: [] });
-  database.on("blocked", () => false);
+  database.on("blocked", () => {
+    onBlocked();
+    return false;
+  });
   return database;
 }
 
-/** Delete a database, if it is there; how long that may take is for the caller to say. */
-export async function deleteByDexie(name: string): Promise<void> {
-  await (await createDexie(name)).delete();
+/** Delete a database, if it is there; how long that may take is for the caller to say, who is told when somebody else has it open. */
+export async function deleteByDexie(name: string, onBlocked: () => void): Promise<void> {
+  await (await createDexie(name, onBlocked)).delete();
 }
 
 /** The names of databases where the platform does not tell them: Dexie keeps a list of those that it made. */

@@ -204,9 +204,14 @@ describe("full disks", () => {
 });
 
 /** Timers that run when the test says. */
-function handTimers(): { setTimer: Env["setTimer"]; waitFor: (afterMs: number) => Promise<void> } {
+function handTimers(): {
+  setTimer: Env["setTimer"];
+  waitFor: (afterMs: number) => Promise<void>;
+  running: () => readonly number[];
+} {
   const timers = new Set<{ afterMs: number; run: () => void }>();
   return {
+    running: () => [...timers].map(({ afterMs }) => afterMs),
     setTimer(afterMs, run) {
       const timer = { afterMs, run };
       timers.add(timer);
@@ -291,6 +296,48 @@ describe("silence", () => {
       waitFor(5_000),
     ]);
     expect(open).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe("a deletion", () => {
+  /** What was asked for, and does nothing of itself. */
+  function deletions(): readonly IDBOpenDBRequest[] {
+    const held: IDBOpenDBRequest[] = [];
+    vi.spyOn(IDBFactory.prototype, "deleteDatabase").mockImplementation(() => {
+      const request = new EventTarget() as IDBOpenDBRequest;
+      held.push(request);
+      return request;
+    });
+    return held;
+  }
+  const tell = (request: IDBOpenDBRequest | undefined, type: string): void => {
+    const event = new Event(type);
+    request?.dispatchEvent(event);
+    (request as unknown as Record<string, ((event: Event) => void) | undefined>)[`on${type}`]?.(event);
+  };
+
+  test("of much is waited for, however long it takes", async () => {
+    const { setTimer, running } = handTimers();
+    const store = await openFresh({ setTimer });
+    const held = deletions();
+    let isDone = false;
+    const destroying = store.destroy().then(() => (isDone = true));
+    await vi.waitFor(() => expect(held).toHaveLength(1));
+    // No timer of the kind that gives up soon is running.
+    expect(running().filter((ms) => ms < 60_000)).toEqual([]);
+    expect(isDone).toBe(false);
+    tell(held[0], "success");
+    await destroying;
+  });
+
+  test("that somebody else stands in the way of is store/blocked", async () => {
+    const { setTimer, waitFor } = handTimers();
+    const store = await openFresh({ setTimer });
+    const held = deletions();
+    const destroying = store.destroy();
+    await vi.waitFor(() => expect(held).toHaveLength(1));
+    tell(held[0], "blocked");
+    await Promise.all([expect(destroying).rejects.toMatchObject({ code: "store/blocked" }), waitFor(5_000)]);
   });
 });
 

@@ -41,6 +41,8 @@ import type {
   WriteEvent,
 } from "./store.ts";
 
+/** a deletion that nobody stands in the way of takes so long at most */
+const deletionLimitMs = 5 * 60 * 1000;
 const channelPrefix = "coffer-store/";
 const tableNames = ["log", "slots"] as const;
 type TableName = (typeof tableNames)[number];
@@ -242,11 +244,21 @@ class DexieStore implements Store {
   }
 }
 
+/** Gigabytes take their time, and are waited for; somebody else who has it open and does not give way is not. */
 async function deleteDatabase(env: Env, name: string): Promise<void> {
   const blocked = (): CofferError => new CofferError("store/blocked", { store: name });
+  let release: Release | undefined;
+  const deleting = new Promise<void>((resolve, reject) => {
+    const onBlocked = (): void => {
+      release ??= env.setTimer(openLimitMs, () => reject(blocked()));
+    };
+    deleteByDexie(databaseNameOf(name), onBlocked).then(resolve, reject);
+  });
   try {
-    await within(env, openLimitMs, deleteByDexie(databaseNameOf(name)), blocked);
+    await within(env, deletionLimitMs, deleting, blocked);
   } catch (cause) {
     throw storeError(cause, name);
+  } finally {
+    release?.();
   }
 }
