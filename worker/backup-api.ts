@@ -24,6 +24,8 @@ export interface BackupCalls extends BundleCalls {
     options: {
       readonly password: string;
       readonly documents: boolean;
+      /** with the bytes of attachments, if `documents`; default true */
+      readonly files?: boolean;
       readonly resume: { readonly header: Uint8Array; readonly sizeBytes: number } | undefined;
     },
   ): Promise<number>;

@@ -2,6 +2,7 @@
 import { CofferError } from "../src/std/index.ts";
 import {
   BundleImport,
+  chunksOf,
   createReport,
   exportBundle,
   openBackup,
@@ -62,8 +63,10 @@ export function backupCalls(host: WorkerHost): BackupCalls & Pick<WorkerApi, "op
     ...bundleCalls(host, files),
     async openExport(tenantId, options) {
       const { device } = await host.ready();
-      const { store, world } = host.tenant(tenantId).core;
-      const source = { crypto: world.crypto, device, store, tenantId: requireTenantId(tenantId) };
+      const { core } = host.tenant(tenantId);
+      const { store, world } = core;
+      const chunks = chunksOf(core);
+      const source = { crypto: world.crypto, device, store, chunks, tenantId: requireTenantId(tenantId) };
       return files.write(openBackup(source, readOptions(options)));
     },
 
@@ -144,15 +147,21 @@ function bundleCalls(host: WorkerHost, files: OpenFiles): BundleCalls {
   };
 }
 
-type ExportOptions = Parameters<WorkerApi["openExport"]>[1];
+type ExportOptions = Parameters<typeof openBackup>[1];
 
 /** Read what the page asks for. @throws `input/invalid` with `at` */
 function readOptions(options: unknown): ExportOptions {
-  const { documents, resume, ...fields } = readFields(options, "options");
+  const { documents, files = true, resume, ...fields } = readFields(options, "options");
   const password = readString(fields["password"], "password");
   if (typeof documents !== "boolean") throw new CofferError("input/invalid", { at: "documents" });
-  if (resume === undefined) return { password, documents, resume };
+  if (typeof files !== "boolean") throw new CofferError("input/invalid", { at: "files" });
+  if (resume === undefined) return { password, documents, files, resume };
   const { header, sizeBytes } = readFields(resume, "resume");
   if (!(header instanceof Uint8Array)) throw new CofferError("input/invalid", { at: "resume.header" });
-  return { password, documents, resume: { header, sizeBytes: readNatural(sizeBytes, "resume.sizeBytes") } };
+  return {
+    password,
+    documents,
+    files,
+    resume: { header, sizeBytes: readNatural(sizeBytes, "resume.sizeBytes") },
+  };
 }

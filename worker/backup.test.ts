@@ -123,7 +123,7 @@ describe("a backup file", () => {
       const storage = createMemoryStorage(env);
       const fresh = await startDevice(storage);
       const log = await logOf(home.storage, home.id);
-      const report = { tenantId: home.id, commitCount: log.length, newCount: log.length };
+      const report = { tenantId: home.id, commitCount: log.length, newCount: log.length, fileBytes: 0 };
       expect(await importFile(fresh, file, { pieceBytes })).toEqual(report);
       expect(await logOf(storage, home.id)).toEqual(log);
       expect(await fresh.api.tenants()).toMatchObject([
@@ -366,7 +366,12 @@ describe("an identity file", () => {
 
       // The device is wiped, the link comes back with the file.
       const fresh = await startDevice(createMemoryStorage(env));
-      expect(await importFile(fresh, file)).toEqual({ tenantId: home.id, commitCount: 0, newCount: 0 });
+      expect(await importFile(fresh, file)).toEqual({
+        tenantId: home.id,
+        commitCount: 0,
+        newCount: 0,
+        fileBytes: 0,
+      });
       expect(await fresh.api.tenants()).toMatchObject([{ lost: false }]);
       await fresh.api.openTenant(home.id, open);
       await expect.poll(() => idsOf(fresh, home.id)).toEqual(ids);

@@ -11,10 +11,10 @@ export async function readBackup(
   backup: RunningExport<BackupOptions>,
   stream?: ReadableStreamDefaultController<Uint8Array>,
 ): Promise<void> {
-  await handOn(backup, stream, ({ password, documents = true, resume, signal }) => {
+  await handOn(backup, stream, ({ password, documents = true, files = true, resume, signal }) => {
     const from = resume && { header: resume.head, sizeBytes: resume.sizeBytes };
     return iterateExport(session, signal, async () =>
-      session.call((api) => api.openExport(tenantId, { password, documents, resume: from })),
+      session.call((api) => api.openExport(tenantId, { password, documents, files, resume: from })),
     );
   });
 }

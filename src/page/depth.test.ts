@@ -487,7 +487,7 @@ describe("exportBackup", () => {
     expect((await reader.read()).value).toEqual(Uint8Array.of(1));
     await settle();
     expect(world.backup.readCount).toBe(1);
-    expect(callsOf("openExport")[0]).toContain('{"password":"p","documents":true}');
+    expect(callsOf("openExport")[0]).toContain('{"password":"p","documents":true,"files":true}');
     const rest = [await reader.read(), await reader.read(), await reader.read()];
     expect(rest.map(({ value }) => value?.length)).toEqual([2, 1, undefined]);
     expect(rest.at(-1)?.done).toBe(true);
@@ -535,7 +535,7 @@ describe("importBackup", () => {
       password: "p",
       onProgress: (now) => progress.push(now),
     });
-    expect(report).toEqual({ tenantId: "t1", commitCount: 3, newCount: 2 });
+    expect(report).toEqual({ tenantId: "t1", commitCount: 3, newCount: 2, fileBytes: 0 });
     expect(world.backup.written.reduce((sum, piece) => sum + piece.length, 0)).toBe(2_500_000);
     expect(Math.max(...world.backup.written.map(({ length }) => length))).toBeLessThanOrEqual(1024 * 1024);
     expect(progress.at(-1)).toEqual({ sizeBytes: 2_500_000, commitCount: world.backup.written.length });

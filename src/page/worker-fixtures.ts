@@ -510,7 +510,7 @@ function createFakeBackup({ backup }: FakeWorld): Partial<WorkerApi> {
     },
     openImport: async () => 8,
     writeImport: async (_importId, bytes) => ({ commitCount: backup.written.push(bytes) }),
-    finishImport: async () => ({ tenantId: "t1", commitCount: 3, newCount: 2 }),
+    finishImport: async () => ({ tenantId: "t1", commitCount: 3, newCount: 2, fileBytes: 0 }),
     summarize: async () => Uint8Array.of(5, 6),
     openBundleExport: async () => 17,
     openBundleImport: async () => 18,

@@ -15,7 +15,8 @@
  *
  * Guarantees
  * - C1 a part and the chunks that it says are here are written together, or not at all
- * - C2 a chunk that was written here is forgotten only when a remote gave a receipt for it, or nothing may be kept of it
+ * - C2 a chunk that was written here, or that a backup brought, is forgotten only when a remote gave a receipt for it, or nothing may be kept
+ *      of it
  * - C3 on a full disk what may go goes, what was used longest ago first, before anything is refused
  * - C4 a value that cannot be read counts as absent: what it told of is asked for again
  * - C5 a chunk that several parts name stays as long as one of them has it here, whoever adds and takes away at the same time
@@ -115,7 +116,7 @@ export class ChunkStore {
   async addFetched(part: StoredPart, index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const chunk = part.chunks[index];
     assert(chunk !== undefined && bytes.length === chunk.sizeBytes, "chunks: what is kept is what was named");
-    await this.#change(
+    await this.change(
       part.commitHash,
       (before = part) => ({
         ...before,
@@ -128,7 +129,7 @@ export class ChunkStore {
   /** Change what is known of a part that is there. `edit` gives it as it will be, or `undefined` to leave it. */
   async edit(commitHash: CommitHash, edit: (before: StoredPart) => StoredPart | undefined): Promise<void> {
     if ((await this.#existing()) === undefined) return;
-    await this.#change(commitHash, (before) => before && edit(before));
+    await this.change(commitHash, (before) => before && edit(before));
   }
 
   /** Forget the ciphertexts of a part, but not that it is there; those that must stay (C2) stay. @returns bytes that were freed */
@@ -146,7 +147,7 @@ export class ChunkStore {
       return { ...before, chunks };
     };
     if ((await this.#existing()) !== undefined)
-      await this.#change(commitHash, edit, async () => {
+      await this.change(commitHash, edit, async () => {
         const { chunks, slots } = await removal(await this.#open(), () => this.parts(), { commitHash, gone });
         freed = chunks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
         return slots;
@@ -159,7 +160,7 @@ export class ChunkStore {
     if (!isPinned && (await this.#existing()) === undefined) return;
     const edit = (before?: StoredPart): StoredPart | undefined =>
       (before?.isPinned ?? false) === isPinned ? undefined : { ...(before ?? part), isPinned };
-    await this.#change(part.commitHash, edit);
+    await this.change(part.commitHash, edit);
   }
 
   /** What this device keeps of files at most; `undefined`: as much as there is room for. */
@@ -232,7 +233,8 @@ export class ChunkStore {
     return { part, version: slot?.version };
   }
 
-  async #change(
+  /** Change what is known of a part, `undefined` leaves it, and write further slots with it. {@link edit} is for a part that is there. */
+  async change(
     commitHash: CommitHash,
     edit: (before: StoredPart | undefined) => StoredPart | undefined,
     further: () => readonly SlotWrite[] | Promise<readonly SlotWrite[]> = () => [],
@@ -270,6 +272,32 @@ export class ChunkStore {
   #tell(commitHash: CommitHash | undefined): void {
     for (const listener of this.#listeners) listener(commitHash);
   }
+}
+
+/**
+ * Keep chunks of a part that a backup brought, by their indexes. The caller verified that they are what its commit names. Who brought them
+ * has them no more, perhaps: until a remote gave a receipt they stay, as what was written here.
+ */
+export async function keepRestored(
+  chunks: ChunkStore,
+  part: StoredPart,
+  bytes: ReadonlyMap<number, Uint8Array<ArrayBuffer>>,
+): Promise<void> {
+  const edit = (before: StoredPart = part): StoredPart => ({
+    ...before,
+    isNamed: before.isNamed || part.isNamed,
+    isOwn: before.isOwn || before.chunks.every(({ isHere }) => !isHere),
+    chunks: before.chunks.map((known, at) => (bytes.has(at) ? { ...known, isHere: true } : known)),
+  });
+  const named = [...bytes].map(([index, value]) => {
+    const chunk = part.chunks[index];
+    assert(chunk !== undefined && value.length === chunk.sizeBytes, "chunks: what is kept is what was named");
+    return [chunkSlot(chunk.hash), value] as const;
+  });
+  // One part can have a chunk several times.
+  const slots = [...new Map(named)].map(([name, value]) => ({ name, value }));
+  const shared = { name: sharedSlot, value: new Uint8Array() };
+  await chunks.change(part.commitHash, edit, () => [...slots, shared]);
 }
 
 /** Note that a part was used now: what was used last is evicted last. */

@@ -66,7 +66,7 @@ export {
 } from "./chunk-eviction.ts";
 export { readKeptHeads, readLeaves, type KeptHeads, type LeavesOptions } from "./kept-heads.ts";
 export { shareChunkNews } from "./chunk-news.ts";
-export { ChunkStore, chunkStoreName, freeChunks, touchPart } from "./chunk-store.ts";
+export { ChunkStore, chunkStoreName, freeChunks, keepRestored, touchPart } from "./chunk-store.ts";
 export {
   chunkLimits,
   encodeStoredPart,

@@ -251,7 +251,9 @@ export async function settleParts(session: TenantSession): Promise<void> {
   const { core } = session;
   const old: StoredPart[] = [];
   for (const part of await chunksOf(core).parts()) {
-    if (part.isNamed) continue;
+    // A backup may have brought what was purged here.
+    if (core.isPurged(part.docId)) old.push(part);
+    if (part.isNamed || core.isPurged(part.docId)) continue;
     const isNamed = await isNamedBy(session, part);
     if (isNamed === true) await nameParts(core, [part.commitHash]);
     else if (isNamed === false && core.nowMs() - part.usedAtMs > unnamedForMs) old.push(part);

@@ -23,6 +23,7 @@ const password = "marble tunnel saffron";
 
 const claimOf = (contentSizeBytes: number): BackupClaim => ({
   hasLog: true,
+  hasChunks: false,
   tenantId: bytesToId("TenantId", crypto.randomBytes(32)),
   fileNonce: crypto.randomBytes(32),
   endPosition: 7,
@@ -45,12 +46,18 @@ const codeOf = async (promise: Promise<unknown>): Promise<string> =>
 
 describe("header", () => {
   test("comes back as it went in, whatever follows it", async () => {
-    for (const size of [1, backupChunkBytes, backupChunkBytes + 1, 10 ** 12]) {
-      const claim = claimOf(size);
+    for (const [size, hasChunks] of [
+      [1, false],
+      [backupChunkBytes, true],
+      [backupChunkBytes + 1, false],
+      [10 ** 12, true],
+    ] as const) {
+      const claim = { ...claimOf(size), hasChunks };
       const { header: bytes, chunkCount } = await createBackupKey(crypto, password, claim);
       const header = headerOf(new Uint8Array([...bytes, 1, 2, 3]));
       expect(header).toMatchObject(claim);
       expect(header.bytes).toEqual(bytes);
+      expect(bytes[4]).toBe(hasChunks ? 2 : 1);
       expect(chunkCount).toBe(Math.ceil(size / backupChunkBytes));
       expect(fileSizeOf(header)).toBe(bytes.length + size + 16 * chunkCount);
       expect((await openBackupKey(crypto, password, header)).chunkCount).toBe(chunkCount);
@@ -68,7 +75,7 @@ describe("header", () => {
       expect(readBackupHeader(crypto, changed).kind, `bit ${bit}`).not.toBe("header");
     }
     const newer = bytes.slice();
-    newer[4] = 2;
+    newer[4] = 3;
     expect(readBackupHeader(crypto, newer)).toEqual({ kind: "refused", code: "protocol/version" });
   });
 

@@ -1,12 +1,12 @@
 /**
- * The bytes of a backup file, format `CFRB`, version 1.
+ * The bytes of a backup file, format `CFRB`, version 1; version 2 where the bytes of attachments are in it.
  *
  * | part | field | size |
  * |---|---|---|
  * | header | magic | 4, "CFRB" |
- * | | version | u8, 1 |
+ * | | version | u8: 2 with attachments, else 1 |
  * | | headerSize | u16, the whole header, at most 512 |
- * | | flags | u8: 0 keys and names only, 1 with the log |
+ * | | flags | u8: 0 keys and names only, 1 with the log, 3 with the log and attachments |
  * | | tenantId | 32 |
  * | | fileNonce | 32, random |
  * | | endPosition | u64: what of the log is in it, 0 without the log |
@@ -34,6 +34,9 @@
  * | 3 slot | text name ‖ value: one of {@link isBackedUpSlot} | each at most once |
  * | 4 commit | an encoded commit, see entry/codec.ts; in the order of the log | |
  * | 5 end | u64 commit count ‖ hash(32): the last of a chain as above over the commit hashes | one |
+ * | 6 part | hash(32) of one of these commits ‖ u8 flags: 1 a document names it ‖ u16: a bit for each of its chunks that follow, at least one | version 2 |
+ * | 7 chunk | a ciphertext, as its commit names it; those of a part in their order | version 2 |
+ * | 8 chunks | u64: how many there were, the end of a file of version 2 | one in version 2 |
  */
 import {
   bytesToId,
@@ -51,7 +54,8 @@ import {
 import type { Crypto, KdfParameters, Key } from "../crypto/index.ts";
 import { readKdfParameters, writeKdfParameters } from "../keys/index.ts";
 
-const version = 1;
+const versions = { plain: 1, withChunks: 2 } as const;
+const flagsOf = { keys: 0, log: 1, chunks: 3 } as const;
 const magic = utf8ToBytes("CFRB");
 const startBytes = magic.length + 1 + 2;
 const checksumBytes = 16;
@@ -68,6 +72,8 @@ export const sealedChunkBytes = backupChunkBytes + tagBytes;
 /** What a header says but for the commitment, which follows from the password. */
 export interface BackupClaim {
   readonly hasLog: boolean;
+  /** the bytes of attachments are in it, as far as the device had them; never without the log */
+  readonly hasChunks: boolean;
   readonly tenantId: TenantId;
   readonly fileNonce: Uint8Array;
   readonly endPosition: number;
@@ -131,20 +137,28 @@ export function readBackupHeader(crypto: Pick<Crypto, "sha256">, bytes: Uint8Arr
   if (!equalBytes(magicBytes, magic.subarray(0, magicBytes.length))) return corrupt;
   if (bytes.length < startBytes) return { kind: "short" };
   const start = new ByteReader(bytes.subarray(magic.length));
-  if (start.u8() !== version) return { kind: "refused", code: "protocol/version" };
+  const version = start.u8();
+  if (version !== versions.plain && version !== versions.withChunks)
+    return { kind: "refused", code: "protocol/version" };
   const sizeBytes = start.u16();
   if (sizeBytes < startBytes + checksumBytes || sizeBytes > maxHeaderBytes) return corrupt;
   if (bytes.length < sizeBytes) return { kind: "short" };
   const whole = copyBytes(bytes.subarray(0, sizeBytes));
   const body = whole.subarray(0, sizeBytes - checksumBytes);
   if (!equalBytes(whole.subarray(body.length), checksumOf(crypto, body))) return corrupt;
-  const header = readFields(new ByteReader(body.subarray(startBytes)), whole);
+  const header = readFields(new ByteReader(body.subarray(startBytes)), version, whole);
   return header === undefined ? corrupt : { kind: "header", header };
 }
 
-function readFields(reader: ByteReader, bytes: Uint8Array<ArrayBuffer>): BackupHeader | undefined {
+function readFields(
+  reader: ByteReader,
+  version: number,
+  bytes: Uint8Array<ArrayBuffer>,
+): BackupHeader | undefined {
   const flags = reader.u8();
-  if (flags > 1) reader.fail("flags");
+  const hasChunks = flags === flagsOf.chunks;
+  if (flags > flagsOf.log && !hasChunks) reader.fail("flags");
+  if (hasChunks !== (version === versions.withChunks)) reader.fail("flags");
   const tenantId = reader.fixed(32);
   const fileNonce = reader.fixed(32);
   const endPosition = reader.u64();
@@ -154,9 +168,9 @@ function readFields(reader: ByteReader, bytes: Uint8Array<ArrayBuffer>): BackupH
   const parameters = readKdfParameters(reader);
   const commitment = reader.fixed(32);
   if (!reader.finish()) return undefined;
-  const hasLog = flags === 1;
   return {
-    hasLog,
+    hasLog: flags !== flagsOf.keys,
+    hasChunks,
     tenantId: bytesToId("TenantId", tenantId),
     fileNonce,
     endPosition,
@@ -170,7 +184,7 @@ function readFields(reader: ByteReader, bytes: Uint8Array<ArrayBuffer>): BackupH
 
 function encodeClaim(claim: BackupClaim): Uint8Array<ArrayBuffer> {
   const fields = new ByteWriter()
-    .u8(claim.hasLog ? 1 : 0)
+    .u8(claim.hasChunks ? flagsOf.chunks : claim.hasLog ? flagsOf.log : flagsOf.keys)
     .fixed(idToBytes(claim.tenantId), 32)
     .fixed(claim.fileNonce, 32)
     .u64(claim.endPosition)
@@ -178,6 +192,7 @@ function encodeClaim(claim: BackupClaim): Uint8Array<ArrayBuffer> {
     .fixed(claim.contentHash, 32);
   writeKdfParameters(fields, claim.parameters);
   const sizeBytes = startBytes + fields.length + 32 + checksumBytes;
+  const version = claim.hasChunks ? versions.withChunks : versions.plain;
   return new ByteWriter().fixed(magic).u8(version).u16(sizeBytes).fixed(fields.toBytes()).toBytes();
 }
 

@@ -42,6 +42,19 @@ const records: fc.Arbitrary<BackupRecord> = fc.oneof(
     commitCount: fc.nat(),
     commitsHash: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((value) => new Uint8Array(value)),
   }),
+  fc.record({
+    kind: fc.constant("part" as const),
+    commitHash: fc
+      .uint8Array({ minLength: 32, maxLength: 32 })
+      .map((value) => bytesToId("CommitHash", value)),
+    isNamed: fc.boolean(),
+    which: fc.integer({ min: 1, max: 0xffff }),
+  }),
+  fc.record({
+    kind: fc.constant("chunk" as const),
+    bytes: bytes(3000).filter((chunk) => chunk.length > 0),
+  }),
+  fc.record({ kind: fc.constant("chunks" as const), chunkCount: fc.nat() }),
 );
 
 function readAll(content: Uint8Array, sizes: readonly number[]): { read: unknown[]; rest: number } {
@@ -85,7 +98,7 @@ test("any bytes are read or refused, alike however they are cut", () => {
 });
 
 test("a size over the limit of its kind is refused before anything is waited for", () => {
-  const limits = [4224, 4128, 1_054_772, 1_048_576, 40];
+  const limits = [4224, 4128, 1_054_772, 1_048_576, 40, 35, 307_200, 8];
   for (const [index, limit] of limits.entries()) {
     const over = new ByteWriter()
       .u8(index + 1)
@@ -102,7 +115,7 @@ test("a size over the limit of its kind is refused before anything is waited for
       ).read,
     ).toEqual([]);
   }
-  for (const start of [[0], [6], [4, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80], [4, 0x80, 0x00]])
+  for (const start of [[0], [9], [4, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80], [4, 0x80, 0x00]])
     expect(readAll(new Uint8Array(start), [1]).read).toEqual(["malformed"]);
 });
 

@@ -8,11 +8,15 @@ import {
   copyBytes,
   idToBytes,
   type AuthorKey,
+  type CommitHash,
 } from "../std/index.ts";
 import { entryLimits } from "../entry/index.ts";
+import { chunkLimits } from "../sync/index.ts";
 import { slotNames } from "./slots.ts";
 
-const kinds = { tenant: 1, vault: 2, slot: 3, commit: 4, end: 5 } as const;
+const kinds = { tenant: 1, vault: 2, slot: 3, commit: 4, end: 5, part: 6, chunk: 7, chunks: 8 } as const;
+const partBytes = 35;
+const namedFlag = 1;
 const maxGenesisBytes = 4096;
 const maxVaultBytes = 4096;
 const maxSlotNameBytes = 2100;
@@ -31,7 +35,15 @@ export type BackupRecord =
   | { readonly kind: "vault"; readonly key: AuthorKey; readonly vault: Uint8Array<ArrayBuffer> }
   | { readonly kind: "slot"; readonly name: string; readonly value: Uint8Array<ArrayBuffer> }
   | { readonly kind: "commit"; readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly kind: "end"; readonly commitCount: number; readonly commitsHash: Uint8Array<ArrayBuffer> };
+  | { readonly kind: "end"; readonly commitCount: number; readonly commitsHash: Uint8Array<ArrayBuffer> }
+  | {
+      readonly kind: "part";
+      readonly commitHash: CommitHash;
+      readonly isNamed: boolean;
+      readonly which: number;
+    }
+  | { readonly kind: "chunk"; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: "chunks"; readonly chunkCount: number };
 
 /** What is sealed under the vault or needed to find the servers again; nothing that is derived, or this device's alone. */
 const backedUpSlots: readonly string[] = [
@@ -70,6 +82,16 @@ function encodeBody(record: BackupRecord): Uint8Array {
       return record.bytes;
     case "end":
       return new ByteWriter(40).u64(record.commitCount).fixed(record.commitsHash, 32).toBytes();
+    case "part":
+      return new ByteWriter(partBytes)
+        .fixed(idToBytes(record.commitHash), 32)
+        .u8(record.isNamed ? namedFlag : 0)
+        .u16(record.which)
+        .toBytes();
+    case "chunk":
+      return record.bytes;
+    case "chunks":
+      return new ByteWriter(8).u64(record.chunkCount).toBytes();
   }
 }
 
@@ -79,6 +101,9 @@ const bodyLimits: Readonly<Record<number, number>> = {
   [kinds.slot]: maxSlotBytes + maxSlotNameBytes,
   [kinds.commit]: entryLimits.commitBytes,
   [kinds.end]: 40,
+  [kinds.part]: partBytes,
+  [kinds.chunk]: chunkLimits.ciphertextBytes,
+  [kinds.chunks]: 8,
 };
 
 /** Reads records from content that comes in pieces. It holds at most one record and one piece. */
@@ -135,6 +160,20 @@ function readBody(kind: number, body: Uint8Array): BackupRecord | undefined {
       const commitCount = reader.u64();
       const commitsHash = copyBytes(reader.fixed(32));
       return reader.finish() ? { kind: "end", commitCount, commitsHash } : undefined;
+    }
+    case kinds.part: {
+      const commitHash = reader.fixed(32);
+      const flags = reader.u8();
+      const which = reader.u16();
+      if (!reader.finish() || flags > namedFlag || which === 0) return undefined;
+      const isNamed = flags === namedFlag;
+      return { kind: "part", commitHash: bytesToId("CommitHash", commitHash), isNamed, which };
+    }
+    case kinds.chunk:
+      return body.length === 0 ? undefined : { kind: "chunk", bytes: copyBytes(body) };
+    case kinds.chunks: {
+      const chunkCount = reader.u64();
+      return reader.finish() ? { kind: "chunks", chunkCount } : undefined;
     }
     default:
       return undefined;

@@ -1,14 +1,14 @@
 /**
  * Writes a tenant of this device as one file, see backup-codec.ts: its keys and names as they rest here, sealed under their vaults, and
- * the log. Whether it is locked does not matter: nothing is opened.
+ * the log, and what is here of the bytes of attachments. Whether it is locked does not matter: nothing is opened.
  *
  * ```
  * content (records) ──► chunks ──► pass 1: size and hash ──► header ──► pass 2: seal ──► bytes
  * ```
  * Guarantees
- * - K1 it holds a page of the log and a chunk at a time, however long the log is
+ * - K1 it holds a page of the log, a part of an attachment and a chunk at a time, however much there is
  * - K2 a file that broke off goes on with identical bytes, or not at all: where keys, names or the log before its end have changed since
- *      (a document was purged), it says so, for one key must never seal two contents
+ *      (a document was purged), or other bytes of attachments are here, it says so, for one key must never seal two contents
  */
 import {
   CofferError,
@@ -16,11 +16,13 @@ import {
   equalBytes,
   idToBytes,
   type AuthorKey,
+  type CommitHash,
   type TenantId,
 } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
 import { requireStrongPassword } from "../keys/index.ts";
 import type { Store } from "../store/index.ts";
+import type { ChunkStore } from "../sync/index.ts";
 import {
   backupChunkBytes,
   chainHash,
@@ -46,6 +48,7 @@ export interface BackupSource {
   readonly crypto: Crypto;
   readonly device: Device;
   readonly store: Store;
+  readonly chunks: ChunkStore;
   readonly tenantId: TenantId;
 }
 
@@ -53,6 +56,8 @@ export interface BackupSource {
 export interface ExportOptions {
   readonly password: string;
   readonly documents: boolean;
+  /** with the bytes of attachments, where documents are in it and there are any */
+  readonly files: boolean;
   readonly resume: { readonly header: Uint8Array; readonly sizeBytes: number } | undefined;
 }
 
@@ -68,13 +73,14 @@ export async function openBackup(
   options: ExportOptions,
 ): Promise<AsyncGenerator<Uint8Array<ArrayBuffer>, void>> {
   const { crypto, store, tenantId } = source;
-  const { documents, password, resume } = options;
+  const { documents, files, password, resume } = options;
   const known = resume === undefined ? undefined : requireHeader(source, resume.header);
   if (known === undefined) requireStrongPassword(password);
   const hasLog = known?.hasLog ?? documents;
   const endPosition = known?.endPosition ?? (hasLog ? await store.lastPosition() : 0);
+  const hasChunks = known?.hasChunks ?? (hasLog && files && (await hasAnyChunk(source)));
   const keys = await encodeKeys(source);
-  const content = (): AsyncGenerator<Uint8Array, void> => contentOf(source, keys, endPosition);
+  const content = (): AsyncGenerator<Uint8Array, void> => contentOf(source, keys, { endPosition, hasChunks });
   const measured = await measure(crypto, content());
   if (known !== undefined) {
     if (!equalBytes(measured.contentHash, known.contentHash)) throw changed("input/invalid");
@@ -85,7 +91,7 @@ export async function openBackup(
   }
   const parameters = crypto.createKdfParameters();
   const fileNonce = crypto.randomBytes(32);
-  const claim = { hasLog, tenantId, fileNonce, endPosition, parameters, ...measured };
+  const claim = { hasLog, hasChunks, tenantId, fileNonce, endPosition, parameters, ...measured };
   return seal(crypto, { key: await createBackupKey(crypto, password, claim), ...measured }, content(), 0);
 }
 
@@ -165,10 +171,13 @@ async function* cut(pieces: AsyncGenerator<Uint8Array, void>): AsyncGenerator<Ui
 }
 
 async function* contentOf(
-  { crypto, store }: BackupSource,
+  source: BackupSource,
   keys: Uint8Array,
-  endPosition: number,
+  { endPosition, hasChunks }: { readonly endPosition: number; readonly hasChunks: boolean },
 ): AsyncGenerator<Uint8Array, void> {
+  const { chunks, crypto, store } = source;
+  const parts = new Set(hasChunks ? (await chunks.parts()).map(({ commitHash }) => commitHash) : []);
+  const held: CommitHash[] = [];
   yield keys;
   let commitCount = 0;
   let commitsHash = emptyChain;
@@ -180,10 +189,40 @@ async function* contentOf(
       if (position > endPosition) break;
       commitCount++;
       commitsHash = chainHash(crypto, commitsHash, idToBytes(commitHash));
+      if (parts.has(commitHash)) held.push(commitHash);
       yield encodeBackupRecord({ kind: "commit", bytes });
     }
   }
   yield encodeBackupRecord({ kind: "end", commitCount, commitsHash });
+  if (hasChunks) yield* chunksOf(source, held);
+}
+
+/** What is here of these parts. */
+async function* chunksOf(
+  { chunks }: BackupSource,
+  commitHashes: readonly CommitHash[],
+): AsyncGenerator<Uint8Array, void> {
+  let chunkCount = 0;
+  for (const commitHash of commitHashes) {
+    const part = await chunks.part(commitHash);
+    if (part === undefined) continue;
+    const bytes = await Promise.all(
+      part.chunks.map(async ({ hash, isHere }) => (isHere ? chunks.chunk(hash) : undefined)),
+    );
+    const which = bytes.reduce((bits, chunk, index) => (chunk === undefined ? bits : bits | (1 << index)), 0);
+    if (which === 0) continue;
+    yield encodeBackupRecord({ kind: "part", commitHash, isNamed: part.isNamed, which });
+    for (const chunk of bytes) {
+      if (chunk === undefined) continue;
+      chunkCount++;
+      yield encodeBackupRecord({ kind: "chunk", bytes: chunk });
+    }
+  }
+  yield encodeBackupRecord({ kind: "chunks", chunkCount });
+}
+
+async function hasAnyChunk({ chunks }: BackupSource): Promise<boolean> {
+  return (await chunks.parts()).some((part) => part.chunks.some(({ isHere }) => isHere));
 }
 
 /** Everything but the log: small, and read once, so that both passes see the same. */

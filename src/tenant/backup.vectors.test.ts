@@ -13,6 +13,8 @@ import { BackupRecordReader, encodeBackupRecord, type BackupRecord } from "./bac
 interface Vectors {
   readonly input: { readonly seed: string; readonly password: string };
   readonly made: { readonly content: string; readonly file: string; readonly longFileHash: string };
+  /** of version 2 */
+  readonly withChunks: { readonly content: string; readonly file: string };
   readonly failures: Readonly<
     Record<string, { readonly file: string; readonly password: string; readonly code: string }>
   >;
@@ -20,7 +22,7 @@ interface Vectors {
 
 const path = new URL("backup.vectors.json", import.meta.url);
 const vectors = JSON.parse(readFileSync(path, "utf8")) as Vectors;
-const { input, made, failures } = vectors;
+const { input, made, failures, withChunks } = vectors;
 
 const fromHex = (hex: string): Uint8Array<ArrayBuffer> => {
   const bytes = parseHex(hex);
@@ -45,13 +47,22 @@ const records: readonly BackupRecord[] = [
   { kind: "end", commitCount: 1, commitsHash: filled(7, 32) },
 ];
 
-async function makeFile(content: Uint8Array): Promise<Uint8Array> {
+const recordsWithChunks: readonly BackupRecord[] = [
+  ...records,
+  { kind: "part", commitHash: bytesToId("CommitHash", filled(10, 32)), isNamed: true, which: 0b101 },
+  { kind: "chunk", bytes: filled(11, 20) },
+  { kind: "chunk", bytes: filled(12, 3) },
+  { kind: "chunks", chunkCount: 2 },
+];
+
+async function makeFile(content: Uint8Array, hasChunks = false): Promise<Uint8Array> {
   const crypto = createSeededCrypto(input.seed, "real");
   const chunks: Uint8Array[] = [];
   for (let at = 0; at < content.length; at += backupChunkBytes)
     chunks.push(content.subarray(at, at + backupChunkBytes));
   const key = await createBackupKey(crypto, input.password, {
     hasLog: true,
+    hasChunks,
     tenantId: bytesToId("TenantId", filled(8, 32)),
     fileNonce: filled(9, 32),
     endPosition: 1,
@@ -81,10 +92,13 @@ test("is written as it was frozen", async () => {
     file: bytesToHex(await makeFile(content)),
     longFileHash: bytesToHex(sha256(await makeFile(long))),
   }).toEqual(made);
+  const more = concatBytes(...recordsWithChunks.map(encodeBackupRecord));
+  expect({ content: bytesToHex(more), file: bytesToHex(await makeFile(more, true)) }).toEqual(withChunks);
 });
 
 test("is read as it was frozen", async () => {
   expect(await readFile(fromHex(made.file), input.password)).toEqual(records);
+  expect(await readFile(fromHex(withChunks.file), input.password)).toEqual(recordsWithChunks);
 });
 
 test.each(Object.keys(failures))("fails as it was frozen: %s", async (name) => {

@@ -267,11 +267,15 @@ const backedUp: readonly BackupRecord[] = [
   { kind: "slot", name: "bag", value: bytesOf(5, 300) },
   { kind: "commit", bytes: bytesOf(6, 400) },
   { kind: "end", commitCount: 1, commitsHash },
+  { kind: "part", commitHash: bytesToId("CommitHash", bytesOf(8, 32)), isNamed: true, which: 5 },
+  { kind: "chunk", bytes: bytesOf(9, 300) },
+  { kind: "chunks", chunkCount: 1 },
 ];
 
 async function makeBackup(content: Uint8Array): Promise<Uint8Array> {
   const claim = {
     hasLog: true,
+    hasChunks: true,
     tenantId: bytesToId("TenantId", bytesOf(1, 32)),
     fileNonce: bytesOf(2, 32),
     endPosition: 7,

@@ -3,14 +3,16 @@
  *
  * ```
  * bytes ──► chunks ──► records ──► tenant, vaults, slots: held in memory
- *                          └────► commits: verified ──► not known ──► log, origin "backup"        (a broken import is begun again)
+ *                          ├────► commits: verified ──► not known ──► log, origin "backup"        (a broken import is begun again)
+ *                          └────► chunks of attachments: held against their commits ──► chunk store
  * end of the file, and all of it was right ──► slots of the tenant's store ──► vaults and row of the device
  * ```
  * Guarantees
  * - R1 nothing that is here is changed or taken away: vaults, names and servers stay, keys are added when the tenant is unlocked next
  * - R2 a commit enters the log after its structure, hashes and signature were checked; whether it counts is judged as ever
  * - R3 a file that is damaged, cut or of another password leaves nothing that is listed
- * - R4 it holds the hashes of the log, a chunk and a batch of commits, whatever the size of the file
+ * - R4 it holds the hashes of the log, a chunk, and a batch of commits or a part of an attachment, whatever the size of the file
+ * - R5 bytes of an attachment are kept where a commit of the log names them, and stay until a server gave a receipt for them
  *
  * A store that holds no keys gets the file's slots as they are; where this device knows the tenant, its data was lost, and the next
  * unlocking tells of it. Where the tenant is in use, only what is missing is added; what was
@@ -28,7 +30,7 @@ import {
 import { verifyCommit } from "../entry/index.ts";
 import { parseGenesis, readVault } from "../keys/index.ts";
 import type { NewRecord, SlotWrite, Store } from "../store/index.ts";
-import { tenantStoreName } from "../sync/index.ts";
+import { ChunkStore, shareChunkNews, tenantStoreName } from "../sync/index.ts";
 import type { BackupReport } from "../../worker/api.ts";
 import { chainHash, emptyChain, type BackupHeader } from "./backup-codec.ts";
 import { BackupReader, corruptBackup } from "./backup-reader.ts";
@@ -36,6 +38,7 @@ import { BackupRecordReader, type BackupRecord } from "./backup-records.ts";
 import type { TenantWorld } from "./core.ts";
 import type { Device } from "./device.ts";
 import { importedSlotNames, readImported } from "./imported-keys.ts";
+import { RestoredFiles } from "./restored-files.ts";
 import { Serial } from "./serial.ts";
 import { slotNames } from "./slots.ts";
 
@@ -43,7 +46,7 @@ import { slotNames } from "./slots.ts";
 const backupOrigin = "backup";
 
 const batchLimits = { commits: 256, sizeBytes: 1024 * 1024 } as const;
-const order = { tenant: 0, vault: 1, slot: 2, commit: 3, end: 4 } as const;
+const order = { tenant: 0, vault: 1, slot: 2, commit: 3, end: 4, part: 5, chunk: 5, chunks: 6 } as const;
 
 type TenantRecord = Extract<BackupRecord, { kind: "tenant" }>;
 
@@ -58,6 +61,7 @@ export class Restore {
   readonly #slots = new Map<string, Uint8Array<ArrayBuffer>>();
   #tenant: TenantRecord | undefined;
   #log: RestoredLog | undefined;
+  #files: RestoredFiles | undefined;
   #stage: keyof typeof order = "tenant";
   #failure: CofferError | undefined;
 
@@ -93,7 +97,12 @@ export class Restore {
       const tenant = this.#tenant;
       const log = this.#log;
       if (this.#records.restBytes > 0) throw corruptBackup("record");
-      if (this.#stage !== "end" || header === undefined || tenant === undefined || log === undefined)
+      if (
+        this.#stage !== this.#lastStage ||
+        header === undefined ||
+        tenant === undefined ||
+        log === undefined
+      )
         throw corruptBackup("truncated");
       const { adminKey, createdAtMs, genesis, userKey } = tenant;
       const { tenantId } = header;
@@ -107,7 +116,8 @@ export class Restore {
       const state = { hadCommits: (await log.store.lastPosition()) > 0, isLost: false };
       await this.#device.writeRestored({ ...row, ...state }, this.#vaults);
       this.close();
-      return { tenantId, commitCount: log.commitCount, newCount: log.newCount };
+      const fileBytes = this.#files?.sizeBytes ?? 0;
+      return { tenantId, commitCount: log.commitCount, newCount: log.newCount, fileBytes };
     });
   }
 
@@ -115,6 +125,7 @@ export class Restore {
   close(): void {
     this.#failure ??= new CofferError("aborted");
     this.#log?.store.close();
+    this.#files?.close();
   }
 
   #run<T>(step: () => Promise<T>): Promise<T> {
@@ -132,7 +143,7 @@ export class Restore {
 
   async #take(record: BackupRecord): Promise<void> {
     const { header } = this.#file;
-    const isNext = order[record.kind] >= order[this.#stage] && this.#stage !== "end";
+    const isNext = order[record.kind] >= order[this.#stage] && this.#stage !== this.#lastStage;
     if (!isNext || header === undefined || (record.kind === "tenant") === (this.#tenant !== undefined))
       throw corruptBackup("order");
     this.#stage = record.kind;
@@ -151,9 +162,38 @@ export class Restore {
         this.#log ??= await this.#openLog(header);
         return this.#log.add(record.bytes);
       case "end":
+        if (this.#files !== undefined) throw corruptBackup("order");
         this.#log ??= await this.#openLog(header);
-        return this.#log.end(record);
+        await this.#log.end(record);
+        if (header.hasChunks) this.#files = this.#openFiles(this.#log, header);
+        return;
+      default:
+        return this.#takeFile(record);
     }
+  }
+
+  #openFiles(log: RestoredLog, { tenantId }: BackupHeader): RestoredFiles {
+    const { crypto, env, scope, storage } = this.#world;
+    const chunks = new ChunkStore(storage, scope, tenantId);
+    const untell = shareChunkNews(env, chunks);
+    const close = (): void => {
+      untell();
+      chunks.close();
+    };
+    const readCommit = (commitHash: CommitHash): Promise<Uint8Array | undefined> => log.read(commitHash);
+    return new RestoredFiles({ crypto, chunks, nowMs: () => env.nowMs(), readCommit, close });
+  }
+
+  get #lastStage(): "end" | "chunks" {
+    return this.#file.header?.hasChunks === true ? "chunks" : "end";
+  }
+
+  async #takeFile(record: Extract<BackupRecord, { kind: "part" | "chunk" | "chunks" }>): Promise<void> {
+    // Commits come first, all of them.
+    if (this.#files === undefined) throw corruptBackup("order");
+    if (record.kind === "part") return this.#files.part(record);
+    if (record.kind === "chunk") return this.#files.chunk(record);
+    this.#files.end(record);
   }
 
   async #judgeTenant(record: TenantRecord, { tenantId }: BackupHeader): Promise<TenantRecord> {
@@ -197,7 +237,8 @@ class RestoredLog {
   readonly store: Store;
   readonly #world: TenantWorld;
   readonly #header: BackupHeader;
-  readonly #known = new Set<CommitHash>();
+  /** with their positions; 0 while they wait to be written */
+  readonly #known = new Map<CommitHash, number>();
   #batch: NewRecord[] = [];
   #batchBytes = 0;
   #chain = emptyChain;
@@ -213,7 +254,7 @@ class RestoredLog {
   async readKnown(): Promise<void> {
     for (let after = 0; ;) {
       const records = await this.store.readLog({ after, maxCount: 512, maxBytes: 4 * batchLimits.sizeBytes });
-      for (const { commitHash } of records) this.#known.add(commitHash);
+      for (const { commitHash, position } of records) this.#known.set(commitHash, position);
       const last = records.at(-1);
       if (last === undefined) return;
       after = last.position;
@@ -230,7 +271,7 @@ class RestoredLog {
     this.commitCount++;
     this.#chain = chainHash(crypto, this.#chain, idToBytes(commitHash));
     if (this.#known.has(commitHash)) return;
-    this.#known.add(commitHash);
+    this.#known.set(commitHash, 0);
     this.newCount++;
     this.#batch.push({ commitHash, bytes, origin: backupOrigin });
     this.#batchBytes += bytes.length;
@@ -248,7 +289,18 @@ class RestoredLog {
     const records = this.#batch;
     this.#batch = [];
     this.#batchBytes = 0;
-    if (records.length > 0) await this.store.write({ records, durability: "strict" });
+    if (records.length === 0) return;
+    const result = await this.store.write({ records, durability: "strict" });
+    if (result.kind === "conflict") return;
+    for (const [at, { commitHash }] of records.entries())
+      this.#known.set(commitHash, result.positions[at] ?? 0);
+  }
+
+  /** A commit that is in the log. */
+  async read(commitHash: CommitHash): Promise<Uint8Array | undefined> {
+    const position = this.#known.get(commitHash) ?? 0;
+    const [record] = position === 0 ? [] : await this.store.readRecords([position]);
+    return record?.bytes;
   }
 }
 

@@ -179,6 +179,7 @@ export class TenantSession {
     });
     this.touch();
     await this.recheck();
+    await finishUploads(this);
   }
 
   /** A vault of this device. @throws `input/unknown-id` */
