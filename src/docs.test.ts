@@ -168,6 +168,7 @@ function membersOf(name: string): string[] {
     "attachment-types",
     "audit-types",
     "bundle-types",
+    "store-types",
     "device-types",
     "recipient-types",
     "query-types",

@@ -29,6 +29,7 @@ import type { KeyExportCalls } from "./key-export-api.ts";
 import type { KeySlotCalls, UnlockMessage } from "./key-slot-api.ts";
 import type { LinkCalls } from "./link-api.ts";
 import type { PeerCalls, PeerEvent } from "./peer-api.ts";
+import type { StoreCalls } from "./store-api.ts";
 import type { ViewCalls, ViewEvent } from "./view-api.ts";
 import type {
   AlarmEvent,
@@ -250,7 +251,8 @@ export interface WorkerApi
     AttachmentCalls,
     PresenceCalls,
     PeerCalls,
-    LinkCalls {
+    LinkCalls,
+    StoreCalls {
   /**
    * `listener` is the worker's own poster of {@link EventMessage}; it does not cross the thread, the page
    * passes the options only.

@@ -277,6 +277,12 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   tellPeer: () => [9005, new Uint8Array(9)],
   syncPeer: () => [9006],
   closePeer: () => [9005],
+  callStore: (s) => [
+    s.database,
+    { server: undefined, directory: true },
+    "findNewEntriesForDoc",
+    [["a"], s.docId],
+  ],
   openDatabase: (s) => [s.tenantId, "others", 9001, { version: 1, defaults: { tags: [] }, migrations: [] }],
   closeDatabase: () => [9001],
   createDocuments: (s) => [

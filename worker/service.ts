@@ -16,6 +16,7 @@ import { presenceCalls } from "./presence-calls.ts";
 import { recipientCalls } from "./recipient-calls.ts";
 import { resealCalls } from "./reseal-calls.ts";
 import { peerCalls } from "./peer-calls.ts";
+import { storeCalls } from "./store-calls.ts";
 import { searchCalls } from "./search-calls.ts";
 import { tenantCalls } from "./tenant-calls.ts";
 import { viewCalls } from "./view-calls.ts";
@@ -43,6 +44,7 @@ export function createService(makeWorld: WorldMaker): WorkerApi {
     ...recipientCalls(host),
     ...resealCalls(host),
     ...peerCalls(host),
+    ...storeCalls(host),
     ...searchCalls(host),
     ...presenceCalls(host),
   };

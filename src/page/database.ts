@@ -199,7 +199,7 @@ export class DatabaseCore {
 export function createDatabase<T extends object>({ shared, use, release }: Lease<DatabaseCore>): Database<T> {
   const others = lazily(
     use,
-    "core branch discardBranch diff mergeBranch getAttachment getAttachmentRange presence createDocumentFor purgeDocHistory createDocument iterateDocumentHistory createEncryptedDocument iterateChangesSince createDocuments removeAttachment getRecipients search getAllDocumentIds deleteDocument undeleteDocument undo changeDocs redo changeRecipients streamAttachment getDocumentAtTimestamp openAttachment addAttachment appendToAttachment addAttachmentStream undoDepth",
+    "core branch discardBranch diff mergeBranch getAttachment getAttachmentRange presence createDocumentFor purgeDocHistory createDocument iterateDocumentHistory createEncryptedDocument iterateChangesSince createDocuments removeAttachment getRecipients search getAllDocumentIds deleteDocument undeleteDocument undo changeDocs redo changeRecipients streamAttachment getDocumentAtTimestamp getStore pullChangesFrom pushChangesTo openAttachment addAttachment appendToAttachment addAttachmentStream undoDepth",
   );
   return {
     ...(others as unknown as Pick<Database<T>, Exclude<keyof typeof others, "core">>),

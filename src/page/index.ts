@@ -129,4 +129,16 @@ export type {
   ViewTotal,
   Whereabouts,
 } from "./view-types.ts";
+export type {
+  BloomSummary,
+  ChangesRemote,
+  CompactionStatus,
+  EntryPage,
+  EntryReader,
+  EntryStore,
+  EntryStores,
+  StoreEntry,
+  StoreEntryMetadata,
+  TransferReport,
+} from "./store-types.ts";
 export type { PeerConnection, PeerOptions, PeerStatus, PeerWay } from "./peer-types.ts";

@@ -44,6 +44,7 @@ export {
   setGroup,
   setRoles,
 } from "./directory.ts";
+export { getStore, pullChangesFrom, pushChangesTo } from "./entry-store.ts";
 export { followOutbox, keepStorage } from "./install.ts";
 export {
   addKeySlot,

@@ -17,6 +17,7 @@ import type { Query, QueryDefinition } from "./query-types.ts";
 import type { RecipientLists } from "./recipient-types.ts";
 import type { Presence } from "./presence-types.ts";
 import type { Search, SearchOptions } from "./search-types.ts";
+import type { EntryStores } from "./store-types.ts";
 import type { OpenDatabaseOptions } from "./shape-types.ts";
 import type { View, ViewOptions } from "./view-types.ts";
 
@@ -51,6 +52,7 @@ export type {
 export type { LinkStatus, ServerLink } from "./link-types.ts";
 export type * from "./query-types.ts";
 export type * from "./bundle-types.ts";
+export type * from "./store-types.ts";
 export type * from "./search-types.ts";
 export type { Peer, Presence } from "./presence-types.ts";
 export type { Migration, OpenDatabaseOptions, StandardResult, StandardSchema } from "./shape-types.ts";
@@ -268,7 +270,7 @@ export interface UndoOptions {
 }
 
 export interface Database<T extends object = Record<string, unknown>>
-  extends RecipientLists<T>, Attachments<T> {
+  extends RecipientLists<T>, Attachments<T>, EntryStores {
   readonly name: string;
   readonly status: ReadonlySignal<DatabaseStatus>;
   createDocument(value: T): Promise<Doc<T>>;
