@@ -54,12 +54,19 @@ export async function verifyLogs(
 ): Promise<readonly AuditedLog[] | undefined> {
   const audited: AuditedLog[] = [];
   if (!isAscending(servers.map(({ address }) => address))) return undefined;
+  // Sorted once: a report may show many heads, and many commits.
+  const hashesByDb = new Map<DbId, CommitHash[]>();
+  for (const { commitHash, dbId } of commits) {
+    const hashes = hashesByDb.get(dbId) ?? [];
+    hashes.push(commitHash);
+    hashesByDb.set(dbId, hashes);
+  }
   for (const { address, key, logs } of servers) {
     if (!isAscending(logs.map(({ head }) => head.dbId))) return undefined;
     for (const log of logs) {
       const { dbId, epoch, root, size, timeMs } = log.head;
       if (!(await verifyHead(crypto, idToBytes(key), tenantId, log.head))) return undefined;
-      const found = compare(crypto, log, commits);
+      const found = compare(crypto, log, commits, hashesByDb.get(dbId) ?? []);
       if (found === undefined) return undefined;
       const told = { address, serverKey: key, databaseId: dbId, epoch, size, root: bytesToBase64url(root) };
       audited.push({ ...told, signedAtMs: timeMs, isProven: log.leaves !== undefined, ...found });
@@ -77,9 +84,10 @@ function compare(
   crypto: Pick<Crypto, "sha256">,
   { head, leaves }: ReportLog,
   commits: readonly PlacedCommit[],
+  ofDatabase: readonly CommitHash[],
 ): Pick<AuditedLog, "missing" | "beyond"> | undefined {
   if (leaves === undefined) return { missing: [], beyond: [] };
-  const own = new Set(commits.flatMap(({ commitHash, dbId }) => (dbId === head.dbId ? commitHash : [])));
+  const own = new Set(ofDatabase);
   const left = new Set(own);
   const missing: CommitHash[] = [];
   let frontier: Frontier = emptyFrontier;
