@@ -51,6 +51,11 @@ function LinkActions({ link, tenant }: { readonly link: ServerLink; readonly ten
   });
   return (
     <div class="panel" data-testid="link">
+      <p class="hint">
+        {isWoken
+          ? "When there is news and this app is closed, the server has the browser fetch it. The message itself is empty."
+          : "A server can have this browser fetch news while the app is closed."}
+      </p>
       <div class="actions">
         <button type="button" class="button" disabled={sync.isBusy.value} onClick={() => sync.run()}>
           {sync.isBusy.value ? "Syncing…" : "Sync now"}
@@ -67,11 +72,6 @@ function LinkActions({ link, tenant }: { readonly link: ServerLink; readonly ten
           Disconnect from this server
         </button>
       </div>
-      <p class="hint">
-        {isWoken
-          ? "When there is news and this app is closed, the server has the browser fetch it. The message itself is empty."
-          : "A server can have this browser fetch news while the app is closed."}
-      </p>
       <ErrorNote error={sync.error} />
       <ErrorNote error={wake.error} />
       <ErrorNote error={disconnect.error} />

@@ -39,7 +39,15 @@ const advice: Partial<Record<CofferErrorCode, string>> = {
 
 /** Explain anything that was thrown. */
 export function explain(error: unknown): Explanation {
-  if (isCofferError(error)) return { what: error.message, advice: advice[error.code], code: error.code };
+  if (isCofferError(error)) {
+    // What the browser's push service does has nothing to do with the server.
+    const isElsewhere = error.details["what"] === "push service";
+    return {
+      what: error.message,
+      advice: isElsewhere ? undefined : advice[error.code],
+      code: error.code,
+    };
+  }
   const reason = error instanceof Error ? error.message : String(error);
   return { what: `Something unexpected happened: ${reason}`, advice: "Try again.", code: undefined };
 }

@@ -2,6 +2,8 @@
 import { bytesToBase64url, CofferError } from "../std/index.ts";
 import type { Session } from "./session.ts";
 
+const what = "push service";
+
 /**
  * Have a server wake this device's service worker when there is news, or no more.
  *
@@ -24,7 +26,7 @@ export async function setWebPush(
   if (manager === undefined)
     throw new CofferError("input/unknown-id", {
       message: "This page has no service worker that could be woken.",
-      what: "push service",
+      what,
     });
   const key = await session.call((api) => api.readPushKey(id, url));
   const { endpoint } = await subscribe(manager, key);
@@ -42,10 +44,14 @@ async function subscribe(manager: PushManager, key: string): Promise<PushSubscri
     if (isRefused)
       throw new CofferError(
         "access/denied",
-        { message: "This browser allows no notifications here." },
+        { message: "This browser allows no notifications here.", what },
         { cause },
       );
-    throw new CofferError("net/failed", { message: "The browser's push service did not answer." }, { cause });
+    throw new CofferError(
+      "net/failed",
+      { message: "The browser's push service did not answer.", what },
+      { cause },
+    );
   }
 }
 
