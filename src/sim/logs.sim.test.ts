@@ -3,6 +3,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { describeLogs, simulateLogs } from "./log-story.ts";
+import { noteTrace } from "./trace-notes.ts";
 
 const firstSeed = Number(process.env["SIM_FROM"] ?? 1);
 const seedCount = Number(process.env["SIM_LOGS"] ?? 2000);
@@ -16,7 +17,18 @@ describe("stories of logs", () => {
   it.each(starts)("hold from seed %i on", async (start) => {
     for (let seed = start; seed < Math.min(start + seedsPerTest, firstSeed + seedCount); seed++) {
       const outcome = await simulateLogs(seed);
+      noteTrace("logs", seed, outcome.traceHash);
       if (outcome.violations.length > 0) expect.fail(describeLogs(outcome));
+    }
+  });
+});
+
+describe("determinism", () => {
+  it("tells the stories of twenty seeds twice in the same way", async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const [first, second] = [await simulateLogs(seed), await simulateLogs(seed)];
+      expect(second.traceHash, `seed ${seed}`).toBe(first.traceHash);
+      expect(first.eventCount).toBeGreaterThan(100);
     }
   });
 });

@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { loadEngine } from "./load-engine.ts";
 import { describeOutcome, simulate } from "./simulate.ts";
+import { noteTrace } from "./trace-notes.ts";
 
 const firstSeed = Number(process.env["SIM_FROM"] ?? 1);
 const seedCount = Number(
@@ -29,6 +30,7 @@ const pinned = readdirSync(folder)
 
 async function expectHolds(seed: number, operationCount?: number): Promise<void> {
   const outcome = await simulate(seed, engine, operationCount === undefined ? {} : { operationCount });
+  if (operationCount === undefined) noteTrace("story", seed, outcome.traceHash);
   if (outcome.violations.length > 0) expect.fail(describeOutcome(outcome));
 }
 
