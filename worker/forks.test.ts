@@ -6,8 +6,8 @@ import { WebSocket as NodeWebSocket } from "ws";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startServer, type RunningServer } from "../server/src/index.ts";
 import { directoryDbId } from "../src/entry/index.ts";
-import { concatBytes } from "../src/std/index.ts";
-import { createMemoryStorage } from "../src/store/index.ts";
+import { CofferError, concatBytes } from "../src/std/index.ts";
+import { createMemoryStorage, type Batch, type Storage, type Store } from "../src/store/index.ts";
 import type { AlarmEvent, TenantSnapshot } from "./api.ts";
 import { eventually, logOf, type Replica } from "./attack-fixtures.ts";
 import { closeDevices, crypto, env, newSubscription, people, startDevice } from "./device-fixtures.ts";
@@ -52,7 +52,9 @@ async function opened(rest: Omit<Party, "database">): Promise<Party> {
 }
 
 /** A founder, and a second device with all that the first one has, the admin's vault included. Neither knows a server. */
-async function twoAdmins(): Promise<readonly [Party, Party]> {
+async function twoAdmins(
+  wrapped: (storage: Storage) => Storage = (storage) => storage,
+): Promise<readonly [Party, Party]> {
   const storage = createMemoryStorage(env);
   const device = await startDevice(storage);
   const tenant = await device.api.createTenant(people);
@@ -68,7 +70,7 @@ async function twoAdmins(): Promise<readonly [Party, Party]> {
   const pieces: Uint8Array[] = [];
   for (let piece = await device.api.readExport(number); piece; piece = await device.api.readExport(number))
     pieces.push(piece);
-  const otherStorage = createMemoryStorage(env);
+  const otherStorage = wrapped(createMemoryStorage(env));
   const other = await startDevice(otherStorage);
   const taking = await other.api.openImport(word);
   await other.api.writeImport(taking, concatBytes(...pieces));
@@ -265,3 +267,91 @@ it("lines that two servers were shown are one on every device that sees both: al
     }).toEqual([eve.key, mal.key].toSorted());
   }
 }, 90_000);
+
+it("a line that is longer than any request is taken by the server when it is brought together with the one that is there", async () => {
+  const [one, two] = await twoAdmins();
+  await publish(one);
+  const bob = await joined(one, "cn=bob/o=acme");
+  await connect(two);
+  await eventually(() => shown(two).users?.length).toBe(2);
+  await two.device.api.disconnect(two.tenantId, url);
+  // Two and a half megabytes: a request brings two, a message of the live link a quarter of one.
+  for (let round = 0; round < 12; round++) {
+    const long = Array.from({ length: 50 }, (_, at) => ({
+      name: `long ${at}`,
+      value: JSON.stringify(`${round} ${at} `.repeat(600).slice(0, 4000)),
+    }));
+    await two.device.api.changeSettings(two.tenantId, undefined, long, two.proof);
+  }
+  await setColour(one, "colour", '"blue"');
+  await sync(one);
+  await connect(two);
+  await eventually(() => forksOf(two).at(-1)?.heads?.length).toBe(2);
+  await two.device.api.mergeLines(two.tenantId, two.proof);
+  const early = await write(two, { after: "the merge" });
+  for (const party of [one, bob]) await connect(party);
+  await eventually(
+    async () => {
+      for (const party of [two, one, bob]) await sync(party);
+      return [one, two, bob].map((party) => Object.keys(shown(party).settings ?? {}).length);
+    },
+    { interval: 500 },
+  ).toEqual([51, 51, 51]);
+  expect(new Set([one, two, bob].map((party) => JSON.stringify(arranged(party)))).size).toBe(1);
+  await eventually(async () => (await idsOf(bob)).includes(early)).toBe(true);
+  const fresh = await joined(one, "cn=fresh/o=acme");
+  await sync(one);
+  await connect(fresh);
+  await eventually(async () => {
+    await sync(fresh);
+    return Object.keys(shown(fresh).settings ?? {}).length;
+  }).toBe(51);
+}, 120_000);
+
+/** A storage whose stores fail to write two commits at once when they are told to: a step of a merge with what it brings in. */
+function stumbling(storage: Storage, isFailing: () => boolean): Storage {
+  const openStore = async (name: string): Promise<Store> => {
+    const store = await storage.openStore(name);
+    return new Proxy(store, {
+      get(target, key) {
+        if (key === "write")
+          return async (batch: Batch) => {
+            if ((batch.records ?? []).length === 2 && isFailing()) throw new CofferError("store/quota");
+            return target.write(batch);
+          };
+        const member: unknown = Reflect.get(target, key, target);
+        return typeof member === "function" ? (member.bind(target) as unknown) : member;
+      },
+    });
+  };
+  return { ...storage, openStore };
+}
+
+it("a merge that broke off between its steps loses nothing of either line when it is made", async () => {
+  let left = Infinity;
+  const [one, two] = await twoAdmins((storage) => stumbling(storage, () => left-- <= 0));
+  await publish(one);
+  const bob = await joined(one, "cn=bob/o=acme");
+  await connect(two);
+  await eventually(() => shown(two).users?.length).toBe(2);
+  await two.device.api.disconnect(two.tenantId, url);
+  await setColour(two, "first", "1");
+  for (const weight of ["1", "2", "3"]) await setColour(two, "weight", weight);
+  await setColour(one, "size", "7");
+  await sync(one);
+  await connect(two);
+  await eventually(() => forksOf(two).at(-1)?.heads?.length).toBe(2);
+  left = 2;
+  await expect(two.device.api.mergeLines(two.tenantId, two.proof)).rejects.toMatchObject({
+    code: "store/quota",
+  });
+  left = Infinity;
+  await eventually(() => forksOf(two).at(-1)?.endedAtMs).toBeUndefined();
+  await two.device.api.mergeLines(two.tenantId, two.proof);
+  expect(shown(two).settings).toEqual({ first: 1, size: 7, weight: 3 });
+  await connect(bob);
+  await eventually(async () => {
+    for (const party of [two, one, bob]) await sync(party);
+    return [one, bob].map((party) => shown(party).settings);
+  }).toEqual([shown(two).settings, shown(two).settings]);
+}, 60_000);

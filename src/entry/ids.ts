@@ -56,7 +56,7 @@ export function createDocIdDerivation(
   const counter = new DataView(preimage.buffer, preimage.length - 8);
   return (keyId, docCounter) => {
     assert(keyId.length === 16, "ids: a key id has 16 bytes");
-    assert(Number.isSafeInteger(docCounter) && docCounter >= 0, "ids: a document's counter is a count");
+    assert(Number.isSafeInteger(docCounter) && docCounter >= 0, "ids: a counter");
     preimage.set(keyId, start.length);
     counter.setUint32(0, Math.floor(docCounter / 0x1_0000_0000));
     counter.setUint32(4, docCounter % 0x1_0000_0000);

@@ -112,8 +112,8 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
     ],
     [
       "after a loss of the server only own commits are pushed again",
-      "isOwn || position <= everythingThrough ? sendableTo(commitOf(crypto, record), userKey) : undefined;",
-      "isOwn ? sendableTo(commitOf(crypto, record), userKey) : undefined;",
+      "isOwn || position <= everythingThrough ? commitOf(crypto, record) : undefined;",
+      "isOwn ? commitOf(crypto, record) : undefined;",
     ],
   ],
   "src/sync/judge-frame.ts": [

@@ -115,7 +115,7 @@ export class ChunkStore {
   /** Keep a chunk that was fetched. Its hash was verified by the caller. */
   async addFetched(part: StoredPart, index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const chunk = part.chunks[index];
-    assert(chunk !== undefined && bytes.length === chunk.sizeBytes, "chunks: what is kept is what was named");
+    assert(chunk !== undefined && bytes.length === chunk.sizeBytes, "chunks: kept as named");
     await this.change(
       part.commitHash,
       (before = part) => ({

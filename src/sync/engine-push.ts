@@ -8,6 +8,7 @@
  * The position moves over what was accepted or refused for good, in order, and over nothing else.
  */
 import type { CommitHash } from "../std/index.ts";
+import { entryLimits } from "../entry/index.ts";
 import type { EngineEvent, EngineState, OutboxRecord, PushBatch } from "./engine-types.ts";
 import type { Frame, PushResult } from "./messages.ts";
 import { syncLimits } from "./messages.ts";
@@ -64,7 +65,10 @@ export function takeRecords(
   return through < turn.state.lastPosition ? "more" : "nothing";
 }
 
-/** The PUSH frames of a batch: the directory's commits first, each frame within the size that senders aim at. */
+/**
+ * The PUSH frames of a batch: the directory's commits first, as few frames as hold them, since a server judges those of a frame together;
+ * each other frame within the size that senders aim at.
+ */
 export function pushFrames(state: EngineState): readonly Frame[] {
   const { batch, config } = state;
   if (batch === undefined) return [];
@@ -78,8 +82,8 @@ export function pushFrames(state: EngineState): readonly Frame[] {
   for (const { dbId, bytes } of ordered) {
     const last = frames.at(-1);
     const grownBytes = sizeBytes + bytes.length + itemBytes;
-    const isFull =
-      grownBytes > syncLimits.frameTargetBytes || last?.commits.length === syncLimits.commitsPerFrame;
+    const maxBytes = dbId === config.directoryDbId ? entryLimits.commitBytes : syncLimits.frameTargetBytes;
+    const isFull = grownBytes > maxBytes || last?.commits.length === syncLimits.commitsPerFrame;
     if (last === undefined || last.dbId !== dbId || isFull) {
       frames.push({ type: "push", dbId, commits: [bytes] });
       sizeBytes = bytes.length + itemBytes;
@@ -93,18 +97,21 @@ export function pushFrames(state: EngineState): readonly Frame[] {
 
 /** Take an ACK. Results for what was not sent are ignored. */
 export function onAck(turn: Turn, ack: AckFrame): void {
-  const { batch } = turn.state;
+  const { batch, config, outboxAttempt } = turn.state;
   if (batch === undefined) return;
   const recordsByHash = new Map(batch.records.map((record) => [record.commitHash, record]));
+  // What the directory lacks below a commit stands before it in the log: it was refused, and so is what stands on it.
+  const isStuck = outboxAttempt > 0 && ack.dbId === config.directoryDbId;
   const settled = new Map(batch.settled);
   let { putOffBy } = batch;
   for (const result of ack.results) {
     const record = recordsByHash.get(result.commitHash);
     if (record?.dbId !== ack.dbId || settled.has(result.commitHash)) continue;
-    settled.set(result.commitHash, result.status);
-    if (result.status === "accepted") expectReceipt(turn, record, result.seq);
-    if (result.status === "retry") putOffBy ??= result.code ?? "net/failed";
-    if (result.status === "refused") refuse(turn, record, result);
+    const status = isStuck && result.code === "directory/behind" ? "refused" : result.status;
+    settled.set(result.commitHash, status);
+    if (status === "accepted") expectReceipt(turn, record, result.seq);
+    if (status === "retry") putOffBy ??= result.code ?? "net/failed";
+    if (status === "refused") refuse(turn, record, result);
   }
   set(turn, { batch: { ...batch, settled, putOffBy } });
   if (settled.size >= recordsByHash.size) closeBatch(turn);

@@ -251,6 +251,28 @@ describe("push", () => {
     ]);
   });
 
+  test("a commit of the directory that stands on one which was refused is refused too, and holds nothing up", () => {
+    const directoryDbId = createBench().state.config.directoryDbId;
+    for (const isDirectory of [true, false]) {
+      const bench = createBench();
+      const of = isDirectory ? directoryDbId : dbId;
+      const records = [1, 2].map((n) => ({ ...record(n), dbId: of }));
+      const behind = (n: number) =>
+        ({ commitHash: hashOf(n), status: "retry", seq: 0, code: "directory/behind" }) as const;
+      bench.start(2);
+      for (const isAgain of [false, true]) {
+        bench.tell({ kind: "outbox", records, through: 2, hasConfirmed: false });
+        bench.frame({ type: "ack", dbId: of, results: [behind(1), behind(2)] });
+        // Once it may be that what it stands on is on its way.
+        expect(bench.state.outbox.position).toBe(isDirectory && isAgain ? 2 : 0);
+        bench.complete();
+        bench.tell({ kind: "timer", name: "outbox" });
+        bench.tell({ kind: "timer", name: "poll" });
+      }
+      expect(bench.state.outbox.refused).toEqual(isDirectory ? [hashOf(1), hashOf(2)] : []);
+    }
+  });
+
   test("results for what was not sent change nothing", () => {
     const bench = pushing();
     bench.frame(ack([7, "accepted"], [8, "refused"]));

@@ -49,7 +49,7 @@ export function encodeFrames(frames: readonly Frame[]): Uint8Array<ArrayBuffer> 
 export function encodeFrame(frame: Frame): Uint8Array<ArrayBuffer> {
   const body = new ByteWriter();
   writeBody(body, frame);
-  assert(body.length <= syncLimits.frameBytes, "frames: a sender keeps the size limit");
+  assert(body.length <= syncLimits.frameBytes, "frames: too large");
   return new ByteWriter(body.length + prefixBytes).u8(frameTypes[frame.type]).sized(body.toBytes()).toBytes();
 }
 
@@ -63,7 +63,7 @@ function writeBody(writer: ByteWriter, frame: Frame): void {
       writeRanges(writer, frame.ranges);
       return;
     case "auth":
-      assert(isTokenSize(frame.token.length), "frames: a token has 16 to 256 bytes");
+      assert(isTokenSize(frame.token.length), "frames: a token");
       writer.fixed(frame.token);
       return;
     case "pull":
@@ -152,6 +152,6 @@ function writeResult(writer: ByteWriter, result: PushResult): void {
     writer.varint(result.seq);
     return;
   }
-  assert(result.code !== undefined, "frames: what is not accepted has a code");
+  assert(result.code !== undefined, "frames: refused with a code");
   writer.text(result.code);
 }

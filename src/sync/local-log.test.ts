@@ -51,6 +51,29 @@ describe("what is pushed", () => {
     expect(await pushed(stranger)).toEqual([whole.commitHash]);
     expect(await pushed(undefined)).toEqual([whole.commitHash]);
   });
+
+  it("parts no merge from the commit before it that it brings in, however full the batch is", async () => {
+    const other = await fixture.seal();
+    const one = await fixture.seal(undefined, 3000);
+    const two = await fixture.seal(undefined, 3000);
+    const merge = (past: readonly Sealed[]) =>
+      fixture.seal(
+        undefined,
+        3000,
+        past.map(({ commitHash }) => commitHash),
+      );
+    const [next, behind] = [await merge([one]), await merge([other, one])];
+    const pushed = async (...commits: readonly Sealed[]) => {
+      await append("", ...commits);
+      const after = (await store.lastPosition()) - commits.length;
+      const effect = { kind: "read-outbox", after, everythingThrough: 0, maxBytes: 4000 } as const;
+      return (await logOf(author).readOutbox(effect)).records.length;
+    };
+    expect(await pushed(other, one, behind, two)).toBe(3);
+    expect(await pushed(one, behind, two)).toBe(2);
+    expect(await pushed(one, next)).toBe(1);
+    expect(await pushed(two, behind)).toBe(1);
+  });
 });
 
 describe("what is held", () => {

@@ -84,10 +84,11 @@ export function createLocalLog(
       for await (const record of records(after)) {
         const { position, commitHash, bytes, origin } = record;
         const isOwn = origin !== remoteId;
-        const dbId =
-          isOwn || position <= everythingThrough ? sendableTo(commitOf(crypto, record), userKey) : undefined;
+        const commit = isOwn || position <= everythingThrough ? commitOf(crypto, record) : undefined;
+        const dbId = sendableTo(commit, userKey);
         const isThere = dbId !== undefined && confirmed.get(dbId)?.hashes.has(commitHash) === true;
-        if (dbId !== undefined && !isThere && batch.length > 0 && sizeBytes + bytes.length > maxBytes) break;
+        const isFull = batch.length > 0 && sizeBytes + bytes.length > maxBytes;
+        if (dbId !== undefined && !isThere && isFull && !bringsIn(batch.at(-1), commit)) break;
         through = position;
         index.note(commitHash, position);
         hasConfirmed ||= isThere;
@@ -114,6 +115,12 @@ export function createLocalLog(
       return [...missing];
     },
   };
+}
+
+/** Whether a commit merges the one before it with others: a server takes a line of the directory that was written apart only with its merge. */
+function bringsIn(before: OutboxRecord | undefined, commit: Commit | undefined): boolean {
+  const past = commit?.header.predecessors ?? [];
+  return past.length > 1 && before !== undefined && past.includes(before.commitHash);
 }
 
 /** Which commits are where in a log, as far as it was read. */

@@ -70,7 +70,7 @@ export function appendLeaves(crypto: Hashing, log: Frontier, commitHashes: reado
     // Each trailing one of the old size is a subtree as large as the new node: it becomes its left sibling.
     for (let rest = size; rest % 2 === 1; rest = Math.floor(rest / 2)) {
       const left = frontier.pop();
-      assert(left !== undefined, "merkle: a subtree for each set bit of the size");
+      assert(left !== undefined, "merkle: its subtrees");
       node = hashNode(crypto, left, node);
     }
     frontier.push(node);

@@ -52,7 +52,7 @@ export function writeRanges(writer: ByteWriter, ranges: readonly Range[]): void 
     beforeMs = timeMs;
     if (range.mode === "fingerprint") writer.fixed(range.fingerprint, reconcileLimits.fingerprintBytes);
     if (range.mode !== "ids" && range.mode !== "want") continue;
-    assert(range.ids.length <= reconcileLimits.idsPerRange, "reconcile: a range names few items");
+    assert(range.ids.length <= reconcileLimits.idsPerRange, "reconcile: few ids");
     writer.varint(range.ids.length);
     for (const id of range.ids) writer.fixed(id, reconcileLimits.idBytes);
   }

@@ -22,8 +22,12 @@ export interface Fixture {
   readonly directoryDbId: DbId;
   readonly dbId: DbId;
   readonly signer: Signer;
-  /** Seal a commit with one entry, a small one if nothing is said. */
-  seal(dbId?: DbId, plaintextBytes?: number): Promise<Commit & { readonly bytes: Uint8Array<ArrayBuffer> }>;
+  /** Seal a commit with one entry, a small one if nothing is said, that follows none. */
+  seal(
+    dbId?: DbId,
+    plaintextBytes?: number,
+    predecessors?: readonly CommitHash[],
+  ): Promise<Commit & { readonly bytes: Uint8Array<ArrayBuffer> }>;
 }
 
 /** Create a tenant of one author; `tenant` tells several apart. */
@@ -42,7 +46,7 @@ export async function createFixture(tenant = 7): Promise<Fixture> {
     directoryDbId: directoryDbId(crypto, tenantId),
     dbId,
     signer: { key: author, privateKey: pair.privateKey },
-    async seal(into = dbId, plaintextBytes = 40) {
+    async seal(into = dbId, plaintextBytes = 40, predecessors = []) {
       const writerNonce = crypto.randomBytes(16);
       const docId = deriveDocId(crypto, { tenantId, dbId: into, keyId, author, writerNonce, docCounter: 1 });
       const commit = await sealCommit(crypto, {
@@ -52,7 +56,7 @@ export async function createFixture(tenant = 7): Promise<Fixture> {
         signingKey: pair.privateKey,
         writerNonce,
         writerSeq: 1,
-        predecessors: [],
+        predecessors,
         directoryHead,
         createdAtMs: 1,
         entries: [

@@ -66,12 +66,17 @@ export async function foldBeside(
   return isClosed ? [...sinceParting(state, ends), opened.commit.commitHash] : [];
 }
 
-/** The commits of some lines that are not in the past of all of them, each behind what it follows. */
+/**
+ * The commits of some lines that are not in the past of all of them, each behind what it follows.
+ *
+ * @param steps merges that are looked through, each with what it brings in, see step-merges.ts
+ */
 export function sinceParting(
   state: Pick<JudgeState, "ledger">,
   ends: readonly CommitHash[],
+  steps: ReadonlyMap<CommitHash, CommitHash> = new Map(),
 ): readonly CommitHash[] {
-  const pasts = ends.map((end) => pastOf(state, [end]));
+  const pasts = ends.map((end) => pastOf(state, [end], steps));
   const apart = [...new Set(pasts.flatMap((past) => [...past]))].filter(
     (hash) => !pasts.every((past) => past.has(hash)),
   );
@@ -79,17 +84,19 @@ export function sinceParting(
   return apart.sort((a, b) => (depths.get(a) ?? 0) - (depths.get(b) ?? 0));
 }
 
-/** Commits with all that they follow. */
-function pastOf(
+/** Commits with all that they follow, but for what steps bring in. */
+export function pastOf(
   { ledger }: Pick<JudgeState, "ledger">,
   ends: readonly CommitHash[],
+  steps: ReadonlyMap<CommitHash, CommitHash> = new Map(),
 ): ReadonlySet<CommitHash> {
   const past = new Set<CommitHash>();
   const open = [...ends];
   for (let hash = open.pop(); hash !== undefined; hash = open.pop()) {
     if (past.has(hash)) continue;
     past.add(hash);
-    open.push(...(ledger.find(hash)?.predecessors ?? []));
+    const brought = steps.get(hash);
+    open.push(...(ledger.find(hash)?.predecessors ?? []).filter((before) => before !== brought));
   }
   return past;
 }

@@ -16,12 +16,13 @@ import {
   type EntryDraft,
 } from "../entry/index.ts";
 import { unlockVault, type BagSecrets, type PublicIdentity, type UnlockedIdentity } from "../keys/index.ts";
+import type { LogRecord } from "../store/index.ts";
 import { keyNames, type TenantCore, type TenantWorld } from "./core.ts";
 import type { TenantSession } from "./session.ts";
 import { Writer } from "./writer.ts";
 
-/** a commit holds twice as much */
-const maxCommitBytes = 512 * 1024;
+/** A commit holds four times as much; but one goes up in a frame with the merge that brings it in, behind what else waits. */
+const maxCommitBytes = 256 * 1024;
 const directoryDocId = bytesToId("DocId", new Uint8Array(16));
 
 /** What a directory commit says. */
@@ -44,17 +45,30 @@ export interface ActingAdmin {
   readonly secrets: BagSecrets;
 }
 
-/** Write directory commits, one for each of some records, behind the head of the line, and behind those of others that a fork has. It is judged from the log. */
+/** What a directory commit follows: the end of the line that it continues, and ends of others that it merges. */
+export interface LineEnds {
+  readonly head: CommitHash | undefined;
+  readonly others: readonly CommitHash[];
+  /** one of these, which is offered once more right before: a server takes it only together with what merges it */
+  readonly again?: Pick<LogRecord, "commitHash" | "bytes">;
+}
+
+/** The end of the line, and those of others that a fork has. */
+export function lineEnds({ directory: { head, otherHeads } }: TenantCore): LineEnds {
+  return { head, others: otherHeads.slice(0, entryLimits.predecessors - 1) };
+}
+
+/** Write directory commits, one for each of some records, the first behind these ends. They are judged from the log. */
 export async function writeDirectory(
   core: TenantCore,
   by: ActingAdmin,
+  ends: LineEnds,
   ...records: readonly DirectoryRecords[]
 ): Promise<CommitHash> {
   const { crypto, env } = core.world;
   const parts: (readonly EntryDraft[])[] = [];
   for (const each of records) parts.push(...inCommits(await directoryEntries(core, by.secrets, each)));
-  let { head } = core.directory;
-  let others = core.directory.otherHeads.slice(0, entryLimits.predecessors - 1);
+  let { head, others } = ends;
   const writer = new Writer({
     crypto,
     store: core.store,
@@ -65,6 +79,7 @@ export async function writeDirectory(
     nowMs: () => env.nowMs(),
     knownHeads: () => (head === undefined ? [] : [...others, head]),
     directoryHead: () => head,
+    ahead: ends.again,
   });
   assert(parts.length > 0, "a directory commit says something");
   for (const part of parts) {
@@ -156,7 +171,9 @@ export async function writeNext(
 ): Promise<void> {
   await closeFork(session, by);
   await takeOver(session, by);
-  await session.exclusive(async () => writeDirectory(session.core, by, await decide(by)));
+  await session.exclusive(async () =>
+    writeDirectory(session.core, by, lineEnds(session.core), await decide(by)),
+  );
   await session.catchUp();
 }
 
@@ -167,7 +184,7 @@ async function takeOver(session: TenantSession, by: ActingAdmin): Promise<void> 
   const { takingOver } = await import("./take-over.ts");
   await session.exclusive(async () => {
     const records = await takingOver(session.core, by);
-    if (records.length > 0) await writeDirectory(session.core, by, ...records);
+    if (records.length > 0) await writeDirectory(session.core, by, lineEnds(session.core), ...records);
   });
   await session.catchUp();
 }
@@ -176,11 +193,10 @@ async function takeOver(session: TenantSession, by: ActingAdmin): Promise<void> 
 export async function closeFork(session: TenantSession, by: ActingAdmin): Promise<void> {
   const { core } = session;
   while (core.directory.otherHeads.length > 0) {
-    const { mergeRecords } = await import("./merge-lines.ts");
-    await session.exclusive(async () => {
-      const merge = await mergeRecords(core, by);
-      if (merge.length > 0) await writeDirectory(core, by, ...merge);
-    });
+    const { writeMerge } = await import("./merge-lines.ts");
+    await session.exclusive(() =>
+      writeMerge(core, by, (ends, ...records) => writeDirectory(core, by, ends, ...records)),
+    );
     await session.catchUp();
   }
 }

@@ -27,7 +27,7 @@ import {
   type UnlockedIdentity,
 } from "../keys/index.ts";
 import { ChunkStore, tenantStoreName } from "../sync/index.ts";
-import { grantRecords, writeAsMember, writeDirectory } from "./directory-writes.ts";
+import { grantRecords, writeAsMember, lineEnds, writeDirectory } from "./directory-writes.ts";
 import { keyNames, TenantCore, type TenantWorld } from "./core.ts";
 import type { Device, DeviceTenant } from "./device.ts";
 import { encodeTenantNames, slotNames, tenantNamesPurpose, type TenantNames } from "./slots.ts";
@@ -75,7 +75,7 @@ export async function foundTenant(
   const names = { tenantName: options.tenantName, adminName: options.adminName, keyNames: [] };
   const core = await writeTenantStore(world, { genesis, identity: user.identity, secrets, names });
   const granted = grantRecords(world, secrets, user.identity.publicIdentity);
-  await writeDirectory(core, { admin: admin.identity, secrets }, granted);
+  await writeDirectory(core, { admin: admin.identity, secrets }, lineEnds(core), granted);
   core.store.close();
   const adminKey = admin.identity.publicIdentity.signingKey;
   const row = rowOf(genesis, user.identity, { adminKey, nowMs, hadCommits: true });

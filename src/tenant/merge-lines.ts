@@ -33,19 +33,28 @@ import { keyNames, type TenantCore } from "./core.ts";
 import type { ActingAdmin, DirectoryRecords } from "./directory-writes.ts";
 import { withNarrowings } from "./narrowings.ts";
 import { epochRecords, holdersOf, rotationRecords, type KeyRoom } from "./key-records.ts";
+import { stepsOf, writeSteps, type WriteLine } from "./step-merges.ts";
 
 /**
- * What the admin writes to close a fork: the merge, and behind it what only that can say, devices of users whom the merge itself grants.
- * Nothing when no fork is open.
+ * Close a fork: the merge, and behind it what only that can say, devices of users whom the merge itself grants. Before it go the steps by
+ * which a server comes to have all of it, see step-merges.ts. Nothing when no fork is open.
  */
-export async function mergeRecords(
+export async function writeMerge(core: TenantCore, by: ActingAdmin, write: WriteLine): Promise<void> {
+  const { head, otherHeads } = core.directory;
+  if (otherHeads.length === 0 || head === undefined) return;
+  const all = await core.readDirectory();
+  const steps = stepsOf(all);
+  const apart = sinceParting(core, [head, ...otherHeads], steps).filter((hash) => !steps.has(hash));
+  const merge = await mergeRecords(core, by, inOrder(all, new Set(apart)));
+  await write(await writeSteps(core, steps, write), ...merge);
+}
+
+async function mergeRecords(
   core: TenantCore,
   { secrets }: ActingAdmin,
+  commits: readonly OpenedCommit[],
 ): Promise<readonly DirectoryRecords[]> {
   const { directory } = core;
-  if (directory.otherHeads.length === 0 || directory.head === undefined) return [];
-  const apart = new Set(sinceParting(core, [directory.head, ...directory.otherHeads]));
-  const commits = inOrder(await core.readDirectory(), apart);
   const { late, ...wanted } = wantedOf(directory, commits);
   const first = withNarrowings(core, wanted);
   const room: KeyRoom = {

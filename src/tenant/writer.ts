@@ -38,6 +38,8 @@ export interface WriterOptions {
   /** heads of this author's commit graph in this database */
   readonly knownHeads: () => readonly CommitHash[];
   readonly directoryHead: () => CommitHash | undefined;
+  /** stored right before the first commit, in its transaction: a commit that is to go up with it */
+  readonly ahead?: Pick<SealedCommit, "commitHash" | "bytes"> | undefined;
 }
 
 /** A commit that is durable, with its place in the log. */
@@ -66,6 +68,7 @@ export class Writer {
   #seq = 0;
   #last: CommitHash | undefined;
   #docCounter = 0;
+  readonly #ahead: Pick<SealedCommit, "commitHash" | "bytes">[];
   /** the write of the commit before, of the same nonce */
   #storing: Promise<unknown> = Promise.resolve();
   /** what the next commit is sealed with, if it is under the same key as the last one */
@@ -74,6 +77,7 @@ export class Writer {
   constructor(options: WriterOptions) {
     this.#options = options;
     this.#logEpoch = options.store.logEpoch;
+    this.#ahead = options.ahead === undefined ? [] : [options.ahead];
   }
 
   /** The nonce that the next commit carries; documents derive their actors from it. */
@@ -169,12 +173,13 @@ export class Writer {
   ): Promise<WrittenCommit> {
     const { store } = this.#options;
     await before;
-    const record = { commitHash: commit.commitHash, bytes: commit.bytes, origin: "" };
-    const result = await store.write({ records: [record], durability });
+    const commits = [...this.#ahead.splice(0), commit];
+    const records = commits.map(({ bytes, commitHash }) => ({ commitHash, bytes, origin: "" }));
+    const result = await store.write({ records, durability });
     assert(result.kind === "stored", "a batch without slots has no conflict");
     // Another thread deleted the log while this one had it open: what this commit stands on is gone.
     if (store.logEpoch !== this.#logEpoch) throw new CofferError("store/closed", { store: store.name });
-    return { commit, position: result.positions[0] ?? 0 };
+    return { commit, position: result.positions.at(-1) ?? 0 };
   }
 
   #rotateFrom(nonce: Uint8Array): void {
