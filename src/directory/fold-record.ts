@@ -103,44 +103,7 @@ export function beginDraft(state: DirectoryState): FoldDraft {
 
 /** The state that a draft has become; the draft is not to be used any more. */
 export function endDraft(draft: FoldDraft): DirectoryState {
-  const {
-    acts,
-    adminKey,
-    adopted,
-    besideByCommit,
-    dbId,
-    epochsByKey,
-    grantedBeside,
-    groupsById,
-    head,
-    indexByCommit,
-    otherHeads,
-    purgedDocs,
-    rolesByPlace,
-    settingsByDb,
-    tenantId,
-    tenantSettings,
-    usersByKey,
-  } = draft;
-  return settleMembers({
-    tenantId,
-    dbId,
-    adminKey,
-    head,
-    otherHeads,
-    indexByCommit,
-    besideByCommit,
-    grantedBeside,
-    grantedUsers: usersByKey,
-    acts,
-    groupsById,
-    epochsByKey,
-    rolesByPlace,
-    adopted,
-    purgedDocs,
-    tenantSettings,
-    settingsByDb,
-  });
+  return settleMembers(unsettled({ ...draft, grantedUsers: draft.usersByKey }));
 }
 
 /** Fold one record of the commit at `index`. */

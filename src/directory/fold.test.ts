@@ -1,18 +1,23 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createWebVerifier } from "../crypto/index.ts";
 import type { Commit, CommitHeader } from "../entry/index.ts";
+import { bytesToId, type AuthorKey } from "../std/index.ts";
 import {
-  bytesToId,
-  utf8ToBytes,
-  type AuthorKey,
-  type CommitHash,
-  type DbId,
-  type TenantId,
-} from "../std/index.ts";
+  admin,
+  bytesOf,
+  card,
+  commitOf,
+  contacts,
+  crypto,
+  dbOf,
+  empty,
+  grant,
+  hashOf,
+  keyOf,
+  tenantId,
+} from "./fold-fixtures.ts";
 import {
   createAuthorGraph,
-  createDirectory,
   foldCommit,
   forgetsHead,
   foldLines,
@@ -31,58 +36,6 @@ import {
   type Role,
 } from "./index.ts";
 
-const crypto = createWebVerifier();
-const bytesOf = (text: string): Uint8Array => crypto.sha256(utf8ToBytes(text));
-const userOf = (name: string): AuthorKey => bytesToId("AuthorKey", bytesOf(`user ${name}`));
-const hashOf = (name: string): CommitHash => bytesToId("CommitHash", bytesOf(`commit ${name}`));
-const dbOf = (name: string): DbId => bytesToId("DbId", bytesOf(`db ${name}`).subarray(0, 16));
-const tenantId: TenantId = bytesToId("TenantId", bytesOf("tenant"));
-const admin = userOf("admin");
-const empty = createDirectory(crypto, tenantId, admin);
-const contacts = dbOf("contacts");
-
-function commitOf(
-  name: string,
-  header: Partial<CommitHeader>,
-  entryTypes: readonly string[] = ["directory_record"],
-): Commit {
-  const zero = new Uint8Array(32);
-  const entries = entryTypes.map((entryType) => ({
-    entryHash: bytesToId("EntryHash", bytesOf(name)),
-    header: {
-      entryType,
-      docId: "",
-      dependencies: [],
-      keyIndex: 0,
-      docCounter: 0,
-      ciphertextSizeBytes: 0,
-      ciphertextHash: zero,
-    },
-  })) as unknown as Commit["entries"];
-  return {
-    commitHash: hashOf(name),
-    header: {
-      suite: 1,
-      tenantId,
-      dbId: contacts,
-      author: admin,
-      writerNonce: zero.subarray(16),
-      writerSeq: 1,
-      predecessors: [],
-      directoryHead: undefined,
-      seen: { logKeyId: zero.subarray(24), epoch: 0, size: 0, rootPrefix: zero.subarray(16) },
-      createdAtMs: 0,
-      salt: zero,
-      keys: [],
-      entryHashes: [],
-      ...header,
-    },
-    entries,
-    signature: new Uint8Array(64),
-    bytes: new Uint8Array(0),
-  };
-}
-
 const after = (previous: string | undefined): Partial<CommitHeader> => ({
   dbId: empty.dbId,
   predecessors: previous === undefined ? [] : [hashOf(previous)],
@@ -91,20 +44,9 @@ const after = (previous: string | undefined): Partial<CommitHeader> => ({
 const lineCommit = (name: string, previous: string | undefined, header: Partial<CommitHeader> = {}): Commit =>
   commitOf(name, { ...after(previous), ...header });
 
-const grant = (name: string): DirectoryRecord => ({
-  kind: "grantaccess",
-  userKey: userOf(name),
-  encryptionKey: bytesOf(`encryption ${name}`),
-  nameHash: bytesOf(`name ${name}`),
-});
-const card = (name: string, userName = name): DirectoryRecord => ({
-  kind: "membercard",
-  userKey: userOf(name),
-  userName,
-});
 const revoke = (name: string, cuts: Record<string, readonly string[]> = {}): DirectoryRecord => ({
   kind: "revokeaccess",
-  userKey: userOf(name),
+  userKey: keyOf(name),
   cuts: Object.entries(cuts).map(([db, heads]) => ({ dbId: dbOf(db), heads: heads.map(hashOf) })),
 });
 
@@ -122,7 +64,7 @@ function stateOf(...records: readonly DirectoryRecord[]): DirectoryState {
 describe("the line", () => {
   test("grows by commits that name the head, and knows them again", () => {
     const one = stateOf(grant("ada"));
-    expect([one.head, one.indexByCommit.get(hashOf("c0")), isMember(one, userOf("ada"))]).toEqual([
+    expect([one.head, one.indexByCommit.get(hashOf("c0")), isMember(one, keyOf("ada"))]).toEqual([
       hashOf("c0"),
       0,
       true,
@@ -150,7 +92,7 @@ describe("the line", () => {
   test.each([
     ["wrong-database", { dbId: contacts }],
     ["wrong-database", { tenantId: bytesToId("TenantId", bytesOf("other")) }],
-    ["not-admin", { author: userOf("ada") }],
+    ["not-admin", { author: keyOf("ada") }],
     ["malformed", { predecessors: [] }],
     ["malformed", { directoryHead: undefined }],
     ["malformed", { directoryHead: hashOf("unknown") }],
@@ -215,13 +157,13 @@ describe("the line", () => {
 describe("records in the fold", () => {
   test("a card names a granted user and nobody else", () => {
     const state = stateOf(card("ada", "early"), grant("ada"), card("ada", "Ada"), card("bob"));
-    expect(state.usersByKey.get(userOf("ada"))?.userName).toBe("Ada");
-    expect(state.usersByKey.has(userOf("bob"))).toBe(false);
+    expect(state.usersByKey.get(keyOf("ada"))?.userName).toBe("Ada");
+    expect(state.usersByKey.has(keyOf("bob"))).toBe(false);
   });
 
   test("a second grant replaces keys and keeps name and place", () => {
     const renewed: DirectoryRecord = { ...grant("ada"), encryptionKey: bytesOf("new") } as DirectoryRecord;
-    const user = stateOf(grant("ada"), card("ada", "Ada"), renewed).usersByKey.get(userOf("ada"));
+    const user = stateOf(grant("ada"), card("ada", "Ada"), renewed).usersByKey.get(keyOf("ada"));
     expect(user).toMatchObject({ grantedAt: 0, userName: "Ada", encryptionKey: bytesOf("new") });
   });
 
@@ -233,19 +175,19 @@ describe("records in the fold", () => {
       grant("admin"),
       revoke("bob"),
     );
-    expect(isMember(state, userOf("ada"))).toBe(true);
-    expect(state.usersByKey.get(userOf("ada"))).toMatchObject({
+    expect(isMember(state, keyOf("ada"))).toBe(true);
+    expect(state.usersByKey.get(keyOf("ada"))).toMatchObject({
       grantedAt: 0,
       revoked: undefined,
       formerly: [{ until: 2, cuts: new Map([[contacts, [hashOf("a1")]]]) }],
     });
-    expect([state.usersByKey.has(admin), state.usersByKey.has(userOf("bob"))]).toEqual([false, false]);
+    expect([state.usersByKey.has(admin), state.usersByKey.has(keyOf("bob"))]).toEqual([false, false]);
     expect(state.head).toBe(hashOf("c4"));
   });
 
   test("adopted commits and purged documents are listed once; who is revoked can be wiped, until a new grant", () => {
     const docOf = (name: string) => bytesToId("DocId", bytesOf(name).subarray(0, 16));
-    const wipe = (name: string): DirectoryRecord => ({ kind: "wipe", userKey: userOf(name) });
+    const wipe = (name: string): DirectoryRecord => ({ kind: "wipe", userKey: keyOf(name) });
     const adopt: DirectoryRecord = { kind: "adopt", commitHashes: [hashOf("a1")] };
     const purge: DirectoryRecord = { kind: "purge", dbId: contacts, docIds: [docOf("one"), docOf("two")] };
     const state = stateOf(grant("ada"), wipe("ada"), wipe("bob"), adopt, adopt, purge, {
@@ -257,9 +199,9 @@ describe("records in the fold", () => {
       [docOf("one"), contacts],
       [docOf("two"), contacts],
     ]);
-    expect(state.usersByKey.get(userOf("ada"))?.revoked).toBeUndefined();
+    expect(state.usersByKey.get(keyOf("ada"))?.revoked).toBeUndefined();
     const wiped = (...records: readonly DirectoryRecord[]) =>
-      stateOf(grant("ada"), ...records).usersByKey.get(userOf("ada"))?.revoked?.wipedAt;
+      stateOf(grant("ada"), ...records).usersByKey.get(keyOf("ada"))?.revoked?.wipedAt;
     expect([
       wiped(revoke("ada")),
       wiped(revoke("ada"), wipe("ada")),
@@ -273,7 +215,7 @@ describe("records in the fold", () => {
     const state = stateOf(grant("ada"), revoke("ada"), adopt);
     const judge = (author: string, name: string, head = "c0") => {
       const { header } = commitOf(name, {
-        author: userOf(author),
+        author: keyOf(author),
         dbId: contacts,
         directoryHead: hashOf(head),
       });
@@ -289,7 +231,7 @@ describe("records in the fold", () => {
 
   test("a second revocation replaces the cut", () => {
     const state = stateOf(grant("ada"), revoke("ada"), revoke("ada", { contacts: ["a2"] }));
-    expect(state.usersByKey.get(userOf("ada"))?.revoked).toEqual({
+    expect(state.usersByKey.get(keyOf("ada"))?.revoked).toEqual({
       at: 2,
       cuts: new Map([[contacts, [hashOf("a2")]]]),
       wipedAt: undefined,
@@ -316,8 +258,8 @@ describe("records in the fold", () => {
 describe("devices in the fold", () => {
   const device = (name: string, user: string): DirectoryRecord => ({
     kind: "device",
-    userKey: userOf(user),
-    deviceKey: userOf(name),
+    userKey: keyOf(user),
+    deviceKey: keyOf(name),
   });
   /** Fold commits of several records, named c0, c1 … */
   const folded = (...commits: readonly (readonly DirectoryRecord[])[]): DirectoryState =>
@@ -328,7 +270,7 @@ describe("devices in the fold", () => {
       if (verdict.kind !== "applied") throw new Error(verdict.kind);
       return verdict.state;
     }, empty);
-  const whose = (state: DirectoryState, name: string): AuthorKey => ownerOf(state, userOf(name));
+  const whose = (state: DirectoryState, name: string): AuthorKey => ownerOf(state, keyOf(name));
 
   test("are their user's from their first grant on, and stay so", () => {
     const state = folded(
@@ -340,12 +282,12 @@ describe("devices in the fold", () => {
       [grant("phone")],
     );
     expect([whose(state, "phone"), whose(state, "ada"), whose(state, "nobody")]).toEqual(
-      ["ada", "ada", "nobody"].map(userOf),
+      ["ada", "ada", "nobody"].map(keyOf),
     );
-    expect(keysOfUsers(state, new Set([userOf("ada")]))).toEqual(new Set(["ada", "phone"].map(userOf)));
-    expect(isSameUser(state, userOf("ada"), userOf("phone"))).toBe(true);
-    expect(isSameUser(state, userOf("bob"), userOf("phone"))).toBe(false);
-    expect(isSameUser(state, undefined, userOf("phone"))).toBe(false);
+    expect(keysOfUsers(state, new Set([keyOf("ada")]))).toEqual(new Set(["ada", "phone"].map(keyOf)));
+    expect(isSameUser(state, keyOf("ada"), keyOf("phone"))).toBe(true);
+    expect(isSameUser(state, keyOf("bob"), keyOf("phone"))).toBe(false);
+    expect(isSameUser(state, undefined, keyOf("phone"))).toBe(false);
   });
 
   test("are none of who is unknown, revoked or a device, and nobody is turned into one later", () => {
@@ -364,14 +306,14 @@ describe("devices in the fold", () => {
     );
     const names = ["bob", "watch", "radio", "tv", "early", "twin", "same", "stranger"];
     const owners = ["bob", "watch", "radio", "tv", "early", "ada", "same", "stranger"];
-    expect(names.map((name) => whose(state, name))).toEqual(owners.map(userOf));
+    expect(names.map((name) => whose(state, name))).toEqual(owners.map(keyOf));
   });
 
   test("have the role of their user at every head, and none of their own", () => {
     const role = (user: string, given: Role): DirectoryRecord => ({
       kind: "role",
       dbId: contacts,
-      edits: [{ subject: { kind: "user", userKey: userOf(user) }, role: given }],
+      edits: [{ subject: { kind: "user", userKey: keyOf(user) }, role: given }],
     });
     const state = folded(
       [grant("ada"), role("ada", "author")],
@@ -381,7 +323,7 @@ describe("devices in the fold", () => {
       [role("ada", "editor")],
     );
     const at = (name: string): readonly Role[] =>
-      [0, 1, 2, 3, 4].map((index) => roleAt(state, { dbId: contacts, userKey: userOf(name) }, index));
+      [0, 1, 2, 3, 4].map((index) => roleAt(state, { dbId: contacts, userKey: keyOf(name) }, index));
     expect(at("ada")).toEqual(["author", "author", "author", "reader", "editor"]);
     expect(at("phone")).toEqual(at("ada"));
   });
@@ -398,7 +340,7 @@ describe("devices in the fold", () => {
     const judge = (name: string, commit: string): AuthorVerdict =>
       judgeAuthor(
         state,
-        { tenantId, dbId: contacts, author: userOf(name), directoryHead: hashOf("c1") },
+        { tenantId, dbId: contacts, author: keyOf(name), directoryHead: hashOf("c1") },
         hashOf(commit),
         graph,
       );
@@ -407,13 +349,13 @@ describe("devices in the fold", () => {
       "rejected",
       "accepted",
     ]);
-    expect(keysOfUsers(state, new Set([userOf("ada")]))).toEqual(new Set([userOf("ada")]));
+    expect(keysOfUsers(state, new Set([keyOf("ada")]))).toEqual(new Set([keyOf("ada")]));
   });
 });
 
 describe("groups and settings in the fold", () => {
   const groupOf = (name: string) => groupIdOf(crypto, bytesOf("names"), name);
-  const user = (name: string): MemberRef => ({ kind: "user", userKey: userOf(name) });
+  const user = (name: string): MemberRef => ({ kind: "user", userKey: keyOf(name) });
   const inner = (name: string): MemberRef => ({ kind: "group", groupId: groupOf(name) });
   const group = (name: string, ...edits: readonly (readonly ["+" | "-", MemberRef])[]): DirectoryRecord => ({
     kind: "group",
@@ -436,9 +378,9 @@ describe("groups and settings in the fold", () => {
     expect(staff).toEqual({
       groupId: groupOf("staff"),
       groupName: "Staff",
-      users: new Set([userOf("ada")]),
+      users: new Set([keyOf("ada")]),
       groups: new Set(),
-      userTurns: new Map([[userOf("ada"), [0]]]),
+      userTurns: new Map([[keyOf("ada"), [0]]]),
       groupTurns: new Map(),
     });
     const next = foldCommit(before, lineCommit("c2", "c1"), [
@@ -447,11 +389,11 @@ describe("groups and settings in the fold", () => {
     if (next.kind !== "applied") throw new Error(next.kind);
     expect(next.state.groupsById.get(groupOf("staff"))).toMatchObject({
       groupName: "Staff",
-      users: new Set([userOf("bob")]),
+      users: new Set([keyOf("bob")]),
       groups: new Set([groupOf("board")]),
       userTurns: new Map([
-        [userOf("ada"), [0, 2]],
-        [userOf("bob"), [2]],
+        [keyOf("ada"), [0, 2]],
+        [keyOf("bob"), [2]],
       ]),
       groupTurns: new Map([[groupOf("board"), [2]]]),
     });
@@ -480,7 +422,7 @@ describe("groups and settings in the fold", () => {
         [...groupsById].map(([id, { groupName, groups, users }]) => [id, { groupName, groups, users }]),
       );
     expect(inside(one)).toEqual(inside(other));
-    expect(one.groupsById.get(groupOf("staff"))?.users).toEqual(new Set([userOf("ada"), userOf("bob")]));
+    expect(one.groupsById.get(groupOf("staff"))?.users).toEqual(new Set([keyOf("ada"), keyOf("bob")]));
     expect([one.tenantSettings, one.settingsByDb]).toEqual([other.tenantSettings, other.settingsByDb]);
   });
 
@@ -502,14 +444,14 @@ describe("groups and settings in the fold", () => {
         ],
       },
     ]);
-    const roleOf = (at: number) => roleAt(state, { dbId: contacts, userKey: userOf("ada") }, at);
+    const roleOf = (at: number) => roleAt(state, { dbId: contacts, userKey: keyOf("ada") }, at);
     expect([1, 2, 3, 4, 99].map(roleOf)).toEqual(["manager", "reader", "editor", "manager", "manager"]);
   });
 
   test("narrowings are kept by user, in their order; those of strangers change nothing", () => {
     const narrow = (name: string, ...heads: readonly string[]): DirectoryRecord => ({
       kind: "narrowing",
-      users: [{ userKey: userOf(name), cuts: [{ dbId: contacts, heads: heads.map(hashOf) }] }],
+      users: [{ userKey: keyOf(name), cuts: [{ dbId: contacts, heads: heads.map(hashOf) }] }],
     });
     const state = stateOf(
       grant("ada"),
@@ -518,8 +460,8 @@ describe("groups and settings in the fold", () => {
       grant("ada"),
       narrow("ada", "a2"),
     );
-    expect([...state.usersByKey.keys()]).toEqual([userOf("ada")]);
-    expect(state.usersByKey.get(userOf("ada"))?.narrowings).toEqual([
+    expect([...state.usersByKey.keys()]).toEqual([keyOf("ada")]);
+    expect(state.usersByKey.get(keyOf("ada"))?.narrowings).toEqual([
       { at: 2, cuts: new Map([[contacts, [hashOf("a1")]]]) },
       { at: 4, cuts: new Map([[contacts, [hashOf("a2")]]]) },
     ]);
@@ -555,7 +497,7 @@ describe("groups and settings in the fold", () => {
     const full = stateOf(many(0, 5000), many(5000, 5000), many(10_000, 3), group("big", ["+", inner("x")]));
     const size = (state: DirectoryState): number => state.groupsById.get(groupOf("big"))?.users.size ?? 0;
     expect([size(full), full.groupsById.get(groupOf("big"))?.groups.size]).toEqual([10_000, 0]);
-    expect(full.groupsById.get(groupOf("big"))?.users.has(userOf("u10000"))).toBe(false);
+    expect(full.groupsById.get(groupOf("big"))?.users.has(keyOf("u10000"))).toBe(false);
     const line = Array.from({ length: 1001 }, (_, i) => set(`s${i}`, "1"));
     const settings = stateOf(...line, set("s0", "2"), set("s1", undefined), set("late", "3")).tenantSettings;
     expect([settings.size, settings.get("s0"), settings.get("late")]).toEqual([1000, "2", "3"]);
@@ -610,7 +552,7 @@ describe("key epochs", () => {
     keyId: salaries,
     epoch,
     fingerprint: bytesOf(text).subarray(0, 8),
-    wraps: names.map((name) => ({ userKey: userOf(name), sealed: bytesOf(`${text} for ${name}`) })),
+    wraps: names.map((name) => ({ userKey: keyOf(name), sealed: bytesOf(`${text} for ${name}`) })),
   });
 
   test("an epoch is in force from the commit that names it, for whoever knows that one", () => {
@@ -629,7 +571,7 @@ describe("key epochs", () => {
   });
 
   test("one that is named again reaches more users, from when it was named first; two of one number stand both", () => {
-    const again = { ...epochOf(2, "a"), wraps: [{ userKey: userOf("ada"), sealed: bytesOf("again") }] };
+    const again = { ...epochOf(2, "a"), wraps: [{ userKey: keyOf("ada"), sealed: bytesOf("again") }] };
     const state = stateOf(
       epochOf(2, "a", "ada"),
       epochOf(2, "b", "eve"),
@@ -642,15 +584,15 @@ describe("key epochs", () => {
         fingerprint: bytesOf("a").subarray(0, 8),
         at: 0,
         wraps: new Map([
-          [userOf("ada"), bytesOf("again")],
-          [userOf("bob"), bytesOf("a for bob")],
+          [keyOf("ada"), bytesOf("again")],
+          [keyOf("bob"), bytesOf("a for bob")],
         ]),
       },
       {
         epoch: 2,
         fingerprint: bytesOf("b").subarray(0, 8),
         at: 1,
-        wraps: new Map([[userOf("eve"), bytesOf("b for eve")]]),
+        wraps: new Map([[keyOf("eve"), bytesOf("b for eve")]]),
       },
     ]);
   });
@@ -680,7 +622,7 @@ describe("key epochs", () => {
         const named = commits.map(({ author, epoch, follows, head }, index) => ({
           epoch,
           commit: commitOf(`${author}${index}`, {
-            author: userOf(author),
+            author: keyOf(author),
             directoryHead: hashOf(`c${head}`),
             predecessors: [...new Set(follows)]
               .filter((i) => i < index && commits[i]?.author === author)
@@ -690,7 +632,7 @@ describe("key epochs", () => {
         const verdictsAfter = (events: readonly { line?: number; own?: number }[]): readonly string[] => {
           let state = empty;
           const heard: number[] = [];
-          const graphs = new Map(people.map((name) => [userOf(name), createAuthorGraph()]));
+          const graphs = new Map(people.map((name) => [keyOf(name), createAuthorGraph()]));
           const graphOf = (author: AuthorKey) => graphs.get(author) ?? createAuthorGraph();
           let verdicts: readonly string[] = [];
           for (const event of events) {
@@ -732,7 +674,7 @@ describe("judging authors", () => {
   const judge = (state: DirectoryState, header: Partial<CommitHeader>, name = "a1"): AuthorVerdict =>
     judgeAuthor(state, commitOf(name, header).header, hashOf(name), createAuthorGraph());
   const byAda = (head: string | undefined, dbId = contacts): Partial<CommitHeader> => ({
-    author: userOf("ada"),
+    author: keyOf("ada"),
     dbId,
     directoryHead: head === undefined ? undefined : hashOf(head),
   });
@@ -751,8 +693,8 @@ describe("judging authors", () => {
     expect(judge(state, byAda("c2"))).toEqual(accepted);
     expect(judge(state, byAda("c3"))).toEqual(waiting);
     expect(judge(state, byAda(undefined))).toEqual(rejected("unknown-author"));
-    expect(judge(state, { ...byAda("c1"), author: userOf("eve") })).toEqual(rejected("unknown-author"));
-    expect(judge(state, { ...byAda("c9"), author: userOf("eve") })).toEqual(waiting);
+    expect(judge(state, { ...byAda("c1"), author: keyOf("eve") })).toEqual(rejected("unknown-author"));
+    expect(judge(state, { ...byAda("c9"), author: keyOf("eve") })).toEqual(waiting);
     expect(judge(state, { ...byAda("c1"), tenantId: bytesToId("TenantId", bytesOf("x")) })).toEqual(
       rejected("unknown-author"),
     );

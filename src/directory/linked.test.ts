@@ -1,18 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createWebVerifier } from "../crypto/index.ts";
-import type { Commit } from "../entry/index.ts";
-import {
-  bytesToId,
-  utf8ToBytes,
-  type AuthorKey,
-  type CommitHash,
-  type DbId,
-  type TenantId,
-} from "../std/index.ts";
+import type { AuthorKey, DbId } from "../std/index.ts";
+import { card, commitOf, contacts, empty, grant, hashOf, keyOf, tenantId } from "./fold-fixtures.ts";
 import {
   createAuthorGraph,
-  createDirectory,
   foldCommit,
   foldLines,
   isMember,
@@ -23,15 +14,6 @@ import {
   type FoldVerdict,
   type OpenedCommit,
 } from "./index.ts";
-
-const crypto = createWebVerifier();
-const bytesOf = (text: string): Uint8Array => crypto.sha256(utf8ToBytes(text));
-const keyOf = (name: string): AuthorKey => bytesToId("AuthorKey", bytesOf(`user ${name}`));
-const hashOf = (name: string): CommitHash => bytesToId("CommitHash", bytesOf(`commit ${name}`));
-const tenantId: TenantId = bytesToId("TenantId", bytesOf("tenant"));
-const contacts: DbId = bytesToId("DbId", bytesOf("contacts").subarray(0, 16));
-const admin = keyOf("admin");
-const empty = createDirectory(crypto, tenantId, admin);
 
 interface Saying {
   readonly by?: string;
@@ -45,51 +27,25 @@ interface Saying {
 /** A commit of the directory: of the admin, behind `head`, or of a member. */
 function said(name: string, saying: Saying, ...records: readonly DirectoryRecord[]): OpenedCommit {
   const { by = "admin", dbId = empty.dbId, entryType = "directory_record", head } = saying;
-  const zero = new Uint8Array(32);
   const follows = saying.follows ?? (by === "admin" && head !== undefined ? [head] : []);
-  const commit: Commit = {
-    commitHash: hashOf(name),
-    header: {
-      suite: 1,
-      tenantId,
-      dbId,
-      author: keyOf(by),
-      writerNonce: zero.subarray(16),
-      writerSeq: 1,
-      predecessors: follows.map(hashOf),
-      directoryHead: head === undefined ? undefined : hashOf(head),
-      seen: { logKeyId: zero.subarray(24), epoch: 0, size: 0, rootPrefix: zero.subarray(16) },
-      createdAtMs: 0,
-      salt: zero,
-      keys: [],
-      entryHashes: [],
-    },
-    entries: records.map((_, index) => ({
-      entryHash: bytesToId("EntryHash", bytesOf(`${name} ${index}`)),
-      header: { entryType },
-    })) as unknown as Commit["entries"],
-    signature: new Uint8Array(64),
-    bytes: new Uint8Array(0),
+  const header = {
+    dbId,
+    author: keyOf(by),
+    predecessors: follows.map(hashOf),
+    directoryHead: head === undefined ? undefined : hashOf(head),
   };
+  const commit = commitOf(
+    name,
+    header,
+    records.map(() => entryType),
+  );
   return { commit, records };
 }
 
-/** Every device of a person asks under the person's name. */
-const grant = (name: string, person = name): DirectoryRecord => ({
-  kind: "grantaccess",
-  userKey: keyOf(name),
-  encryptionKey: bytesOf(`encryption ${name}`),
-  nameHash: bytesOf(`name ${person}`),
-});
 const tie = (device: string, user: string): DirectoryRecord => ({
   kind: "device",
   userKey: keyOf(user),
   deviceKey: keyOf(device),
-});
-const card = (name: string, userName = name): DirectoryRecord => ({
-  kind: "membercard",
-  userKey: keyOf(name),
-  userName,
 });
 const revoke = (name: string, acts: readonly string[] = []): DirectoryRecord => ({
   kind: "revokeaccess",

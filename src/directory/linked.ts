@@ -108,8 +108,8 @@ export function settleMembers(state: UnsettledState): DirectoryState {
   };
 }
 
-/** A settled directory as it was before. */
-export function unsettled(state: DirectoryState): UnsettledState {
+/** What of a directory is folded, and nothing that is made of it: what a settled one was before, and what a draft has become. */
+export function unsettled(state: UnsettledState): UnsettledState {
   const { acts, adminKey, adopted, besideByCommit, dbId, epochsByKey, grantedBeside, grantedUsers } = state;
   const { groupsById, head, indexByCommit, otherHeads, purgedDocs, rolesByPlace, settingsByDb } = state;
   const { tenantId, tenantSettings } = state;
