@@ -10,6 +10,7 @@ import type { Storage } from "../src/store/index.ts";
 import {
   ChunkLink,
   ChunkStore,
+  linkSlots,
   parseTenantStoreName,
   readDeviceSigner,
   readLinks,
@@ -68,12 +69,14 @@ async function syncTenant(
     const signer = await readDeviceSigner(store);
     if (signer === undefined) return [];
     const outcomes: LinkOutcome[] = [];
+    const documentsOnly = await readLinks(store, linkSlots.documentsOnly);
     for (const url of await readLinks(store)) {
       const { crypto, env } = world;
       const link = { env, crypto, store, tenantId, signer, transport: world.openTransport(url) };
       const outcome = await syncLink(link);
       outcomes.push(outcome);
-      if (outcome === undefined) outcomes.push(...(await syncChunks(link, chunks)));
+      if (outcome === undefined && !documentsOnly.includes(url))
+        outcomes.push(...(await syncChunks(link, chunks)));
     }
     return outcomes;
   } finally {

@@ -15,7 +15,7 @@ import {
   readPart,
   type Part,
 } from "../src/attachment/index.ts";
-import { bytesToBase64url, parseId, type CofferError } from "../src/std/index.ts";
+import { bytesToBase64url, CofferError, parseId } from "../src/std/index.ts";
 import { runsOf } from "../src/std/runs-fixtures.ts";
 import { createMemoryStorage, type Storage } from "../src/store/index.ts";
 import {
@@ -87,10 +87,13 @@ async function founded(
 }
 
 /** A second device: what the first one's backup says, in a store of its own. */
-async function restored({ device, tenantId }: Party): Promise<Party> {
+async function restored(
+  { device, tenantId }: Party,
+  wrap: (storage: Storage) => Storage = (storage) => storage,
+): Promise<Party> {
   const password = "fourteen amber foxes under glass";
   const number = await device.api.openExport(tenantId, { password, documents: false, resume: undefined });
-  const storage = createMemoryStorage(env);
+  const storage = wrap(createMemoryStorage(env));
   const other = await startDevice(storage);
   const importId = await other.api.openImport(password);
   for (
@@ -149,16 +152,172 @@ const addressOf = (input: RequestInfo | URL): string =>
   input instanceof Request ? input.url : typeof input === "string" ? input : input.href;
 
 /** The requests about chunks that left this process. */
-function watchRequests(): { readonly method: string; readonly hash: string }[] {
-  const seen: { method: string; hash: string }[] = [];
+function watchRequests(): { readonly method: string; readonly hash: string; readonly url: string }[] {
+  const seen: { method: string; hash: string; url: string }[] = [];
   const real = globalThis.fetch;
   vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
     const [, hash] = /\/blob\/([\w-]{43})/.exec(addressOf(input)) ?? [];
-    if (hash !== undefined) seen.push({ method: init?.method ?? "GET", hash });
+    if (hash !== undefined) seen.push({ method: init?.method ?? "GET", hash, url: addressOf(input) });
     return real(input, init);
   });
   return seen;
 }
+
+/** A round of the service worker on a device where everything is locked. */
+const syncedBy = ({ storage }: Party) =>
+  syncTenants({
+    env,
+    crypto,
+    storage,
+    scope: "coffer",
+    openTransport: (url) => ({ http: createHttpTransport(env, url), live: undefined }),
+  });
+
+describe("two stores", () => {
+  it("documents go to one server, attachments to another, and whoever has the first alone has no bytes of them", async () => {
+    const second = await startServer({ dataFolder: await mkdtemp(join(tmpdir(), "coffer-test-")), port: 0 });
+    try {
+      const owner = await founded();
+      const { api } = owner.device;
+      await api.publish(owner.tenantId, second.url, owner.proof);
+      await api.connect(owner.tenantId, server.url, false);
+      await api.connect(owner.tenantId, second.url);
+      const [docId = ""] = await api.createDocuments(owner.database, [{ title: "Ran" }]);
+      const bytes = contentOf(chunkBytes + 9);
+      const requests = watchRequests();
+      const [part = expect.fail()] = await add(owner, docId, bytes);
+      await api.sync(owner.tenantId, server.url);
+      await api.sync(owner.tenantId, second.url);
+      expect(await isSent(owner)).toBe(true);
+      const parts = await chunksOf(owner).parts();
+      expect(parts.map(({ received }) => [...received.keys()])).toEqual([[second.url]]);
+      expect(requests.every(({ url }) => url.startsWith(second.url))).toBe(true);
+      // Another device hears of both, and that the first has none, by the backup that it begins with.
+      const other = await restored(owner);
+      await other.device.api.disconnect(other.tenantId, second.url);
+      await expect.poll(() => other.device.api.documentIds(other.database)).toEqual([docId]);
+      const before = requests.length;
+      expect(await codeOf(read(other, docId, part))).toBe("net/offline");
+      expect(requests.length).toBe(before);
+      await other.device.api.connect(other.tenantId, second.url);
+      expect(Buffer.compare(await read(other, docId, part), bytes)).toBe(0);
+      expect(requests.every(({ url }) => url.startsWith(second.url))).toBe(true);
+    } finally {
+      await closeDevices();
+      await second.close();
+    }
+  });
+
+  it("a link without attachments stays one, in the service worker and after a restart too, until it is to have them", async () => {
+    const owner = await founded();
+    const { api } = owner.device;
+    await api.connect(owner.tenantId, server.url, false);
+    const [docId = ""] = await api.createDocuments(owner.database, [{ title: "Ran" }]);
+    const requests = watchRequests();
+    await add(owner, docId, contentOf(chunkBytes + 9));
+    await api.sync(owner.tenantId, server.url);
+    // Connecting again says nothing about them.
+    await api.connect(owner.tenantId, server.url);
+    await api.sync(owner.tenantId, server.url);
+    await api.closeTenant(owner.tenantId);
+    await expect.poll(() => syncedBy(owner)).toEqual([undefined]);
+    const again = await startDevice(owner.storage);
+    await again.api.openTenant(owner.tenantId, open);
+    await again.api.sync(owner.tenantId, server.url);
+    expect([requests, await isSent(owner)]).toEqual([[], false]);
+    await again.api.connect(owner.tenantId, server.url, true);
+    await expect.poll(() => isSent(owner)).toBe(true);
+    await again.api.connect(owner.tenantId, server.url, false);
+    const after = requests.length;
+    const database = newSubscription();
+    await again.api.openDatabase(owner.tenantId, "films", database);
+    await add({ ...owner, device: again, database }, docId, contentOf(77));
+    await again.api.sync(owner.tenantId, server.url);
+    expect([requests.length, await isSent(owner)]).toEqual([after, false]);
+    // Whoever ends the link and begins another one begins with attachments.
+    await again.api.disconnect(owner.tenantId, server.url);
+    await again.api.connect(owner.tenantId, server.url);
+    await expect.poll(() => isSent(owner)).toBe(true);
+  });
+});
+
+describe("a disk that fills up under the chunks", () => {
+  /** A storage whose writes of chunks fail from a number on. */
+  function filling(inner: Storage, count: { left: number }): Storage {
+    return {
+      ...inner,
+      async openStore(name) {
+        const store = await inner.openStore(name);
+        const write = store.write.bind(store);
+        store.write = async (batch) => {
+          if (name.endsWith("/chunks") && count.left-- <= 0) throw new CofferError("store/quota");
+          return write(batch);
+        };
+        return store;
+      },
+    };
+  }
+
+  it("while they are sent, at each of them, repeats one at most, and loses none", async () => {
+    const owner = await founded();
+    const { api } = owner.device;
+    const [docId = ""] = await api.createDocuments(owner.database, [{ title: "Ran" }]);
+    await add(owner, docId, contentOf(4 * chunkBytes));
+    await api.connect(owner.tenantId, server.url, false);
+    await api.sync(owner.tenantId, server.url);
+    const count = { left: Infinity };
+    const tenantId = parseId("TenantId", owner.tenantId) ?? expect.fail();
+    const chunks = new ChunkStore(filling(owner.storage, count), "coffer", tenantId);
+    const store = await owner.storage.openStore(`coffer/tenant/${owner.tenantId}`);
+    const signer = (await readDeviceSigner(store)) ?? expect.fail();
+    const http = createHttpTransport(env, server.url);
+    const requests = watchRequests();
+    const push = () => new ChunkLink({ env, crypto, store, chunks, http, tenantId, signer }).push();
+    for (let full = 0; full < 4; full++) {
+      count.left = full === 0 ? 0 : 1;
+      expect(await push()).toMatchObject({ code: "store/quota", leftCount: 4 - full });
+    }
+    count.left = Infinity;
+    expect(await push()).toMatchObject({ code: undefined, leftCount: 0 });
+    store.close();
+    // Four times the bytes were there and the receipt was not kept.
+    expect(requests.length).toBe(4 + 4);
+    expect(new Set(requests.map(({ hash }) => hash)).size).toBe(4);
+  });
+
+  it("while they are fetched, at each of them, shows all of the file, keeps whole chunks, and goes on behind them", async () => {
+    const owner = await founded();
+    const { api } = owner.device;
+    await api.connect(owner.tenantId, server.url);
+    const [docId = ""] = await api.createDocuments(owner.database, [{ title: "Ran" }]);
+    const bytes = contentOf(4 * chunkBytes + 3);
+    const [part = expect.fail()] = await add(owner, docId, bytes);
+    await expect.poll(() => isSent(owner)).toBe(true);
+    const requests = watchRequests();
+    for (let full = 0; full <= 5; full++) {
+      const count = { left: Infinity };
+      const other = await restored(owner, (inner) => filling(inner, count));
+      await expect.poll(() => other.device.api.documentIds(other.database)).toEqual([docId]);
+      await expect.poll(() => codeOf(read(other, docId, part, { from: 0, to: 0 }))).toBe("none");
+      requests.length = 0;
+      count.left = full;
+      expect(Buffer.compare(await read(other, docId, part), bytes)).toBe(0);
+      expect(requests.length).toBe(5);
+      const [kept] = await chunksOf(other).parts();
+      expect(kept?.chunks.filter(({ isHere }) => isHere).length ?? 0).toBe(full);
+      // What is to stay cannot, and that is said.
+      count.left = 0;
+      const pin = () => other.device.api.pinPart(other.database, docId, encodePart(part), true);
+      if (full < 5) expect(await codeOf(pin())).toBe("store/quota");
+      count.left = Infinity;
+      requests.length = 0;
+      await pin();
+      expect(requests.length).toBe(5 - full);
+      expect(Buffer.compare(await read(other, docId, part), bytes)).toBe(0);
+      await other.device.api.closeTenant(other.tenantId);
+    }
+  });
+});
 
 describe("files and a server", () => {
   it("are sent behind their documents, fetched when somebody reads them, and kept then", async () => {

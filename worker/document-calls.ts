@@ -36,8 +36,10 @@ export function linkCalls(host: WorkerHost): LinkCalls {
       await session.links.publish(readText(url, "url"), session, readProof(proof));
     },
 
-    async connect(tenantId, url) {
-      await host.tenant(tenantId).links.connect(readText(url, "url"));
+    async connect(tenantId, url, attachments) {
+      if (attachments !== undefined && typeof attachments !== "boolean")
+        throw new CofferError("input/invalid", { at: "attachments" });
+      await host.tenant(tenantId).links.connect(readText(url, "url"), attachments);
     },
 
     async disconnect(tenantId, url) {

@@ -9,7 +9,8 @@ export interface LinkCalls {
   readPushKey(tenantId: string, url: string): Promise<string>;
   /** Tell a server where this device is woken, `null` for nowhere. */
   setPushEndpoint(tenantId: string, url: string, endpoint: string | null): Promise<void>;
-  connect(tenantId: string, url: string): Promise<void>;
+  /** `attachments`: whether their bytes go this way too; left out, a new link has them, and one that is there stays as it is. */
+  connect(tenantId: string, url: string, attachments?: boolean): Promise<void>;
   disconnect(tenantId: string, url: string): Promise<void>;
   sync(tenantId: string, url: string): Promise<void>;
 }

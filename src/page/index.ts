@@ -97,6 +97,7 @@ export type {
   SearchMark,
   SearchOptions,
   SearchStatus,
+  LinkOptions,
   ServerLink,
   SettingValues,
   StandardResult,

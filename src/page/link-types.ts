@@ -22,11 +22,20 @@ export interface ServerLink {
   disconnect(): Promise<void>;
 }
 
+/** What goes over a link. */
+export interface LinkOptions {
+  /**
+   * The bytes of attachments go this way too: sent there, and fetched from there. Left out, a new link has them, and one that is there stays
+   * as it is. A server keeps bytes only where its log names them, so one that is to have attachments has the documents too.
+   */
+  readonly attachments?: boolean;
+}
+
 /** The part of a tenant that is about servers. */
 export interface Servers {
   publishToServer(url: string, options: { adminUser: Identity; adminPassword: string }): Promise<void>;
   /** Connect and stay connected: live while there is a network, retried by itself, also after a reload. */
-  connectToServer(url: string): Promise<ServerLink>;
+  connectToServer(url: string, options?: LinkOptions): Promise<ServerLink>;
   /**
    * Have a server of this tenant wake this device's service worker when there is news, also with every page closed, or no more.
    * Ask from a click: the browser asks its user whether notifications are allowed.

@@ -5,7 +5,7 @@ import { adminProof } from "./directory.ts";
 import type { AdminOptions, Directory } from "./directory-types.ts";
 import type { Session } from "./session.ts";
 import type { WorkerCall } from "./supervisor.ts";
-import type { Coffer, Identity, ServerLink, Tenant } from "./types.ts";
+import type { Coffer, Identity, LinkOptions, ServerLink, Tenant } from "./types.ts";
 import { asWebLink, fromWebLink } from "./web-link.ts";
 
 /** an answer to a join request is good for a week, unless the admin says otherwise */
@@ -184,9 +184,13 @@ export async function publishToServer(
 }
 
 /** Connect to a server; its link is the same one as long as it exists. */
-export async function connectToServer(tenant: OpenTenant, url: string): Promise<ServerLink> {
+export async function connectToServer(
+  tenant: OpenTenant,
+  url: string,
+  { attachments }: LinkOptions = {},
+): Promise<ServerLink> {
   const server = canonicalUrl(url);
-  await tenant.session.call((api) => api.connect(tenant.id, server));
+  await tenant.session.call((api) => api.connect(tenant.id, server, attachments));
   return tenant.link(server);
 }
 

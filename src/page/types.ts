@@ -49,7 +49,7 @@ export type {
   NewKeySlot,
   UnlockWay,
 } from "./key-slot-types.ts";
-export type { LinkStatus, ServerLink } from "./link-types.ts";
+export type { LinkOptions, LinkStatus, ServerLink } from "./link-types.ts";
 export type * from "./query-types.ts";
 export type * from "./bundle-types.ts";
 export type * from "./store-types.ts";

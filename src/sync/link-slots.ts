@@ -4,6 +4,7 @@
  * | slot | value |
  * |---|---|
  * | `links` | varint count (at most 16), each text (at most 2 KiB): the addresses of servers |
+ * | `links/documents` | the same form: those of them that get no bytes of attachments, and are asked for none |
  * | `device/key` | the sync-only private key of this device, not extractable |
  * | `device/public` | its public key, 32 bytes |
  * | `device/delegation` | its certificate, signed by the user |
@@ -14,6 +15,7 @@ import type { Signer } from "./auth.ts";
 
 export const linkSlots = {
   links: "links",
+  documentsOnly: "links/documents",
   deviceKey: "device/key",
   devicePublic: "device/public",
   deviceDelegation: "device/delegation",
@@ -33,9 +35,12 @@ export function parseTenantStoreName(name: string): TenantId | undefined {
   return parseId("TenantId", text);
 }
 
-/** The addresses of a tenant's servers; empty when none are kept or the slot is damaged. */
-export async function readLinks(store: Store): Promise<readonly string[]> {
-  const slot = await store.readSlot(linkSlots.links);
+/** The addresses of a tenant's servers, or of those in another of these slots; empty when none are kept or the slot is damaged. */
+export async function readLinks(
+  store: Store,
+  slotName: string = linkSlots.links,
+): Promise<readonly string[]> {
+  const slot = await store.readSlot(slotName);
   if (!(slot?.value instanceof Uint8Array)) return [];
   const reader = new ByteReader(slot.value);
   const count = reader.varint(maxLinks);
@@ -45,11 +50,15 @@ export async function readLinks(store: Store): Promise<readonly string[]> {
 }
 
 /** Keep the addresses of a tenant's servers. @throws `input/too-large` over 16 */
-export async function writeLinks(store: Store, urls: readonly string[]): Promise<void> {
+export async function writeLinks(
+  store: Store,
+  urls: readonly string[],
+  slotName: string = linkSlots.links,
+): Promise<void> {
   if (urls.length > maxLinks) throw new CofferError("input/too-large", { links: urls.length });
   const writer = new ByteWriter().varint(urls.length);
   for (const url of urls) writer.text(url);
-  await store.write({ slots: [{ name: linkSlots.links, value: writer.toBytes() }], durability: "strict" });
+  await store.write({ slots: [{ name: slotName, value: writer.toBytes() }], durability: "strict" });
 }
 
 /** Who this device is to a server; `undefined` before the user has certified its key. */

@@ -11,7 +11,7 @@ import {
   type CommitHash,
 } from "../std/index.ts";
 import { entryLimits } from "../entry/index.ts";
-import { chunkLimits } from "../sync/index.ts";
+import { chunkLimits, linkSlots } from "../sync/index.ts";
 import { slotNames } from "./slots.ts";
 
 const kinds = { tenant: 1, vault: 2, slot: 3, commit: 4, end: 5, part: 6, chunk: 7, chunks: 8 } as const;
@@ -51,7 +51,8 @@ const backedUpSlots: readonly string[] = [
   slotNames.names,
   slotNames.joined,
   slotNames.purged,
-  "links",
+  linkSlots.links,
+  linkSlots.documentsOnly,
 ];
 const serverKeySlot = /^remote\/[^\0]{1,2048}\/server$/u;
 

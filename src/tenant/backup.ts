@@ -22,7 +22,7 @@ import {
 import type { Crypto } from "../crypto/index.ts";
 import { requireStrongPassword } from "../keys/index.ts";
 import type { Store } from "../store/index.ts";
-import type { ChunkStore } from "../sync/index.ts";
+import { linkSlots, type ChunkStore } from "../sync/index.ts";
 import {
   backupChunkBytes,
   chainHash,
@@ -247,7 +247,11 @@ async function readSlots(store: Store): Promise<ReadonlyMap<string, Uint8Array<A
     slots.set(slotNames.bag, bag.value);
     slots.set(slotNames.names, names.value);
   }
-  const own = await Promise.all([...Object.values(slotNames), "links"].map((name) => store.readSlot(name)));
+  const own = await Promise.all(
+    [...Object.values(slotNames), linkSlots.links, linkSlots.documentsOnly].map((name) =>
+      store.readSlot(name),
+    ),
+  );
   for (const slot of [...own, ...(await store.readSlots("remote/"))])
     if (slot?.value instanceof Uint8Array && isBackedUpSlot(slot.name)) slots.set(slot.name, slot.value);
   if (!slots.has(slotNames.bag) || !slots.has(slotNames.names))

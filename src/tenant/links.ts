@@ -6,6 +6,7 @@
  */
 import { CofferError } from "../std/index.ts";
 import {
+  linkSlots,
   readDeviceSigner,
   readLinks,
   readPushKey,
@@ -75,14 +76,34 @@ export class Links {
     for (const url of urls) await this.#start(url);
   }
 
-  /** Connect to a server and stay connected. @throws `input/invalid` for an address that is none, `access/locked` */
-  async connect(url: string): Promise<void> {
-    const transport = this.#core.world.openTransport(url);
-    if (this.#core.unlocked === undefined) throw new CofferError("access/locked");
+  /**
+   * Connect to a server and stay connected. `attachments`: whether their bytes go this way too; left out, a new link has them, and one that is
+   * there stays as it is.
+   *
+   * @throws `input/invalid` for an address that is none, `access/locked`
+   */
+  async connect(url: string, attachments?: boolean): Promise<void> {
+    const { store, unlocked, world } = this.#core;
+    const transport = world.openTransport(url);
+    if (unlocked === undefined) throw new CofferError("access/locked");
     await ensureDeviceSigner(this.#core);
-    const urls = await readLinks(this.#core.store);
-    if (!urls.includes(url)) await writeLinks(this.#core.store, [...urls, url]);
+    const urls = await readLinks(store);
+    // First, so that no other thread ever takes the link for one with attachments.
+    if (attachments !== undefined) await this.#setDocumentsOnly(url, !attachments);
+    if (!urls.includes(url)) await writeLinks(store, [...urls, url]);
     await this.#start(url, transport);
+    if (attachments === false) this.chunks.remove(url);
+    const signer = attachments === true ? await readDeviceSigner(store) : undefined;
+    if (signer !== undefined && this.#links.has(url)) this.chunks.add(url, transport.http, signer);
+    if (signer !== undefined) this.chunks.wake();
+  }
+
+  async #setDocumentsOnly(url: string, isSet: boolean): Promise<void> {
+    const { store } = this.#core;
+    const before = await readLinks(store, linkSlots.documentsOnly);
+    if (before.includes(url) === isSet) return;
+    const after = isSet ? [...before, url] : before.filter((kept) => kept !== url);
+    await writeLinks(store, after, linkSlots.documentsOnly);
   }
 
   /** End a link for good. */
@@ -91,6 +112,7 @@ export class Links {
       this.#core.store,
       (await readLinks(this.#core.store)).filter((kept) => kept !== url),
     );
+    await this.#setDocumentsOnly(url, false);
     const runner = this.#links.get(url);
     this.#links.delete(url);
     this.chunks.remove(url);
@@ -153,7 +175,9 @@ export class Links {
     const { crypto, env } = this.#core.world;
     const transport = opened ?? this.#core.world.openTransport(url);
     let hasAsked = false;
-    this.chunks.add(url, transport.http, signer);
+    const documentsOnly = await readLinks(this.#core.store, linkSlots.documentsOnly);
+    if (this.#closed || this.#links.has(url)) return;
+    if (!documentsOnly.includes(url)) this.chunks.add(url, transport.http, signer);
     let isLive = false;
     const runner: Runner = startRunner({
       env,
