@@ -356,7 +356,8 @@ describe("a disk that fills up, and a worker that dies", () => {
   }
 
   it("at any write of a file leaves the document whole, and the file can be added again", async () => {
-    for (let writes = 0; writes < 4; writes++) {
+    // Each part is a write of chunks and one of the log, some of them at once; the last one is small.
+    for (let writes = 0; writes < 6; writes++) {
       const storage = createMemoryStorage(env);
       const count = { left: Infinity };
       const device = await startDevice(failingFrom(storage, count));
@@ -366,13 +367,34 @@ describe("a disk that fills up, and a worker that dies", () => {
       const [docId = ""] = await device.api.createDocuments(database, [{ title: "Ran" }]);
       const on = { storage, device, tenantId, database, docId };
       count.left = writes;
-      const bytes = contentOf(partBytes + 10);
-      expect(await codeOf(upload(bytes, partBytes, on))).toBe("store/quota");
+      const bytes = contentOf(2 * partBytes + 10);
+      // All of its pieces come at once, as a page hands them over.
+      const { api } = device;
+      const uploadId = await api.openUpload(database, docId);
+      const pieces = [0, 1, 2].map((at) => bytes.slice(at * partBytes, (at + 1) * partBytes));
+      const outcomes = await Promise.all(pieces.map((piece) => codeOf(api.writeUpload(uploadId, piece))));
+      const ended = await codeOf(api.finishUpload(uploadId));
+      // What was stored was, in order; behind what failed nothing is.
+      const firstFailed = [...outcomes, ended].findIndex((code) => code !== "none");
+      expect([...outcomes.slice(0, 2), ended].slice(firstFailed).every((code) => code !== "none")).toBe(true);
+      expect([...outcomes, ended]).toContain("store/quota");
       const { value } = await device.api.openDocument(database, docId, newSubscription());
       expect(value).toEqual({ title: "Ran" });
+      // What lies there is whole parts that no document names: they are not sent, and go once they are old.
+      const tenant = parseId("TenantId", tenantId) ?? expect.fail();
+      const strays = await new ChunkStore(storage, "coffer", tenant).parts();
+      expect(strays.every(({ chunks, isNamed }) => !isNamed && chunks.every(({ isHere }) => isHere))).toBe(
+        true,
+      );
+      expect(strays.length).toBeLessThanOrEqual(writes);
       count.left = Infinity;
       const { parts } = await add(bytes, "a.bin", on);
       expect(Buffer.compare(await read(parts, 0, bytes.length, on), bytes)).toBe(0);
+      await device.api.closeTenant(tenantId);
+      const later = { ...env, nowMs: () => env.nowMs() + 8 * 24 * 3600 * 1000 };
+      await (await startDevice(storage, later)).api.openTenant(tenantId, { password: people.userPassword });
+      const store = new ChunkStore(storage, "coffer", tenant);
+      await expect.poll(async () => (await store.parts()).length).toBe(parts.length);
     }
   });
 

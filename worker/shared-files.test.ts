@@ -8,13 +8,28 @@ import {
   readPart,
   type Part,
 } from "../src/attachment/index.ts";
-import { bytesToBase64url, parseId, type CofferError } from "../src/std/index.ts";
+import {
+  createContentKey,
+  createContentSealer,
+  padInto,
+  paddedSizeBytes,
+  parseCommit,
+} from "../src/entry/index.ts";
+import {
+  bytesToBase64url,
+  bytesToId,
+  idToBytes,
+  parseId,
+  utf8ToBytes,
+  type CofferError,
+} from "../src/std/index.ts";
 import { createMemoryStorage, type Storage } from "../src/store/index.ts";
 import { ChunkStore, isReceived } from "../src/sync/index.ts";
-import { draft, env, newSubscription, people, startDevice, type Device } from "./device-fixtures.ts";
+import { crypto, draft, env, newSubscription, people, startDevice, type Device } from "./device-fixtures.ts";
 import { serveEachTest } from "./server-fixtures.ts";
 
 const { chunkBytes } = attachmentLimits;
+const domain = utf8ToBytes("coffer/chunk/v1\0");
 const byPassword = { userName: undefined, password: people.userPassword, keepSession: false };
 const server = serveEachTest();
 
@@ -119,6 +134,72 @@ describe("a file that is added twice", () => {
       ...(await hashesOf(two, await add(two, theirs))),
     ];
     expect([hashes.length, new Set(hashes).size]).toEqual([12, 9]);
+  });
+
+  it("tells nothing to a server that guesses what is in it: neither name, nor hash, nor bytes follow without the key", async () => {
+    const [one, two] = [await founded(), await founded("another")];
+    const stored: Uint8Array[] = [];
+    const known: Uint8Array[] = [];
+    for (const party of [one, two]) {
+      const { device, storage, tenantId } = party;
+      const [docId = ""] = await device.api.createDocuments(party.database, [{ title: "a" }]);
+      const { commitHash } = await add(party, docId);
+      const part = (await chunksOf(party).part(commitHash)) ?? expect.fail("a part");
+      for (const { hash } of part.chunks) {
+        const bytes = (await chunksOf(party).chunk(hash)) ?? expect.fail("a chunk");
+        // What a server has of a chunk: its name, and its bytes in their pieces.
+        stored.push(hash, bytes.subarray(0, 32), bytes.subarray(32, 64), bytes.subarray(-16));
+      }
+      // And what it knows besides: every id, salt, commitment and key name that stands open in the commit.
+      const log = await storage.openStore(`coffer/tenant/${tenantId}`);
+      const records = await log.readLog({ after: 0, maxCount: 100, maxBytes: 1e9 });
+      log.close();
+      const record = records.find((found) => found.commitHash === commitHash) ?? expect.fail("a commit");
+      const parsed = parseCommit(crypto, record.bytes, commitHash);
+      if (parsed.kind !== "verified") throw new Error(parsed.kind);
+      const { author, keys, salt, writerNonce } = parsed.commit.header;
+      const [named = expect.fail("a key")] = keys;
+      const open = [idToBytes(named.keyId), named.fingerprint, named.commitment, idToBytes(author)];
+      known.push(...open, salt, writerNonce, new Uint8Array(32), idToBytes(commitHash));
+      known.push(idToBytes(parseId("TenantId", tenantId) ?? expect.fail("an id")), idToBytes(part.docId));
+    }
+    const guesses = [0, 2, 3].map((at) => content.subarray(at * chunkBytes, (at + 1) * chunkBytes));
+    const padded = guesses.map((guess) => {
+      const room = new Uint8Array(paddedSizeBytes(guess.length));
+      padInto(room, guess);
+      return room;
+    });
+    const computed: Uint8Array[] = [];
+    for (const guess of [...guesses, ...padded]) {
+      computed.push(crypto.sha256(guess));
+      for (const value of known) {
+        computed.push(crypto.sha256(value, guess), crypto.sha256(guess, value));
+        computed.push(crypto.hmacSha256(value, guess), crypto.hmacSha256(value, domain, guess));
+      }
+    }
+    // The product's own way, with whatever is known in the place of the secret.
+    for (const value of known) {
+      const secret = crypto.sha256(value);
+      for (const tenantId of [one.tenantId, two.tenantId])
+        for (const raw of value.length === 32 ? [value, secret] : [secret]) {
+          const id = parseId("TenantId", tenantId) ?? expect.fail("an id");
+          const keyId = bytesToId("KeyId", known[0] ?? expect.fail("a key id"));
+          const key = await createContentKey(crypto, { keyId, epoch: 1, secret: raw });
+          const sealer = await createContentSealer(crypto, key, id);
+          for (const guess of guesses) {
+            const sealed = await sealer.seal(guess);
+            computed.push(crypto.sha256(sealed), sealed.subarray(0, 32), sealed.subarray(32, 64));
+          }
+          for (let at = 1; at < stored.length; at += 4)
+            expect(await sealer.open(stored[at] ?? expect.fail("bytes"))).toBeUndefined();
+        }
+    }
+    const found = new Set(stored.map(bytesToBase64url));
+    expect(computed.filter((bytes) => found.has(bytesToBase64url(bytes)))).toEqual([]);
+    // Nor has one tenant's anything in common with the other's: of four chunks each, three are different ones.
+    expect(new Set(stored.filter((_, at) => at % 4 === 0).map(bytesToBase64url)).size).toBe(6);
+    expect(new Set(stored.filter((_, at) => at % 4 === 1).map(bytesToBase64url)).size).toBe(6);
+    expect(computed.length).toBeGreaterThan(400);
   });
 
   it("stays for the others when one is purged, here, on the server and elsewhere, until the last one goes", async () => {

@@ -9,6 +9,7 @@
  * | size | u32 |
  *
  * Signed with Ed25519 by the key that signs the server's tree heads. It says that the bytes are durable there; it does not say until when.
+ * For bytes that a device has from a server it needs none: who hands them out has them.
  */
 import { ByteWriter, idToBytes, utf8ToBytes, type TenantId } from "../std/index.ts";
 import type { Key, Verifier } from "../crypto/index.ts";

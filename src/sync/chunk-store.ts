@@ -16,7 +16,8 @@
  * Guarantees
  * - C1 a part and the chunks that it says are here are written together, or not at all
  * - C2 a chunk that was written here, or that a backup brought, is forgotten only when a remote gave a receipt for it, or nothing may be kept
- *      of it
+ *      of it. One that was fetched may go without one: that a server handed out bytes with the hash that was asked for shows that it has
+ *      them, which is all that a receipt says
  * - C3 on a full disk what may go goes, what was used longest ago first, before anything is refused
  * - C4 a value that cannot be read counts as absent: what it told of is asked for again
  * - C5 a chunk that several parts name stays as long as one of them has it here, whoever adds and takes away at the same time
