@@ -47,6 +47,35 @@ describe("one device", () => {
     expect(opened.value).toEqual({ count: 199 });
   });
 
+  it("leaves a tenant as it is when another one is asked for by a name that is none, with the same password", async () => {
+    const storage = createMemoryStorage(env);
+    const { api } = await startDevice(storage);
+    const { id } = await api.createTenant(people);
+    const database = newSubscription();
+    await api.openDatabase(id, "contacts", database);
+    const ask = () =>
+      api.openTenant("another", { userName: undefined, password: people.userPassword, keepSession: false });
+    const isLocked = async () => (await api.tenants()).map(({ locked }) => locked);
+    await expect(ask()).rejects.toMatchObject({ code: "input/unknown-id" });
+    // Open, with all that was open in it.
+    expect(await isLocked()).toEqual([false]);
+    expect(await api.createDocuments(database, [{ text: "still" }])).toHaveLength(1);
+    await api.lock(id);
+    await expect(ask()).rejects.toMatchObject({ code: "input/unknown-id" });
+    expect(await isLocked()).toEqual([true]);
+    await api.closeTenant(id);
+    await expect(ask()).rejects.toMatchObject({ code: "input/unknown-id" });
+    expect(await isLocked()).toEqual([true]);
+    await expect(api.lock(id)).rejects.toMatchObject({ code: "input/unknown-id" });
+    await api.openTenant(people.tenantName, {
+      userName: undefined,
+      password: people.userPassword,
+      keepSession: false,
+    });
+    await api.openDatabase(id, "contacts", database);
+    expect(await api.documentIds(database)).toHaveLength(1);
+  });
+
   it("founds a tenant, keeps documents, and shows them again after unlocking", async () => {
     const storage = createMemoryStorage(env);
     const { api } = await startDevice(storage);

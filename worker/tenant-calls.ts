@@ -149,14 +149,36 @@ async function openBySecret(
     const isUser = options.userName === undefined || options.userName === identity.publicIdentity.userName;
     failure = new CofferError("input/unknown-id", { what: isUser ? "tenant" : "user" });
     if (!isUser) continue;
-    const snapshot = await host.enter(row, (session) => session.access.unlockWith(identity));
-    if (byId.length > 0 || snapshot.name === nameOrId) {
-      await host.keepSession(row.tenantId, options.keepSession);
-      return snapshot;
-    }
-    await host.close(row.tenantId);
+    const snapshot = await enterIfNamed(host, row, identity, byId.length > 0 ? undefined : nameOrId);
+    if (snapshot === undefined) continue;
+    await host.keepSession(row.tenantId, options.keepSession);
+    return snapshot;
   }
   throw failure;
+}
+
+/** Open a tenant that has this name, whatever it is for `undefined`; of another name it stays as it was: open, locked, or closed. */
+async function enterIfNamed(
+  host: WorkerHost,
+  row: DeviceTenant,
+  identity: UnlockedIdentity,
+  name: string | undefined,
+): Promise<TenantSnapshot | undefined> {
+  const known = host.findSession(row.tenantId);
+  const wasLocked = known !== undefined && known.core.unlocked === undefined;
+  let isAnother = false;
+  try {
+    return await host.enter(row, async (session) => {
+      await session.access.unlockWith(identity);
+      isAnother = name !== undefined && session.snapshot().name !== name;
+      if (!isAnother) return;
+      if (wasLocked) await session.access.lock("here");
+      throw new CofferError("input/unknown-id", { what: "tenant" });
+    });
+  } catch (error) {
+    if (isAnother) return undefined;
+    throw error;
+  }
 }
 
 /** Open with the keys of a kept session or of another tab. What was kept stays so; `keepSession` keeps what another tab handed over. */
