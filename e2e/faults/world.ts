@@ -151,8 +151,8 @@ export async function connect(page: Page, url: string): Promise<void> {
   );
 }
 
-/** Let the newcomer of another page join the founder's tenant, and wait for the documents. */
-export async function joinTenant(founder: Page, joining: Page, serverUrl: string): Promise<void> {
+/** Let the newcomer of another page join the founder's tenant, with a server or without any. */
+export async function joinTenant(founder: Page, joining: Page, serverUrl?: string): Promise<void> {
   const request = await joining.evaluate(async ({ userName, password }) => {
     const user = await story.coffer.createUserId(userName, password);
     story.kept["user"] = user;
@@ -160,8 +160,9 @@ export async function joinTenant(founder: Page, joining: Page, serverUrl: string
   }, newcomer);
   const response = await founder.evaluate(
     async ([asked, url, adminPassword, sharePassword]) => {
-      const answer = { adminUser: story.admin, adminPassword, sharePassword, serverUrl: url };
-      const uri = await story.tenant.approveJoinRequest(asked, answer);
+      const answer = { adminUser: story.admin, adminPassword, sharePassword };
+      const server = url === undefined ? {} : { serverUrl: url };
+      const uri = await story.tenant.approveJoinRequest(asked, { ...answer, ...server });
       for (const link of story.tenant.links.value) await link.sync();
       return uri;
     },

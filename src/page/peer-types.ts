@@ -14,10 +14,10 @@ export interface PeerStatus {
 }
 
 /**
- * The way to another device: a message port whose other end is there, or whatever else carries bytes in order, such as a data channel
- * that is wrapped as a {@link PeerChannel}.
+ * The way to another device: a message port whose other end is there; a data channel of WebRTC, ordered and reliable, open or connecting;
+ * or whatever else carries bytes in order, as a {@link PeerChannel}.
  */
-export type PeerWay = MessagePort | PeerChannel;
+export type PeerWay = MessagePort | RTCDataChannel | PeerChannel;
 
 export interface PeerOptions {
   /** hears each change */

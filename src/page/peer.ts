@@ -1,5 +1,5 @@
 /** Peers on the page: it holds the way to the other device, and passes bytes on between that and the worker. */
-import { openPortChannel, toCofferError } from "../std/index.ts";
+import { openDataChannel, openPortChannel, toCofferError, type PeerChannel } from "../std/index.ts";
 import type { PeerConnection, PeerOptions, PeerStatus, PeerWay } from "./peer-types.ts";
 import { inBackground, runCallers, type Session } from "./session.ts";
 
@@ -18,7 +18,7 @@ export async function connectPeer(
   way: PeerWay,
   { onStatus }: PeerOptions = {},
 ): Promise<PeerConnection> {
-  const channel = runCallers(() => ("postMessage" in way ? openPortChannel(way) : way));
+  const channel = runCallers(() => channelOf(way));
   const subscription = session.nextNumber();
   let status = unconnected;
   const show = (next: PeerStatus): void => {
@@ -62,4 +62,9 @@ export async function connectPeer(
       show({ ...status, phase: "closed" });
     },
   };
+}
+
+function channelOf(way: PeerWay): PeerChannel {
+  if ("postMessage" in way) return openPortChannel(way);
+  return "bufferedAmount" in way ? openDataChannel(way) : way;
 }

@@ -51,4 +51,5 @@ export {
   type TenantId,
 } from "./ids.ts";
 export { createArrival, createPeerChannels, openPortChannel, type PeerChannel } from "./peer-channel.ts";
+export { openDataChannel, type DataChannelLike } from "./data-channel.ts";
 export { deserializeThrown, installErrorReader, installErrorTransfer, serializeThrown } from "./wire.ts";
