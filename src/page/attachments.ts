@@ -36,6 +36,8 @@ import type { Doc } from "./types.ts";
 const { partBytes } = attachmentLimits;
 /** so much of a file may be on its way to the disk: a part is read and sealed while the one before it is being stored */
 const aheadBytes = 2 * partBytes;
+/** so much of a stream is copied at a stretch: then the page has its turn */
+const taskBytes = partBytes / 4;
 
 type Fields = Record<string, unknown>;
 
@@ -152,6 +154,18 @@ export async function removeAttachment(core: DatabaseCore, doc: Doc, file: Attac
   });
 }
 
+/** What comes next is another task of the page, at once, in a hidden tab too. */
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
+
 /** Send a file's pieces, one after the other. Whatever stops it leaves nothing in the document. */
 async function upload(
   core: DatabaseCore,
@@ -164,6 +178,7 @@ async function upload(
   const opening = core.call((api) => api.openUpload(core.subscription, own.place.id, options.deduplicate));
   let doneBytes = 0;
   let sentBytes = 0;
+  let copiedBytes = 0;
   /** on their way, the oldest first */
   const writes: { readonly writing: Promise<void>; readonly size: number }[] = [];
   const oldest = async (): Promise<void> => {
@@ -183,6 +198,11 @@ async function upload(
       writing.catch(() => undefined);
       writes.push({ writing, size });
       while (sentBytes - doneBytes > aheadBytes) await oldest();
+      // A Blob is handed over without its bytes.
+      if (!(piece instanceof Blob)) copiedBytes += size;
+      if (copiedBytes < taskBytes) continue;
+      copiedBytes = 0;
+      await nextTask();
     }
     while (writes.length > 0) await oldest();
     throwIfAborted(signal);
