@@ -125,6 +125,12 @@ describe("changes between two devices' stores", () => {
       scanEntriesSince: async () => ({ entries: [], nextCursor: "e.1", hasMore: true }),
     };
     await expect(pullChangesFrom(guest.core, circling)).rejects.toMatchObject({ code: "protocol/malformed" });
+    let turn = 0;
+    const endless: EntryReader = {
+      ...store,
+      scanEntriesSince: async () => ({ entries: [], nextCursor: `e.${++turn}`, hasMore: true }),
+    };
+    await expect(pullChangesFrom(guest.core, endless)).rejects.toMatchObject({ code: "protocol/malformed" });
     const withholding = { ...store, getEntries: async () => [] };
     expect(await pullChangesFrom(guest.core, withholding)).toEqual({ newCount: 0, refusedCount: 0 });
     const { putEntries: _, resolveDependencies: __, ...readOnly } = store;

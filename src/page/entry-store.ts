@@ -7,6 +7,7 @@ import type { ChangesRemote, EntryReader, EntryStore, TransferReport } from "./s
 
 /** entries of one step: what a store gives at once */
 const stepCount = 256;
+const maxEmptyPages = 1000;
 
 type Options = { readonly signal?: AbortSignal | undefined };
 
@@ -70,6 +71,7 @@ async function bring(from: EntryReader, into: EntryStore, { signal }: Options): 
     from.directory && into.directory && (await bring(from.directory, into.directory, { signal }));
   const report = { newCount: before?.newCount ?? 0, refusedCount: before?.refusedCount ?? 0 };
   let cursor: string | undefined;
+  let emptyPages = 0;
   for (;;) {
     throwIfAborted(signal);
     const { entries, nextCursor, hasMore } = await from.scanEntriesSince(cursor, stepCount);
@@ -89,7 +91,10 @@ async function bring(from: EntryReader, into: EntryStore, { signal }: Options): 
       lacking = left;
     }
     if (!hasMore) return report;
-    if (nextCursor === cursor) throw new CofferError("protocol/malformed", { reason: "cursor" });
+    // A page may be empty where entries were erased, but not one after the other without end.
+    emptyPages = entries.length === 0 ? emptyPages + 1 : 0;
+    if (nextCursor === cursor || emptyPages > maxEmptyPages)
+      throw new CofferError("protocol/malformed", { reason: "cursor" });
     cursor = nextCursor;
   }
 }
