@@ -494,7 +494,7 @@ const moving: readonly SourceMutant[] = [
   {
     name: "a device takes an acknowledgement for the proof",
     file: "src/sync/engine-push.ts",
-    from: 'if (result.status === "accepted") expectReceipt(turn, record, result.seq);',
+    from: 'if (status === "accepted") expectReceipt(turn, record, result.seq);',
     to: "",
     killedBy: { file: runnerTest, test: "which acknowledges and does not keep: withheld" },
   },
