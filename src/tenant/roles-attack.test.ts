@@ -143,6 +143,38 @@ describe("members who write what their role does not allow", () => {
       { commitHash: mixed.commitHash, reason: "role" },
     ]);
   });
+
+  it("are told of with the reason of the refusal, also where a later entry of the same commit waits for the refused one", async () => {
+    const { bystander, proof, victim, villain } = stage;
+    const theirs = await make(bystander, "theirs");
+    await bring(victim, [theirs.commit]);
+    const { docId } = theirs.forged;
+    await has(docId);
+    await give({ user: villain.author, role: "author" });
+    const writerNonce = villain.nonce();
+    const set = (field: string) => [{ op: "set" as const, path: [field], value: "them" }];
+    const one = villain.edit([theirs.forged.change], {
+      docId,
+      writerNonce,
+      operations: set("by"),
+      dependencies: [entryHashOf(theirs.commit)],
+    });
+    const two = villain.edit([theirs.forged.change, one.change], {
+      docId,
+      writerNonce,
+      operations: set("too"),
+      dependencies: [{ index: 0 }],
+    });
+    const both = await villain.seal({ writerNonce, entries: [one.entry, two.entry] });
+    await bring(victim, [both]);
+    await eventually(() => tenantOf(victim)?.quarantine).toMatchObject([
+      { commitHash: both.commitHash, reason: "role" },
+    ]);
+    expect(await valueOf(victim, docId)).toEqual({ name: "theirs" });
+    await victim.device.api.adoptCommits(victim.tenantId, [both.commitHash], proof);
+    await eventually(() => tenantOf(victim)?.quarantine).toEqual([]);
+    await eventually(() => valueOf(victim, docId)).toEqual({ name: "theirs", by: "them", too: "them" });
+  });
 });
 
 describe("members whose rights were narrowed", () => {

@@ -182,7 +182,9 @@ function devices({ directory, keys }: TenantCore): readonly UserDevice[] {
 
 /** The newest of what was quarantined: whoever floods a tenant does not flood its pages. */
 function quarantine(core: TenantCore): readonly QuarantinedCommit[] {
-  return core.ledger
-    .quarantined(maxListed)
-    .map((row) => ({ commitHash: row.commitHash, reason: row.reason || row.refused, atMs: row.judgedAtMs }));
+  return core.ledger.quarantined(maxListed).map((row) => {
+    // What waits for an entry that was refused is here for that entry's sake.
+    const reason = row.verdict === "quarantined" ? row.reason || row.refused : row.refused;
+    return { commitHash: row.commitHash, reason, atMs: row.judgedAtMs };
+  });
 }
