@@ -77,6 +77,7 @@ export class StorageMeter {
       lastPosition: () => store.lastPosition(),
       readSlot: (name) => store.readSlot(name),
       readSlots: (prefix) => store.readSlots(prefix),
+      readNamedSlots: (names) => store.readNamedSlots(names),
       onWrite: (listener) => store.onWrite(listener),
       onDamage: (listener) => store.onDamage(listener),
       usage: () => store.usage(),

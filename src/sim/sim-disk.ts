@@ -235,6 +235,7 @@ export class SimDisk {
       lastPosition: () => read("reads its end", () => store.lastPosition()),
       readSlot: (name) => read(`reads ${name}`, () => store.readSlot(name)),
       readSlots: (prefix) => read(`reads ${prefix}*`, () => store.readSlots(prefix)),
+      readNamedSlots: (names) => read(`reads ${names.length} slots`, () => store.readNamedSlots(names)),
       onWrite: (listener) => this.#hear(worker, store, listener),
       onDamage: (listener: (damage: Damage) => void) => store.onDamage(listener),
       usage: () => read("reads usage", () => store.usage()),

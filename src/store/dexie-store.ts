@@ -17,6 +17,7 @@ import {
   readLastPosition,
   readLogRows,
   readRecordRows,
+  readNamedSlotRows,
   readSlotRow,
   readSlotRows,
   rewriteRows,
@@ -148,6 +149,10 @@ class DexieStore implements Store {
 
   readSlots(prefix: string): Promise<readonly Slot[]> {
     return this.#readSound("slots", (scope) => readSlotRows(scope, prefix));
+  }
+
+  readNamedSlots(names: readonly string[]): Promise<readonly Slot[]> {
+    return this.#readSound("slots", (scope) => readNamedSlotRows(scope, names));
   }
 
   onWrite(listener: (event: WriteEvent) => void): Release {

@@ -280,6 +280,22 @@ export function readSlotRows(scope: Scope, prefix: string): () => Rows<Slot> {
   };
 }
 
+/** Read the slots of these names, in the order asked. */
+export function readNamedSlotRows(scope: Scope, names: readonly string[]): () => Rows<Slot> {
+  const table = scope.table("slots");
+  const asked = names.map((slotName) => ({ slotName, request: table.get(slotName) }));
+  return () => {
+    const rows: Rows<Slot> = { sound: [], damaged: [] };
+    for (const { request, slotName } of asked) {
+      if (request.result === undefined) continue;
+      const slot = parseSlot(request.result);
+      if (slot === undefined) rows.damaged.push({ kind: "slot", slotName });
+      else rows.sound.push(slot);
+    }
+    return rows;
+  };
+}
+
 /** Read one slot row: a slot, nothing, or the word that it is damaged. */
 export function readSlotRow(scope: Scope, name: string): () => Slot | "damaged" | undefined {
   const request = scope.table("slots").get(name);

@@ -157,6 +157,14 @@ class MemoryStore implements Store {
     return found.toSorted((a, b) => compareNames(a.name, b.name)).map(copySlot);
   }
 
+  async readNamedSlots(names: readonly string[]): Promise<readonly Slot[]> {
+    const { slots } = this.#content();
+    return names.flatMap((name) => {
+      const slot = slots.get(name);
+      return slot === undefined ? [] : [copySlot(slot)];
+    });
+  }
+
   onWrite(listener: (event: WriteEvent) => void): Release {
     return this.#written.add(listener);
   }

@@ -281,6 +281,21 @@ export function storeContract(
         expect((await store.readSlots(prefix)).map(({ name }) => name)).toEqual(expected);
       }
     });
+
+    test("by their names, in the order asked, and none for what is not there", async () => {
+      const { store, other } = await opened();
+      await store.write({ slots: ["a", "b", "c"].map((name, i) => ({ name, value: bytesOf(i, 3) })) });
+      const named = await other.readNamedSlots(["c", "none", "a", "c", ""]);
+      expect(named.map(({ name, version, value }) => [name, version, value])).toEqual([
+        ["c", 1, bytesOf(2, 3)],
+        ["a", 1, bytesOf(0, 3)],
+        ["c", 1, bytesOf(2, 3)],
+      ]);
+      const [slot] = named;
+      if (slot?.value instanceof Uint8Array) slot.value.fill(9);
+      expect((await store.readSlot("c"))?.value).toEqual(bytesOf(2, 3));
+      expect(await store.readNamedSlots([])).toEqual([]);
+    });
   });
 
   describe(`${title}: S4 bytes as they went in`, () => {
@@ -361,6 +376,7 @@ export function storeContract(
       await expect(store.lastPosition()).rejects.toMatchObject(closed);
       await expect(store.readSlot("a")).rejects.toMatchObject(closed);
       await expect(store.readSlots("")).rejects.toMatchObject(closed);
+      await expect(store.readNamedSlots(["a"])).rejects.toMatchObject(closed);
       await expect(store.usage()).rejects.toMatchObject(closed);
       expect((await other.write({ records: [recordOf(1)] })).kind).toBe("stored");
     });

@@ -108,6 +108,8 @@ export interface Store {
   readSlot(name: string): Promise<Slot | undefined>;
   /** All slots whose name starts with `prefix`, by name. */
   readSlots(prefix: string): Promise<readonly Slot[]>;
+  /** The slots of these names, as of one moment, in the order asked; one that is not there, or is damaged, is left out. */
+  readNamedSlots(names: readonly string[]): Promise<readonly Slot[]>;
   /**
    * Called after anyone of this origin wrote: records up to at least `lastPosition`, and the names of written slots. A write of
    * another handle, tab or thread (`local: false`) is a hint that can be late or lost.

@@ -113,6 +113,17 @@ export class ChunkStore {
     return slot?.value instanceof Uint8Array ? slot.value : undefined;
   }
 
+  /** Ciphertexts, in the order asked, read at once; `undefined` for one that is not here. */
+  async chunksOf(hashes: readonly Uint8Array[]): Promise<readonly (Uint8Array<ArrayBuffer> | undefined)[]> {
+    const names = hashes.map(chunkSlot);
+    const slots = (await (await this.#existing())?.readNamedSlots([...new Set(names)])) ?? [];
+    const values = new Map(slots.map(({ name, value }) => [name, value]));
+    return names.map((name) => {
+      const value = values.get(name);
+      return value instanceof Uint8Array ? value : undefined;
+    });
+  }
+
   /** Keep a chunk that was fetched. Its hash was verified by the caller. */
   async addFetched(part: StoredPart, index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     const chunk = part.chunks[index];
