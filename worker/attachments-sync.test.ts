@@ -478,7 +478,7 @@ describe("files and a server", () => {
     await expect.poll(() => isSent(owner)).toBe(true);
     const chunks = chunksOf(owner);
     const [known = expect.fail()] = await chunks.parts();
-    const second = await chunks.chunk(known.chunks[1]?.hash ?? expect.fail());
+    const second = (await chunks.chunksOf([known.chunks[1]?.hash ?? expect.fail()]))[0];
     await chunks.evict(part.commitHash);
     const real = globalThis.fetch;
     const lies = [new Uint8Array(second ?? expect.fail()), new Uint8Array(0), new Uint8Array(400_000)];
@@ -508,7 +508,7 @@ describe("files and a server", () => {
     const link = new ChunkLink({ env, crypto, store, chunks: chunksOf(owner), http, tenantId, signer });
     const gone = { ...known, chunks: known.chunks.map((chunk) => ({ ...chunk, isHere: false })) };
     expect(await link.fetch(gone, 0)).toHaveLength(known.chunks[0]?.sizeBytes ?? -1);
-    const kept = await chunksOf(owner).chunk(known.chunks[0]?.hash ?? expect.fail());
+    const kept = (await chunksOf(owner).chunksOf([known.chunks[0]?.hash ?? expect.fail()]))[0];
     await api.purgeDocument(owner.database, docId, owner.proof);
     await api.sync(owner.tenantId, server.url);
     expect(await codeOf(link.fetch(gone, 0))).toBe("input/unknown-id");

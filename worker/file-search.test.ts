@@ -190,7 +190,7 @@ describe("the text of a file", () => {
     expect(await everythingIn(opened.storage)).not.toContain(hex("canaryofthemine"));
     await opened.device.api.closeTenant(opened.tenantId);
     // The index has it: of the chunks, none is read again.
-    const reading = vi.spyOn(ChunkStore.prototype, "chunk");
+    const reading = vi.spyOn(ChunkStore.prototype, "chunksOf");
     const again = await reopened(opened);
     const live = await search(again, { text: "canaryofthemine", highlight: false, excerptLength: undefined });
     expect([...live.ids()].toSorted()).toEqual([a, b, c].toSorted());

@@ -118,12 +118,11 @@ async function stages({
     const place = { commitHash: commit.commitHash, dbId: author.dbId, docId, createdAtMs: 0 };
     await adding.wait("store", () => chunks.addOwn(place, sealed, 0));
     const startMs = performance.now();
-    const loaded = await Promise.all(
-      commit.entries.map(async (entry): Promise<CommitEntry> => {
-        const ciphertext = entry.header && (await chunks.chunk(entry.header.ciphertextHash));
-        return ciphertext === undefined ? entry : { ...entry, ciphertext };
-      }),
-    );
+    const here = await chunks.chunksOf(commit.entries.flatMap(({ header }) => header?.ciphertextHash ?? []));
+    const loaded = commit.entries.map((entry, index): CommitEntry => {
+      const ciphertext = here[index];
+      return ciphertext === undefined ? entry : { ...entry, ciphertext };
+    });
     loadMs += performance.now() - startMs;
     await reading.wait("hash", () =>
       Promise.all(loaded.map(({ ciphertext }) => crypto.digest(ciphertext ?? bytes))),

@@ -234,8 +234,10 @@ export class SimDisk {
         read(`reads ${positions.length} records`, () => store.readRecords(positions)),
       lastPosition: () => read("reads its end", () => store.lastPosition()),
       readSlot: (name) => read(`reads ${name}`, () => store.readSlot(name)),
-      readSlots: (prefix) => read(`reads ${prefix}*`, () => store.readSlots(prefix)),
-      readNamedSlots: (names) => read(`reads ${names.length} slots`, () => store.readNamedSlots(names)),
+      readSlots: (asked) =>
+        read(typeof asked === "string" ? `reads ${asked}*` : `reads ${asked.length} slots`, () =>
+          store.readSlots(asked),
+        ),
       onWrite: (listener) => this.#hear(worker, store, listener),
       onDamage: (listener: (damage: Damage) => void) => store.onDamage(listener),
       usage: () => read("reads usage", () => store.usage()),

@@ -404,7 +404,7 @@ describe("damage", () => {
     });
     expect((await store.readSlots("a/")).map(({ name }) => name)).toEqual(["a/1"]);
     expect(damage.splice(0)).toEqual(["a/2", "a/3"].map((slotName) => ({ kind: "slot", slotName })));
-    expect((await store.readNamedSlots(["a/2", "a/1"])).map(({ name }) => name)).toEqual(["a/1"]);
+    expect((await store.readSlots(["a/2", "a/1"])).map(({ name }) => name)).toEqual(["a/1"]);
     expect(damage).toEqual([{ kind: "slot", slotName: "a/2" }]);
     const mend = (name: string, expectedVersion?: number): ReturnType<Store["write"]> =>
       store.write({ slots: [{ name, value: bytesOf(2, 2), expectedVersion }] });

@@ -147,12 +147,10 @@ class DexieStore implements Store {
     return slot;
   }
 
-  readSlots(prefix: string): Promise<readonly Slot[]> {
-    return this.#readSound("slots", (scope) => readSlotRows(scope, prefix));
-  }
-
-  readNamedSlots(names: readonly string[]): Promise<readonly Slot[]> {
-    return this.#readSound("slots", (scope) => readNamedSlotRows(scope, names));
+  readSlots(asked: string | readonly string[]): Promise<readonly Slot[]> {
+    return this.#readSound("slots", (scope) =>
+      typeof asked === "string" ? readSlotRows(scope, asked) : readNamedSlotRows(scope, asked),
+    );
   }
 
   onWrite(listener: (event: WriteEvent) => void): Release {

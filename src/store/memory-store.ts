@@ -152,17 +152,11 @@ class MemoryStore implements Store {
     return slot === undefined ? undefined : copySlot(slot);
   }
 
-  async readSlots(prefix: string): Promise<readonly Slot[]> {
-    const found = [...this.#content().slots.values()].filter(({ name }) => name.startsWith(prefix));
-    return found.toSorted((a, b) => compareNames(a.name, b.name)).map(copySlot);
-  }
-
-  async readNamedSlots(names: readonly string[]): Promise<readonly Slot[]> {
+  async readSlots(asked: string | readonly string[]): Promise<readonly Slot[]> {
     const { slots } = this.#content();
-    return names.flatMap((name) => {
-      const slot = slots.get(name);
-      return slot === undefined ? [] : [copySlot(slot)];
-    });
+    if (typeof asked !== "string") return asked.flatMap((name) => slots.get(name) ?? []).map(copySlot);
+    const found = [...slots.values()].filter(({ name }) => name.startsWith(asked));
+    return found.toSorted((a, b) => compareNames(a.name, b.name)).map(copySlot);
   }
 
   onWrite(listener: (event: WriteEvent) => void): Release {

@@ -285,7 +285,7 @@ export function storeContract(
     test("by their names, in the order asked, and none for what is not there", async () => {
       const { store, other } = await opened();
       await store.write({ slots: ["a", "b", "c"].map((name, i) => ({ name, value: bytesOf(i, 3) })) });
-      const named = await other.readNamedSlots(["c", "none", "a", "c", ""]);
+      const named = await other.readSlots(["c", "none", "a", "c", ""]);
       expect(named.map(({ name, version, value }) => [name, version, value])).toEqual([
         ["c", 1, bytesOf(2, 3)],
         ["a", 1, bytesOf(0, 3)],
@@ -294,7 +294,7 @@ export function storeContract(
       const [slot] = named;
       if (slot?.value instanceof Uint8Array) slot.value.fill(9);
       expect((await store.readSlot("c"))?.value).toEqual(bytesOf(2, 3));
-      expect(await store.readNamedSlots([])).toEqual([]);
+      expect(await store.readSlots([])).toEqual([]);
     });
   });
 
@@ -376,7 +376,7 @@ export function storeContract(
       await expect(store.lastPosition()).rejects.toMatchObject(closed);
       await expect(store.readSlot("a")).rejects.toMatchObject(closed);
       await expect(store.readSlots("")).rejects.toMatchObject(closed);
-      await expect(store.readNamedSlots(["a"])).rejects.toMatchObject(closed);
+      await expect(store.readSlots(["a"])).rejects.toMatchObject(closed);
       await expect(store.usage()).rejects.toMatchObject(closed);
       expect((await other.write({ records: [recordOf(1)] })).kind).toBe("stored");
     });

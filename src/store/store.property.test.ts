@@ -116,7 +116,7 @@ const steps: fc.Arbitrary<fc.AsyncCommand<Unused, { left: World; right: World }>
       run: async (_world: World, store: Store) => [
         await store.readSlots(prefix),
         await store.readSlot(prefix),
-        await store.readNamedSlots(["a/", prefix, "none", "b", prefix]),
+        await store.readSlots(["a/", prefix, "none", "b", prefix]),
         await store.lastPosition(),
       ],
     })),

@@ -106,10 +106,11 @@ export interface Store {
   lastPosition(): Promise<number>;
   /** @throws `entry/corrupt` when the slot is there and damaged; writing it without `expectedVersion` mends it */
   readSlot(name: string): Promise<Slot | undefined>;
-  /** All slots whose name starts with `prefix`, by name. */
-  readSlots(prefix: string): Promise<readonly Slot[]>;
-  /** The slots of these names, as of one moment, in the order asked; one that is not there, or is damaged, is left out. */
-  readNamedSlots(names: readonly string[]): Promise<readonly Slot[]>;
+  /**
+   * All slots whose name starts with a prefix, by name; or those of these names, in the order asked, without those that are not there. As of
+   * one moment; what is damaged is left out.
+   */
+  readSlots(asked: string | readonly string[]): Promise<readonly Slot[]>;
   /**
    * Called after anyone of this origin wrote: records up to at least `lastPosition`, and the names of written slots. A write of
    * another handle, tab or thread (`local: false`) is a hint that can be late or lost.

@@ -97,7 +97,7 @@ describe("what goes", () => {
           counted += went.length * chunkBytes;
           for (const index of mustStay(part)) expect(went).not.toContain(index);
           for (const [index, { isHere }] of (after?.chunks ?? []).entries())
-            expect((await store.chunk(hashOf(commitNumber(part), index))) !== undefined).toBe(isHere);
+            expect((await store.chunksOf([hashOf(commitNumber(part), index)]))[0] !== undefined).toBe(isHere);
           if (went.length > 0) wentAt.push(part.usedAtMs);
           else if (factsOf(part).freeableBytes > 0) stayedAt.push(part.usedAtMs);
         }
@@ -187,7 +187,7 @@ describe("on a full disk", () => {
     const store = new ChunkStore(storage, "test", tenantId);
     for (const number of [1, 2, 3]) await add(store, number);
     await expect(add(store, 4)).rejects.toMatchObject({ code: "store/quota" });
-    expect([await store.part(commitHashOf(4)), await store.chunk(hashOf(4, 0))]).toEqual([
+    expect([await store.part(commitHashOf(4)), (await store.chunksOf([hashOf(4, 0)]))[0]]).toEqual([
       undefined,
       undefined,
     ]);
@@ -195,7 +195,9 @@ describe("on a full disk", () => {
     await receive(store, 2);
     await add(store, 4);
     expect(full()).toBe(2);
-    const here = await Promise.all([1, 2, 3, 4].map((number) => store.chunk(hashOf(number, 0))));
+    const here = await Promise.all(
+      [1, 2, 3, 4].map(async (number) => (await store.chunksOf([hashOf(number, 0)]))[0]),
+    );
     expect(here.map((bytes) => bytes !== undefined)).toEqual([true, false, true, true]);
   });
 });

@@ -147,7 +147,7 @@ export class ChunkLink {
   ): Promise<CofferErrorCode | undefined> {
     const { chunks, crypto, http, tenantId } = this.#options;
     const chunk = part.chunks[index];
-    const body = chunk && (await chunks.chunk(chunk.hash));
+    const body = chunk && (await chunks.chunksOf([chunk.hash]))[0];
     if (chunk === undefined || body === undefined) return "entry/corrupt";
     const { hash } = chunk;
     const query = `db=${part.dbId}&commit=${part.commitHash}&at=${part.createdAtMs}&entry=${index}`;

@@ -107,7 +107,7 @@ describe.each(storages)("chunks in %s", (_, createStorage) => {
     expect([
       await store.parts(),
       await store.part(place(1).commitHash),
-      await store.chunk(hashOf(1)),
+      (await store.chunksOf([hashOf(1)]))[0],
     ]).toEqual([[], undefined, undefined]);
     await store.edit(place(1).commitHash, (part) => part);
     await store.evict(place(1).commitHash);
@@ -122,7 +122,7 @@ describe.each(storages)("chunks in %s", (_, createStorage) => {
     const { storage, store, tenantId } = open();
     await store.addOwn(place(1), [chunk(1), chunk(2)], 5);
     const other = new ChunkStore(storage, "test", tenantId);
-    expect(await other.chunk(hashOf(2))).toEqual(chunk(2).bytes);
+    expect((await other.chunksOf([hashOf(2)]))[0]).toEqual(chunk(2).bytes);
     expect(
       (await other.parts()).map(({ commitHash, isNamed, isOwn }) => ({ commitHash, isNamed, isOwn })),
     ).toEqual([{ commitHash: place(1).commitHash, isNamed: false, isOwn: true }]);
@@ -141,7 +141,10 @@ describe.each(storages)("chunks in %s", (_, createStorage) => {
     await store.edit(commitHash, (before) => ({ ...before, isPinned: false }));
     expect(await store.evict(commitHash)).toBe(40);
     expect(await hereOf(store, commitHash)).toEqual([true, false]);
-    expect([await store.chunk(hashOf(1)), await store.chunk(hashOf(2))]).toEqual([chunk(1).bytes, undefined]);
+    expect([(await store.chunksOf([hashOf(1)]))[0], (await store.chunksOf([hashOf(2)]))[0]]).toEqual([
+      chunk(1).bytes,
+      undefined,
+    ]);
     const known = await store.part(commitHash);
     if (known !== undefined) await store.addFetched(known, 1, chunk(2).bytes);
     expect(await hereOf(store, commitHash)).toEqual([true, true]);
@@ -189,11 +192,17 @@ describe.each(storages)("chunks in %s", (_, createStorage) => {
     await store.edit(place(1).commitHash, (part) => ({ ...part, received: new Map([["srv", 0b11]]) }));
     // The second part was sent nowhere yet: what it has must not go with the first one.
     expect(await store.evict(place(1).commitHash)).toBe(40);
-    expect([await store.chunk(hashOf(1)), await store.chunk(hashOf(2))]).toEqual([undefined, chunk(2).bytes]);
+    expect([(await store.chunksOf([hashOf(1)]))[0], (await store.chunksOf([hashOf(2)]))[0]]).toEqual([
+      undefined,
+      chunk(2).bytes,
+    ]);
     await store.erase([await partOf(1)]);
-    expect(await store.chunk(hashOf(2))).toEqual(chunk(2).bytes);
+    expect((await store.chunksOf([hashOf(2)]))[0]).toEqual(chunk(2).bytes);
     await store.erase([await partOf(2)]);
-    expect([await store.chunk(hashOf(2)), await store.chunk(hashOf(3))]).toEqual([undefined, undefined]);
+    expect([(await store.chunksOf([hashOf(2)]))[0], (await store.chunksOf([hashOf(3)]))[0]]).toEqual([
+      undefined,
+      undefined,
+    ]);
   });
 
   it("that are shared are neither lost nor left, whoever adds and erases at the same time", async () => {
@@ -203,11 +212,11 @@ describe.each(storages)("chunks in %s", (_, createStorage) => {
       await store.addOwn(place(1), [chunk(9)], 5, true);
       const first = (await store.part(place(1).commitHash)) ?? expect.fail();
       await Promise.all([store.erase([first]), other.addOwn(place(2), [chunk(9)], 5, true)]);
-      expect(await store.chunk(hashOf(9))).toEqual(chunk(9).bytes);
+      expect((await store.chunksOf([hashOf(9)]))[0]).toEqual(chunk(9).bytes);
       await store.addOwn(place(1), [chunk(9)], 5, true);
       const both = await store.parts();
       await Promise.all(both.map((part, at) => (at === 0 ? store : other).erase([part])));
-      expect([await store.chunk(hashOf(9)), await store.parts()]).toEqual([undefined, []]);
+      expect([(await store.chunksOf([hashOf(9)]))[0], await store.parts()]).toEqual([undefined, []]);
     }
   });
 
@@ -217,6 +226,6 @@ describe.each(storages)("chunks in %s", (_, createStorage) => {
     await store.addOwn(place(2), [chunk(2)], 5);
     const [first] = (await store.parts()).filter(({ commitHash }) => commitHash === place(1).commitHash);
     if (first !== undefined) await store.erase([first]);
-    expect([await store.chunk(hashOf(1)), (await store.parts()).length]).toEqual([undefined, 1]);
+    expect([(await store.chunksOf([hashOf(1)]))[0], (await store.parts()).length]).toEqual([undefined, 1]);
   });
 });

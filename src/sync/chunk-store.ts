@@ -107,16 +107,10 @@ export class ChunkStore {
     });
   }
 
-  /** A ciphertext; `undefined` when it is not here. */
-  async chunk(hash: Uint8Array): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const slot = await readable((await this.#existing())?.readSlot(chunkSlot(hash)));
-    return slot?.value instanceof Uint8Array ? slot.value : undefined;
-  }
-
   /** Ciphertexts, in the order asked, read at once; `undefined` for one that is not here. */
   async chunksOf(hashes: readonly Uint8Array[]): Promise<readonly (Uint8Array<ArrayBuffer> | undefined)[]> {
     const names = hashes.map(chunkSlot);
-    const slots = (await (await this.#existing())?.readNamedSlots([...new Set(names)])) ?? [];
+    const slots = (await (await this.#existing())?.readSlots([...new Set(names)])) ?? [];
     const values = new Map(slots.map(({ name, value }) => [name, value]));
     return names.map((name) => {
       const value = values.get(name);

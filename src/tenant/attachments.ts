@@ -147,7 +147,7 @@ export async function pinPart(
   await store.pin(known, isPinned);
   if (!isPinned) return;
   for (const [index, { hash }] of known.chunks.entries()) {
-    const bytes = await store.chunk(hash);
+    const bytes = (await store.chunksOf([hash]))[0];
     if (bytes === undefined) await fetchChunk(known, index);
     // Another part may have brought it.
     else await store.addFetched(known, index, bytes);

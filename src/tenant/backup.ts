@@ -207,7 +207,7 @@ async function* chunksOf(
     const part = await chunks.part(commitHash);
     if (part === undefined) continue;
     const bytes = await Promise.all(
-      part.chunks.map(async ({ hash, isHere }) => (isHere ? chunks.chunk(hash) : undefined)),
+      part.chunks.map(async ({ hash, isHere }) => (isHere ? (await chunks.chunksOf([hash]))[0] : undefined)),
     );
     const which = bytes.reduce((bits, chunk, index) => (chunk === undefined ? bits : bits | (1 << index)), 0);
     if (which === 0) continue;
