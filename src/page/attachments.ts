@@ -179,12 +179,17 @@ async function upload(
   let doneBytes = 0;
   let sentBytes = 0;
   let copiedBytes = 0;
-  /** on their way, the oldest first */
-  const writes: { readonly writing: Promise<void>; readonly size: number }[] = [];
-  const oldest = async (): Promise<void> => {
-    const { size = 0, writing } = writes.shift() ?? {};
-    await unlessAborted(signal, Promise.resolve(writing));
+  let isOver = false;
+  /** of each piece that is on its way: it and all before it are stored; the oldest first */
+  const writes: Promise<void>[] = [];
+  let last: Promise<void> = Promise.resolve();
+  const follow = async (before: Promise<void>, writing: Promise<void>, size: number): Promise<void> => {
+    await before;
+    await writing;
+    if (isOver) return;
+    writes.shift();
     doneBytes += size;
+    // At once, and not when more comes: what is read from may be slow.
     tellProgress(onProgress, { doneBytes, totalBytes: source.totalBytes });
   };
   try {
@@ -194,20 +199,22 @@ async function upload(
       const size = piece instanceof Blob ? piece.size : piece.length;
       sentBytes += size;
       const writing = core.call((api) => api.writeUpload(id, piece), "stores");
+      last = follow(last, writing, size);
       // What fails is thrown when its turn to be waited for has come.
-      writing.catch(() => undefined);
-      writes.push({ writing, size });
-      while (sentBytes - doneBytes > aheadBytes) await oldest();
+      for (const promise of [writing, last]) promise.catch(() => undefined);
+      writes.push(last);
+      while (sentBytes - doneBytes > aheadBytes) await unlessAborted(signal, writes[0] ?? last);
       // A Blob is handed over without its bytes.
       if (!(piece instanceof Blob)) copiedBytes += size;
       if (copiedBytes < taskBytes) continue;
       copiedBytes = 0;
       await nextTask();
     }
-    while (writes.length > 0) await oldest();
+    await unlessAborted(signal, last);
     throwIfAborted(signal);
     return await core.call((api) => api.finishUpload(id), "stores");
   } catch (cause) {
+    isOver = true;
     inBackground(opening.then(async (id) => core.call((api) => api.abortUpload(id))));
     throw toCofferError(cause);
   }
