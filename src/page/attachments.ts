@@ -187,7 +187,7 @@ async function upload(
     await before;
     await writing;
     if (isOver) return;
-    writes.shift();
+    void writes.shift();
     doneBytes += size;
     // At once, and not when more comes: what is read from may be slow.
     tellProgress(onProgress, { doneBytes, totalBytes: source.totalBytes });
