@@ -125,7 +125,8 @@ export {
   type StoreEntryMetadata,
 } from "./entry-store.ts";
 export { createDeviceEntries, type EntryStore, type ResolveOptions } from "./device-entries.ts";
-export { createServerEntries, readServerKey } from "./server-entries.ts";
+export { createServerEntries } from "./server-entries.ts";
+export { readServerKey } from "./remote-slots.ts";
 export { linkPeer, type PeerLink, type PeerOptions, type PeerStatus } from "./peer-link.ts";
 export { authenticate, authPreimage, type AuthClaim, type SessionToken, type Signer } from "./auth.ts";
 export type {

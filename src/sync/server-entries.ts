@@ -3,8 +3,6 @@ import { concatBytes, CofferError, type DbId, type Env, type TenantId } from "..
 import type { Crypto } from "../crypto/index.ts";
 import { authenticate, type SessionToken, type Signer } from "./auth.ts";
 import { createEntryReader, type EntryReader } from "./entry-store.ts";
-import type { Store } from "../store/index.ts";
-import { remoteSlotNames } from "./remote-slots.ts";
 import type { HttpTransport } from "./transport.ts";
 
 /** Which log of which server, and who asks. */
@@ -17,14 +15,6 @@ export interface ServerEntriesOptions {
   readonly signer: Signer;
   /** the key that this server is known by, 32 bytes */
   readonly readServerKey: () => Promise<Uint8Array>;
-}
-
-/** The key that a server was first seen with by the log's own link. @throws `net/offline` before there was one */
-export async function readServerKey(store: Pick<Store, "readSlot">, origin: string): Promise<Uint8Array> {
-  const slot = await store.readSlot(remoteSlotNames(origin).server);
-  if (!(slot?.value instanceof Uint8Array) || slot.value.length !== 32)
-    throw new CofferError("net/offline", { what: "server key" });
-  return slot.value;
 }
 
 /** a token is not used in the last moment of its life */
