@@ -2,7 +2,14 @@
 import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
 import { fromRoot } from "../../build/paths.mjs";
-import { controlServiceWorker, goOffline, openCdp, startServer } from "../fixtures.ts";
+import {
+  controlServiceWorker,
+  goOffline,
+  openCdp,
+  startServer,
+  type Device,
+  type Fixtures,
+} from "../fixtures.ts";
 import {
   connect,
   enterTenant,
@@ -21,6 +28,20 @@ async function openWithServiceWorker(page: Page, site: { url: string; origin: st
     story.until(story.coffer.status, ({ serviceWorker }) => serviceWorker === "active"),
   );
   await foundTenant(page);
+}
+
+/** A device with a service worker, whose tenant is on the server, and the page of another one that has joined it. */
+async function openTwo(
+  openDevice: Fixtures["openDevice"],
+  { server, site }: { server: { url: string }; site: { url: string; origin: string } },
+): Promise<{ device: Device; far: Page }> {
+  const device = await openDevice();
+  const far = (await openDevice()).page;
+  await openWithServiceWorker(device.page, site);
+  await connect(device.page, server.url);
+  await openSite(far, site);
+  await joinTenant(device.page, far, server.url);
+  return { device, far };
 }
 
 /** How much an origin keeps, read past the library, from a page that runs nothing of it. */
@@ -64,12 +85,7 @@ test("what was written offline is sent when the network is back, with every page
   server,
   site,
 }) => {
-  const device = await openDevice();
-  const far = (await openDevice()).page;
-  await openWithServiceWorker(device.page, site);
-  await connect(device.page, server.url);
-  await openSite(far, site);
-  await joinTenant(device.page, far, server.url);
+  const { device, far } = await openTwo(openDevice, { server, site });
   await write(device.page, ["a first one"]);
   await expect.poll(() => readTitles(far)).toEqual(["a first one"]);
 
@@ -95,12 +111,7 @@ test("a sync event sends what a dead server could not take, and one that fails i
   server,
   site,
 }) => {
-  const device = await openDevice();
-  const far = (await openDevice()).page;
-  await openWithServiceWorker(device.page, site);
-  await connect(device.page, server.url);
-  await openSite(far, site);
-  await joinTenant(device.page, far, server.url);
+  const { device, far } = await openTwo(openDevice, { server, site });
   const { registrationId, origin } = await controlServiceWorker(device.page);
 
   await server.stop();
@@ -134,12 +145,7 @@ for (const wake of ["a push message", "a periodic sync event"] as const) {
     server,
     site,
   }) => {
-    const device = await openDevice();
-    const far = (await openDevice()).page;
-    await openWithServiceWorker(device.page, site);
-    await connect(device.page, server.url);
-    await openSite(far, site);
-    await joinTenant(device.page, far, server.url);
+    const { device, far } = await openTwo(openDevice, { server, site });
     const { registrationId, origin } = await controlServiceWorker(device.page);
     const blank = await device.context.newPage();
     await device.page.close();
