@@ -3,7 +3,7 @@ import { replayDraft, type DraftOperation, type Mark, type Path } from "../draft
 import { follow } from "./elements.ts";
 import { freeHandle, replayTarget, type Library } from "./library.ts";
 import { writtenAt, type Place, type Undone } from "./undone.ts";
-import { marksOf } from "./versions.ts";
+import { marksOf } from "./mark-patches.ts";
 
 /** The operations that turn a text of the version after into that before. */
 export function inverseOfText(library: Library, undone: Undone, place: Place): readonly DraftOperation[] {

@@ -3,7 +3,8 @@
  *
  * Automerge tells a new object as an empty one and then what comes into it, each by a patch of its own. Here everything that goes into
  * a new object goes into the one patch that makes it. To know where a path leads, the patches are carried out on the version before
- * them, copied where they touch it only: the version after them is had at no cost beyond theirs.
+ * them, copied where they touch it only: the version after them is had at no cost beyond theirs. What marks texts have is not told:
+ * {@link diffMarks} finds that.
  */
 import type * as Automerge from "@automerge/automerge/slim";
 import { shareStructure, type Patch, type Path } from "../draft/index.ts";
@@ -139,18 +140,10 @@ function convertOne(conversion: Conversion, patch: RawPatch): boolean {
     }
     case "splice": {
       const index = Number(path.at(-1));
-      if (!spliceAt(conversion, path, { index, remove: 0, added: patch.value })) return false;
-      const end = index + patch.value.length;
-      for (const [name, value] of Object.entries(patch.marks ?? {}))
-        addMark(conversion, path.slice(0, -1), { name, value, start: index, end });
-      return true;
+      return spliceAt(conversion, path, { index, remove: 0, added: patch.value });
     }
     case "mark":
-      for (const mark of patch.marks) addMark(conversion, path, mark);
-      return true;
     case "unmark":
-      addMark(conversion, path, { ...patch, value: null });
-      return true;
     case "conflict":
       return true;
   }
@@ -289,17 +282,6 @@ function spliceText(conversion: Conversion, path: Path, place: Place, cut: Cut):
     last.insert += insert;
   } else conversion.patches.push({ op: "spliceText", path, index, remove, insert });
   return true;
-}
-
-function addMark(
-  { patches }: Conversion,
-  path: Path,
-  mark: { readonly name: string; readonly value: unknown; readonly start: number; readonly end: number },
-): void {
-  const { name, value, start, end } = mark;
-  const range = { start, end };
-  if (value === null) patches.push({ op: "unmark", path, range, name });
-  else patches.push({ op: "mark", path, range, name, value: toMarkValue(value) });
 }
 
 /** What a mark holds; null for dates and bytes, which only other programs write. */

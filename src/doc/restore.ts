@@ -3,7 +3,7 @@ import type { DraftOperation, DraftValue, Path } from "../draft/index.ts";
 import { toLeaf } from "./plain.ts";
 import type { StoredValue } from "./undone.ts";
 import type { Version } from "./version.ts";
-import { marksOf } from "./versions.ts";
+import { marksOf } from "./mark-patches.ts";
 
 /** A value as it is recorded, and the marks to lay over its texts, by their path below it. */
 export interface Restored {
