@@ -9,6 +9,24 @@ import type { SourceMutant } from "./security-mutants.ts";
 /** Within so many stories a mutant of the sync must be noticed. */
 export const mutantSeeds = 200;
 
+/**
+ * Those that are asked for: the sample, or with `COFFER_MUTANTS` all of them; of these with `COFFER_MUTANTS_PART`, which is `2/4` say, the
+ * second of four parts, or those that have it in their names.
+ */
+export function askedMutants<T extends { readonly name: string }>(
+  mutants: readonly T[],
+  sample: readonly string[],
+  {
+    COFFER_MUTANTS,
+    COFFER_MUTANTS_PART: part = "",
+  }: Readonly<Record<string, string | undefined>> = process.env,
+): readonly T[] {
+  if (COFFER_MUTANTS !== "all") return mutants.filter(({ name }) => sample.includes(name));
+  const [, which, count] = /^(\d+)\/(\d+)$/.exec(part) ?? [];
+  if (which === undefined || count === undefined) return mutants.filter(({ name }) => name.includes(part));
+  return mutants.filter((_, index) => index % Number(count) === Number(which) - 1);
+}
+
 /** What Vitest writes of a run. */
 export interface MutantReport {
   readonly numPassedTests: number;
