@@ -22,7 +22,7 @@ import { judgeSnapshot, type OpenedSnapshots } from "./synced-snapshot.ts";
 export type EntryVerdict =
   | { kind: "accepted"; change: AcceptedChange }
   | { kind: "known" }
-  | { kind: "waiting"; reason: "dependency" | "key" | "absent" | "purged"; needs: readonly Need[] }
+  | { kind: "waiting"; reason: "dependency" | "key" | "absent" | "purged"; need: Need | undefined }
   | { kind: "contested" }
   | { kind: "quarantined"; reason: string };
 
@@ -39,7 +39,7 @@ export interface EntryPlace {
 }
 
 /** Settled as it is, see erasure.ts. The whole commit can still come, and then it is judged as ever. */
-const purged: EntryVerdict = { kind: "waiting", reason: "purged", needs: [] };
+const purged: EntryVerdict = { kind: "waiting", reason: "purged", need: undefined };
 
 /** Its hash is covered by the commit's: the whole commit can still come, see erasing.ts. */
 function judgeAbsent({ commit, state }: EntryPlace, index: number): EntryVerdict {
@@ -47,7 +47,7 @@ function judgeAbsent({ commit, state }: EntryPlace, index: number): EntryVerdict
   const entryHash = entryHashes[index];
   if (entryHash === undefined) return { kind: "quarantined", reason: "malformed" };
   if (state.ledger.needs.erased.has(erasedName(author, entryHash))) return purged;
-  return { kind: "waiting", reason: "absent", needs: [`erasure/${entryHash}`] };
+  return { kind: "waiting", reason: "absent", need: `erasure/${entryHash}` };
 }
 
 /** What an author says was erased is remembered; so is the entry that says it, to be read again at the next opening. */
@@ -74,7 +74,7 @@ export function judgeEntry(place: EntryPlace, index: number, opened: OpenVerdict
   if (place.staleKeys.has(header.keyIndex)) return { kind: "quarantined", reason: "epoch" };
   // A document names it or nobody reads it: what it holds is judged when it is read, see attachments.ts.
   if (entryType === "attachment_chunk") return { kind: "known" };
-  if (opened.kind === "no-key") return { kind: "waiting", reason: "key", needs: ["key"] };
+  if (opened.kind === "no-key") return { kind: "waiting", reason: "key", need: "key" };
   if (opened.kind === "absent") return judgeAbsent(place, index);
   if (opened.kind !== "opened") return { kind: "quarantined", reason: opened.reason };
   if (entryType === "doc_snapshot") return judgeSnapshot(place, index);
@@ -143,12 +143,10 @@ function judgePlace(placing: Placing, doc: CatalogDoc | undefined, keyId: string
     if (change.seq !== 1) return { kind: "quarantined", reason: "sequence" };
     return doc === undefined ? undefined : contradict(0);
   }
-  if (header.dependencies.length === 0) return { kind: "quarantined", reason: "dependencies" };
   const dependencies = header.dependencies.map((hash) => (doc === undefined ? -1 : findEntry(doc, hash)));
-  if (doc === undefined || dependencies.includes(-1)) {
-    const missing = header.dependencies.filter((_, index) => dependencies[index] === -1);
-    return { kind: "waiting", reason: "dependency", needs: missing.map((hash): Need => `entry/${hash}`) };
-  }
+  const missing = header.dependencies.find((_, index) => dependencies[index] === -1);
+  if (missing !== undefined) return { kind: "waiting", reason: "dependency", need: `entry/${missing}` };
+  if (doc === undefined || dependencies.length === 0) return { kind: "quarantined", reason: "dependencies" };
   if (!placing.isAllowed) return { kind: "quarantined", reason: "role" };
   if (doc.keyId !== keyId) return { kind: "quarantined", reason: "key" };
   const hashes = dependencies.map((index) => doc.entries[index]?.changeHash ?? "").sort();

@@ -343,8 +343,8 @@ async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judgi
     pending.push(index);
     isContested ||= verdict.kind === "contested";
     waitReason = graver(waitReason, verdict.kind === "waiting" ? verdict.reason : "equivocation");
-    if (verdict.kind === "waiting")
-      for (const need of verdict.needs) state.ledger.needs.add(need, row.commitHash);
+    if (verdict.kind === "waiting" && verdict.need !== undefined)
+      state.ledger.needs.add(verdict.need, row.commitHash);
   }
   const isWhollyRefused = pending.length === 0 && refused !== "" && !hasAccepted(catalog, commit);
   state.ledger.judge(row.commitHash, {

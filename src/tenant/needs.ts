@@ -12,7 +12,8 @@
  * | `gone/<id>` | the loss of something in that document: what was refused for what it held may fit, or wait, now |
  * | `erasure/<hash>` | the author's word that this entry was erased; the entry itself comes with a commit that is whole |
  *
- * A waiting commit costs its row in the ledger and its names here; its bytes stay in the log.
+ * A waiting commit costs its row in the ledger and one name here for each of its entries, however many an entry names: it waits for
+ * the first that is missing, and then for the next. Its bytes stay in the log.
  */
 import type { AuthorKey, CommitHash, DocId, EntryHash } from "../std/index.ts";
 import type { ErasedName } from "./erasure.ts";

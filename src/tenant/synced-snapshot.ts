@@ -25,7 +25,6 @@ import type { TenantCore } from "./core.ts";
 import type { DatabaseSession } from "./database.ts";
 import type { JudgeTools } from "./judge.ts";
 import type { EntryPlace, EntryVerdict } from "./judge-entry.ts";
-import type { Need } from "./needs.ts";
 import { requireRight } from "./rights.ts";
 
 /** An accepted snapshot: where it is in the log, and what it covers. */
@@ -77,12 +76,11 @@ export async function readSnapshots(
 export function judgeSnapshot(place: EntryPlace, index: number): EntryVerdict {
   const { catalog, commit, row, snapshots, state } = place;
   const header = commit.entries[index]?.header;
-  if (header === undefined || header.dependencies.length === 0)
+  const doc = header && catalog.get(header.docId);
+  const missing = header?.dependencies.find((hash) => doc === undefined || findEntry(doc, hash) < 0);
+  if (missing !== undefined) return { kind: "waiting", reason: "dependency", need: `entry/${missing}` };
+  if (header === undefined || doc === undefined || header.dependencies.length === 0)
     return { kind: "quarantined", reason: "dependencies" };
-  const doc = catalog.get(header.docId);
-  const missing = header.dependencies.filter((hash) => doc === undefined || findEntry(doc, hash) < 0);
-  if (doc === undefined || missing.length > 0)
-    return { kind: "waiting", reason: "dependency", needs: missing.map((hash): Need => `entry/${hash}`) };
   if (doc.keyId !== commit.header.keys[header.keyIndex]?.keyId) return { kind: "quarantined", reason: "key" };
   const held = new Set(snapshots.get(index)?.map(({ hash }) => hash));
   const covered = coveredBy(doc, header.dependencies);
