@@ -41,6 +41,7 @@ beforeEach(async () => {
   });
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   await closeDevices();
   await server.close();
   pushServer.closeAllConnections();
@@ -155,4 +156,74 @@ it("tells a server that is no link, knows no push, or takes no such address apar
   await expect(api.setPushEndpoint(desk.tenantId, server.url, `${pushUrl}/a`)).rejects.toMatchObject({
     code: "input/unknown-id",
   });
+});
+
+/** What servers are told of where to wake. */
+function listenForWishes(): unknown[] {
+  const heard: unknown[] = [];
+  const realFetch = globalThis.fetch;
+  vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
+    const address = input instanceof Request ? input.url : String(input);
+    const body = init?.body;
+    const response = await realFetch(input, init);
+    if (address.endsWith("/wake") && response.ok && body instanceof Uint8Array)
+      heard.push(JSON.parse(new TextDecoder().decode(body)));
+    return response;
+  });
+  return heard;
+}
+
+it("is woken no more by a server that it disconnected from, and the others still are", async () => {
+  const desk = await founded();
+  const [phone, tablet] = [await restored(desk), await restored(desk)];
+  for (const { device, tenantId } of [desk, phone, tablet]) {
+    await device.api.connect(tenantId, server.url);
+    await device.api.sync(tenantId, server.url);
+  }
+  await phone.device.api.setPushEndpoint(phone.tenantId, server.url, `${pushUrl}/phone`);
+  await tablet.device.api.setPushEndpoint(tablet.tenantId, server.url, `${pushUrl}/tablet`);
+  await phone.device.api.disconnect(phone.tenantId, server.url);
+  await tablet.device.api.closeTenant(tablet.tenantId);
+  await write(desk);
+  await vi.waitFor(() => expect(woken).toContain("/tablet"), { timeout: 30_000 });
+  const port = Number(new URL(server.url).port);
+  // It closes when what it sends is sent.
+  await server.close();
+  expect(woken).toEqual(["/tablet"]);
+  server = await startServer({ dataFolder, port });
+});
+
+it("tells a server that was away when it disconnected as soon as it can, and never one that was not asked", async () => {
+  const wishes = listenForWishes();
+  const desk = await founded();
+  const { api } = desk.device;
+  await api.connect(desk.tenantId, server.url);
+  await api.sync(desk.tenantId, server.url);
+  await api.disconnect(desk.tenantId, server.url);
+  expect(wishes).toEqual([]);
+  await api.connect(desk.tenantId, server.url);
+  await api.setPushEndpoint(desk.tenantId, server.url, `${pushUrl}/desk`);
+  const { url } = server;
+  await server.close();
+  await api.disconnect(desk.tenantId, url);
+  await api.closeTenant(desk.tenantId);
+  expect(wishes).toEqual([{ endpoint: `${pushUrl}/desk` }]);
+
+  server = await startServer({
+    dataFolder,
+    port: Number(new URL(url).port),
+    pushSubject: "mailto:a@example.org",
+    pushHosts: [pushUrl],
+  });
+  const open = { userName: undefined, password: people.userPassword, keepSession: false };
+  await api.openTenant(desk.tenantId, open);
+  await vi.waitFor(() => expect(wishes).toHaveLength(2), { timeout: 30_000 });
+  expect(wishes[1]).toEqual({ endpoint: null });
+  // Told once.
+  await api.closeTenant(desk.tenantId);
+  await api.openTenant(desk.tenantId, open);
+  await api.connect(desk.tenantId, url);
+  await api.sync(desk.tenantId, url);
+  await api.disconnect(desk.tenantId, url);
+  expect(wishes).toHaveLength(2);
 });

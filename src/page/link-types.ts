@@ -19,6 +19,7 @@ export interface ServerLink {
   readonly status: ReadonlySignal<LinkStatus>;
   /** Run one full cycle now; resolves when nothing is left, rejects with the code that stopped it. */
   sync(): Promise<void>;
+  /** End it for good. Where this device asked to be woken, the server is told to stop: at once, or when it can be reached again. */
   disconnect(): Promise<void>;
 }
 

@@ -1,17 +1,8 @@
 /** What the page says of peers. */
-import type { CofferErrorCode, PeerChannel } from "../std/index.ts";
+import type { PeerChannel } from "../std/index.ts";
+import type { PeerStatus } from "../sync/index.ts";
 
-/** How a link with a peer is doing. */
-export interface PeerStatus {
-  /** `live`: everything was asked when it was last looked; `closed`: for good, a new channel is needed */
-  readonly phase: "connecting" | "syncing" | "live" | "closed";
-  readonly sentCommits: number;
-  readonly receivedCommits: number;
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
-  /** why it closed; `undefined` when either side wanted it */
-  readonly error: CofferErrorCode | undefined;
-}
+export type { PeerStatus } from "../sync/index.ts";
 
 /**
  * The way to another device: a message port whose other end is there; a data channel of WebRTC, ordered and reliable, open or connecting;

@@ -23,7 +23,8 @@ import {
 } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
 import type { Store } from "../store/index.ts";
-import { authenticate, type SessionToken, type Signer } from "./auth.ts";
+import { createAsMember, type AsMember } from "./as-member.ts";
+import type { Signer } from "./auth.ts";
 import { verifyChunk } from "./chunk-receipt.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 import {
@@ -57,8 +58,6 @@ export interface ChunkRound {
   readonly code: CofferErrorCode | undefined;
 }
 
-/** a token is asked for anew this long before it expires */
-const tokenMarginMs = 30_000;
 /** what says that this one chunk will not be taken, now or ever */
 const skipped: readonly CofferErrorCode[] = [
   "directory/behind",
@@ -70,10 +69,12 @@ const skipped: readonly CofferErrorCode[] = [
 /** The way of one tenant's chunks to and from one server. */
 export class ChunkLink {
   readonly #options: ChunkLinkOptions;
-  #session: { readonly token: Uint8Array; readonly untilMs: number } | undefined;
+  readonly #member: AsMember;
 
   constructor(options: ChunkLinkOptions) {
     this.#options = options;
+    const { http, store } = options;
+    this.#member = createAsMember({ ...options, readServerKey: () => readServerKey(store, http.origin) });
   }
 
   /** Send what waits, once through. Of all threads one sends at a time; where another one does, there is nothing to do; who is patient waits for it, and sends what is left. Never throws. */
@@ -192,35 +193,14 @@ export class ChunkLink {
     return bytes;
   }
 
+  /** @throws what asking throws, `net/offline` for a server without chunks */
   async #asMember<T>(
     signal: AbortSignal | undefined,
     ask: (transport: ChunkTransport, token: Uint8Array) => Promise<T>,
   ): Promise<T> {
     const { chunks: transport } = this.#options.http;
     if (transport === undefined) throw new CofferError("net/offline", { what: "chunks" });
-    for (let isAgain = false; ; isAgain = true) {
-      try {
-        return await ask(transport, await this.#token(signal));
-      } catch (error) {
-        this.#session = undefined;
-        // A server that was started anew knows no former token.
-        if (isAgain || toCofferError(error).code !== "access/unauthenticated") throw error;
-      }
-    }
-  }
-
-  async #token(signal: AbortSignal | undefined): Promise<Uint8Array> {
-    const { crypto, env, http, signer, tenantId } = this.#options;
-    const nowMs = env.monotonicMs();
-    if (this.#session !== undefined && nowMs < this.#session.untilMs) return this.#session.token;
-    const serverKey = await readServerKey(this.#options.store, http.origin);
-    const { expiresInMs, token }: SessionToken = await authenticate(http, crypto, signer, {
-      tenantId,
-      serverKey,
-      signal,
-    });
-    this.#session = { token, untilMs: nowMs + expiresInMs - tokenMarginMs };
-    return token;
+    return this.#member((token) => ask(transport, token), signal);
   }
 }
 

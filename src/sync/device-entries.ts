@@ -1,38 +1,13 @@
 /** The specification's calls over the log of a device: the calls of any store, and those that need it at hand. See entry-store.ts. */
 import { CofferError, type CommitHash, type DbId } from "../std/index.ts";
-import { parseCommit, type EntryType } from "../entry/index.ts";
+import { parseCommit } from "../entry/index.ts";
 import type { LogRecord } from "../store/index.ts";
 import { answerEntries, EntryIndex, type EntryLog } from "./entry-answers.ts";
 import { decodeQuestion, encodeAnswer, entryCallLimits } from "./entry-calls.ts";
-import {
-  createEntryReader,
-  describe,
-  readId,
-  type EntryReader,
-  type PutReport,
-  type StoreEntry,
-  type StoreEntryMetadata,
-} from "./entry-store.ts";
+import { createEntryReader, describe, readId } from "./entry-store.ts";
 import { recordsAfter } from "./local-log.ts";
 import { judgeCommit, storeGenuine, type PeerSource } from "./peer-store.ts";
-
-/** Where to stop on the way to what an entry stands on. */
-export interface ResolveOptions {
-  /** such an entry is named, and nothing behind it */
-  readonly stopAtEntryType?: EntryType;
-  /** steps from the start; default: as many as there are */
-  readonly maxDepth?: number;
-  /** default true */
-  readonly includeStart?: boolean;
-}
-
-/** A store of this device. */
-export interface EntryStore extends EntryReader {
-  /** Ids of what an entry stands on, nearest first, each once. @throws `input/unknown-id` when the start is not here, `input/too-large` */
-  resolveDependencies(startId: string, options?: ResolveOptions): Promise<readonly string[]>;
-  /** Take in entries that another store gave. */
-  putEntries(entries: readonly Pick<StoreEntry, "commit">[]): Promise<PutReport>;
-}
+import type { EntryStore, PutReport, ResolveOptions, StoreEntry, StoreEntryMetadata } from "./store-types.ts";
 
 const maxResolved = 10_000;
 const maxDepth = 10_000;

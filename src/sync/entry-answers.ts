@@ -7,13 +7,8 @@
 import { CofferError, concatBytes, utf8ToBytes, type EntryHash } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
 import { entryIdOf, eraseEntries, parseCommit, type Commit } from "../entry/index.ts";
-import {
-  entryCallLimits,
-  type BloomSummary,
-  type CommitPart,
-  type EntryAnswer,
-  type EntryQuestion,
-} from "./entry-calls.ts";
+import { entryCallLimits, type CommitPart, type EntryAnswer, type EntryQuestion } from "./entry-calls.ts";
+import type { BloomSummary } from "./store-types.ts";
 
 /** A commit in a log. */
 export interface LoggedCommit {

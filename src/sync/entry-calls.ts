@@ -42,6 +42,7 @@ import {
   type DbId,
 } from "../std/index.ts";
 import { entryLimits } from "../entry/index.ts";
+import type { BloomSummary } from "./store-types.ts";
 
 const version = 1;
 
@@ -80,15 +81,6 @@ export type EntryQuestion = { readonly dbId: DbId } & (
 export interface CommitPart {
   readonly commit: Uint8Array;
   readonly indexes: readonly number[];
-}
-
-/** Which ids may be in a store: of those that are, none is missing; of a hundred others about one is in it all the same. */
-export interface BloomSummary {
-  /** 16 bytes, new for each summary */
-  readonly salt: Uint8Array;
-  readonly entryCount: number;
-  readonly hashCount: number;
-  readonly bits: Uint8Array;
 }
 
 /** An answer, as it was given. */

@@ -4,11 +4,11 @@ import { createWebCrypto } from "../crypto/index.ts";
 import { entryIdOf, type Commit } from "../entry/index.ts";
 import { mayHaveEntry } from "./entry-answers.ts";
 import { entryCallLimits } from "./entry-calls.ts";
-import type { EntryReader } from "./entry-store.ts";
+import type { LogReader } from "./store-types.ts";
 
 /** A store with these commits in it, in this order. */
 export interface FilledStore {
-  readonly reader: EntryReader;
+  readonly reader: LogReader;
   readonly commits: readonly Commit[];
   /** Append more to the log. */
   add(): Promise<Commit>;
@@ -24,7 +24,7 @@ export function idsOf(commit: Commit): readonly string[] {
 }
 
 async function scanAll(
-  reader: EntryReader,
+  reader: LogReader,
   limit: number,
   from?: string,
 ): Promise<{ readonly ids: readonly string[]; readonly cursor: string }> {
@@ -121,7 +121,7 @@ export function testEntryReader(name: string, fill: () => Promise<FilledStore>):
       await expect(reader.scanEntriesSince(undefined, 1001)).rejects.toMatchObject(tooLarge);
       const invalid = { code: "input/invalid" };
       const odd = reader as {
-        readonly [call in keyof EntryReader]: (...given: unknown[]) => Promise<unknown>;
+        readonly [call in keyof LogReader]: (...given: unknown[]) => Promise<unknown>;
       };
       for (const junk of [undefined, null, 7, "text", [7], ["a b"], ["x".repeat(200)], [""]])
         for (const call of ["hasEntries", "getEntries", "findNewEntries"] as const)

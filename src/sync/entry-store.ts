@@ -3,7 +3,7 @@
  *
  * What an entry is here: one sealed change, snapshot, deletion, part of a file or directory record, as the specification has it, but
  * *inside a commit*: 1 to 256 entries that one action wrote under one signature. An entry has an id and a hash of its own and can be
- * asked for alone; what proves it is its commit, so that is what travels and what is stored: {@link StoreEntry}.commit. Fields that the
+ * asked for alone; what proves it is its commit, so that is what travels and what is stored: `StoreEntry.commit`. Fields that the
  * specification has and this does not: `signature` (the commit's), `originalSize` (sealed with the content).
  *
  * Guarantees
@@ -26,79 +26,19 @@
  *
  * A log of more than 200,000 entries is answered by `scanEntriesSince` alone.
  */
-import {
-  bytesToBase64url,
-  CofferError,
-  idToBytes,
-  type CommitHash,
-  type DbId,
-  type TenantId,
-} from "../std/index.ts";
+import { bytesToBase64url, CofferError, idToBytes, type DbId, type TenantId } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
-import { entryIdOf, verifyCommit, type Commit, type EntryType } from "../entry/index.ts";
+import { entryIdOf, verifyCommit, type Commit } from "../entry/index.ts";
 import {
   decodeAnswerOf,
   encodeQuestion,
   entryCallLimits,
-  type BloomSummary,
   type CommitPart,
   type EntryAnswer,
   type EntryCursor,
   type EntryQuestion,
 } from "./entry-calls.ts";
-
-/** What a header says of an entry. */
-export interface StoreEntryMetadata {
-  readonly id: string;
-  readonly entryType: EntryType;
-  readonly docId: string;
-  /** hashes of the entries it stands on: what their ids end with */
-  readonly dependencies: readonly string[];
-  /** SHA-256 of the ciphertext, base64url */
-  readonly contentHash: string;
-  readonly encryptedSize: number;
-  /** of its commit, for display only; milliseconds since 1970 */
-  readonly createdAt: number;
-  /** Ed25519, base64url */
-  readonly createdByPublicKey: string;
-  readonly decryptionKeyId: string;
-  readonly commitHash: string;
-}
-
-/** An entry with what it seals, and its proof. */
-export interface StoreEntry extends StoreEntryMetadata {
-  /** `undefined` where it is kept apart (parts of files), or was erased */
-  readonly encryptedData: Uint8Array | undefined;
-  /** the whole commit; entries of one commit share it */
-  readonly commit: Uint8Array;
-}
-
-/** Some entries of a log, and where to go on. */
-export interface EntryPage {
-  readonly entries: readonly StoreEntryMetadata[];
-  readonly nextCursor: string;
-  readonly hasMore: boolean;
-}
-
-/** How much a store holds; the other fields are the specification's, for stores that compact. */
-export interface CompactionStatus {
-  readonly enabled: false;
-  readonly totalCompactions: 0;
-  readonly entryCount: number;
-  readonly commitCount: number;
-  readonly sizeBytes: number;
-}
-
-/** What can be asked of any store. */
-export interface EntryReader {
-  hasEntries(ids: readonly string[]): Promise<readonly string[]>;
-  findNewEntries(knownIds: readonly string[]): Promise<readonly StoreEntryMetadata[]>;
-  findNewEntriesForDoc(knownIds: readonly string[], docId: string): Promise<readonly StoreEntryMetadata[]>;
-  getEntries(ids: readonly string[]): Promise<readonly StoreEntry[]>;
-  scanEntriesSince(cursor: string | undefined, limit?: number): Promise<EntryPage>;
-  getIdBloomSummary(): Promise<BloomSummary>;
-  getCompactionStatus(): Promise<CompactionStatus>;
-}
+import type { LogReader, StoreEntryMetadata } from "./store-types.ts";
 
 /** Whom a store asks, and for whom. */
 export interface EntryReaderOptions {
@@ -110,7 +50,7 @@ export interface EntryReaderOptions {
 }
 
 /** Make the calls on a store out of a way to ask it. */
-export function createEntryReader(options: EntryReaderOptions): EntryReader {
+export function createEntryReader(options: EntryReaderOptions): LogReader {
   const { crypto, dbId } = options;
   const ask = async <Call extends EntryQuestion["call"]>(
     question: EntryQuestion & { readonly call: Call },
@@ -230,12 +170,4 @@ function readCursor(given: unknown): EntryCursor {
     typeof given === "string" ? (/^([\w-]{1,64})\.(\d{1,15})$/.exec(given) ?? []) : [];
   if (epoch === undefined) throw new CofferError("input/invalid", { at: "cursor" });
   return { epoch, position: Number(position) };
-}
-
-/** What putting entries came to. */
-export interface PutReport {
-  /** commits that were not here, or not with as much */
-  readonly newCount: number;
-  /** commits that are not genuine */
-  readonly refused: readonly { readonly commitHash: CommitHash | undefined }[];
 }

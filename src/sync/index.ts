@@ -112,19 +112,22 @@ export {
   encodeAnswer,
   encodeQuestion,
   entryCallLimits,
-  type BloomSummary,
   type EntryQuestion,
 } from "./entry-calls.ts";
-export {
-  createEntryReader,
-  type CompactionStatus,
-  type EntryPage,
-  type EntryReader,
-  type PutReport,
-  type StoreEntry,
-  type StoreEntryMetadata,
-} from "./entry-store.ts";
-export { createDeviceEntries, type EntryStore, type ResolveOptions } from "./device-entries.ts";
+export { createEntryReader } from "./entry-store.ts";
+export type {
+  BloomSummary,
+  CompactionStatus,
+  EntryPage,
+  EntryReader,
+  EntryStore,
+  LogReader,
+  PutReport,
+  ResolveOptions,
+  StoreEntry,
+  StoreEntryMetadata,
+} from "./store-types.ts";
+export { createDeviceEntries } from "./device-entries.ts";
 export { createServerEntries } from "./server-entries.ts";
 export { readServerKey } from "./remote-slots.ts";
 export { linkPeer, type PeerLink, type PeerOptions, type PeerStatus } from "./peer-link.ts";

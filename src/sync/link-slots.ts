@@ -5,6 +5,7 @@
  * |---|---|
  * | `links` | varint count (at most 16), each text (at most 2 KiB): the addresses of servers |
  * | `links/documents` | the same form: those of them that get no bytes of attachments, and are asked for none |
+ * | `links/waking` | the same form: the servers that were asked to wake this device, and not yet told to stop |
  * | `device/key` | the sync-only private key of this device, not extractable |
  * | `device/public` | its public key, 32 bytes |
  * | `device/delegation` | its certificate, signed by the user |
@@ -16,6 +17,7 @@ import type { Signer } from "./auth.ts";
 export const linkSlots = {
   links: "links",
   documentsOnly: "links/documents",
+  waking: "links/waking",
   deviceKey: "device/key",
   devicePublic: "device/public",
   deviceDelegation: "device/delegation",

@@ -1,9 +1,6 @@
 /** Asks a server to wake this device when there is news, or no more: it is told the address at the browser's push service. */
-import { CofferError, parseBase64url, type TenantId } from "../std/index.ts";
-import type { Verifier } from "../crypto/index.ts";
-import type { Store } from "../store/index.ts";
-import { authenticate, type Signer } from "./auth.ts";
-import { readServerKey } from "./remote-slots.ts";
+import { CofferError, parseBase64url } from "../std/index.ts";
+import { createAsMember, type MemberOptions } from "./as-member.ts";
 import type { HttpTransport } from "./transport.ts";
 
 /** an uncompressed point of P-256 */
@@ -29,17 +26,12 @@ export async function readPushKey(http: Pick<HttpTransport, "readCapabilities">)
 
 /** Tell a server where this device is woken, `null` for nowhere. @throws `input/…`, `store/quota`, `access/…`, `net/…` */
 export async function tellPushEndpoint(
-  link: {
-    readonly crypto: Pick<Verifier, "sign" | "randomBytes">;
-    readonly http: HttpTransport;
-    readonly signer: Signer;
-    readonly store: Store;
-    readonly tenantId: TenantId;
-  },
+  member: MemberOptions,
   endpoint: string | null,
+  signal?: AbortSignal,
 ): Promise<void> {
-  const { crypto, http, signer, store, tenantId } = link;
-  const serverKey = await readServerKey(store, http.origin);
-  const { token } = await authenticate(http, crypto, signer, { tenantId, serverKey });
-  await http.postJson(`/v1/t/${tenantId}/wake`, { endpoint }, undefined, token);
+  const { http, tenantId } = member;
+  const tell = (token: Uint8Array): Promise<unknown> =>
+    http.postJson(`/v1/t/${tenantId}/wake`, { endpoint }, signal, token);
+  await createAsMember(member)(tell, signal);
 }

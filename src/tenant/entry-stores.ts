@@ -6,7 +6,7 @@ import {
   readDeviceSigner,
   readLinks,
   readServerKey,
-  type EntryReader,
+  type LogReader,
   type EntryStore,
 } from "../sync/index.ts";
 import type { TenantSession } from "./session.ts";
@@ -32,7 +32,7 @@ export async function openServerEntries(
   { core }: TenantSession,
   dbId: DbId,
   url: string,
-): Promise<EntryReader> {
+): Promise<LogReader> {
   const { store, tenantId, world } = core;
   if (!(await readLinks(store)).includes(url)) throw new CofferError("input/unknown-id", { what: "link" });
   const signer = await readDeviceSigner(store);

@@ -9,9 +9,7 @@ import {
   linkSlots,
   readDeviceSigner,
   readLinks,
-  readPushKey,
   startRunner,
-  tellPushEndpoint,
   writeLinks,
   type Runner,
   type SyncAlarm,
@@ -27,6 +25,7 @@ import { Presences } from "./presences.ts";
 import { ensureDeviceSigner } from "./device-key.ts";
 import type { Peers } from "./peers.ts";
 import type { TenantSession } from "./session.ts";
+import { Waking } from "./waking.ts";
 
 /** What a link tells its tenant. */
 export interface LinkHooks {
@@ -53,6 +52,7 @@ export class Links {
   readonly chunks: ChunkLinks;
   /** and what of them is kept here */
   readonly files: KeptFiles;
+  readonly #waking: Waking;
   #closed = false;
 
   constructor(core: TenantCore, peers: Peers, hooks: LinkHooks) {
@@ -61,6 +61,7 @@ export class Links {
     this.#hooks = hooks;
     this.chunks = new ChunkLinks(core);
     this.files = new KeptFiles(core, hooks);
+    this.#waking = new Waking(core);
     this.presences = new Presences(core, {
       emit: hooks.emit,
       say: (whisper) => this.#links.forEach((runner) => runner.whisper(whisper)),
@@ -71,6 +72,7 @@ export class Links {
   async resume(): Promise<void> {
     this.presences.resume();
     const urls = await readLinks(this.#core.store);
+    void this.#waking.resume(urls);
     if (urls.length === 0) return;
     if (this.#core.unlocked !== undefined) await ensureDeviceSigner(this.#core);
     for (const url of urls) await this.#start(url);
@@ -106,7 +108,7 @@ export class Links {
     await writeLinks(store, after, linkSlots.documentsOnly);
   }
 
-  /** End a link for good. */
+  /** End a link for good. Its server is told to wake this device no more. */
   async disconnect(url: string): Promise<void> {
     await writeLinks(
       this.#core.store,
@@ -118,6 +120,7 @@ export class Links {
     this.chunks.remove(url);
     await runner?.stop();
     this.#hooks.onStatus();
+    await this.#waking.end(url);
   }
 
   /** Run one full cycle now. @throws the code that stopped it, `input/unknown-id` when there is no such link */
@@ -126,20 +129,16 @@ export class Links {
     await this.chunks.sync(url);
   }
 
-  /** The key that a push subscription for a server is tied to. @throws as {@link readPushKey}, `input/unknown-id` for no link */
+  /** The key that a push subscription for a server is tied to. @throws as {@link Waking.key}, `input/unknown-id` for no link */
   async pushKey(url: string): Promise<string> {
     this.#requireLink(url);
-    return readPushKey(this.#core.world.openTransport(url).http);
+    return this.#waking.key(url);
   }
 
-  /** Tell a server where this device is woken, `null` for nowhere. @throws as {@link tellPushEndpoint}, `input/unknown-id` for no link */
+  /** Tell a server where this device is woken, `null` for nowhere. @throws as {@link Waking.set}, `input/unknown-id` for no link */
   async setPushEndpoint(url: string, endpoint: string | null): Promise<void> {
     this.#requireLink(url);
-    const { store, tenantId, world } = this.#core;
-    const signer = await readDeviceSigner(store);
-    if (signer === undefined) throw new CofferError("access/locked");
-    const { http } = world.openTransport(url);
-    await tellPushEndpoint({ crypto: world.crypto, http, signer, store, tenantId }, endpoint);
+    await this.#waking.set(url, endpoint);
   }
 
   /** Publish the tenant to a server, with the admin's signature. */
