@@ -1,6 +1,6 @@
 /** The live queries that one page asked of one tenant, by the numbers the page chose, and what is kept of their answers. */
 import type { Definition } from "../expr/index.ts";
-import type { Env, Release } from "../std/index.ts";
+import type { DbId, Env, Release } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
 import type { WorkerEvent } from "../../worker/api.ts";
 import type { DatabaseSession } from "./database.ts";
@@ -45,6 +45,8 @@ export class AskedQueries {
   readonly #isLocked: () => boolean;
   readonly #queries = new Map<number, WatchedQuery>();
   readonly #tables: RowTables;
+  /** told, and what they answered is not noted yet */
+  readonly #unkept = new Set<WatchedQuery>();
   #timer: Release | undefined;
 
   constructor(tools: QueryTools, isLocked: () => boolean) {
@@ -82,8 +84,17 @@ export class AskedQueries {
   }
 
   close(subscription: number): void {
-    this.#queries.get(subscription)?.asked.release();
+    const watched = this.#queries.get(subscription);
+    if (watched === undefined) return;
+    if (this.#unkept.delete(watched)) this.#keep(watched);
+    watched.asked.release();
     this.#queries.delete(subscription);
+  }
+
+  /** Documents of a database changed: what was answered before may be wrong. Who shows them is told of it by their feed. */
+  changed(dbId: DbId): void {
+    for (const watched of this.#unkept) if (watched.session.dbId === dbId) this.#unkept.delete(watched);
+    this.firstRows.drop(dbId);
   }
 
   /** Keep the orders of the indexes that changed. */
@@ -94,6 +105,7 @@ export class AskedQueries {
   /** The tenant was locked: nothing that was kept is known any more. Whoever was told rows has heard it from their feed. */
   drop(): void {
     const isEarly = !this.firstRows.isLoaded;
+    this.#unkept.clear();
     this.firstRows.loading(undefined);
     this.firstRows.views.loading(undefined);
     this.firstRows.views.lost();
@@ -104,6 +116,7 @@ export class AskedQueries {
   clear(): void {
     this.#timer?.();
     this.#timer = undefined;
+    this.#unkept.clear();
     this.#queries.clear();
   }
 
@@ -111,7 +124,7 @@ export class AskedQueries {
     if (news === undefined) this.#tellNothing(subscription, watched);
     else {
       this.#emitQuery(subscription, news);
-      this.#keep(watched);
+      this.#unkept.add(watched);
       this.#timer ??= this.#tools.env.setTimer(0, () => this.#look());
     }
   }
@@ -131,6 +144,8 @@ export class AskedQueries {
   /** Behind the answers: whether there is more to write takes comparing all of it. */
   #look(): void {
     this.#timer = undefined;
+    for (const watched of this.#unkept) this.#keep(watched);
+    this.#unkept.clear();
     if (this.firstRows.isDirty) this.#tools.onFirstRows();
   }
 
@@ -153,5 +168,6 @@ export class AskedQueries {
   #gather(): void {
     this.#tools.rows.flush();
     for (const watched of this.#queries.values()) this.#keep(watched);
+    this.#unkept.clear();
   }
 }

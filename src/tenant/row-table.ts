@@ -25,6 +25,8 @@ export interface AskedQuery {
 export class RowTable implements RowFollower, QuerySource {
   readonly spareRows: number;
   readonly indexes: RowIndexes;
+  /** what the indexes have not taken in yet */
+  #behind: (readonly RowDelta[])[] = [];
   readonly #queries = new Map<LiveQuery, QueryListener>();
   #isLive = false;
 
@@ -50,11 +52,16 @@ export class RowTable implements RowFollower, QuerySource {
   }
 
   candidates(definition: Definition): Iterable<Row> {
-    return this.#isLive ? this.indexes.candidates(definition) : [];
+    return this.#isLive ? this.#current().candidates(definition) : [];
   }
 
   find(plan: QueryPlan): OrderedRows | AnyRows {
-    return this.#isLive ? this.indexes.find(plan) : { kind: "any", rows: [] };
+    return this.#isLive ? this.#current().find(plan) : { kind: "any", rows: [] };
+  }
+
+  /** The indexes that changed since they were taken last, with the order to keep. */
+  takeOrders(): Iterable<IndexOrder> {
+    return this.#current().takeOrders();
   }
 
   start(): void {
@@ -64,18 +71,28 @@ export class RowTable implements RowFollower, QuerySource {
   }
 
   apply(deltas: readonly RowDelta[]): void {
-    // First of all: queries that read again look into them.
-    this.indexes.apply(deltas);
+    this.#behind.push(deltas);
     for (const [query, listener] of this.#queries) {
       const news = query.apply(deltas);
       if (news !== undefined) listener(news);
     }
+    // Behind what the page is told; queries that read again do not wait for it.
+    queueMicrotask(() => this.#current());
   }
 
   stop(): void {
     this.#isLive = false;
+    this.#behind = [];
     this.indexes.stop();
     for (const listener of this.#queries.values()) listener(undefined);
+  }
+
+  /** The indexes with all that came. */
+  #current(): RowIndexes {
+    const behind = this.#behind;
+    this.#behind = [];
+    for (const deltas of behind) this.indexes.apply(deltas);
+    return this.indexes;
   }
 }
 
@@ -108,7 +125,7 @@ export class RowTables {
   async saveOrders(judgedTo: number): Promise<void> {
     for (const [source, tables] of this.#tables) {
       for (const table of tables.values())
-        for (const order of table.indexes.takeOrders()) await source.orders?.write(order, judgedTo);
+        for (const order of table.takeOrders()) await source.orders?.write(order, judgedTo);
     }
   }
 

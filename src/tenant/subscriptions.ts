@@ -123,7 +123,7 @@ export class Subscriptions {
    * follow its rows. Called from within the tenant's queue.
    */
   changed(session: DatabaseSession, docIds: readonly DocId[]): void {
-    this.queries.firstRows.drop(session.dbId);
+    this.queries.changed(session.dbId);
     const ids = new Set(docIds);
     for (const [subscription, watched] of this.#docs) {
       const { docId, line, session: owner } = watched.request;
