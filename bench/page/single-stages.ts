@@ -87,16 +87,12 @@ export async function measureSingleStages(storeName: string, count: number): Pro
   for (const [index, { docId, actor, entryHash, hash }] of made.entries()) {
     const watches = new Watches();
     const floorMs = await floor.add();
-    const value = { ...rows[index] } as Parameters<typeof codec.encodeFirstEdit>[0]["value"];
-    const written = watches.run("replay", () =>
-      codec.encodeFirstEdit({
-        value,
-        created: { hash, actor, atMs: timeMs },
-        operations: [{ op: "set", path: ["name"], value: `Changed ${index}` }],
-        actor,
-        timeMs,
-      }),
-    );
+    const value = { ...rows[index] } as Parameters<typeof codec.knowCreated>[0]["value"];
+    const written = watches.run("replay", () => {
+      const known = codec.knowCreated({ value, created: { hash, actor, atMs: timeMs } });
+      const operations = [{ op: "set", path: ["name"], value: `Changed ${index}` }] as const;
+      return known && codec.encodeEdit(known, { operations, actor, timeMs });
+    });
     if (written === undefined)
       throw new Error("The first edit of a plain document is written without Automerge");
     const plaintext = written.change.bytes;

@@ -3,7 +3,7 @@ import { tooLarge } from "./change-rows.ts";
 import { encodeCreate } from "./create-change.ts";
 import { decodeCreate } from "./decode-create.ts";
 import type { ChangeCodec } from "./doc.ts";
-import { encodeFirstEdit, writeAgain } from "./first-edit.ts";
+import { encodeEdit, knowCreated, writeAgain } from "./known-doc.ts";
 
 /** Small changes keep every limit by their size alone; larger ones are judged as a reader will. */
 const plainlyWithinLimitsBytes = 16 * 1024;
@@ -20,7 +20,8 @@ export function createChangeCodec(sha256: (bytes: Uint8Array) => Uint8Array): Ch
     },
     decodeCreate,
     writeAgain: (document) => writeAgain(document, sha256),
-    encodeFirstEdit: (edit) => encodeFirstEdit(edit, sha256),
+    knowCreated: (document) => knowCreated(document, sha256),
+    encodeEdit: (known, edit) => encodeEdit(known, edit, sha256),
     parseChange: judge,
   };
 }

@@ -105,12 +105,30 @@ export interface OpenDoc {
   close(): void;
 }
 
-/** An edit of a document that was created and never edited. */
-export interface FirstEdit {
+/** A document that was created and never edited. */
+export interface CreatedDoc {
   /** the plain reading of the document */
   readonly value: { readonly [key: string]: DocValue };
   /** its first change, and when its commit was made */
   readonly created: { readonly hash: string; readonly actor: string; readonly atMs: number };
+}
+
+/** A document of which every operation is known without Automerge: it was created, and since then fields of it were set. */
+export interface KnownDoc {
+  /** the plain reading of the document */
+  readonly value: { readonly [key: string]: DocValue };
+  /** the hash of its last change */
+  readonly head: string;
+  /** the number of its last operation */
+  readonly lastOp: number;
+  /** what made the value that a field shows */
+  readonly fields: ReadonlyMap<string, { readonly actor: string; readonly counter: number }>;
+  /** the last change of each actor */
+  readonly lasts: ReadonlyMap<string, { readonly seq: number; readonly hash: string }>;
+}
+
+/** An edit upon a {@link KnownDoc}. */
+export interface KnownEdit {
   readonly operations: readonly DraftOperation[];
   readonly actor: string;
   readonly timeMs: number;
@@ -132,14 +150,17 @@ export interface ChangeCodec {
    */
   decodeCreate(change: DocChange): { readonly [key: string]: DocValue } | undefined;
   /** A document's first change, written once more from its value; `undefined` when that is not the change it was made by. */
-  writeAgain(document: Pick<FirstEdit, "value" | "created">): DocChange | undefined;
+  writeAgain(document: CreatedDoc): DocChange | undefined;
+  /** What is known of a document that was created and never edited; `undefined` when it shows less than it was made of. */
+  knowCreated(document: CreatedDoc): KnownDoc | undefined;
   /**
-   * What {@link OpenDoc.replay} would write of an edit that sets fields of a new document to plain values, and what the document shows
-   * then; `undefined` for every other edit or document.
+   * What {@link OpenDoc.replay} would write of an edit that sets fields of a known document to plain values, and what is known of the
+   * document then; `undefined` for every other edit.
    */
-  encodeFirstEdit(
-    edit: FirstEdit,
-  ): { readonly change: DocChange; readonly value: { readonly [key: string]: DocValue } } | undefined;
+  encodeEdit(
+    known: KnownDoc,
+    edit: KnownEdit,
+  ): { readonly change: DocChange; readonly after: KnownDoc } | undefined;
   /** Judge untrusted bytes as one change chunk. Never throws. */
   parseChange(bytes: Uint8Array): ChangeVerdict;
 }

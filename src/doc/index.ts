@@ -17,7 +17,7 @@ export {
   type ChangeVerdict,
   type DocChange,
   type DocEngine,
-  type FirstEdit,
+  type KnownDoc,
   type OpenDoc,
   type ReplayResult,
 } from "./doc.ts";

@@ -227,6 +227,7 @@ export class DatabaseSession {
     for (const docId of docIds) {
       this.#documents.drop(docId);
       this.#documents.forget(docId);
+      this.#desk.forget(docId);
       this.#core.ledger.snapshots.forget(docId);
     }
     this.#onChange(docIds, false);
@@ -251,6 +252,7 @@ export class DatabaseSession {
     for (const docId of docIds) {
       this.#documents.drop(docId);
       this.#documents.forget(docId);
+      this.#desk.forget(docId);
     }
     this.#onChange(docIds, false);
   }

@@ -13,6 +13,7 @@ import { branchOf, lineHeads, type Line } from "./branches.ts";
 import type { Catalog, CatalogDoc } from "./catalog.ts";
 import type { TenantCore } from "./core.ts";
 import type { Documents } from "./documents.ts";
+import { KnownDocs } from "./known-docs.ts";
 import { encodeNote, type Note } from "./note.ts";
 import type { PreparedChange, PreparedEdit } from "./prepared-edit.ts";
 import { requireRight } from "./rights.ts";
@@ -45,12 +46,14 @@ export class EditDesk {
   readonly #lines = new Map<DocId, Line>();
   /** documents with an edit that is not written yet, and that no handle holds */
   readonly #ahead = new Set<DocId>();
+  readonly #known: KnownDocs;
   #nonce: Uint8Array | undefined;
 
   constructor(core: TenantCore, dbId: DbId, documents: Documents) {
     this.#core = core;
     this.#dbId = dbId;
     this.#documents = documents;
+    this.#known = new KnownDocs(core.world.codec);
   }
 
   get #catalog(): Catalog {
@@ -70,9 +73,10 @@ export class EditDesk {
   /** Replay an edit on a document, in memory. `base` are the heads it was recorded upon. @throws `doc/deleted`, `access/denied`, `input/invalid` */
   async edit(docId: DocId, edit: LineEdit, base: readonly string[]): Promise<PreparedEdit> {
     const line = edit.line ?? "main";
-    this.#requireEditable(docId);
-    const first = this.#editNew(docId, edit, base);
-    if (first !== undefined) return first;
+    // Its commit's key is derived by other threads meanwhile.
+    this.#writer.prepare(this.#core.currentKeyOf(this.#requireEditable(docId).keyId));
+    const written = this.#editKnown(docId, edit, base);
+    if (written !== undefined) return written;
     const { doc, key } = await this.#open(docId, line);
     this.#turnTo(docId, line);
     const { joins, heads: baseHeads } = this.#join({ docId, line }, doc, base);
@@ -94,36 +98,33 @@ export class EditDesk {
   }
 
   /**
-   * The first edit of a document that was created and never edited, where it can be written without Automerge: the document is not
-   * opened for it. `undefined` for any other.
+   * An edit of a document that was created, and since then only had fields set, where it can be written without Automerge: the document
+   * is not opened for it. `undefined` for any other.
    */
-  #editNew(docId: DocId, edit: LineEdit, base: readonly string[]): PreparedEdit | undefined {
-    const { entries, keyId, summary } = requireDoc(this.#catalog, docId);
-    const [created] = entries;
+  #editKnown(docId: DocId, edit: LineEdit, base: readonly string[]): PreparedEdit | undefined {
+    const doc = requireDoc(this.#catalog, docId);
     const isPlain = (edit.line ?? "main") === "main" && edit.shape === undefined && edit.note === undefined;
-    const isNew = entries.length === 1 && this.#catalog.isRead(docId) && !this.#ahead.has(docId);
-    if (created === undefined || summary?.isWhole !== true || !isPlain || !isNew) return undefined;
-    if (base.length !== 1 || base[0] !== created.changeHash || this.#documents.peek(docId) !== undefined)
+    if (!isPlain || this.#ahead.has(docId) || !this.#catalog.isRead(docId)) return undefined;
+    if (base.length !== 1 || base[0] !== doc.heads[0] || this.#documents.peek(docId) !== undefined)
       return undefined;
+    const known = this.#known.find(doc);
+    if (known === undefined) return undefined;
     this.#turnTo(docId, "main");
-    const { actor, atMs, changeHash: hash } = created;
-    const written = this.#core.world.codec.encodeFirstEdit({
-      value: summary.value,
-      created: { actor, atMs, hash },
-      operations: edit.operations,
-      actor: this.actor(docId),
-      timeMs: this.#core.nowMs(),
-    });
+    const { codec } = this.#core.world;
+    const { operations } = edit;
+    const timeMs = this.#core.nowMs();
+    const written = codec.encodeEdit(known, { operations, actor: this.actor(docId), timeMs });
     if (written === undefined) return undefined;
-    const { change, value } = written;
+    const { after, change } = written;
     const heads = [change.hash];
     this.#ahead.add(docId);
+    this.#known.note(docId, after);
     return {
       docId,
-      key: this.#core.currentKeyOf(keyId),
+      key: this.#core.currentKeyOf(doc.keyId),
       changes: [prepared(change)],
       replay: { changes: [change], heads, draftHeads: heads },
-      summary: summarizeValue(value),
+      summary: summarizeValue(after.value),
       endsNonce: false,
       unpin: () => this.#ahead.delete(docId),
     };
@@ -179,6 +180,11 @@ export class EditDesk {
     return this.#prepared({ docId, line }, doc, { key, changes, replay, endsNonce: true });
   }
 
+  /** Nothing of a document that it knows stays in memory. */
+  forget(docId: DocId): void {
+    this.#known.forget(docId);
+  }
+
   /** The actor that changes of a document are written under now. */
   actor(docId: DocId): string {
     const author = this.#core.keys.identity.publicIdentity.signingKey;
@@ -232,10 +238,11 @@ export class EditDesk {
   }
 
   /** @throws `doc/missing`, `doc/deleted`, `access/denied` */
-  #requireEditable(docId: DocId): void {
+  #requireEditable(docId: DocId): CatalogDoc {
     const doc = requireDoc(this.#catalog, docId);
     if (doc.isDeleted) throw new CofferError("doc/deleted", { docId });
     requireRight(this.#core, { dbId: this.#dbId, entryType: "doc_change", doc });
+    return doc;
   }
 
   #isOnOther(docId: DocId, line: Line): boolean {
