@@ -5,6 +5,7 @@
 
 import { auditing } from "./audit-mutants.ts";
 import { handing } from "./key-mutants.ts";
+import { signing } from "./signing-mutants.ts";
 
 /** A change of one source, and the one test that must fail with it. */
 export interface SourceMutant {
@@ -537,4 +538,5 @@ export const securityMutants: readonly SourceMutant[] = [
   ...moving,
   ...auditing,
   ...handing,
+  ...signing,
 ];
