@@ -60,7 +60,7 @@ export interface CommittedKey extends KeyName {
   readonly commitment: Uint8Array;
 }
 
-/** The last verified tree head the author had seen of this database; all zero when none. */
+/** A place in the header for the head of a server's log. Writers leave it all zero, readers conclude nothing from it: docs/protocol.md says why. */
 export interface SeenHead {
   /** 8 bytes of the server's key */
   readonly logKeyId: Uint8Array;
