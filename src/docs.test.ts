@@ -174,6 +174,7 @@ function membersOf(name: string): string[] {
     "query-types",
     "key-slot-types",
     "link-types",
+    "peer-types",
   ]
     .map((file) => read(`src/page/${file}.ts`))
     .join("\n");

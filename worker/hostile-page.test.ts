@@ -277,6 +277,9 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   tellPeer: () => [9005, new Uint8Array(9)],
   syncPeer: () => [9006],
   closePeer: () => [9005],
+  writePeerWord: (s) => [s.tenantId, { u: "abcd", c: ["a"] }, "0".repeat(32)],
+  readPeerWord: (s) => [s.tenantId, "mdb://peer-offer/AAAA"],
+  openMeeting: (s) => [s.tenantId, 9008],
   callStore: (s) => [
     s.database,
     { server: undefined, directory: true },

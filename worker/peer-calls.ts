@@ -1,18 +1,20 @@
 /** The calls about peers: the page holds the channel, its bytes come and go as they are. */
-import { CofferError } from "../src/std/index.ts";
+import { CofferError, parseId } from "../src/std/index.ts";
 import type { TenantSession } from "../src/tenant/index.ts";
-import type { WorkerApi } from "./api.ts";
 import type { WorkerHost } from "./host.ts";
-import { readNatural } from "./page-messages.ts";
-
-type PeerCalls = Pick<WorkerApi, "openPeer" | "tellPeer" | "syncPeer" | "closePeer">;
+import { readNatural, readString } from "./page-messages.ts";
+import { readJson } from "./presence-calls.ts";
+import type { PeerCalls } from "./peer-api.ts";
 
 /** Answer the calls about peers. */
 export function peerCalls(host: WorkerHost): PeerCalls {
   return {
-    async openPeer(tenantId, subscription) {
+    async openPeer(tenantId, subscription, given) {
       const session = host.tenant(tenantId);
-      session.links.peers.open(readNatural(subscription, "subscription"));
+      const device = given === undefined ? undefined : parseId("AuthorKey", given);
+      if (given !== undefined && device === undefined)
+        throw new CofferError("input/invalid", { at: "device" });
+      session.links.peers.open(readNatural(subscription, "subscription"), device);
       host.watched.set(subscription, session);
     },
 
@@ -30,6 +32,24 @@ export function peerCalls(host: WorkerHost): PeerCalls {
       host.watched.get(subscription)?.links.peers.close(subscription);
       host.watched.delete(subscription);
     },
+
+    async writePeerWord(tenantId, signal, to) {
+      const { words } = host.tenant(tenantId).links.peers;
+      return words.write(readJson(signal, "signal"), readWord(to));
+    },
+
+    async readPeerWord(tenantId, text, to) {
+      const { words } = host.tenant(tenantId).links.peers;
+      return words.read(readString(text, "text"), readWord(to));
+    },
+
+    async openMeeting(tenantId, subscription) {
+      const session = host.tenant(tenantId);
+      readNatural(subscription, "subscription");
+      if (session.core.unlocked === undefined) throw new CofferError("access/locked");
+      host.watched.set(subscription, session);
+      session.links.presences.open(subscription, { dbId: session.core.directoryDbId });
+    },
   };
 }
 
@@ -38,4 +58,9 @@ function requireSession(host: WorkerHost, subscription: number): TenantSession {
   const session = host.watched.get(subscription);
   if (session === undefined) throw new CofferError("input/unknown-id", { what: "peer" });
   return session;
+}
+
+/** The name of an offer. */
+function readWord(to: unknown): string | undefined {
+  return to === undefined ? undefined : readString(to, "to");
 }

@@ -1,76 +1,14 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { connectPeer } from "../src/page/peer.ts";
 import type { PeerStatus } from "../src/page/peer-types.ts";
-import type { Session, SubscriptionEvent } from "../src/page/session.ts";
-import type { WorkerCall } from "../src/page/supervisor.ts";
 import { createPeerChannels } from "../src/std/index.ts";
-import { createMemoryStorage } from "../src/store/index.ts";
 import type { WorkerApi } from "./api.ts";
-import {
-  closeDevices,
-  draft,
-  env,
-  newSubscription,
-  people,
-  startDevice,
-  type Device,
-} from "./device-fixtures.ts";
+import { closeDevices, draft, newSubscription } from "./device-fixtures.ts";
+import { createPair, guestPassword, type Party } from "./peer-fixtures.ts";
 
 /* Two devices of one tenant that no server ever sees: the page's half and the worker's, over a message channel. */
 
-const guestPassword = "marble tunnel saffron";
-const sharePassword = "lusab-babad-gutih-tugad";
-
 afterEach(closeDevices);
-
-interface Party {
-  readonly device: Device;
-  readonly session: Session;
-  readonly tenantId: string;
-  readonly database: number;
-}
-
-/** A device with the part of a page that peers need. */
-async function startParty(): Promise<Omit<Party, "tenantId" | "database">> {
-  const listeners = new Map<number, (event: SubscriptionEvent) => void>();
-  const device = await startDevice(createMemoryStorage(env), env, undefined, (events) => {
-    for (const event of events) if ("subscription" in event) listeners.get(event.subscription)?.(event);
-  });
-  const session: Session = {
-    isReady: () => true,
-    ready: async () => undefined,
-    call: async <T>(run: WorkerCall<T>) => run(device.api as unknown as Parameters<typeof run>[0]),
-    nextNumber: newSubscription,
-    listen(subscription, listener) {
-      listeners.set(subscription, listener);
-      return () => void listeners.delete(subscription);
-    },
-  };
-  return { device, session };
-}
-
-async function createPair(): Promise<readonly [Party, Party]> {
-  const owner = await startParty();
-  const { api } = owner.device;
-  const tenant = await api.createTenant(people);
-  const guest = await startParty();
-  const { key } = await guest.device.api.createUserId("cn=guest/o=acme", guestPassword);
-  const request = await guest.device.api.createJoinRequest(key);
-  const response = await api.approveJoinRequest(tenant.id, request, {
-    adminKey: tenant.adminUser?.key ?? "",
-    adminPassword: people.adminPassword,
-    sharePassword,
-    serverUrl: undefined,
-    expiresInMs: 60_000,
-  });
-  await guest.device.api.joinTenant(response, { key, password: guestPassword, sharePassword });
-  const open = async (party: Omit<Party, "tenantId" | "database">): Promise<Party> => {
-    const database = newSubscription();
-    await party.device.api.openDatabase(tenant.id, "contacts", database);
-    return { ...party, tenantId: tenant.id, database };
-  };
-  return [await open(owner), await open(guest)];
-}
 
 async function connect([a, b]: readonly [Party, Party]) {
   const { port1, port2 } = new MessageChannel();

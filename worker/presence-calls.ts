@@ -39,7 +39,7 @@ export function presenceCalls(host: WorkerHost): PresenceCalls {
 }
 
 /** Read a value as the JSON that it is. @throws `input/invalid` for what is none, `input/too-large` */
-function readJson(value: unknown, at: string): unknown {
+export function readJson(value: unknown, at: string): unknown {
   const text = textOf(value);
   if (text === undefined) throw new CofferError("input/invalid", { at });
   if (utf8ToBytes(text).length > whisperLimits.valueBytes) throw new CofferError("input/too-large", { at });

@@ -39,7 +39,7 @@ export const globalGates: readonly { path: readonly string[]; files: RegExp }[] 
   },
   { path: ["XMLHttpRequest"], files: /^$/ },
   { path: ["WebSocket"], files: /^src\/sync\/websocket-transport\.ts$/ },
-  { path: ["RTCPeerConnection"], files: /^src\/page\/peer\.ts$/ },
+  { path: ["RTCPeerConnection"], files: /^src\/page\/rtc\.ts$/ },
   { path: ["indexedDB"], files: /^src\/store\/idb-open\.ts$/ },
   { path: ["Date", "now"], files: /^src\/std\/env\.ts$/ },
   { path: ["performance", "now"], files: /^src\/std\/env\.ts$/ },

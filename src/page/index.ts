@@ -142,4 +142,15 @@ export type {
   StoreEntryMetadata,
   TransferReport,
 } from "./store-types.ts";
-export type { PeerConnection, PeerOptions, PeerStatus, PeerWay } from "./peer-types.ts";
+export type {
+  PeerAnswer,
+  PeerCallOptions,
+  PeerCalls,
+  PeerConnection,
+  PeerDevice,
+  PeerMeeting,
+  PeerOffer,
+  PeerOptions,
+  PeerStatus,
+  PeerWay,
+} from "./peer-types.ts";

@@ -56,7 +56,9 @@ export {
   unlockMessage,
 } from "./key-slots.ts";
 export { limitFiles, openAttachment } from "./open-attachment.ts";
+export { meetPeers } from "./meeting.ts";
 export { connectPeer } from "./peer.ts";
+export { answerPeer, offerPeer } from "./peer-call.ts";
 export {
   branch,
   deleteDocument,

@@ -1,7 +1,13 @@
 /** Peers on the page: it holds the way to the other device, and passes bytes on between that and the worker. */
 import { openDataChannel, openPortChannel, toCofferError, type PeerChannel } from "../std/index.ts";
-import type { PeerConnection, PeerOptions, PeerStatus, PeerWay } from "./peer-types.ts";
+import type { PeerConnection, PeerDevice, PeerOptions, PeerStatus, PeerWay } from "./peer-types.ts";
 import { inBackground, runCallers, type Session } from "./session.ts";
+
+/** Whose peers they are. */
+export interface PeerPlace {
+  readonly id: string;
+  readonly session: Session;
+}
 
 const unconnected: PeerStatus = {
   phase: "connecting",
@@ -14,9 +20,19 @@ const unconnected: PeerStatus = {
 
 /** Link a tenant with the device at the other end of a way. */
 export async function connectPeer(
-  { id, session }: { readonly id: string; readonly session: Session },
+  tenant: PeerPlace,
   way: PeerWay,
-  { onStatus }: PeerOptions = {},
+  options: PeerOptions = {},
+): Promise<PeerConnection> {
+  return linkPeer(tenant, way, options, undefined);
+}
+
+/** Link with a device that has shown whose it is: the link ends when that is no member any more. */
+export async function linkPeer(
+  { id, session }: PeerPlace,
+  way: PeerWay,
+  { onStatus }: PeerOptions,
+  peer: PeerDevice | undefined,
 ): Promise<PeerConnection> {
   const channel = runCallers(() => channelOf(way));
   const subscription = session.nextNumber();
@@ -45,7 +61,7 @@ export async function connectPeer(
     session.call((api) => api.tellPeer(subscription, own)).catch(fail);
   };
   try {
-    await session.call((api) => api.openPeer(id, subscription));
+    await session.call((api) => api.openPeer(id, subscription, peer?.device));
   } catch (cause) {
     fail(cause);
     throw cause;
@@ -53,6 +69,7 @@ export async function connectPeer(
   channel.onClose(() => tell(null));
   channel.onMessage(tell);
   return {
+    peer,
     get status() {
       return status;
     },

@@ -6,7 +6,7 @@ import type { DocData, Draft, Mark, Patch, Path } from "../draft/index.ts";
 import type { AlarmEvent, QuarantinedCommit } from "./alarm-types.ts";
 import type { Attachment, Attachments, FileSums, KeptFiles } from "./attachment-types.ts";
 import type { Audit } from "./audit-types.ts";
-import type { PeerConnection, PeerOptions, PeerWay } from "./peer-types.ts";
+import type { PeerCalls } from "./peer-types.ts";
 import type { BackupOptions, BackupProgress, BackupReport } from "./backup-types.ts";
 import type { Bundles } from "./bundle-types.ts";
 import type { Devices } from "./device-types.ts";
@@ -173,7 +173,7 @@ export interface TenantStatus {
   readonly files: FileSums | undefined;
 }
 
-export interface Tenant extends Audit, Bundles, Devices, KeySlots, Servers, KeptFiles {
+export interface Tenant extends Audit, Bundles, Devices, KeySlots, Servers, KeptFiles, PeerCalls {
   readonly id: string;
   /** display name; `undefined` while locked */
   readonly name: ReadonlySignal<string | undefined>;
@@ -214,8 +214,6 @@ export interface Tenant extends Audit, Bundles, Devices, KeySlots, Servers, Kept
   inspectJoinRequest(request: string): Promise<{ userName: string; key: string; safetyNumber: string }>;
   /** 60 digits in groups of four, for this tenant's root and a member's key (default: oneself). */
   safetyNumber(memberKey?: string): Promise<string>;
-  /** Link with another device over a way for bytes, without a server, until either side closes it. */
-  connectPeer(way: PeerWay, options?: PeerOptions): Promise<PeerConnection>;
   lock(): Promise<void>;
   dispose(): void;
   [Symbol.dispose](): void;

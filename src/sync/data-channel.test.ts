@@ -1,88 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { openDataChannel, type DataChannelLike } from "../std/index.ts";
+import { openDataChannel } from "../std/index.ts";
+import { createChannels, TestChannel } from "./data-channel-fixtures.ts";
 import { describePeerChannel } from "./peer-channel-contract.ts";
 
-/** One end of a channel as browsers make them: small messages, a buffer that drains in its time, and nothing kept for who listens late. */
-class TestChannel extends EventTarget implements DataChannelLike {
-  readyState: DataChannelLike["readyState"] = "connecting";
-  ordered = true;
-  maxRetransmits: number | null = null;
-  maxPacketLifeTime: number | null = null;
-  bufferedAmount = 0;
-  bufferedAmountLowThreshold = 0;
-  binaryType = "blob";
-  highestBuffered = 0;
-  largestMessage = 0;
-  other: TestChannel | undefined;
-  #queue: (string | ArrayBuffer)[] = [];
-
-  open(): void {
-    this.readyState = "open";
-    this.dispatchEvent(new Event("open"));
-  }
-
-  send(message: string | Uint8Array<ArrayBuffer>): void {
-    if (this.readyState !== "open") throw new DOMException("not open", "InvalidStateError");
-    const size = message.length;
-    if (size > 64 * 1024) throw new TypeError("too large");
-    this.largestMessage = Math.max(this.largestMessage, size);
-    this.#queue.push(typeof message === "string" ? message : message.slice().buffer);
-    this.bufferedAmount += size;
-    this.highestBuffered = Math.max(this.highestBuffered, this.bufferedAmount);
-    if (this.#queue.length === 1) setTimeout(() => this.#drain());
-  }
-
-  #drain(): void {
-    for (const message of this.#queue.splice(0, 20)) {
-      const size = typeof message === "string" ? message.length : message.byteLength;
-      const before = this.bufferedAmount;
-      this.bufferedAmount -= size;
-      if (this.other?.readyState === "open")
-        this.other.dispatchEvent(new MessageEvent("message", { data: message }));
-      const isLow =
-        before > this.bufferedAmountLowThreshold && this.bufferedAmount <= this.bufferedAmountLowThreshold;
-      if (isLow) this.dispatchEvent(new Event("bufferedamountlow"));
-    }
-    if (this.#queue.length > 0) setTimeout(() => this.#drain());
-    else if (this.readyState === "closing") this.#end();
-  }
-
-  close(): void {
-    if (this.readyState === "closing" || this.readyState === "closed") return;
-    this.readyState = "closing";
-    if (this.#queue.length === 0) this.#end();
-  }
-
-  #end(): void {
-    this.readyState = "closed";
-    setTimeout(() => {
-      this.dispatchEvent(new Event("close"));
-      this.other?.break();
-    });
-  }
-
-  break(): void {
-    if (this.readyState === "closed") return;
-    this.readyState = "closed";
-    this.dispatchEvent(new Event("close"));
-  }
-}
-
-function createPair(): readonly [TestChannel, TestChannel] {
-  const [a, b] = [new TestChannel(), new TestChannel()];
-  a.other = b;
-  b.other = a;
-  return [a, b];
-}
-
 describePeerChannel("data channels that are open", async () => {
-  const [a, b] = createPair();
+  const [a, b] = createChannels();
   a.open();
   b.open();
   return [openDataChannel(a), openDataChannel(b)];
 });
 describePeerChannel("data channels that connect, one end later than the other", async () => {
-  const [a, b] = createPair();
+  const [a, b] = createChannels();
   const first = openDataChannel(a);
   a.open();
   b.open();
@@ -93,7 +21,7 @@ describePeerChannel("data channels that connect, one end later than the other", 
 
 describe("a data channel", () => {
   it("is given small messages, and no more than its buffer holds", async () => {
-    const [a, b] = createPair();
+    const [a, b] = createChannels();
     a.open();
     b.open();
     const [here, there] = [openDataChannel(a), openDataChannel(b)];
@@ -118,7 +46,7 @@ describe("a data channel", () => {
   });
 
   it("that breaks, in the middle or before it opened, is told once, and takes nothing more", async () => {
-    const [a] = createPair();
+    const [a] = createChannels();
     const channel = openDataChannel(a);
     const heard: string[] = [];
     channel.onClose(() => heard.push("close"));
@@ -136,7 +64,7 @@ describe("a data channel", () => {
   });
 
   it("whose sending fails ends: nothing is sent behind a gap", async () => {
-    const [a, b] = createPair();
+    const [a, b] = createChannels();
     a.open();
     b.open();
     const [here, there] = [openDataChannel(a), openDataChannel(b)];
@@ -154,7 +82,7 @@ describe("a data channel", () => {
   });
 
   it("that brings words and other things than bytes brings nothing", async () => {
-    const [a, b] = createPair();
+    const [a, b] = createChannels();
     a.open();
     b.open();
     const there = openDataChannel(b);

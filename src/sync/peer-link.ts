@@ -60,7 +60,8 @@ export interface PeerLink {
   readonly status: PeerStatus;
   /** Resolves when a round that began after the call is over. @throws why the link closed, `aborted` when it was wanted */
   sync(): Promise<void>;
-  close(): void;
+  /** Close it, because of this where it is not wanted: the other end is told. */
+  close(code?: CofferErrorCode): void;
 }
 
 const pauseMs = 100;
@@ -121,8 +122,8 @@ class Link implements PeerLink {
     });
   }
 
-  close(): void {
-    this.#talk.end(undefined);
+  close(code?: CofferErrorCode): void {
+    this.#talk.end(code);
   }
 
   #show(phase: PeerStatus["phase"]): void {

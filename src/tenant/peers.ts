@@ -6,9 +6,12 @@ import { CofferError, createArrival, type AuthorKey, type PeerChannel } from "..
 import { createDeviceSets, linkPeer, type DeviceSets, type PeerLink } from "../sync/index.ts";
 import type { WorkerEvent } from "../../worker/api.ts";
 import type { TenantCore } from "./core.ts";
+import { mayBePeer, PeerWords } from "./peer-words.ts";
 
 interface Peer {
   readonly link: PeerLink;
+  /** whose it is, where that was shown */
+  readonly device: AuthorKey | undefined;
   /** what arrived; `null`: the other end closed */
   readonly arrive: (message: Uint8Array | null) => void;
 }
@@ -22,12 +25,15 @@ export class Peers {
   readonly #userKey: AuthorKey;
   readonly #emit: (event: WorkerEvent) => void;
   readonly #peers = new Map<number, Peer>();
+  /** the texts by which devices find each other */
+  readonly words: PeerWords;
   #sets: DeviceSets | undefined;
 
   constructor(core: TenantCore, userKey: AuthorKey, emit: (event: WorkerEvent) => void) {
     this.#core = core;
     this.#userKey = userKey;
     this.#emit = emit;
+    this.words = new PeerWords(core);
   }
 
   /** The log as sets, shared by whoever compares it. */
@@ -35,11 +41,16 @@ export class Peers {
     return (this.#sets ??= createDeviceSets(this.#core.store, this.#core.tenantId));
   }
 
-  /** Link with who is at the other end of the page's channel. @throws `input/too-large` when there are too many, `input/used` */
-  open(subscription: number): void {
+  /**
+   * Link with who is at the other end of the page's channel, which has shown that it is `device`, or nothing.
+   *
+   * @throws `input/too-large` when there are too many, `input/used`, `access/revoked` when that device is no member's
+   */
+  open(subscription: number, device?: AuthorKey): void {
     if (this.#peers.size >= maxPeers) throw new CofferError("input/too-large", { peers: maxPeers });
     if (this.#peers.has(subscription)) throw new CofferError("input/used", { subscription });
     const { store, tenantId, world } = this.#core;
+    if (device !== undefined && !mayBePeer(this.#core, device)) throw new CofferError("access/revoked");
     const { arrive, end, stop, onMessage, onClose } = createArrival();
     const channel: PeerChannel = {
       post: (message) => this.#emit({ kind: "peer", subscription, message }),
@@ -62,6 +73,7 @@ export class Peers {
     });
     this.#peers.set(subscription, {
       link,
+      device,
       arrive: (message) => (message === null ? end() : arrive(message)),
     });
   }
@@ -86,6 +98,13 @@ export class Peers {
   /** Close a link; again does nothing. */
   close(subscription: number): void {
     this.#peers.get(subscription)?.link.close();
+  }
+
+  /** The directory may have changed: who was revoked gets nothing more. Whoever is not in it yet may be in what is still on its way. */
+  recheck(): void {
+    const { usersByKey } = this.#core.directory;
+    for (const { device, link } of this.#peers.values())
+      if (device !== undefined && usersByKey.get(device)?.revoked !== undefined) link.close("access/revoked");
   }
 
   /** Close all of them. */

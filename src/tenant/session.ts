@@ -280,6 +280,7 @@ export class TenantSession {
     queueMicrotask(() => {
       this.#isTelling = false;
       this.links.presences.recheck();
+      this.links.peers.recheck();
       this.#options.emit({ kind: "tenant", tenantId: this.core.tenantId, snapshot: this.snapshot() });
     });
   }
