@@ -20,6 +20,13 @@ export interface AttachmentCalls {
   nameParts(database: number, parts: readonly Uint8Array[]): Promise<void>;
   /** A range within a part. @throws `entry/corrupt`, `net/offline` where it is neither here nor to be had, `doc/missing` */
   readPart(database: number, docId: string, part: Uint8Array, range: PartRangeMessage): Promise<Uint8Array>;
+  /** The same, a piece for each chunk, which are handed over as they are. */
+  readPieces(
+    database: number,
+    docId: string,
+    part: Uint8Array,
+    range: PartRangeMessage,
+  ): Promise<readonly Uint8Array[]>;
   /** Tell what is kept of a file from now on, under a number. */
   watchFile(database: number, parts: readonly Uint8Array[], subscription: number): Promise<void>;
   unwatchFile(subscription: number): Promise<void>;

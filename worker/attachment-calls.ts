@@ -11,11 +11,13 @@ import {
   chunksOf,
   nameParts,
   pinPart,
+  readPartPieces,
   readPartRange,
   Serial,
   Upload,
   type FetchChunk,
   type FilePlace,
+  type PartRange,
 } from "../src/tenant/index.ts";
 import { freeChunks } from "../src/sync/index.ts";
 import type { AttachmentCalls } from "./attachment-api.ts";
@@ -88,10 +90,12 @@ export function attachmentCalls(host: WorkerHost): AttachmentCalls {
 
     async readPart(database, docId, part, range) {
       const place = placeOf(host, database, docId);
-      const fields = readFields(range, "range");
-      const from = readNatural(fields["from"], "range.from");
-      const to = readNatural(fields["to"], "range.to");
-      return readPartRange(place, { part: requirePart(part), from, to }, fetcherOf(place));
+      return readPartRange(place, readRange(part, range), fetcherOf(place));
+    },
+
+    async readPieces(database, docId, part, range) {
+      const place = placeOf(host, database, docId);
+      return readPartPieces(place, readRange(part, range), fetcherOf(place));
     },
 
     ...keptFileCalls(host),
@@ -157,6 +161,13 @@ function readParts(parts: unknown): readonly CommitHash[] {
 function placeOf(host: WorkerHost, subscription: number, docId: unknown): FilePlace {
   const { database, session } = host.database(subscription);
   return { database, session, docId: requireDocId(docId) };
+}
+
+function readRange(part: unknown, range: unknown): PartRange {
+  const fields = readFields(range, "range");
+  const from = readNatural(fields["from"], "range.from");
+  const to = readNatural(fields["to"], "range.to");
+  return { part: requirePart(part), from, to };
 }
 
 function requirePart(part: unknown): Part {

@@ -199,6 +199,7 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   limitFiles: (s) => [s.tenantId, { budgetBytes: 5_000_000, freeBytes: 100 }],
   nameParts: (s) => [s.database, [somePart]],
   readPart: (s) => [s.database, s.docId, somePart, { from: 0, to: 9 }],
+  readPieces: (s) => [s.database, s.docId, somePart, { from: 0, to: 9 }],
   audit: (s) => [
     s.tenantId,
     0,

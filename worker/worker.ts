@@ -54,6 +54,13 @@ const api: Omit<WorkerApi, "start"> & { start(options: WorkerOptions): Promise<v
     const bytes = await service.readPart(...args);
     return transfer(bytes, [bytes.buffer]);
   },
+  async readPieces(...args) {
+    const pieces = await service.readPieces(...args);
+    return transfer(
+      pieces,
+      pieces.map(({ buffer }) => buffer),
+    );
+  },
   start(options) {
     holdLifeLock(options.lifeLock);
     return service.start(options, postEvents);

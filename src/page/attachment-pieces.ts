@@ -37,17 +37,17 @@ export async function* piecesOf(
     const part = parts[index];
     return part === undefined ? [] : firstApart(at, range).map((piece) => ({ part, range: piece }));
   });
-  const next = (): Promise<Uint8Array> | undefined => {
+  const next = (): Promise<readonly Uint8Array[]> | undefined => {
     const { part, range } = waiting.shift() ?? {};
     if (part === undefined || range === undefined) return undefined;
     const reading = core.call((api) =>
-      api.readPart(core.subscription, own.place.id, encodePart(part), range),
+      api.readPieces(core.subscription, own.place.id, encodePart(part), range),
     );
     // What is read ahead, and not taken any more, fails for nobody.
     reading.catch(() => undefined);
     return reading;
   };
-  const readings: Promise<Uint8Array>[] = [];
+  const readings: Promise<readonly Uint8Array[]>[] = [];
   for (;;) {
     throwIfAborted(signal);
     for (const count = doneBytes > 0 ? piecesAtOnce : 1; readings.length < count;) {
@@ -57,10 +57,12 @@ export async function* piecesOf(
     }
     const reading = readings.shift();
     if (reading === undefined) return;
-    const bytes = await unlessAborted(signal, reading);
-    doneBytes += bytes.length;
-    tellProgress(onProgress, { doneBytes, totalBytes });
-    yield bytes as Uint8Array<ArrayBuffer>;
+    for (const bytes of await unlessAborted(signal, reading)) {
+      throwIfAborted(signal);
+      doneBytes += bytes.length;
+      tellProgress(onProgress, { doneBytes, totalBytes });
+      yield bytes as Uint8Array<ArrayBuffer>;
+    }
   }
 }
 

@@ -33,7 +33,8 @@ import { followMarks } from "./marks.ts";
 import { inBackground, runCallers } from "./session.ts";
 import type { Doc } from "./types.ts";
 
-const { partBytes } = attachmentLimits;
+const { chunkBytes, partBytes } = attachmentLimits;
+const piecesInBlob = partBytes / chunkBytes;
 /** so much of a file may be on its way to the disk: a part is read and sealed while the one before it is being stored */
 const aheadBytes = 2 * partBytes;
 /** so much of a stream is copied at a stretch: then the page has its turn */
@@ -249,10 +250,16 @@ async function blobOf(
   record: Content,
   options: AttachmentRange,
 ): Promise<Blob> {
-  const pieces: Blob[] = [];
-  // A Blob of each piece lets the browser keep it elsewhere than in memory.
-  for await (const piece of piecesOf(core, own, record, options)) pieces.push(new Blob([piece]));
-  return new Blob(pieces, { type: safeType(record.type) });
+  const parts: Blob[] = [];
+  let pieces: Uint8Array<ArrayBuffer>[] = [];
+  // A Blob of some pieces at a time lets the browser keep them elsewhere than in memory.
+  for await (const piece of piecesOf(core, own, record, options)) {
+    pieces.push(piece);
+    if (pieces.length < piecesInBlob) continue;
+    parts.push(new Blob(pieces));
+    pieces = [];
+  }
+  return new Blob([...parts, ...pieces], { type: safeType(record.type) });
 }
 
 /** A range of a file as bytes. */

@@ -30,6 +30,7 @@ import {
   sealedSizeBytes,
   type Commit,
   type CommitEntry,
+  type OpenVerdict,
 } from "../entry/index.ts";
 import { ChunkStore, touchPart, type StoredPart } from "../sync/index.ts";
 import type { TenantCore } from "./core.ts";
@@ -67,17 +68,24 @@ export interface PartRange {
 /** Brings a chunk that is not on this device. @throws `net/…` */
 export type FetchChunk = (part: StoredPart, index: number) => Promise<Uint8Array<ArrayBuffer>>;
 
+/** Read a range of a part as one, see {@link readPartPieces}. */
+export async function readPartRange(
+  ...asked: Parameters<typeof readPartPieces>
+): Promise<Uint8Array<ArrayBuffer>> {
+  return concatBytes(...(await readPartPieces(...asked)));
+}
+
 /**
- * Read a range of a part; nothing but the chunks that hold it is read. Without `fetchChunk` only what is here and judged counts, so that
- * it can be called in the tenant's queue.
+ * Read a range of a part, a piece for each chunk, in memory of its own; nothing but the chunks that hold it is read. Without `fetchChunk`
+ * only what is here and judged counts, so that it can be called in the tenant's queue.
  *
  * @throws `doc/missing`, `entry/corrupt` where something is not what was signed, `key/missing`, `access/locked`; what `fetchChunk` throws
  */
-export async function readPartRange(
+export async function readPartPieces(
   { database, docId, session }: FilePlace,
   { from, part, to }: PartRange,
   fetchChunk?: FetchChunk,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<readonly Uint8Array[]> {
   const { core } = session;
   const commit = await findPart({ database, docId, session }, part, fetchChunk !== undefined);
   const store = chunksOf(core);
@@ -96,14 +104,10 @@ export async function readPartRange(
     const bytes = here[at] ?? (await (fetchChunk ?? neverFetch)(known, index));
     entries[index] = { ...entry, ciphertext: bytes };
   }
-  await Promise.all(
-    slices.map(async ({ index }) => {
-      const { ciphertext = noBytes, header } = entries[index] ?? {};
-      const hash = await core.world.crypto.digest(ciphertext);
-      if (header === undefined || !equalBytes(hash, header.ciphertextHash))
-        throw corrupt(part.commitHash, "hash");
-    }),
-  );
+  // Other threads hash and decrypt at the same time; nothing of what is decrypted is looked at before all hashes are those that were signed.
+  const opening = openPart(core, part, { ...commit, entries });
+  opening.catch(() => undefined);
+  await requireHashes(core, part, entries, slices);
   // What was fetched while the document was purged is erased with it.
   if (core.isPurged(docId)) {
     await purgeChunks(core, [{ dbId: database.dbId, docId }]);
@@ -114,10 +118,7 @@ export async function readPartRange(
     if (!isCofferError(error)) throw error;
   });
   const sizes = chunkSizesOf(part.sizeBytes);
-  const opened =
-    part.isShared === true
-      ? await openShared(core, { ...commit, entries })
-      : await openEntries(core.world.crypto, { ...commit, entries }, (name) => core.findKey(name));
+  const opened = await opening;
   const pieces = slices.map((slice) => {
     const verdict = opened[slice.index];
     if (verdict?.kind === "no-key")
@@ -127,7 +128,29 @@ export async function readPartRange(
     return verdict.plaintext.subarray(slice.from, slice.to);
   });
   await touching;
-  return concatBytes(...pieces);
+  return pieces;
+}
+
+function openPart(core: TenantCore, { isShared }: Part, commit: Commit): Promise<readonly OpenVerdict[]> {
+  return isShared === true
+    ? openShared(core, commit)
+    : openEntries(core.world.crypto, commit, (name) => core.findKey(name));
+}
+
+/** @throws `entry/corrupt` where a ciphertext is not the one that was signed */
+async function requireHashes(
+  { world }: TenantCore,
+  { commitHash }: Part,
+  entries: readonly CommitEntry[],
+  slices: readonly { readonly index: number }[],
+): Promise<void> {
+  const areRight = await Promise.all(
+    slices.map(async ({ index }) => {
+      const { ciphertext = noBytes, header } = entries[index] ?? {};
+      return header !== undefined && equalBytes(await world.crypto.digest(ciphertext), header.ciphertextHash);
+    }),
+  );
+  if (areRight.includes(false)) throw corrupt(commitHash, "hash");
 }
 
 /**

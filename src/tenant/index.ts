@@ -23,9 +23,11 @@ export {
   chunksOf,
   nameParts,
   pinPart,
+  readPartPieces,
   readPartRange,
   type FetchChunk,
   type FilePlace,
+  type PartRange,
 } from "./attachments.ts";
 export { Upload } from "./upload.ts";
 export { auditSteps, createReport } from "./audit.ts";
