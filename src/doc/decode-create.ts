@@ -36,6 +36,8 @@ interface SequenceObject {
 type MadeObject = MapObject | SequenceObject;
 
 const emptyColumn = new Uint8Array(0);
+/** What the column of sizes says of a text of one byte. */
+const letterSize = 16 + valueType.text;
 const unreadable = Symbol("unreadable");
 
 /** One pass over the rows, then the objects from the last to the first: an object stands behind the one that holds it. */
@@ -89,6 +91,17 @@ class Reading {
     const inserts = new BooleanRows(this.#columns.get(column.insert));
     const sizes = new NumberRows(this.#columns.get(column.valueSize));
     const predecessors = new NumberRows(this.#columns.get(column.predecessorCount));
+    const all = [
+      kinds,
+      objectActors,
+      objectCounters,
+      keyActors,
+      keyCounters,
+      keys,
+      inserts,
+      sizes,
+      predecessors,
+    ];
     const mostRows = changeLimits.operations + changeLimits.bytes;
     let counter = 0;
     for (let row = 1; !kinds.isDone; row++) {
@@ -105,20 +118,16 @@ class Reading {
       const isPlaced = isField
         ? this.#placeField(object, key, row)
         : this.#placeElement(object, { actor, counter }, row);
-      if (!isPlaced || !this.#make(row, kinds.next(), sizes.next(), object?.kind === "text")) return false;
+      const size = sizes.next();
+      const isInText = object?.kind === "text";
+      if (!isPlaced || !this.#make(row, kinds.next(), size, isInText)) return false;
+      if (!isInText || delta !== 1 || counter !== row - 1 || size !== letterSize) continue;
+      const typed = this.#type(row, owner, Math.min(...all.map(({ repeats }) => repeats)));
+      for (const rows of all) rows.skip(typed);
+      counter += typed;
+      row += typed;
     }
-    const rest = [
-      kinds,
-      objectActors,
-      objectCounters,
-      keyActors,
-      keyCounters,
-      keys,
-      inserts,
-      sizes,
-      predecessors,
-    ];
-    return rest.every((rows) => rows.isDone && !rows.isBad);
+    return all.every((rows) => rows.isDone && !rows.isBad);
   }
 
   #placeField(object: MadeObject | undefined, key: string, row: number): boolean {
@@ -144,6 +153,28 @@ class Reading {
     this.#next[row] = this.#next[counter] ?? 0;
     this.#next[counter] = row;
     return true;
+  }
+
+  /**
+   * Take in what was typed on behind a row: letters of one byte, each behind the one before, of which every column says the same.
+   *
+   * @param most so many rows say so
+   * @returns how many are letters
+   */
+  #type(row: number, owner: number, most: number): number {
+    const start = this.#rawOffset;
+    let count = 0;
+    for (; count < most; count++) {
+      const byte = this.#raw[start + count] ?? 128;
+      if (byte >= 128) break;
+      const typed = row + count + 1;
+      this.#owners[typed] = owner;
+      this.#values[typed] = String.fromCharCode(byte);
+      this.#next[typed] = this.#next[typed - 1] ?? 0;
+      this.#next[typed - 1] = typed;
+    }
+    this.#rawOffset = start + count;
+    return count;
   }
 
   #make(row: number, kind: number | null, size: number | null, isInText: boolean): boolean {

@@ -81,6 +81,16 @@ class RunRows<T> {
     return this.#cursor.isBad;
   }
 
+  /** How many rows behind the last one have its value, as far as its run tells. */
+  get repeats(): number {
+    return this.#isThere ? this.#repeats : Infinity;
+  }
+
+  /** Pass over some of those that {@link repeats} tells of. */
+  skip(count: number): void {
+    if (this.#isThere) this.#repeats -= count;
+  }
+
   next(): T | null {
     if (this.#repeats > 0) {
       this.#repeats -= 1;
@@ -151,6 +161,16 @@ export class BooleanRows {
 
   get isBad(): boolean {
     return this.#cursor.isBad;
+  }
+
+  /** How many rows behind the last one have its value. */
+  get repeats(): number {
+    return this.#repeats;
+  }
+
+  /** Pass over some of those that {@link repeats} tells of. */
+  skip(count: number): void {
+    this.#repeats -= count;
   }
 
   next(): boolean {
