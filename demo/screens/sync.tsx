@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { ServerLink, Tenant } from "cofferdb";
 import { Busy } from "../parts/busy.tsx";
 import { ErrorNote } from "../parts/error-note.tsx";
+import { lazily } from "../parts/lazily.tsx";
 import { Field, PasswordField } from "../parts/field.tsx";
 import { SyncFacts } from "../parts/sync-facts.tsx";
 import { useAction } from "../state/action.ts";
@@ -12,6 +13,12 @@ import { coffer } from "../state/coffer.ts";
 import type { Space } from "../state/space.ts";
 import { noteWoken, wokenBy } from "../state/woken.ts";
 import { formatCount, shortId } from "../text/format.ts";
+
+const Nearby = lazily(async () => (await import("./nearby.tsx")).Nearby, {
+  className: "panel",
+  label: "Connect a device nearby",
+  words: "Opening…",
+});
 
 /** The page behind the pill. */
 export function Sync({ space }: { readonly space: Space }) {
@@ -30,6 +37,7 @@ export function Sync({ space }: { readonly space: Space }) {
       ) : (
         <Publish space={space} />
       )}
+      <Nearby tenant={space.tenant} />
       <StoragePanel />
       <FilesPanel space={space} />
       <BackupPanel space={space} />

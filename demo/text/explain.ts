@@ -40,8 +40,8 @@ const advice: Partial<Record<CofferErrorCode, string>> = {
 /** Explain anything that was thrown. */
 export function explain(error: unknown): Explanation {
   if (isCofferError(error)) {
-    // What the browser's push service does has nothing to do with the server.
-    const isElsewhere = error.details["what"] === "push service";
+    // What the browser's push service or another device does has nothing to do with the server.
+    const isElsewhere = error.details["what"] === "push service" || error.details["what"] === "peer";
     return {
       what: error.message,
       advice: isElsewhere ? undefined : advice[error.code],

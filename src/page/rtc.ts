@@ -77,7 +77,7 @@ export async function startCall(
   }
   const signal = signalOf(connection.localDescription?.sdp ?? "");
   if (signal === undefined) {
-    opened.fail(new CofferError("net/failed"));
+    opened.fail(noWay("net/failed"));
     throw new CofferError("net/failed", { what: "description" });
   }
   return {
@@ -118,7 +118,7 @@ function waitFor(
 ): { readonly promise: Promise<RTCDataChannel>; readonly fail: (error: CofferError) => void } {
   let fail: (error: CofferError) => void = () => undefined;
   const promise = new Promise<RTCDataChannel>((resolve, reject) => {
-    const stopTimer = env.setTimer(withinMs, () => reject(new CofferError("net/timeout")));
+    const stopTimer = env.setTimer(withinMs, () => reject(noWay("net/timeout")));
     fail = (error) => {
       stopTimer();
       reject(error);
@@ -129,9 +129,13 @@ function waitFor(
     });
   });
   connection.addEventListener("connectionstatechange", () => {
-    if (connection.connectionState === "failed") fail(new CofferError("net/failed"));
+    if (connection.connectionState === "failed") fail(noWay("net/failed"));
   });
   return { promise, fail };
+}
+
+function noWay(code: "net/failed" | "net/timeout"): CofferError {
+  return new CofferError(code, { message: "No way was found to the other device.", what: "peer" });
 }
 
 /** All ways are found, or it took long enough: what was found by then is told. */

@@ -150,7 +150,7 @@ function prefixOf(kind: PeerWordKind): string {
 }
 
 function refusal(code: CofferErrorCode, message: string): CofferError {
-  return new CofferError(code, { message });
+  return new CofferError(code, { message, what: "peer" });
 }
 
 function invalid(kind: PeerWordKind, reason: string): CofferError {
