@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocket as NodeWebSocket } from "ws";
@@ -152,7 +152,8 @@ async function strip({ folder }: Place, tenantId: TenantId, docId: string): Prom
     );
     const bytes = encodeCommit({ ...commit, entries });
     const { author, createdAtMs } = header;
-    const stripped = { commitHash, author, createdAtMs, bytes, unite: () => bytes };
+    // It says nothing of that.
+    const stripped = { commitHash, author, createdAtMs, bytes, unite: () => ({ bytes }) };
     const place = { tenantId, dbId: header.dbId, replicaId: new Uint8Array(16), directorySize };
     expect(await again.append({ ...place, commits: [stripped] })).toMatchObject({
       results: [{ status: "present" }],
@@ -230,6 +231,7 @@ describe("a document that is purged before its commit was sent", () => {
     await expectQuiet(guest, 0);
     await expectQuiet(owner, 0);
     expect(await idsOf(owner)).toEqual(ids.filter((_, index) => index !== 2));
+    await eventually(async () => heldOf(await logOf(owner), ids[2] ?? "")[1]).toBe(0);
   });
 
   it("goes on to another server from its author's devices only, until it is whole", async () => {
@@ -271,9 +273,11 @@ describe("a document that is purged before its commit was sent", () => {
   });
 });
 
-/** What a log holds of a document: how many entries, and how many with their ciphertexts. */
+/** What a log holds of a document: how many entries, and how many with their ciphertexts; an author's word that some were erased is none. */
 function heldOf(commits: readonly Commit[], docId: string): readonly [number, number] {
-  const own = commits.flatMap(({ entries }) => entries.filter(({ header }) => header?.docId === docId));
+  const own = commits.flatMap(({ entries }) =>
+    entries.filter(({ header }) => header?.docId === docId && header.entryType !== "doc_purge"),
+  );
   return [own.length, own.filter(({ ciphertext }) => ciphertext !== undefined).length];
 }
 
@@ -352,6 +356,66 @@ describe("a document that the admin purges everywhere", () => {
     await eventually(async () => heldOf(await logOf(fresh), gone)[1]).toBe(0);
     expect(await valueOf(fresh, gone)).toBeUndefined();
     await expectQuiet(fresh, 0);
+  });
+});
+
+describe("a document that is purged after its commit was sent to a server that is then restored from a backup", () => {
+  it("comes from those who have it whole to those who do not, at once or with their next connection, and not to who erased it", async () => {
+    const place = await newServer();
+    const owner = await foundedOffline();
+    await publishTo(place, owner);
+    await connect(owner, place);
+    const [keeper, live, late] = [
+      await joined(owner, place),
+      await joined(owner, place, "cn=live/o=acme"),
+      await joined(owner, place, "cn=late/o=acme"),
+    ];
+    const sortedIds = async (replica: Replica) => (await idsOf(replica)).toSorted();
+    const away = ({ device, tenantId }: Replica) => device.api.disconnect(tenantId, place.server.url);
+    await away(live);
+    await away(late);
+    let backup = new Uint8Array();
+    await whileStopped(place, async () => {
+      backup = await readFile(join(place.folder, "relay.db"));
+    });
+    const ids = (await createMany(owner, 3)).toSorted();
+    const [first = "", gone = ""] = ids;
+    await edit(owner, gone, "secret");
+    await eventually(() => sortedIds(keeper)).toEqual(ids);
+    await eventually(() => valueOf(keeper, gone)).toMatchObject({ edited: "secret" });
+    await expectQuiet(owner, 0);
+    await owner.device.api.purgeDocument(owner.database, gone);
+    await away(keeper);
+    await away(owner);
+    await whileStopped(place, async () => {
+      await writeFile(join(place.folder, "relay.db"), backup);
+      const storage = openSqliteStorage(join(place.folder, "relay.db"), { crypto, env });
+      await storage.startNewEpochs();
+      await storage.close();
+    });
+    // Who erased it is the first to bring back what the server lost.
+    await connect(owner, place);
+    const others = ids.filter((id) => id !== gone);
+    for (const replica of [live, late]) {
+      await connect(replica, place);
+      await eventually(() => sortedIds(replica)).toEqual(others);
+    }
+    await away(late);
+    await connect(keeper, place);
+    for (const replica of [live, late]) {
+      if (replica === late) await connect(late, place);
+      await eventually(() => sortedIds(replica)).toEqual(ids);
+      await eventually(() => valueOf(replica, gone)).toMatchObject({ edited: "secret" });
+      await expectQuiet(replica, 0);
+    }
+    await edit(live, first, "by another");
+    await eventually(() => valueOf(owner, first)).toMatchObject({ edited: "by another" });
+    expect(await sortedIds(owner)).toEqual(others);
+    await eventually(async () => heldOf(await logOf(owner), gone)[1]).toBe(0);
+    await whileStopped(place, async () => {
+      const [entryCount, heldCount] = heldOf(await commitsAt(place, owner.tenantId), gone);
+      expect(heldCount).toBe(entryCount);
+    });
   });
 });
 

@@ -79,7 +79,7 @@ async function openNode(
     cluster: {
       key: clusterKey,
       burn: (nonce, expiresAtMs) => storage.burn(nonce, expiresAtMs),
-      announce: (tenantId, dbId) => fanOut.announce(tenantId, dbId),
+      announce: (tenantId, dbId, filled) => fanOut.announce(tenantId, dbId, filled),
       whisper: (tenantId, whisper) => fanOut.whisper(tenantId, whisper),
     },
     start: (relay) => fanOut.start(relay),

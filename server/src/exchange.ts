@@ -10,6 +10,16 @@ import type { Session } from "./sessions.ts";
 
 type FrameOf<Type extends Frame["type"]> = Extract<Frame, { type: Type }>;
 
+/** What became of a log. */
+export interface LogChange {
+  readonly tenantId: TenantId;
+  readonly dbId: DbId;
+  /** the device that brought it; nobody where it was not a device of the tenant */
+  readonly by?: AuthorKey | undefined;
+  /** places of commits that were there, and have what they lacked now */
+  readonly filled?: readonly number[];
+}
+
 /** What a push gave: the answer, and the word to those who follow the log, to be given once the answer is on its way. */
 export interface PushOutcome {
   readonly ack: FrameOf<"ack">;
@@ -23,8 +33,8 @@ export interface ExchangeParts extends PushParts, PullParts {
   readonly metrics: Pick<RelayMetrics, "pushed">;
   /** somebody whispers to who listens now */
   readonly whisper: (session: Session, frame: FrameOf<"whisper">) => void;
-  /** a log has grown, by what a device sent; nobody is named where it was not a device of the tenant */
-  readonly changed: (tenantId: TenantId, dbId: DbId, by?: AuthorKey) => void;
+  /** a log is not as it was */
+  readonly changed: (change: LogChange) => void;
 }
 
 /** Store the commits of the PUSH frames of one database, all at once: a line of the directory and its merge may be more than a frame holds. */
@@ -54,14 +64,16 @@ export async function push(
   replicaId: Uint8Array,
   { dbId, commits }: FrameOf<"push">,
 ): Promise<PushOutcome> {
-  const results = await pushCommits(parts, { tenantId, dbId, replicaId, userKey, commits });
+  const pushed = await pushCommits(parts, { tenantId, dbId, replicaId, userKey, commits });
+  const filled = pushed.filter(({ isFilled }) => isFilled).map(({ seq }) => seq);
+  const results = pushed.map(({ isFilled: _, ...result }) => result);
   const isAccepted = (index: number): boolean => results[index]?.status === "accepted";
   const acceptedBytes = commits.reduce((sum, { length }, index) => sum + (isAccepted(index) ? length : 0), 0);
   parts.metrics.pushed(results, acceptedBytes);
   const hasGrown = results.some(({ status }) => status === "accepted");
   return {
     ack: { type: "ack", dbId, results },
-    announce: () => hasGrown && parts.changed(tenantId, dbId, key),
+    announce: () => hasGrown && parts.changed({ tenantId, dbId, by: key, filled }),
   };
 }
 

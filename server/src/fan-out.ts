@@ -12,6 +12,7 @@
  * |---|---|
  * | node | 16 base64url characters: whoever sent it ignores it |
  * | logs | `:tenantId.dbId` in base64url, at most 100 of them; unreadable ones are ignored |
+ * | commits | `:tenantId.dbId.seq` among them: a commit that has what it lacked; a lost one is found by who asks for it |
  *
  * | payload of channel `coffer_whisper` | text |
  * |---|---|
@@ -38,16 +39,16 @@ import type { LogSize, PostgresStorage } from "./postgres-storage.ts";
 export interface Followed {
   /** the tenants that have live sessions here */
   liveTenants(): readonly TenantId[];
-  /** a log has grown or gone, on whatever node */
-  changed(tenantId: TenantId, dbId: DbId): void;
+  /** a log has grown or gone, on whatever node, or commits of it were filled */
+  changed(tenantId: TenantId, dbId: DbId, filled?: readonly number[]): void;
   /** somebody whispered on another node */
   whispered(tenantId: TenantId, whisper: Whisper): void;
 }
 
 /** The connection between this node's relay and the others. */
 export interface FanOut {
-  /** A log has grown on this node. */
-  announce: (this: void, tenantId: TenantId, dbId: DbId) => void;
+  /** A log has grown on this node, or commits of it were filled. */
+  announce: (this: void, tenantId: TenantId, dbId: DbId, filled?: readonly number[]) => void;
   /** Somebody whispers on this node. */
   whisper: (this: void, tenantId: TenantId, whisper: Whisper) => void;
   start(relay: Followed): void;
@@ -78,7 +79,7 @@ export function createFanOut(options: FanOutOptions): FanOut {
   const timers = createTimers(options);
   let relay: Followed | undefined;
   const notices = createNotices(options, timers, {
-    onChange: (tenantId, dbId) => relay?.changed(tenantId, dbId),
+    onChange: (tenantId, dbId, filled) => relay?.changed(tenantId, dbId, filled),
     onWhisper: (tenantId, whisper) => relay?.whispered(tenantId, whisper),
   });
 
@@ -137,14 +138,14 @@ function createTimers({ env, logger }: FanOutOptions): Timers {
 }
 
 interface Notices {
-  announce: (this: void, tenantId: TenantId, dbId: DbId) => void;
+  announce: FanOut["announce"];
   whisper: (this: void, tenantId: TenantId, whisper: Whisper) => void;
   listen(): Promise<void>;
   close(): Promise<void>;
 }
 
 interface NoticeHooks {
-  readonly onChange: (tenantId: TenantId, dbId: DbId) => void;
+  readonly onChange: (tenantId: TenantId, dbId: DbId, filled: readonly number[]) => void;
   readonly onWhisper: (tenantId: TenantId, whisper: Whisper) => void;
 }
 
@@ -175,7 +176,7 @@ function createNotices(
           if (whispered !== undefined) onWhisper(...whispered);
           return;
         }
-        for (const [tenantId, dbId] of parseNotice(payload, node)) onChange(tenantId, dbId);
+        for (const change of parseNotice(payload, node)) onChange(...change);
       });
       await opened.query("LISTEN coffer");
       await opened.query("LISTEN coffer_whisper");
@@ -196,10 +197,11 @@ function createNotices(
   }
 
   return {
-    announce(tenantId, dbId) {
+    announce(tenantId, dbId, filled = []) {
       // Without a connection, and beyond a bound, the poll of the others finds it.
       if (client === undefined || dirty.size >= maxDirty) return;
       dirty.add(`${tenantId}.${dbId}`);
+      for (const seq of filled.slice(0, logsPerNotice)) dirty.add(`${tenantId}.${dbId}.${seq}`);
       timers.later("notify", notifyDelayMs, notify);
     },
     whisper(tenantId, { dbId, sealed }) {
@@ -231,14 +233,18 @@ function parseWhisper(payload: string, ownNode: string): readonly [TenantId, Whi
 }
 
 /** Read a notice; what cannot be read says nothing, and neither does one's own. */
-function parseNotice(payload: string, ownNode: string): readonly (readonly [TenantId, DbId])[] {
+function parseNotice(
+  payload: string,
+  ownNode: string,
+): readonly (readonly [tenantId: TenantId, dbId: DbId, filled: readonly number[]])[] {
   const [from, ...logs] = payload.split(":");
   if (from === ownNode) return [];
   return logs.slice(0, logsPerNotice).flatMap((log) => {
-    const [tenant, db] = log.split(".");
+    const [tenant, db, place] = log.split(".");
     const tenantId = parseId("TenantId", tenant);
     const dbId = parseId("DbId", db);
-    return tenantId === undefined || dbId === undefined ? [] : [[tenantId, dbId] as const];
+    const filled = place !== undefined && /^\d{1,15}$/.test(place) ? [Number(place)] : [];
+    return tenantId === undefined || dbId === undefined ? [] : [[tenantId, dbId, filled] as const];
   });
 }
 

@@ -83,8 +83,8 @@ export interface RelayCluster {
   readonly key: Uint8Array;
   /** Use up a challenge on all nodes; `false` when it was used before. */
   burn(nonce: Uint8Array, expiresAtMs: number): Promise<boolean>;
-  /** Tell the others that a log has grown here. */
-  announce(tenantId: TenantId, dbId: DbId): void;
+  /** Tell the others that a log has grown here, and which of its commits have what they lacked. */
+  announce(tenantId: TenantId, dbId: DbId, filled: readonly number[]): void;
   /** Pass on to the others what was whispered here. */
   whisper(tenantId: TenantId, whisper: Whisper): void;
 }
@@ -99,8 +99,8 @@ export interface Relay {
   hasRoomForLive(): boolean;
   /** The tenants that somebody follows here. */
   liveTenants(): readonly TenantId[];
-  /** A log has grown or gone on another node: tell who follows it. */
-  changed(tenantId: TenantId, dbId: DbId): void;
+  /** A log has grown or gone on another node, or commits of it were filled: tell who follows it. */
+  changed(tenantId: TenantId, dbId: DbId, filled?: readonly number[]): void;
   /** Somebody whispered on another node. */
   whispered(tenantId: TenantId, whisper: Whisper): void;
   /** What stands against sending new callers here: the storage does not answer, or the server is about to stop. */
@@ -134,10 +134,10 @@ export function createRelay(options: RelayOptions): Relay {
     options,
     { limits, metrics },
     {
-      changed: (tenantId, dbId, by) => {
-        live.changed(tenantId, dbId);
+      changed: ({ tenantId, dbId, by, filled = [] }) => {
+        live.changed(tenantId, dbId, filled);
         waker?.grown(tenantId, by);
-        options.cluster?.announce(tenantId, dbId);
+        options.cluster?.announce(tenantId, dbId, filled);
       },
       whisper: (session, frame) => {
         if (whispered(session, frame)) live.whisper(session.tenantId, frame);
@@ -183,7 +183,7 @@ export function createRelay(options: RelayOptions): Relay {
     liveCount: () => live.count,
     hasRoomForLive: () => live.count < limits.maxLive,
     liveTenants: () => live.tenants,
-    changed: (tenantId, dbId) => live.changed(tenantId, dbId),
+    changed: (tenantId, dbId, filled) => live.changed(tenantId, dbId, filled),
     whispered: (tenantId, whisper) => live.whisper(tenantId, whisper),
     unready: () => readiness.unready(),
     drain: () => readiness.drain(),

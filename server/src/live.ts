@@ -35,7 +35,7 @@ import type { PushOutcome } from "./exchange.ts";
 import { describeFailure, type Logger } from "./logger.ts";
 import { answerPull, nextCommits, type PullFrame, type PullParts } from "./pull.ts";
 import type { Session } from "./sessions.ts";
-import type { RelayStorage } from "./storage.ts";
+import type { LogState, RelayStorage } from "./storage.ts";
 
 /** The other end of a live session, as the adapter gives it. */
 export interface LiveConnection {
@@ -77,6 +77,8 @@ const authTimeoutMs = 5000;
 const maxSessionMs = 60 * 60_000;
 const maxBufferedBytes = 1024 * 1024;
 const followBytes = 256 * 1024;
+/** Of one log, at once. */
+const maxFilled = 1000;
 
 /** WebSocket close codes by error code; others are 4400. */
 const closeCodes: Partial<Record<CofferErrorCode, number>> = {
@@ -131,9 +133,12 @@ export class LiveSessions {
     return session;
   }
 
-  /** A log has grown: tell who follows it. A grown directory may have ended a session's right, so all are asked. */
-  changed(tenantId: TenantId, dbId: DbId): void {
-    for (const session of this.#sessionsByTenant.get(tenantId) ?? []) session.wake(dbId);
+  /**
+   * A log has grown, or commits of it have what they lacked: tell who follows it. A grown directory may have ended a session's right, so all
+   * are asked.
+   */
+  changed(tenantId: TenantId, dbId: DbId, filled: readonly number[] = []): void {
+    for (const session of this.#sessionsByTenant.get(tenantId) ?? []) session.wake(dbId, filled);
   }
 
   /** Pass a whisper on to who follows its database, but not to who said it. */
@@ -174,6 +179,8 @@ class Follower implements LiveSession {
   #followed: PullFrame | undefined;
   #cursorsByLog = new Map<DbId, LogCursor>();
   readonly #dirtyLogs = new Set<DbId>();
+  /** places that were passed, whose commits are to be sent once more */
+  readonly #filledByLog = new Map<DbId, Set<number>>();
   #work: Promise<void> = Promise.resolve();
   #isFollowing = false;
   #isEnded = false;
@@ -206,10 +213,20 @@ class Follower implements LiveSession {
     this.#stop();
   }
 
-  wake(dbId: DbId): void {
+  wake(dbId: DbId, filled: readonly number[] = []): void {
     if (this.#open === undefined) return;
+    for (const seq of filled) this.#noteFilled(dbId, seq);
     this.#dirtyLogs.add(dbId);
     this.#follow();
+  }
+
+  /** Who follows nothing yet reads it as it is; who is told of too much at once asks the next time. */
+  #noteFilled(dbId: DbId, seq: number): void {
+    const { seq: end = 0 } = this.#cursorsByLog.get(dbId) ?? {};
+    if (seq >= end) return;
+    const filled = this.#filledByLog.get(dbId) ?? new Set();
+    this.#filledByLog.set(dbId, filled);
+    if (filled.size < maxFilled) filled.add(seq);
   }
 
   /** Somebody whispers. Who is behind, or follows something else, does not hear it: there is nothing to come back to. */
@@ -318,7 +335,8 @@ class Follower implements LiveSession {
     this.#followed = pull;
     // What was appended while the answer was on its way.
     for (const log of await parts.storage.listLogs(tenantId)) {
-      if (log.size > (this.#cursorsByLog.get(log.dbId)?.seq ?? 0)) this.wake(log.dbId);
+      const hasGrown = log.size > (this.#cursorsByLog.get(log.dbId)?.seq ?? 0);
+      if (hasGrown || this.#filledByLog.has(log.dbId)) this.wake(log.dbId);
     }
   }
 
@@ -353,6 +371,21 @@ class Follower implements LiveSession {
     const known = this.#cursorsByLog.get(dbId);
     const log =
       known !== undefined || pull.allDatabases ? await parts.storage.readLog(tenantId, dbId) : undefined;
+    const filled = log && this.#takeFilled(log);
+    if (log !== undefined && filled !== undefined) {
+      const at = { dbId, epoch: log.epoch, seq: filled };
+      const one = { ...log, size: filled + 1 };
+      const again = { ...pull, full: true };
+      const step = await nextCommits(parts, {
+        tenantId,
+        replicaId,
+        pull: again,
+        log: one,
+        at,
+        maxBytes: followBytes,
+      });
+      return this.#send(step.bytes);
+    }
     if (log === undefined || (known?.seq ?? 0) >= log.size) {
       this.#dirtyLogs.delete(dbId);
       return;
@@ -361,6 +394,18 @@ class Follower implements LiveSession {
     const step = await nextCommits(parts, { tenantId, replicaId, pull, log, at, maxBytes: followBytes });
     this.#cursorsByLog.set(dbId, step.next);
     this.#send(step.bytes);
+  }
+
+  /** The next place of a log to be sent once more; none of another epoch. */
+  #takeFilled({ dbId, epoch }: LogState): number | undefined {
+    const filled = this.#filledByLog.get(dbId);
+    const [seq] = filled ?? [];
+    if (seq === undefined || this.#cursorsByLog.get(dbId)?.epoch !== epoch) {
+      this.#filledByLog.delete(dbId);
+      return undefined;
+    }
+    filled?.delete(seq);
+    return seq;
   }
 
   #send(bytes: Uint8Array<ArrayBuffer>): void {

@@ -12,23 +12,25 @@ import type { CommitPlace } from "./chunk-storage.ts";
 import { createMemoryChunks } from "./memory-chunks.ts";
 import { createMemorySubscriptions } from "./memory-subscriptions.ts";
 import { byLogId, extendFrontier } from "./log-frontier.ts";
-import type {
-  AppendedCommit,
-  AppendRequest,
-  AppendResult,
-  LogRange,
-  LogState,
-  NewCommit,
-  RelayReader,
-  RelayStorage,
-  StoredCommit,
-  TenantRecord,
-  TenantUsage,
-  Usage,
+import {
+  epochAfterBackup,
+  type AppendedCommit,
+  type AppendRequest,
+  type AppendResult,
+  type LogRange,
+  type LogState,
+  type NewCommit,
+  type RelayReader,
+  type RelayStorage,
+  type StoredCommit,
+  type TenantRecord,
+  type TenantUsage,
+  type Usage,
 } from "./storage.ts";
 
 interface MemoryRow extends StoredCommit {
   bytes: Uint8Array;
+  isPartial: boolean;
   readonly author: AuthorKey;
   readonly createdAtMs: number;
   readonly replicaId: Uint8Array;
@@ -111,7 +113,7 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
     return tenants.delete(tenantId);
   }
 
-  const startNewEpochs = (): void => raiseEpochs(tenants.values(), Math.floor(options.env.nowMs() / 1000));
+  const startNewEpochs = (): void => raiseEpochs(tenants.values(), epochAfterBackup(options.env));
 
   const hasTenant = (tenantId: TenantId): boolean => tenants.has(tenantId);
   const chunks = createMemoryChunks(guarded, hasTenant);
@@ -166,7 +168,12 @@ function readerOf(
       guarded(() =>
         (logOf(tenantId, dbId)?.rows ?? [])
           .slice(fromSeq, fromSeq + maxCount)
-          .map(({ seq, commitHash, createdAtMs }) => ({ seq, commitHash, createdAtMs })),
+          .map(({ seq, commitHash, createdAtMs, isPartial }) => ({
+            seq,
+            commitHash,
+            createdAtMs,
+            isPartial,
+          })),
       ),
     readNodes: (tenantId, dbId, seqs) =>
       guarded(() => seqs.flatMap((seq) => logOf(tenantId, dbId)?.rows[seq]?.node ?? [])),
@@ -237,6 +244,7 @@ function appendCommit(
     author: commit.author,
     createdAtMs: commit.createdAtMs,
     bytes: copyBytes(commit.bytes),
+    isPartial: commit.isPartial === true,
     replicaId: copyBytes(replicaId),
     node,
   });
@@ -248,9 +256,13 @@ function appendCommit(
 
 function meetKnown(log: MemoryLog, known: MemoryRow, commit: NewCommit): AppendedCommit {
   const { seq, bytes } = known;
-  const united = equalBytes(bytes, commit.bytes) ? bytes : commit.unite?.(bytes);
+  const united = equalBytes(bytes, commit.bytes) ? commit : commit.unite?.(bytes);
   if (united === undefined) return { status: "conflict", seq };
-  count(log, known.author, 0, united.length - bytes.length);
-  known.bytes = copyBytes(united);
+  if (!equalBytes(united.bytes, bytes)) {
+    count(log, known.author, 0, united.bytes.length - bytes.length);
+    known.bytes = copyBytes(united.bytes);
+    known.isPartial = united.isPartial === true;
+    return { status: "present", seq, isFilled: true };
+  }
   return { status: "present", seq };
 }

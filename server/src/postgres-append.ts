@@ -113,7 +113,7 @@ function itemsOf(requests: readonly AppendRequest[]): readonly Item[] {
   return requests.flatMap(({ commits, replicaId }) => commits.map((commit) => ({ commit, replicaId })));
 }
 
-/** One statement; a transaction only where stored bytes differ and may be united. */
+/** One statement; a transaction only where stored bytes differ and may be united, and for commits that lack something. */
 async function write(
   { db, inTransaction }: PostgresAppendParts,
   requests: readonly AppendRequest[],
@@ -123,6 +123,8 @@ async function write(
   assert(request !== undefined, "postgres: a batch holds a request");
   const items = itemsOf(requests);
   const mayUnite = items.some(({ commit }) => commit.unite !== undefined);
+  if (items.some(({ commit }) => commit.isPartial === true))
+    return inTransaction((client) => appendUniting(client, request, items, epoch));
   try {
     return toResult(await callAppend(db, request, items, { epoch, mayUnite }));
   } catch (cause) {
@@ -188,22 +190,29 @@ async function appendUniting(
   const results: AppendedCommit[] = [];
   for (const [index, appended] of result.results.entries()) {
     const item = items[index];
-    const isUnited =
-      appended.status === "conflict" &&
-      item !== undefined &&
-      (await unite(client, request, item, appended.seq));
-    results.push(isUnited ? { status: "present", seq: appended.seq } : appended);
+    if (appended.status === "stored" && item?.commit.isPartial === true)
+      await markPartial(client, request, appended.seq);
+    const isOther = appended.status === "conflict" && item !== undefined;
+    results.push(isOther ? await unite(client, request, item, appended.seq) : appended);
   }
   return { kind: "appended", results };
 }
 
-/** Put what is made of both in the place of stored bytes. @returns whether the two are copies of one commit */
+async function markPartial(client: Querier, { tenantId, dbId }: AppendRequest, seq: number): Promise<void> {
+  await client.query(
+    `UPDATE coffer.commits SET is_partial = true FROM coffer.logs JOIN coffer.tenants ON logs.tenant = tenants.id
+     WHERE commits.log = logs.id AND tenants.tenant = $1 AND logs.db = $2 AND commits.seq = $3`,
+    [idToBytes(tenantId), idToBytes(dbId), seq],
+  );
+}
+
+/** Put what is made of both in the place of stored bytes, where the two are copies of one commit. */
 async function unite(
   client: Querier,
   { tenantId, dbId }: AppendRequest,
   { commit }: Item,
   seq: number,
-): Promise<boolean> {
+): Promise<AppendedCommit> {
   const found = await client.query(
     `SELECT commits.bytes, commits.author, logs.id AS log, tenants.id AS tenant FROM coffer.commits
      JOIN coffer.logs ON commits.log = logs.id JOIN coffer.tenants ON logs.tenant = tenants.id
@@ -212,16 +221,22 @@ async function unite(
   );
   const [row] = found.rows;
   const stored = bytesAt(row, "bytes");
-  const united = equalBytes(stored, commit.bytes) ? stored : commit.unite?.(stored);
-  if (united === undefined) return false;
-  if (united === stored) return true;
+  if (equalBytes(stored, commit.bytes)) return { status: "present", seq };
+  const united = commit.unite?.(stored);
+  if (united === undefined) return { status: "conflict", seq };
+  if (equalBytes(stored, united.bytes)) return { status: "present", seq };
   const log = numberAt(row, "log");
-  const added = united.length - stored.length;
-  await client.query("UPDATE coffer.commits SET bytes = $1 WHERE log = $2 AND seq = $3", [united, log, seq]);
+  const added = united.bytes.length - stored.length;
+  await client.query("UPDATE coffer.commits SET bytes = $1, is_partial = $2 WHERE log = $3 AND seq = $4", [
+    united.bytes,
+    united.isPartial === true,
+    log,
+    seq,
+  ]);
   await client.query("UPDATE coffer.logs SET size_bytes = size_bytes + $1 WHERE id = $2", [added, log]);
   await client.query(
     "UPDATE coffer.usage SET size_bytes = size_bytes + $1 WHERE tenant = $2 AND author = $3",
     [added, numberAt(row, "tenant"), bytesAt(row, "author")],
   );
-  return true;
+  return { status: "present", seq, isFilled: true };
 }

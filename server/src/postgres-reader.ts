@@ -51,6 +51,7 @@ export function createPostgresReader(db: Querier): Omit<RelayReader, "close"> {
         seq: numberAt(row, "seq"),
         commitHash: bytesToId("CommitHash", bytesAt(row, "hash")),
         createdAtMs: numberAt(row, "created_at"),
+        isPartial: booleanAt(row, "is_partial"),
       }));
     },
     async readNodes(tenantId, dbId, seqs) {
@@ -119,7 +120,7 @@ const rangeSql = `
       sum(CASE WHEN replica = $3 THEN 0 ELSE length(bytes) END) OVER (ORDER BY seq) AS total
     FROM coffer.commits WHERE log = ${logIdSql} AND seq >= $4 AND seq < $5
   ) AS rows WHERE total <= $6 OR seq = $4 ORDER BY seq`;
-const keysSql = `SELECT seq, hash, created_at FROM coffer.commits WHERE log = ${logIdSql} AND seq >= $3 AND seq < $4`;
+const keysSql = `SELECT seq, hash, created_at, is_partial FROM coffer.commits WHERE log = ${logIdSql} AND seq >= $3 AND seq < $4`;
 const nodesSql = `SELECT seq, node FROM coffer.commits WHERE log = ${logIdSql} AND seq = ANY ($3)`;
 
 function toBuffer(id: AuthorKey): Buffer {

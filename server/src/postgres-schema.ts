@@ -25,7 +25,7 @@ export interface Querier {
   query(text: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly unknown[] }>;
 }
 
-const schemaVersion = 4;
+const schemaVersion = 5;
 
 const tables = `
   CREATE SCHEMA coffer;
@@ -85,6 +85,12 @@ const fourthTables = `
   );
   CREATE INDEX subscriptions_member ON coffer.subscriptions (tenant, member);
   UPDATE coffer.meta SET version = 4;
+`;
+
+/** Since version 5: which commits lack ciphertexts. Those stored before count as whole. */
+const fifthTables = `
+  ALTER TABLE coffer.commits ADD COLUMN is_partial boolean NOT NULL DEFAULT false;
+  UPDATE coffer.meta SET version = 5;
 `;
 
 /**
@@ -228,6 +234,7 @@ export async function migrate(client: Querier): Promise<void> {
     if (version < 2) await client.query(secondTables);
     if (version < 3) await client.query(thirdTables);
     if (version < 4) await client.query(fourthTables);
+    if (version < 5) await client.query(fifthTables);
     await client.query(appendFunction);
     await client.query(chunkFunctions);
     await client.query("COMMIT");

@@ -14,7 +14,13 @@ import { createPostgresChunks } from "./postgres-chunks.ts";
 import { createPostgresSubscriptions } from "./postgres-subscriptions.ts";
 import { createPostgresReader } from "./postgres-reader.ts";
 import { bytesAt, migrate, numberAt, type Querier } from "./postgres-schema.ts";
-import type { NewCommit, RelayReader, RelayStorage, TenantRecord } from "./storage.ts";
+import {
+  epochAfterBackup,
+  type NewCommit,
+  type RelayReader,
+  type RelayStorage,
+  type TenantRecord,
+} from "./storage.ts";
 
 export interface PostgresOptions {
   readonly env: Pick<Env, "nowMs">;
@@ -98,7 +104,7 @@ export async function openPostgresStorage(url: string, options: PostgresOptions)
     append: (request) => guarded(() => appends.append(request)),
     async startNewEpochs() {
       await db.query("UPDATE coffer.logs SET epoch = greatest(epoch + 1, $1)", [
-        Math.floor(options.env.nowMs() / 1000),
+        epochAfterBackup(options.env),
       ]);
     },
     logSizes: (tenantIds) => logSizes(db, tenantIds),

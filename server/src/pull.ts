@@ -1,4 +1,4 @@
-import { CofferError, type CommitHash, type DbId, type TenantId } from "../../src/std/index.ts";
+import { CofferError, type DbId, type TenantId } from "../../src/std/index.ts";
 import { encodeFrame, encodeFrames, syncLimits, type Frame, type LogCursor } from "../../src/sync/index.ts";
 import type { Heads, LogPosition } from "./heads.ts";
 import type { LogState, RelayStorage, StoredCommit } from "./storage.ts";
@@ -125,14 +125,11 @@ export async function nextCommits(
   const { tenantId, log, at } = request;
   const isLeaves = request.isLeaves === true && !request.pull.full;
   const maxCount = Math.min(log.size - at.seq, syncLimits.commitsPerFrame);
+  const maxBytes = Math.min(request.maxBytes, syncLimits.frameTargetBytes);
+  const withoutReplica = request.pull.full ? undefined : request.replicaId;
   const rows: readonly Pick<StoredCommit, "commitHash" | "bytes">[] = isLeaves
-    ? await readLeaves(storage, { tenantId, at, maxCount })
-    : await storage.readCommits(tenantId, log.dbId, {
-        fromSeq: at.seq,
-        maxCount,
-        maxBytes: Math.min(request.maxBytes, syncLimits.frameTargetBytes),
-        withoutReplica: request.pull.full ? undefined : request.replicaId,
-      });
+    ? await readLeaves(storage, { tenantId, at, maxCount, maxBytes })
+    : await storage.readCommits(tenantId, log.dbId, { fromSeq: at.seq, maxCount, maxBytes, withoutReplica });
   if (rows.length === 0) throw new CofferError("store/failed", { message: "A log is shorter than it says." });
   const next = { ...at, seq: at.seq + rows.length };
   const head = await heads.headAt(tenantId, { dbId: log.dbId, epoch: log.epoch, size: next.seq });
@@ -141,12 +138,30 @@ export async function nextCommits(
   return { bytes: encodeFrames([commits, { type: "head", ...head }]), next };
 }
 
+/**
+ * The hashes alone, but of commits that lack ciphertexts what is here of them: a hash stands for all of a commit, and whoever has it whole
+ * would not bring the rest.
+ */
 async function readLeaves(
   storage: PullParts["storage"],
-  { tenantId, at, maxCount }: Pick<CommitsRequest, "tenantId" | "at"> & { readonly maxCount: number },
-): Promise<readonly { readonly commitHash: CommitHash; readonly bytes: undefined }[]> {
+  {
+    tenantId,
+    at,
+    maxCount,
+    maxBytes,
+  }: Pick<CommitsRequest, "tenantId" | "at" | "maxBytes"> & { readonly maxCount: number },
+): Promise<readonly Pick<StoredCommit, "commitHash" | "bytes">[]> {
   const keys = await storage.readKeys(tenantId, at.dbId, at.seq, maxCount);
-  return keys.toSorted((a, b) => a.seq - b.seq).map(({ commitHash }) => ({ commitHash, bytes: undefined }));
+  const rows: Pick<StoredCommit, "commitHash" | "bytes">[] = [];
+  let sizeBytes = 0;
+  for (const { commitHash, isPartial, seq } of keys.toSorted((a, b) => a.seq - b.seq)) {
+    const range = { fromSeq: seq, maxCount: 1, maxBytes: 1 };
+    const [row] = isPartial ? await storage.readCommits(tenantId, at.dbId, range) : [];
+    sizeBytes += row?.bytes?.length ?? 0;
+    if (rows.length > 0 && sizeBytes > maxBytes) break;
+    rows.push({ commitHash, bytes: row?.bytes });
+  }
+  return rows;
 }
 
 function toItem({

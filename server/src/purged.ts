@@ -61,7 +61,8 @@ async function replace(
 ): Promise<void> {
   const { commitHash, header } = commit;
   const { author, createdAtMs } = header;
-  const replaced = { commitHash, author, createdAtMs, bytes: left, unite: () => left };
+  const copy = { bytes: left, isPartial: true };
+  const replaced = { commitHash, author, createdAtMs, ...copy, unite: () => copy };
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const directory = await directories.read(place.tenantId);
     if (directory === undefined) return;

@@ -41,7 +41,7 @@ import {
 } from "./directories.ts";
 import { authorsWithoutRoom, directoryQuotas, hasUserQuota, type Quotas } from "./quota.ts";
 import { erasePurged, withoutPurged } from "./purged.ts";
-import type { AppendedCommit, NewCommit, RelayStorage } from "./storage.ts";
+import type { AppendedCommit, NewCommit, RelayStorage, StoredCopy } from "./storage.ts";
 
 export interface PushParts {
   readonly crypto: RelayCrypto;
@@ -71,7 +71,7 @@ const nameless = bytesToId("CommitHash", new Uint8Array(32));
  * may bring them without some ciphertexts, those of documents that were erased before they were sent: withholding what one wrote is
  * everyone's to do, and only the author's. What a stored commit lacks is filled in, at its place in the log, when somebody brings it;
  * what it has is never taken away, but for documents that the admin purged: what is stored of those is erased, and stored no more. Leaf
- * and heads stay as they are, and who has passed that place is not told.
+ * and heads stay as they are; who has passed that place is told over a live session, and asks at the next one.
  *
  * | what is wrong | answer |
  * |---|---|
@@ -88,9 +88,12 @@ const nameless = bytesToId("CommitHash", new Uint8Array(32));
  * | no room | retry, `store/quota` |
  * | the same hash is stored with another signature | refused, `entry/corrupt` |
  *
- * @returns one result for each commit, in order; `accepted` ones are on disk
+ * @returns one result for each commit, in order; `accepted` ones are on disk, and what stood in the log was filled where `isFilled` says so
  */
-export async function pushCommits(parts: PushParts, request: PushRequest): Promise<readonly PushResult[]> {
+export async function pushCommits(
+  parts: PushParts,
+  request: PushRequest,
+): Promise<readonly (PushResult & { readonly isFilled: boolean })[]> {
   const checked = await Promise.all(
     request.commits.map((bytes) => checkCommit(parts.crypto, request, bytes)),
   );
@@ -99,12 +102,11 @@ export async function pushCommits(parts: PushParts, request: PushRequest): Promi
   );
   const stored =
     commits.length === 0 ? new Map<CommitHash, Stored>() : await judgeAndStore(parts, request, commits);
-  return checked.map(({ commit, refusal }): PushResult => {
+  return checked.map(({ commit, refusal }) => {
     const commitHash = commit?.commitHash ?? nameless;
     const outcome = refusal ?? stored.get(commitHash) ?? { status: "retry", code: "store/failed" };
-    if (outcome.status === "accepted")
-      return { commitHash, status: "accepted", seq: outcome.seq, code: undefined };
-    return { commitHash, status: outcome.status, seq: 0, code: outcome.code };
+    if (outcome.status === "accepted") return { commitHash, code: undefined, ...outcome };
+    return { commitHash, status: outcome.status, seq: 0, code: outcome.code, isFilled: false };
   });
 }
 
@@ -150,7 +152,9 @@ function mayLack(crypto: RelayCrypto, { tenantId, userKey }: PushRequest, commit
   return author === userKey && dbId !== directoryDbId(crypto, tenantId);
 }
 
-type Stored = NonNullable<Refusal> | { readonly status: "accepted"; readonly seq: number };
+type Stored =
+  | NonNullable<Refusal>
+  | { readonly status: "accepted"; readonly seq: number; readonly isFilled: boolean };
 
 /** Judge with the directory as it is, store, and begin again when the directory changed in between. */
 async function judgeAndStore(
@@ -201,7 +205,7 @@ function outcomeOf(appended: AppendedCommit | Refusal): Stored {
   if ("code" in appended) return appended;
   return appended.status === "conflict"
     ? { status: "refused", code: "entry/corrupt" }
-    : { status: "accepted", seq: appended.seq };
+    : { status: "accepted", seq: appended.seq, isFilled: appended.isFilled === true };
 }
 
 /** Append what was judged; a full disk or quota is an answer for each commit, since pulling still works. */
@@ -241,15 +245,24 @@ async function append(
 const noRoom = { status: "retry", code: "store/quota" } as const;
 
 /** A stored copy of a commit with what a verified one has beyond it; `undefined` when they are not two copies of one. */
-function unite(crypto: RelayCrypto, stored: Uint8Array, commit: Commit): Uint8Array | undefined {
+function unite(crypto: RelayCrypto, stored: Uint8Array, commit: Commit): StoredCopy | undefined {
   const verdict = parseCommit(crypto, stored, commit.commitHash);
   if (verdict.kind === "forged" || !equalBytes(verdict.commit.signature, commit.signature)) return undefined;
-  return fillCommit(verdict.commit, commit) ?? stored;
+  const bytes = fillCommit(verdict.commit, commit) ?? stored;
+  return { bytes, isPartial: isPartial(crypto, commit.commitHash, bytes) };
+}
+
+/** Whether a copy of a commit lacks ciphertexts. */
+function isPartial(crypto: Pick<RelayCrypto, "sha256">, commitHash: CommitHash, bytes: Uint8Array): boolean {
+  const verdict = parseCommit(crypto, bytes, commitHash);
+  return verdict.kind === "verified" && presenceOf(verdict.commit) === "partial";
 }
 
 /** A verified commit as storage takes it. */
-export function toNewCommit({ commitHash, header, bytes }: Commit): NewCommit {
-  return { commitHash, author: header.author, createdAtMs: header.createdAtMs, bytes };
+export function toNewCommit(commit: Commit): NewCommit {
+  const { commitHash, header, bytes } = commit;
+  const isPartial = presenceOf(commit) === "partial";
+  return { commitHash, author: header.author, createdAtMs: header.createdAtMs, bytes, isPartial };
 }
 
 /**

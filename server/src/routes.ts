@@ -215,7 +215,7 @@ async function publish(parts: RouteParts, request: Request): Promise<Response> {
   const body = await readBody(request, syncLimits.requestBytes, anonymousDeadline(parts));
   const { tenantId, directoryDbId, isNew } = await publishTenant(parts, body);
   parts.logger.info("tenant.published", { tenant: shortId(tenantId), isNew });
-  if (!isNew) parts.changed(tenantId, directoryDbId);
+  if (!isNew) parts.changed({ tenantId, dbId: directoryDbId });
   return jsonResponse({ tenant: tenantId }, {}, isNew ? 201 : 200);
 }
 

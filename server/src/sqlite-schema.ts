@@ -4,7 +4,7 @@ import { CofferError, isCofferError } from "../../src/std/index.ts";
 /** Rows of one log are this far apart, so that a log holds 2^32 commits and a server 2^21 logs within safe integers. */
 export const rowsPerLog = 2 ** 32;
 
-const schemaVersion = 5;
+const schemaVersion = 6;
 
 /*
  * `commits.key` is log × 2^32 + seq: rows of a log are appended in order and read in order, and no random key is kept.
@@ -63,6 +63,11 @@ const fifthSchema = `
     PRIMARY KEY (tenant, device)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX subscriptions_member ON subscriptions (tenant, member);
+`;
+
+/** Since version 6: which commits lack ciphertexts. Those stored before count as whole. */
+const sixthSchema = `
+  CREATE TABLE partial_commits (key INTEGER PRIMARY KEY) STRICT;
 `;
 
 /** A file that is open for writing, and what keeps other processes from writing it. */
@@ -137,6 +142,7 @@ function migrate(db: Database.Database, authorOf: (commit: Uint8Array) => Uint8A
   if (version < 3) db.exec(thirdSchema);
   if (version < 4) db.exec(fourthSchema);
   if (version < 5) db.exec(fifthSchema);
+  if (version < 6) db.exec(sixthSchema);
   if (version === 1) countAuthors(db, authorOf);
   if (version < schemaVersion) db.exec(`PRAGMA user_version = ${schemaVersion}`);
 }

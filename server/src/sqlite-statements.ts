@@ -30,6 +30,8 @@ export function prepareStatements(db: Database.Database) {
       "UPDATE lowest_epoch SET epoch = max(epoch, ifnull((SELECT max(epoch) + 1 FROM logs WHERE tenant = ?1), 0))",
       `DELETE FROM commits WHERE key IN (SELECT commits.key FROM logs JOIN commits
        ON commits.key >= logs.id * ${rowsPerLog} AND commits.key < logs.id * ${rowsPerLog} + logs.size WHERE logs.tenant = ?1)`,
+      `DELETE FROM partial_commits WHERE key IN (SELECT partial_commits.key FROM logs JOIN partial_commits
+       ON partial_commits.key >= logs.id * ${rowsPerLog} AND partial_commits.key < logs.id * ${rowsPerLog} + logs.size WHERE logs.tenant = ?1)`,
       "DELETE FROM lookup WHERE log IN (SELECT id FROM logs WHERE tenant = ?1)",
       "DELETE FROM logs WHERE tenant = ?1",
       "DELETE FROM usage WHERE tenant = ?1",
@@ -56,7 +58,12 @@ export function prepareStatements(db: Database.Database) {
     addCommit: db.prepare("INSERT INTO commits (key, hash, node, replica, bytes) VALUES (?, ?, ?, ?, ?)"),
     replaceBytes: db.prepare("UPDATE commits SET bytes = ? WHERE key = ?"),
     readBytes: db.prepare("SELECT bytes FROM commits WHERE key = ?"),
-    readKeys: db.prepare("SELECT seq, hash, created_at FROM lookup WHERE log = ? AND seq >= ? AND seq < ?"),
+    addPartial: db.prepare("INSERT INTO partial_commits (key) VALUES (?) ON CONFLICT DO NOTHING"),
+    removePartial: db.prepare("DELETE FROM partial_commits WHERE key = ?"),
+    readKeys: db.prepare(
+      `SELECT seq, hash, created_at, EXISTS (SELECT 1 FROM partial_commits WHERE key = log * ${rowsPerLog} + seq) AS is_partial
+       FROM lookup WHERE log = ? AND seq >= ? AND seq < ?`,
+    ),
     readNode: db.prepare("SELECT node FROM commits WHERE key = ?"),
     readSizes: db.prepare(
       "SELECT CASE WHEN replica = ? THEN 0 ELSE length(bytes) END AS size_bytes FROM commits WHERE key >= ? AND key < ? ORDER BY key",

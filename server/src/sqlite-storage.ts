@@ -28,6 +28,7 @@ import { createSqliteSubscriptions } from "./sqlite-subscriptions.ts";
 import { prepareStatements, type SqliteStatements } from "./sqlite-statements.ts";
 import { listTenantIds, readTenantRow, readUsage, removeTenantRows } from "./sqlite-tenants.ts";
 import {
+  epochAfterBackup,
   frontierRows,
   type AppendedCommit,
   type AppendRequest,
@@ -39,6 +40,7 @@ import {
   type RelayReader,
   type RelayStorage,
   type StoredCommit,
+  type StoredCopy,
   type TenantRecord,
   type Usage,
 } from "./storage.ts";
@@ -239,21 +241,33 @@ class SqliteStorage {
     const seq = numberAt(row, "seq");
     const key = tail.logId * rowsPerLog + seq;
     const stored = bytesAt(this.#statements.readBytes.get(key), "bytes");
-    const united = equalBytes(stored, commit.bytes) ? stored : commit.unite?.(stored);
-    if (united === undefined) return { result: { status: "conflict", seq }, tail };
     const result: AppendedCommit = { status: "present", seq };
-    if (united === stored) return { result, tail };
-    this.#statements.replaceBytes.run(united, key);
-    return { result, tail: { ...tail, sizeBytes: tail.sizeBytes + united.length - stored.length } };
+    if (equalBytes(stored, commit.bytes)) return { result, tail };
+    const united = commit.unite?.(stored);
+    if (united === undefined) return { result: { status: "conflict", seq }, tail };
+    if (equalBytes(stored, united.bytes)) return { result, tail };
+    this.#statements.replaceBytes.run(united.bytes, key);
+    this.#notePartial(key, united);
+    return {
+      result: { ...result, isFilled: true },
+      tail: { ...tail, sizeBytes: tail.sizeBytes + united.bytes.length - stored.length },
+    };
   }
 
   #insert(tail: LogTail, commit: NewCommit, replicaId: Uint8Array): LogTail {
     const seq = tail.size;
     const hash = idToBytes(commit.commitHash);
     const { frontier, node } = extendFrontier(this.#options.crypto, tail, commit.commitHash);
-    this.#statements.addCommit.run(tail.logId * rowsPerLog + seq, hash, node, replicaId, commit.bytes);
+    const key = tail.logId * rowsPerLog + seq;
+    this.#statements.addCommit.run(key, hash, node, replicaId, commit.bytes);
+    if (commit.isPartial === true) this.#notePartial(key, commit);
     this.#statements.addLookup.run(tail.logId, commit.createdAtMs, hash, seq);
     return { ...tail, frontier, size: seq + 1, sizeBytes: tail.sizeBytes + commit.bytes.length };
+  }
+
+  #notePartial(key: number, { isPartial }: StoredCopy): void {
+    const { addPartial, removePartial } = this.#statements;
+    (isPartial === true ? addPartial : removePartial).run(key);
   }
 
   readTail(tenantId: TenantId, dbId: DbId): LogTail | undefined {
@@ -326,6 +340,7 @@ class SqliteStorage {
       seq: numberAt(row, "seq"),
       commitHash: bytesToId("CommitHash", bytesAt(row, "hash")),
       createdAtMs: numberAt(row, "created_at"),
+      isPartial: numberAt(row, "is_partial") === 1,
     }));
   }
 
@@ -340,9 +355,7 @@ class SqliteStorage {
 
   startNewEpochs(): void {
     this.forget();
-    inTransaction(this.#db, () =>
-      this.#statements.bumpEpochs.run(Math.floor(this.#options.env.nowMs() / 1000)),
-    );
+    inTransaction(this.#db, () => this.#statements.bumpEpochs.run(epochAfterBackup(this.#options.env)));
   }
 
   flush(): void {

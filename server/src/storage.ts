@@ -12,13 +12,14 @@
  * - R6 a failure is a `store/…` code: `store/quota` when the disk is full, `store/closed` after closing, else `store/failed`
  * - R7 what a tenant and each of its authors use is counted with the commits, in the same transaction
  * - R8 a tenant that was removed left nothing behind; its logs, should it come again, begin with newer epochs than they had
+ * - R9 of each commit it is known whether it lacks ciphertexts, as whoever appended or united it said
  *
  * It does not judge: hashes, signatures and rights are the caller's business.
  *
  * Each stored commit carries one Merkle node: the root of the largest perfect subtree that it completes. The frontier of
  * the log at any size is then the nodes of a few rows ({@link frontierRows}), so that a head can be made for every position.
  */
-import type { AuthorKey, CommitHash, DbId, TenantId } from "../../src/std/index.ts";
+import type { AuthorKey, CommitHash, DbId, Env, TenantId } from "../../src/std/index.ts";
 import type { ChunkStorage } from "./chunk-storage.ts";
 import type { SubscriptionStorage } from "./subscription-storage.ts";
 
@@ -60,12 +61,17 @@ export interface NewCommit {
   /** as the header says it: it only helps to find the commit again */
   readonly createdAtMs: number;
   readonly bytes: Uint8Array;
+  /** it lacks ciphertexts that somebody may still bring */
+  readonly isPartial?: boolean | undefined;
   /**
    * What is to be stored when the hash is stored with other bytes; `undefined` when that is a conflict, as it is without this. Pure: it
    * runs inside the transaction.
    */
-  readonly unite?: ((stored: Uint8Array) => Uint8Array | undefined) | undefined;
+  readonly unite?: ((stored: Uint8Array) => StoredCopy | undefined) | undefined;
 }
+
+/** How much of a commit is stored. */
+export type StoredCopy = Pick<NewCommit, "bytes" | "isPartial">;
 
 export interface AppendRequest {
   readonly tenantId: TenantId;
@@ -80,6 +86,8 @@ export interface AppendRequest {
 export interface AppendedCommit {
   readonly status: "stored" | "present" | "conflict";
   readonly seq: number;
+  /** what was united took the place of other bytes */
+  readonly isFilled?: true;
 }
 
 export type AppendResult =
@@ -98,6 +106,7 @@ export interface CommitKey {
   readonly seq: number;
   readonly commitHash: CommitHash;
   readonly createdAtMs: number;
+  readonly isPartial: boolean;
 }
 
 export interface LogRange {
@@ -157,6 +166,14 @@ export function frontierRows(size: number): readonly number[] {
     rows.push(covered - 1);
   }
   return rows;
+}
+
+/**
+ * The lowest epoch of the logs of a restored backup, and so of those that begin later: above that of any log that began before this moment,
+ * in the same second too, and is lost with what the backup lacks.
+ */
+export function epochAfterBackup({ nowMs }: Pick<Env, "nowMs">): number {
+  return Math.floor(nowMs() / 1000) + 1;
 }
 
 /** Every tenant, one after another. */

@@ -335,11 +335,15 @@ describe.skipIf(!hasPostgres)("two nodes on one PostgreSQL", () => {
     const storage = await openPostgresStorage(postgresUrl, { env });
     const told: string[] = [];
     const notices: string[] = [];
+    const filled: number[] = [];
     const listen = (usesNotify: boolean, to: string[]) => {
       const fanOut = createFanOut({ storage, env, crypto, logger: silentLogger, usesNotify });
       fanOut.start({
         liveTenants: () => [tenant.tenantId],
-        changed: (_, dbId) => void to.push(dbId),
+        changed(_, dbId, places = []) {
+          to.push(dbId);
+          filled.push(...places);
+        },
         whispered: () => undefined,
       });
       return fanOut;
@@ -355,6 +359,18 @@ describe.skipIf(!hasPostgres)("two nodes on one PostgreSQL", () => {
     await writer.push(tenant.dbId, await tenant.write(anna));
     await vi.waitFor(() => expect(told).toEqual([tenant.dbId]), 30_000);
     await vi.waitFor(() => expect(notices).toContain(tenant.dbId), 30_000);
+    // Which commits were filled is told as well.
+    expect(filled).toEqual([]);
+    deaf.announce(tenant.tenantId, tenant.dbId, [7]);
+    const other = await openPostgresStorage(postgresUrl, { env });
+    const teller = createFanOut({ storage: other, env, crypto, logger: silentLogger });
+    teller.start({ liveTenants: () => [], changed: () => undefined, whispered: () => undefined });
+    await vi.waitFor(() => {
+      teller.announce(tenant.tenantId, tenant.dbId, [3, 12]);
+      expect(new Set(filled)).toEqual(new Set([3, 12]));
+    }, 30_000);
+    await teller.close();
+    await other.close();
     await Promise.all([deaf.close(), hearing.close()]);
     await storage.close();
   });

@@ -11,7 +11,13 @@ import {
 import type { NewChunk } from "../src/chunk-storage.ts";
 import { maxDevices } from "../src/subscription-storage.ts";
 import { appendLeaves, emptyFrontier } from "../../src/sync/index.ts";
-import { frontierRows, type AppendRequest, type NewCommit, type RelayStorage } from "../src/storage.ts";
+import {
+  frontierRows,
+  type AppendRequest,
+  type NewCommit,
+  type RelayStorage,
+  type StoredCopy,
+} from "../src/storage.ts";
 import { createDbId, createTestEnv, crypto, type TestEnv } from "./fixtures.ts";
 
 const replicaA = new Uint8Array(16).fill(1);
@@ -156,9 +162,9 @@ export function describeStorage(
       await append([first, last]);
       const nodes = await storage.readNodes(tenantId, dbId, [0, 1]);
       const longer = { ...first, bytes: crypto.randomBytes(70) };
-      const unite = (stored: Uint8Array): Uint8Array => {
+      const unite = (stored: Uint8Array): StoredCopy => {
         expect([...stored]).toEqual([...first.bytes]);
-        return longer.bytes;
+        return { bytes: longer.bytes };
       };
       const present = { kind: "appended", results: [{ status: "present", seq: 0 }] };
       const united = { ...longer, unite };
@@ -167,7 +173,7 @@ export function describeStorage(
       expect(await append([{ ...longer, unite: () => undefined }])).toMatchObject({
         results: [{ status: "conflict", seq: 0 }],
       });
-      expect(await append([{ ...longer, unite: (stored) => stored }])).toEqual(present);
+      expect(await append([{ ...longer, unite: (bytes) => ({ bytes }) }])).toEqual(present);
       expect(await storage.readLog(tenantId, dbId)).toMatchObject({ size: 2, sizeBytes: 80 });
       // What equals needs no uniting.
       expect(await append([{ ...first, unite: () => undefined }])).toEqual(present);
@@ -245,10 +251,41 @@ export function describeStorage(
       ];
       expect(pages.map((page) => page.length)).toEqual([4, 3]);
       expect(pages.flat().sort((a, b) => a.seq - b.seq)).toEqual(
-        commits.map(({ commitHash, createdAtMs }, seq) => ({ seq, commitHash, createdAtMs })),
+        commits.map(({ commitHash, createdAtMs }, seq) => ({
+          seq,
+          commitHash,
+          createdAtMs,
+          isPartial: false,
+        })),
       );
       expect(await storage.readKeys(tenantId, dbId, 7, 4)).toEqual([]);
       expect(await storage.readKeys(tenantId, createDbId(), 0, 4)).toEqual([]);
+    });
+
+    it("knows of each commit whether it lacks something, until that is brought (R9)", async () => {
+      const { storage, tenantId, dbId, append } = await createPlace();
+      const [whole, hollow, other] = [createCommit(), createCommit(), createCommit()];
+      const partial = { ...hollow, isPartial: true };
+      const lacking = async (): Promise<readonly boolean[]> =>
+        (await storage.readKeys(tenantId, dbId, 0, 9))
+          .toSorted((a, b) => a.seq - b.seq)
+          .map(({ isPartial }) => isPartial);
+      await append([whole, partial]);
+      await append([other]);
+      expect(await lacking()).toEqual([false, true, false]);
+      // The same again says nothing new.
+      await append([partial]);
+      expect(await lacking()).toEqual([false, true, false]);
+      const bring = (bytes: Uint8Array, isPartial: boolean) =>
+        append([{ ...hollow, bytes, unite: () => ({ bytes, isPartial }) }]);
+      await bring(crypto.randomBytes(50), true);
+      expect(await lacking()).toEqual([false, true, false]);
+      await bring(crypto.randomBytes(60), false);
+      expect(await lacking()).toEqual([false, false, false]);
+      // What the admin purged lacks it from then on.
+      const left = { bytes: crypto.randomBytes(30), isPartial: true };
+      await append([{ ...whole, ...left, unite: () => left }]);
+      expect(await lacking()).toEqual([true, false, false]);
     });
 
     it("reads within a budget, at least one, and leaves out what the asker pushed", async () => {
@@ -276,9 +313,12 @@ export function describeStorage(
       await append([first, createCommit(10, { author: bert }), createCommit(7, { author: anna })]);
       await append([first], { replicaId: replicaB });
       await append([createCommit(3, { author: bert })], { dbId: directoryDbId });
-      await append([{ ...first, bytes: crypto.randomBytes(90), unite: () => crypto.randomBytes(90) }], {
-        directorySize: 2,
-      });
+      await append(
+        [{ ...first, bytes: crypto.randomBytes(90), unite: () => ({ bytes: crypto.randomBytes(90) }) }],
+        {
+          directorySize: 2,
+        },
+      );
       const conflict = { ...first, bytes: crypto.randomBytes(9), unite: () => undefined };
       await append([conflict], { directorySize: 2 });
       expect(await storage.tenantUsage(tenantId, [anna, bert, nobody])).toEqual({
@@ -518,6 +558,14 @@ export function describeStorage(
       const told = (await storage.readLog(tenantId, directoryDbId))?.epoch ?? 0;
       await append([createCommit()]);
       expect((await storage.readLog(tenantId, dbId))?.epoch).toBeGreaterThanOrEqual(told);
+    });
+
+    it("begins a log that a backup lacks above the epoch that it had, in the same second too", async () => {
+      const { storage, env, tenantId, dbId, append } = await createPlace();
+      const hadEpoch = Math.floor(env.nowMs() / 1000);
+      await storage.startNewEpochs();
+      await append([createCommit()]);
+      expect((await storage.readLog(tenantId, dbId))?.epoch).toBeGreaterThan(hadEpoch);
     });
 
     it("refuses everything after closing (R6)", async () => {

@@ -43,7 +43,7 @@ describe("seeds that failed once", () => {
   it.each(pinned)("$seed: $found", ({ seed, operationCount }) => expectHolds(seed, operationCount));
 });
 
-describe("seeds that fail still", () => {
+describe.runIf(open.length > 0)("seeds that fail still", () => {
   it.fails.each(open)("$seed: $found", ({ seed, operationCount }) => expectHolds(seed, operationCount));
 });
 

@@ -28,7 +28,7 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
   ],
   "src/sync/engine-pull.ts": [
     ["the cursor moves without its commits", "records: run.items.flatMap(toRecord),", "records: [],"],
-    ["an overlap is appended again", 'if (frame.fromSeq < base.size) return skip("overlap");', ""],
+    ["an overlap is appended again", "if (frame.fromSeq < base.size) {", "if (frame.fromSeq < 0) {"],
     [
       "commits that the device lost are taken for there",
       "if (frame.items.some((item) => item.bytes === undefined && !item.isHere)) {",
@@ -150,8 +150,8 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
     ],
     [
       "who asks for own commits whole gets leaves",
-      "withoutReplica: request.pull.full ? undefined : request.replicaId,",
-      "withoutReplica: request.replicaId,",
+      "const withoutReplica = request.pull.full ? undefined : request.replicaId;",
+      "const withoutReplica = request.replicaId;",
     ],
   ],
   "server/src/memory-storage.ts": [

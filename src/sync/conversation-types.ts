@@ -1,5 +1,5 @@
 /** What a conversation with a server is given, and what it tells, as types. */
-import type { CofferErrorCode, Env, TenantId } from "../std/index.ts";
+import type { CofferErrorCode, CommitHash, DbId, Env, TenantId } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
 import type { Store } from "../store/index.ts";
 import type { Signer } from "./auth.ts";
@@ -15,9 +15,17 @@ export interface ConversationOptions {
   readonly transport: Transport;
   readonly tenantId: TenantId;
   readonly signer: Signer;
+  /** commits here that lack ciphertexts; where nobody can tell, none. A server that was brought them since is asked once */
+  readonly lacking?: (() => readonly LackingCommit[]) | undefined;
   readonly mode: "live" | "once";
   /** another thread talks to this server now: nothing more is sent or stored here */
   readonly lost: AbortSignal;
+}
+
+/** A commit of which somebody may have more. */
+export interface LackingCommit {
+  readonly dbId: DbId;
+  readonly commitHash: CommitHash;
 }
 
 /** A link's status with the bytes of bodies it has moved. */

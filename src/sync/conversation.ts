@@ -125,8 +125,9 @@ export class Conversation {
         onTaken?.();
         if (next.kind !== "received") await this.#take(next);
         else if (next.session === this.#state.session) {
-          const { crypto, tenantId } = this.#options;
-          const context = { tenantId, serverKey: this.#moved.serverKey, log: this.#log, state: this.#state };
+          const { crypto, lacking, tenantId } = this.#options;
+          const { serverKey } = this.#moved;
+          const context = { tenantId, serverKey, lacking, log: this.#log, state: this.#state };
           await this.#take({
             kind: "frame",
             session: next.session,
@@ -176,7 +177,7 @@ export class Conversation {
         return undefined;
       case "repair":
         this.#inBackground(effect.session, async (signal) => {
-          const own = { sets: this.#log.sets, replicaId: this.#logEpoch, moved: this.#moved };
+          const own = { log: this.#log, sets: this.#log.sets, replicaId: this.#logEpoch, moved: this.#moved };
           this.#enqueue(await repairFrom({ ...this.#options, ...own }, effect, signal));
         });
         return undefined;
@@ -226,7 +227,8 @@ export class Conversation {
     const outboxNow = await this.#log.skipReceived(isUsable ? stored : fresh);
     const keptCount = [...this.#slots.keys()].filter((name) => name.startsWith(databasePrefix)).length;
     const unproven = lastPosition > 0 ? await findUnproven(this.#log.sets, databases, keptCount) : [];
-    return { kind: "loaded", databases, outbox: outboxNow, lastPosition, unproven };
+    const lacking = [...new Set(this.#options.lacking?.().map(({ dbId }) => dbId))];
+    return { kind: "loaded", databases, outbox: outboxNow, lastPosition, unproven, lacking };
   }
 
   async #write({ records, databases, outbox, confirmed = [] }: EffectOf<"store">): Promise<Happening> {

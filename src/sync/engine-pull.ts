@@ -20,7 +20,10 @@ export function onCommits(turn: Turn, frame: JudgedOf<"commits">): void {
   if (state.round.frozen.has(frame.dbId)) return skip("frozen");
   const base = baseOf(state.databases.get(frame.dbId), frame);
   if (base === undefined || frame.fromSeq > base.size) return skip("gap");
-  if (frame.fromSeq < base.size) return skip("overlap");
+  if (frame.fromSeq < base.size) {
+    fill(turn, base, frame);
+    return skip("overlap");
+  }
   if (frame.items.some((item) => item.bytes === undefined && !item.isHere)) {
     if (canBeRepaired(state, frame.dbId)) {
       set(turn, { needsRepair: new Set(state.needsRepair).add(frame.dbId) });
@@ -38,6 +41,12 @@ export function onCommits(turn: Turn, frame: JudgedOf<"commits">): void {
   );
   const { dbId, epoch, fromSeq, items } = frame;
   set(turn, { run: { kind: "open", dbId, epoch, fromSeq, items, next } });
+}
+
+/** Commits whose place is proven came once more: what they bring is stored, and nothing of the log moves. */
+function fill(turn: Turn, base: DatabaseState, { fromSeq, items = [] }: JudgedOf<"commits">): void {
+  const records = fromSeq + items.length <= base.size ? items.flatMap(toRecord) : [];
+  if (records.length > 0) emit(turn, { kind: "store", records, databases: [], outbox: undefined });
 }
 
 /** Whether what is missing here can be found by reconciling: once, and then the log must be shown whole. */

@@ -83,6 +83,8 @@ export type EngineEvent = { readonly nowMs: number } & (
       readonly lastPosition: number;
       /** databases with commits here of which nothing is proven */
       readonly unproven: readonly DbId[];
+      /** databases in which commits lack ciphertexts that the server may have been brought since */
+      readonly lacking: readonly DbId[];
     }
   | { readonly kind: "appended"; readonly lastPosition: number }
   | {
@@ -278,7 +280,7 @@ export interface EngineState {
   readonly canRepair: boolean;
   /** databases whose log is asked for as leaves: after a lost cursor, with a second server, in a new epoch */
   readonly asLeaves: ReadonlySet<DbId>;
-  /** databases of which the server has commits that are not here: they are reconciled, once in a conversation */
+  /** databases of which the server has, or may have, commits or parts of them that are not here: they are reconciled, once in a conversation */
   readonly needsRepair: ReadonlySet<DbId>;
   readonly repaired: ReadonlySet<DbId>;
   readonly outbox: OutboxState;

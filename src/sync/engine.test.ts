@@ -42,6 +42,7 @@ function createBench(mode: "live" | "once" = "live", hasLive = false) {
         outbox: { position: 0, everythingThrough: 0, refused: [] },
         lastPosition,
         unproven: [],
+        lacking: [],
       });
       return tell({
         kind: "authenticated",
@@ -157,6 +158,46 @@ describe("pull", () => {
     ]);
   });
 
+  test("commits of proven places that come once more are stored for what they bring, and nothing moves", () => {
+    const bench = createBench();
+    bench.start();
+    bench.frame(commits(0, 1, 2));
+    bench.frame(head(2, 1, 2));
+    const again = commits(1, 2);
+    const { databases } = bench.state;
+    expect(of(bench.frame(again), "store")).toMatchObject([
+      { records: [{ commitHash: hashOf(2) }], databases: [] },
+    ]);
+    bench.frame(head(2, 1, 2));
+    expect(bench.state.databases.get(dbId)?.size).toBe(databases.get(dbId)?.size);
+    // What is not lacked, and what reaches beyond the proven end, is not taken so.
+    const items = again.type === "commits" ? again.items?.map((item) => ({ ...item, isHere: true })) : [];
+    expect(of(bench.frame({ ...again, items } as JudgedFrame), "store")).toEqual([]);
+    bench.frame(head(2, 1, 2));
+    expect(of(bench.frame(commits(1, 2, 3)), "store")).toEqual([]);
+    bench.frame(head(3, 1, 2, 3));
+    bench.frame({ type: "end", more: false });
+    expect(of(bench.answered(), "cycle-ended")).toEqual([]);
+  });
+
+  test("what commits lack here is asked for once, from servers that reconcile", () => {
+    for (const canRepair of [true, false]) {
+      const bench = createBench();
+      bench.tell({ kind: "start" });
+      const outbox = { position: 0, everythingThrough: 0, refused: [] };
+      bench.tell({ kind: "loaded", databases: [], outbox, lastPosition: 1, unproven: [], lacking: [dbId] });
+      const { session } = bench.state;
+      bench.tell({ kind: "authenticated", session, token: new Uint8Array(32), canRepair });
+      bench.frame({ type: "end", more: false });
+      const asked = of(bench.answered(), "repair");
+      expect(asked.map(({ dbIds }) => dbIds)).toEqual(canRepair ? [[dbId]] : []);
+      if (!canRepair) continue;
+      bench.tell({ kind: "repaired", session, receivedCount: 1 });
+      bench.frame({ type: "end", more: false });
+      expect(of(bench.answered(), "repair")).toEqual([]);
+    }
+  });
+
   test("the directory is asked for first", () => {
     const bench = createBench();
     bench.tell({ kind: "start" });
@@ -168,6 +209,7 @@ describe("pull", () => {
       outbox: { position: 0, everythingThrough: 0, refused: [] },
       lastPosition: 0,
       unproven: [],
+      lacking: [],
     });
     const effects = bench.tell({
       kind: "authenticated",
@@ -379,6 +421,7 @@ describe("failures", () => {
       outbox: { position: 0, everythingThrough: 0, refused: [] },
       lastPosition: 0,
       unproven: [],
+      lacking: [],
     });
     expect(bench.state.databases.size).toBe(0);
   });
@@ -408,6 +451,7 @@ describe("phases", () => {
         outbox: { position: 0, everythingThrough: 0, refused: [] },
         lastPosition: 0,
         unproven: [],
+        lacking: [],
       }),
     );
     watch(

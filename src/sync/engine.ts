@@ -92,6 +92,7 @@ function decide(turn: Turn, event: EngineEvent): void {
       });
       set(turn, {
         asLeaves: new Set(event.unproven),
+        needsRepair: new Set(event.lacking.filter((dbId) => !turn.state.repaired.has(dbId))),
         outbox: event.outbox,
         lastPosition: Math.max(event.lastPosition, turn.state.lastPosition),
       });
@@ -332,7 +333,8 @@ function endRound(turn: Turn): void {
     set(turn, { needsFull: without(turn.state.needsFull, round.full) });
   set(turn, { isPulling: false, hasTriedAgain: false });
   if (round.end.more === false) settleLeaves(turn);
-  if (turn.state.needsRepair.size > 0 && link === "exchanging") return askForRepair(turn);
+  if (turn.state.canRepair && turn.state.needsRepair.size > 0 && link === "exchanging")
+    return askForRepair(turn);
   if (link === "live" || turn.state.round.hasProgress) set(turn, { attempt: 0 });
   if (!needsMore(turn.state)) return turn.state.isAskedAgain ? again(turn) : endCycle(turn);
   const idleRounds = turn.state.round.hasProgress ? 0 : turn.state.idleRounds + 1;

@@ -1,9 +1,10 @@
 /**
  * Judges of a frame what needs keys or the device log, before the engine decides: signatures, hashes, what is here.
  */
-import { copyBytes, type TenantId } from "../std/index.ts";
+import { copyBytes, type CommitHash, type TenantId } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
 import { directoryDbId, parseCommit, presenceOf, verifyCommit, type Commit } from "../entry/index.ts";
+import type { LackingCommit } from "./conversation-types.ts";
 import type { EngineState, JudgedFrame, JudgedItem } from "./engine-types.ts";
 import type { LocalLog } from "./local-log.ts";
 import { verifyHead, verifyTenantHead } from "./merkle.ts";
@@ -16,6 +17,8 @@ export interface JudgingContext {
   readonly tenantId: TenantId;
   readonly serverKey: Uint8Array;
   readonly log: LocalLog;
+  /** as a conversation is given it */
+  readonly lacking?: (() => readonly LackingCommit[]) | undefined;
   readonly state: Pick<EngineState, "asLeaves" | "databases" | "needsFull">;
 }
 
@@ -79,13 +82,29 @@ async function judgeItems(
     items.push({ commitHash: commit.commitHash, bytes: copyBytes(item.commit), isGenuine, isHere: false });
   }
   const held = await log.held(commits, mayRepeat(context.state, frame));
-  return items.map((item) => (held.has(item.commitHash) ? { ...item, isHere: true } : item));
+  const wanted = wantedOnceMore(context, frame);
+  const isHere = (hash: CommitHash): boolean => held.has(hash) || wanted?.has(hash) === false;
+  return items.map((item) => (isHere(item.commitHash) ? { ...item, isHere: true } : item));
 }
 
-/** After a new epoch, or when own commits come whole, most of what comes is here already; in the steady state nothing is. */
+/**
+ * What is taken of commits that come once more: what is lacked, so that nothing comes back that was erased here; `undefined` where they
+ * come for the first time.
+ */
+function wantedOnceMore(
+  { lacking, state }: JudgingContext,
+  { dbId, epoch, fromSeq }: CommitsFrame,
+): ReadonlySet<CommitHash> | undefined {
+  const known = state.databases.get(dbId);
+  const isOnceMore = known?.epoch === epoch && fromSeq < known.size;
+  return isOnceMore ? new Set(lacking?.().map(({ commitHash }) => commitHash)) : undefined;
+}
+
+/** After a new epoch, when own commits come whole, or once more, most of what comes is here already; in the steady state nothing is. */
 function mayRepeat(state: JudgingContext["state"], frame: CommitsFrame): boolean {
   const known = state.databases.get(frame.dbId);
   if (known === undefined) return true;
+  if (frame.fromSeq < known.size) return true;
   return known.epoch !== frame.epoch || known.audit !== undefined || state.needsFull.has(frame.dbId);
 }
 

@@ -2,11 +2,21 @@
  * Brings what a device lacks of a server's logs, by reconciling sets: the engine asks for it where a log names commits that are not
  * here. They are stored unjudged as always; the cursor passes them only when a signed head has proven their place.
  */
-import { CofferError, isCofferError, type DbId, type TenantId } from "../std/index.ts";
+import {
+  bytesToId,
+  CofferError,
+  isCofferError,
+  type CommitHash,
+  type DbId,
+  type TenantId,
+} from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
+import { parseCommit, type Commit } from "../entry/index.ts";
 import type { Store } from "../store/index.ts";
+import type { LackingCommit } from "./conversation-types.ts";
 import type { DeviceSets } from "./device-sets.ts";
 import type { Effect } from "./engine-types.ts";
+import type { LocalLog } from "./local-log.ts";
 import { ReconcileSet } from "./reconcile-set.ts";
 import { askServer, repairSet, type ReceivedCommit } from "./repair.ts";
 import type { ExchangeRequest, Transport } from "./transport.ts";
@@ -16,6 +26,9 @@ export interface RepairLink {
   readonly crypto: Pick<Verifier, "sha256" | "verify" | "randomBytes">;
   readonly store: Store;
   readonly sets: DeviceSets;
+  readonly log: Pick<LocalLog, "held">;
+  /** commits here that lack ciphertexts: what the server has of them is asked for again */
+  readonly lacking?: (() => readonly LackingCommit[]) | undefined;
   readonly transport: Pick<Transport, "http">;
   readonly tenantId: TenantId;
   /** 16 bytes */
@@ -28,7 +41,7 @@ export interface RepairLink {
 }
 
 /**
- * Bring what is missing here of some databases. One that the server reconciles wrongly is left as it is: its log comes whole then.
+ * Bring what is missing here of some databases, and what commits lack here that the server has. One that the server reconciles wrongly is left as it is: its log comes whole then.
  *
  * @returns how many commits came
  * @throws `aborted`, `store/…`, `net/…`, `access/…`
@@ -50,6 +63,23 @@ export async function repairFrom(
   return { kind: "repaired", session, receivedCount };
 }
 
+/** A set without what lacks something here, so that the server says what it has of that. */
+function without(set: ReconcileSet, lacking: ReadonlySet<CommitHash>): ReconcileSet {
+  if (lacking.size === 0) return set;
+  return ReconcileSet.of(
+    set.slice(0, set.size).filter(({ hash }) => !lacking.has(bytesToId("CommitHash", hash))),
+  );
+}
+
+function readCommit(
+  crypto: RepairLink["crypto"],
+  bytes: Uint8Array,
+  commitHash: CommitHash,
+): readonly Commit[] {
+  const verdict = parseCommit(crypto, bytes, commitHash);
+  return verdict.kind === "verified" ? [verdict.commit] : [];
+}
+
 async function repairOne(
   link: RepairLink,
   dbId: DbId,
@@ -58,11 +88,17 @@ async function repairOne(
   const { store, transport } = link;
   const { http } = transport;
   const here = (await link.sets.read()).get(dbId);
-  const set = here?.set ?? ReconcileSet.of([]);
+  const lacking = new Set(link.lacking?.().map(({ commitHash }) => commitHash));
+  const set = without(here?.set ?? ReconcileSet.of([]), lacking);
   const receive = async (commits: readonly ReceivedCommit[]): Promise<void> => {
     if (stops.some(({ aborted }) => aborted)) throw new CofferError("aborted");
+    const again = commits.filter(({ commitHash }) => here?.positions.has(commitHash) === true);
+    const held = await link.log.held(
+      again.flatMap(({ bytes, commitHash }) => readCommit(link.crypto, bytes, commitHash)),
+      true,
+    );
     const records = commits
-      .filter(({ commitHash }) => here?.positions.has(commitHash) !== true)
+      .filter(({ commitHash }) => here?.positions.has(commitHash) !== true || !held.has(commitHash))
       .map(({ commitHash, bytes }) => ({ commitHash, bytes, origin: http.origin }));
     if (records.length > 0) await store.write({ records });
   };

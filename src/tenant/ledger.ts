@@ -178,6 +178,12 @@ export class Ledger {
     return this.#pick(this.#waiting);
   }
 
+  /** Waiting commits that lack ciphertexts. Somebody may have them, also where their author says that they were erased. */
+  lacking(): readonly KnownCommit[] {
+    const lacking = new Set([...this.needs.lacking(), ...this.#unawaited.purged]);
+    return this.#pick(lacking).filter(({ verdict }) => verdict === "waiting");
+  }
+
   /** Commits that were quarantined whole or in part, the last `count` of them. */
   quarantined(count = Infinity): readonly KnownCommit[] {
     return this.#pick([...this.#quarantined].slice(-count));

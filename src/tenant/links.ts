@@ -185,6 +185,7 @@ export class Links {
       transport,
       tenantId: this.#core.tenantId,
       signer,
+      lacking: () => this.#core.ledger.lacking(),
       onStatus: (status) => {
         this.#hooks.onStatus();
         this.chunks.heard(url, status);

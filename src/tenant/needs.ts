@@ -45,6 +45,11 @@ export class Needs {
     return this.#waiting.get(need)?.size ?? 0;
   }
 
+  /** The commits that lack a ciphertext which their author did not say to have erased. */
+  *lacking(): Generator<CommitHash, void> {
+    for (const [need, waiting] of this.#waiting) if (need.startsWith("erasure/")) yield* waiting;
+  }
+
   /** The need is met: the commits that had it. */
   meet(need: Need): Iterable<CommitHash> {
     const waiting = this.#waiting.get(need);
