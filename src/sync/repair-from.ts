@@ -11,7 +11,6 @@ import {
   type TenantId,
 } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
-import { parseCommit, type Commit } from "../entry/index.ts";
 import type { Store } from "../store/index.ts";
 import type { LackingCommit } from "./conversation-types.ts";
 import type { DeviceSets } from "./device-sets.ts";
@@ -71,15 +70,6 @@ function without(set: ReconcileSet, lacking: ReadonlySet<CommitHash>): Reconcile
   );
 }
 
-function readCommit(
-  crypto: RepairLink["crypto"],
-  bytes: Uint8Array,
-  commitHash: CommitHash,
-): readonly Commit[] {
-  const verdict = parseCommit(crypto, bytes, commitHash);
-  return verdict.kind === "verified" ? [verdict.commit] : [];
-}
-
 async function repairOne(
   link: RepairLink,
   dbId: DbId,
@@ -92,13 +82,15 @@ async function repairOne(
   const set = without(here?.set ?? ReconcileSet.of([]), lacking);
   const receive = async (commits: readonly ReceivedCommit[]): Promise<void> => {
     if (stops.some(({ aborted }) => aborted)) throw new CofferError("aborted");
-    const again = commits.filter(({ commitHash }) => here?.positions.has(commitHash) === true);
+    const again = commits.filter(({ commitHash }) => lacking.has(commitHash));
     const held = await link.log.held(
-      again.flatMap(({ bytes, commitHash }) => readCommit(link.crypto, bytes, commitHash)),
+      again.map(({ commit }) => commit),
       true,
     );
+    const isWanted = (hash: CommitHash): boolean =>
+      lacking.has(hash) ? !held.has(hash) : here?.positions.has(hash) !== true;
     const records = commits
-      .filter(({ commitHash }) => here?.positions.has(commitHash) !== true || !held.has(commitHash))
+      .filter(({ commitHash }) => isWanted(commitHash))
       .map(({ commitHash, bytes }) => ({ commitHash, bytes, origin: http.origin }));
     if (records.length > 0) await store.write({ records });
   };

@@ -1,5 +1,5 @@
 import type { Verifier } from "../crypto/index.ts";
-import { verifyCommit } from "../entry/index.ts";
+import { verifyCommit, type Commit } from "../entry/index.ts";
 import {
   bytesToId,
   CofferError,
@@ -36,6 +36,7 @@ export interface RepairOptions {
 /** A commit that came whole and is what its hash says. */
 export interface ReceivedCommit {
   readonly commitHash: CommitHash;
+  readonly commit: Commit;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
@@ -102,8 +103,8 @@ export async function repairSet(options: SetRepair): Promise<RepairReport> {
     if (answer === undefined) throw new CofferError("protocol/malformed", { reason: "answer" });
     const received = await judge(options, answer.commits);
     if (received.length > 0) await options.receive(received);
-    for (const { commitHash, createdAtMs } of received)
-      set.add({ timeMs: createdAtMs, hash: idToBytes(commitHash) });
+    for (const { commitHash, commit } of received)
+      set.add({ timeMs: commit.header.createdAtMs, hash: idToBytes(commitHash) });
     const isProgress = received.some(({ commitHash }) => !seen.has(commitHash));
     for (const { commitHash } of received) seen.add(commitHash);
     idle = isProgress ? 0 : idle + 1;
@@ -166,16 +167,15 @@ function readAnswer(frames: readonly Frame[], dbId: DbId): Answer | undefined {
 async function judge(
   place: Pick<SetRepair, "crypto" | "tenantId" | "dbId">,
   commits: readonly Uint8Array[],
-): Promise<readonly (ReceivedCommit & { readonly createdAtMs: number })[]> {
+): Promise<readonly ReceivedCommit[]> {
   const { crypto, tenantId, dbId } = place;
   const verdicts = await Promise.all(commits.map((bytes) => verifyCommit(crypto, bytes)));
   return verdicts.flatMap((verdict, index) => {
     const bytes = commits[index];
     if (verdict.kind === "forged" || bytes === undefined) return [];
-    const { commitHash, header } = verdict.commit;
+    const { commit } = verdict;
+    const { commitHash, header } = commit;
     const isHere = header.tenantId === tenantId && header.dbId === dbId;
-    return isHere && isEnough(crypto, verdict.commit)
-      ? [{ commitHash, createdAtMs: header.createdAtMs, bytes: new Uint8Array(bytes) }]
-      : [];
+    return isHere && isEnough(crypto, commit) ? [{ commitHash, commit, bytes: new Uint8Array(bytes) }] : [];
   });
 }
