@@ -10,7 +10,7 @@
  * The key of a server that is alone dies with its process, so that no challenge outlives a restart. A used one is remembered
  * until it expires: in memory, or by the storage that several nodes share.
  */
-import type { Verifier } from "../../src/crypto/index.ts";
+import type { Crypto } from "../../src/crypto/index.ts";
 import {
   bytesToBase64url,
   ByteReader,
@@ -75,7 +75,7 @@ export function createMemoryBurn(env: Pick<Env, "nowMs">): Burn {
 
 /** Create the challenges of one key. */
 export function createChallenges(
-  crypto: Pick<Verifier, "hmacSha256" | "randomBytes">,
+  crypto: Pick<Crypto, "hmacSha256" | "randomBytes">,
   env: Pick<Env, "nowMs">,
   { key, burn }: ChallengeOptions,
 ): Challenges {

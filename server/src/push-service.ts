@@ -6,14 +6,14 @@
  */
 import { createECDH, createPrivateKey, type KeyObject } from "node:crypto";
 import { SignJWT } from "jose";
-import type { Verifier } from "../../src/crypto/index.ts";
+import type { Crypto } from "../../src/crypto/index.ts";
 import { assert, bytesToBase64url, utf8ToBytes, type Env } from "../../src/std/index.ts";
 import { describeFailure, type Logger } from "./logger.ts";
 import type { PushOutcome, PushService } from "./waker.ts";
 
 export interface PushServiceOptions {
   readonly env: Pick<Env, "nowMs" | "setTimer">;
-  readonly crypto: Pick<Verifier, "hmacSha256">;
+  readonly crypto: Pick<Crypto, "hmacSha256">;
   readonly logger: Logger;
   /** 32 bytes that all nodes have: the key of VAPID follows from it */
   readonly secret: Uint8Array;

@@ -11,7 +11,7 @@
  * A token is no secret that can be taken back: it lives ten minutes at most, and with every use the directory is asked
  * whether its user is still a member.
  */
-import type { Verifier } from "../../src/crypto/index.ts";
+import type { Crypto } from "../../src/crypto/index.ts";
 import {
   bytesToId,
   ByteReader,
@@ -47,7 +47,7 @@ const claimBytes = 1 + 8 + 3 * 32;
 
 /** Create the sessions of one key; tokens of another key are unknown. */
 export function createSessions(
-  crypto: Pick<Verifier, "hmacSha256">,
+  crypto: Pick<Crypto, "hmacSha256">,
   env: Pick<Env, "nowMs">,
   secret: Uint8Array,
 ): Sessions {

@@ -113,10 +113,7 @@ export interface Crypto {
  * What judging and relaying need: no decryption, no HPKE, no passwords. The service worker and the server
  * hold this form only, and its file imports nothing of the rest.
  */
-export type Verifier = Pick<
-  Crypto,
-  "sha256" | "hmacSha256" | "verify" | "sign" | "createSealedSigningPair" | "randomBytes"
->;
+export type Verifier = Pick<Crypto, "sha256" | "verify" | "sign" | "createSealedSigningPair" | "randomBytes">;
 
 /** What an HPKE message is bound to; both sides give equal values. */
 export interface HpkeContext {

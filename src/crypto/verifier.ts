@@ -2,8 +2,6 @@
  * The half of the contract that judges and relays: hashes, signatures, chance. No decryption, HPKE or
  * password code is reachable from here.
  */
-import { hmac } from "@noble/hashes/hmac.js";
-import { sha256 } from "@noble/hashes/sha2.js";
 import { assert, createSystemEnv, equalBytes, parseHex, type Env } from "../std/index.ts";
 import { toBufferSource } from "./buffer-source.ts";
 import type { Key, SigningKeyPair, Verifier } from "./crypto.ts";
@@ -25,18 +23,11 @@ export function createWebVerifier(
 ): Verifier {
   return {
     sha256: hash,
-    hmacSha256: authenticateParts,
     randomBytes: (sizeBytes) => env.randomBytes(sizeBytes),
     createSealedSigningPair,
     sign,
     verify,
   };
-}
-
-function authenticateParts(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const mac = hmac.create(sha256, key);
-  for (const part of parts) mac.update(part);
-  return mac.digest();
 }
 
 async function createSealedSigningPair(): Promise<SigningKeyPair> {

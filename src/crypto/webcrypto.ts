@@ -1,4 +1,6 @@
 /** The whole contract over WebCrypto, the same in page, worker, Node and tests. */
+import { hmac } from "@noble/hashes/hmac.js";
+import { sha256 } from "@noble/hashes/sha2.js";
 import { assert, createSystemEnv, parseBase64url, type Env } from "../std/index.ts";
 import { toBufferSource } from "./buffer-source.ts";
 import type { Crypto, EncryptionKeyPair, Key, SigningKeyPair } from "./crypto.ts";
@@ -25,6 +27,7 @@ export function createWebCrypto(
   return {
     ...verifier,
     ...createLazyHpke(verifier),
+    hmacSha256: authenticateParts,
     digest,
     importDerivationKey,
     derive,
@@ -38,6 +41,12 @@ export function createWebCrypto(
     deriveFromPassword,
     createKdfParameters: () => createKdfParameters(verifier),
   };
+}
+
+function authenticateParts(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const mac = hmac.create(sha256, key);
+  for (const part of parts) mac.update(part);
+  return mac.digest();
 }
 
 /** What checks and opens, and nothing more: without passwords and HPKE, which it does not load. */

@@ -1,5 +1,5 @@
 /** What the tests of the fold share: a tenant whose people, commits and databases are named by words. */
-import { createWebVerifier } from "../crypto/index.ts";
+import { createWebCrypto } from "../crypto/index.ts";
 import type { Commit, CommitHeader } from "../entry/index.ts";
 import {
   bytesToId,
@@ -12,7 +12,7 @@ import {
 import { createDirectory, type DirectoryRecord } from "./index.ts";
 
 /** What checks and hashes. */
-export const crypto = createWebVerifier();
+export const crypto = createWebCrypto();
 /** 32 bytes of a word. */
 export const bytesOf = (text: string): Uint8Array => crypto.sha256(utf8ToBytes(text));
 /** The key of somebody. */

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createWebVerifier } from "../crypto/index.ts";
+import { createWebCrypto } from "../crypto/index.ts";
 import { bytesToHex } from "../std/index.ts";
 import { hashUserName } from "./user-name.ts";
 
-const crypto = createWebVerifier();
+const crypto = createWebCrypto();
 const namesKey = new Uint8Array(32).fill(7);
 const hash = (name: string, key = namesKey): string => bytesToHex(hashUserName(crypto, key, name));
 

@@ -1,5 +1,5 @@
 import { utf8ToBytes, type GroupId } from "../std/index.ts";
-import type { Verifier } from "../crypto/index.ts";
+import type { Crypto } from "../crypto/index.ts";
 import { deriveNameId } from "../entry/index.ts";
 
 const userDomain = utf8ToBytes("coffer/user/v1\0");
@@ -10,7 +10,7 @@ const userDomain = utf8ToBytes("coffer/user/v1\0");
  * Names are compared without case and in one Unicode form: HMAC(names key, "coffer/user/v1\0" ‖ folded name).
  */
 export function hashUserName(
-  crypto: Pick<Verifier, "hmacSha256">,
+  crypto: Pick<Crypto, "hmacSha256">,
   namesKey: Uint8Array,
   userName: string,
 ): Uint8Array<ArrayBuffer> {
@@ -19,7 +19,7 @@ export function hashUserName(
 
 /** The id of a group: its name is compared as a user's is. */
 export function groupIdOf(
-  crypto: Pick<Verifier, "hmacSha256">,
+  crypto: Pick<Crypto, "hmacSha256">,
   namesKey: Uint8Array,
   groupName: string,
 ): GroupId {

@@ -167,25 +167,25 @@ const nameKinds = { db: ["DbId", 1], key: ["KeyId", 2], group: ["GroupId", 3] } 
 
 /** Derive the opaque id that a name has on the wire; two devices that use one name offline meet in it. */
 export function deriveNameId(
-  crypto: Pick<Verifier, "hmacSha256">,
+  crypto: Pick<Crypto, "hmacSha256">,
   namesKey: Uint8Array,
   kind: "db",
   name: string,
 ): DbId;
 export function deriveNameId(
-  crypto: Pick<Verifier, "hmacSha256">,
+  crypto: Pick<Crypto, "hmacSha256">,
   namesKey: Uint8Array,
   kind: "key",
   name: string,
 ): KeyId;
 export function deriveNameId(
-  crypto: Pick<Verifier, "hmacSha256">,
+  crypto: Pick<Crypto, "hmacSha256">,
   namesKey: Uint8Array,
   kind: "group",
   name: string,
 ): GroupId;
 export function deriveNameId(
-  crypto: Pick<Verifier, "hmacSha256">,
+  crypto: Pick<Crypto, "hmacSha256">,
   namesKey: Uint8Array,
   kind: keyof typeof nameKinds,
   name: string,

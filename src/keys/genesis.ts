@@ -19,7 +19,7 @@ import {
   idToBytes,
   utf8ToBytes,
 } from "../std/index.ts";
-import type { Verifier } from "../crypto/index.ts";
+import type { Crypto, Verifier } from "../crypto/index.ts";
 import type { Genesis, PublicIdentity } from "./keys.ts";
 import { requireName } from "./name.ts";
 
@@ -36,7 +36,7 @@ export const genesisBytes = 113;
  * @throws `input/invalid` when the tenant's name cannot be one
  */
 export function createGenesis(
-  crypto: Pick<Verifier, "sha256" | "hmacSha256" | "randomBytes">,
+  crypto: Pick<Crypto, "sha256" | "hmacSha256" | "randomBytes">,
   root: { readonly admin: PublicIdentity; readonly namesKey: Uint8Array; readonly tenantName: string },
 ): Genesis {
   requireName(root.tenantName);
@@ -58,7 +58,7 @@ export function parseGenesis(crypto: Pick<Verifier, "sha256">, bytes: Uint8Array
 
 /** Tell whether a genesis commits to a display name. */
 export function isNameOf(
-  crypto: Pick<Verifier, "hmacSha256">,
+  crypto: Pick<Crypto, "hmacSha256">,
   genesis: Genesis,
   alias: { readonly namesKey: Uint8Array; readonly tenantName: string },
 ): boolean {
@@ -68,7 +68,7 @@ export function isNameOf(
   );
 }
 
-function commitToName(crypto: Pick<Verifier, "hmacSha256">, namesKey: Uint8Array, name: string): Uint8Array {
+function commitToName(crypto: Pick<Crypto, "hmacSha256">, namesKey: Uint8Array, name: string): Uint8Array {
   return crypto.hmacSha256(namesKey, aliasDomain, utf8ToBytes(name));
 }
 
