@@ -32,10 +32,11 @@ import type { Authenticator } from "./auth.ts";
 import type { Directories } from "./directories.ts";
 import { isExpected, retryAfterMsOf } from "./error-status.ts";
 import type { PushOutcome } from "./exchange.ts";
+import { FilledPlaces } from "./filled-places.ts";
 import { describeFailure, type Logger } from "./logger.ts";
 import { answerPull, nextCommits, type PullFrame, type PullParts } from "./pull.ts";
 import type { Session } from "./sessions.ts";
-import type { LogState, RelayStorage } from "./storage.ts";
+import type { RelayStorage } from "./storage.ts";
 
 /** The other end of a live session, as the adapter gives it. */
 export interface LiveConnection {
@@ -77,8 +78,6 @@ const authTimeoutMs = 5000;
 const maxSessionMs = 60 * 60_000;
 const maxBufferedBytes = 1024 * 1024;
 const followBytes = 256 * 1024;
-/** Of one log, at once. */
-const maxFilled = 1000;
 
 /** WebSocket close codes by error code; others are 4400. */
 const closeCodes: Partial<Record<CofferErrorCode, number>> = {
@@ -179,8 +178,7 @@ class Follower implements LiveSession {
   #followed: PullFrame | undefined;
   #cursorsByLog = new Map<DbId, LogCursor>();
   readonly #dirtyLogs = new Set<DbId>();
-  /** places that were passed, whose commits are to be sent once more */
-  readonly #filledByLog = new Map<DbId, Set<number>>();
+  readonly #filled = new FilledPlaces();
   #work: Promise<void> = Promise.resolve();
   #isFollowing = false;
   #isEnded = false;
@@ -215,18 +213,9 @@ class Follower implements LiveSession {
 
   wake(dbId: DbId, filled: readonly number[] = []): void {
     if (this.#open === undefined) return;
-    for (const seq of filled) this.#noteFilled(dbId, seq);
+    this.#filled.note(dbId, filled, this.#cursorsByLog.get(dbId));
     this.#dirtyLogs.add(dbId);
     this.#follow();
-  }
-
-  /** Who follows nothing yet reads it as it is; who is told of too much at once asks the next time. */
-  #noteFilled(dbId: DbId, seq: number): void {
-    const { seq: end = 0 } = this.#cursorsByLog.get(dbId) ?? {};
-    if (seq >= end) return;
-    const filled = this.#filledByLog.get(dbId) ?? new Set();
-    this.#filledByLog.set(dbId, filled);
-    if (filled.size < maxFilled) filled.add(seq);
   }
 
   /** Somebody whispers. Who is behind, or follows something else, does not hear it: there is nothing to come back to. */
@@ -336,7 +325,7 @@ class Follower implements LiveSession {
     // What was appended while the answer was on its way.
     for (const log of await parts.storage.listLogs(tenantId)) {
       const hasGrown = log.size > (this.#cursorsByLog.get(log.dbId)?.seq ?? 0);
-      if (hasGrown || this.#filledByLog.has(log.dbId)) this.wake(log.dbId);
+      if (hasGrown || this.#filled.has(log.dbId)) this.wake(log.dbId);
     }
   }
 
@@ -371,20 +360,10 @@ class Follower implements LiveSession {
     const known = this.#cursorsByLog.get(dbId);
     const log =
       known !== undefined || pull.allDatabases ? await parts.storage.readLog(tenantId, dbId) : undefined;
-    const filled = log && this.#takeFilled(log);
-    if (log !== undefined && filled !== undefined) {
-      const at = { dbId, epoch: log.epoch, seq: filled };
-      const one = { ...log, size: filled + 1 };
-      const again = { ...pull, full: true };
-      const step = await nextCommits(parts, {
-        tenantId,
-        replicaId,
-        pull: again,
-        log: one,
-        at,
-        maxBytes: followBytes,
-      });
-      return this.#send(step.bytes);
+    const filled = log && this.#filled.take(log, known);
+    if (filled !== undefined) {
+      const again = { tenantId, replicaId, pull: { ...pull, full: true }, ...filled, maxBytes: followBytes };
+      return this.#send((await nextCommits(parts, again)).bytes);
     }
     if (log === undefined || (known?.seq ?? 0) >= log.size) {
       this.#dirtyLogs.delete(dbId);
@@ -394,18 +373,6 @@ class Follower implements LiveSession {
     const step = await nextCommits(parts, { tenantId, replicaId, pull, log, at, maxBytes: followBytes });
     this.#cursorsByLog.set(dbId, step.next);
     this.#send(step.bytes);
-  }
-
-  /** The next place of a log to be sent once more; none of another epoch. */
-  #takeFilled({ dbId, epoch }: LogState): number | undefined {
-    const filled = this.#filledByLog.get(dbId);
-    const [seq] = filled ?? [];
-    if (seq === undefined || this.#cursorsByLog.get(dbId)?.epoch !== epoch) {
-      this.#filledByLog.delete(dbId);
-      return undefined;
-    }
-    filled?.delete(seq);
-    return seq;
   }
 
   #send(bytes: Uint8Array<ArrayBuffer>): void {

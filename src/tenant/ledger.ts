@@ -178,12 +178,6 @@ export class Ledger {
     return this.#pick(this.#waiting);
   }
 
-  /** Waiting commits that lack ciphertexts. Somebody may have them, also where their author says that they were erased. */
-  lacking(): readonly KnownCommit[] {
-    const lacking = new Set([...this.needs.lacking(), ...this.#unawaited.purged]);
-    return this.#pick(lacking).filter(({ verdict }) => verdict === "waiting");
-  }
-
   /** Commits that were quarantined whole or in part, the last `count` of them. */
   quarantined(count = Infinity): readonly KnownCommit[] {
     return this.#pick([...this.#quarantined].slice(-count));
@@ -294,6 +288,12 @@ export class Ledger {
     }
     if (row.verdict === "quarantined" || row.refused !== "") this.#quarantined.add(row.commitHash);
   }
+}
+
+/** Waiting commits that lack ciphertexts. Somebody may have them, also where their author says that they were erased. */
+export function lackingCommits(ledger: Ledger): readonly KnownCommit[] {
+  const lacking = new Set(ledger.needs.lacking());
+  return ledger.waiting().filter(({ commitHash, reason }) => reason === "purged" || lacking.has(commitHash));
 }
 
 /** What names a line: the commits of one author, database and writer nonce. */

@@ -21,6 +21,7 @@ import { ChunkLinks } from "./chunk-links.ts";
 import type { AdminPassword } from "./directory-writes.ts";
 import type { TenantCore } from "./core.ts";
 import { KeptFiles } from "./kept-files.ts";
+import { lackingCommits } from "./ledger.ts";
 import { Presences } from "./presences.ts";
 import { ensureDeviceSigner } from "./device-key.ts";
 import type { Peers } from "./peers.ts";
@@ -185,7 +186,7 @@ export class Links {
       transport,
       tenantId: this.#core.tenantId,
       signer,
-      lacking: () => this.#core.ledger.lacking(),
+      lacking: () => lackingCommits(this.#core.ledger),
       onStatus: (status) => {
         this.#hooks.onStatus();
         this.chunks.heard(url, status);
