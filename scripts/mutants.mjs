@@ -14,6 +14,8 @@ const [kind, part = ""] = process.argv.slice(2);
 const asked = Object.entries(kinds).filter(([name]) => kind === undefined || kind === name);
 if (asked.length === 0) throw new Error(`there are ${Object.keys(kinds).join(", ")}, and no ${kind}`);
 const files = asked.map(([, name]) => `src/sim/${name}.sim.test.ts`);
-process.exitCode = await runTool("vitest", ["run", "--project", "sim", "--reporter=verbose", ...files], {
+// However slow the machine is: who ends by time is not a mutant that nobody noticed.
+const options = ["--project", "sim", "--testTimeout=3600000", "--reporter=verbose"];
+process.exitCode = await runTool("vitest", ["run", ...options, ...files], {
   env: { COFFER_MUTANTS: "all", COFFER_MUTANTS_PART: part },
 });
