@@ -92,6 +92,8 @@ export const metrics = [
     kind: "time",
     bar: 5,
   },
+  { name: "query.typedEdit10k", label: "10,000: the same, typed into a text", unit: "ms", kind: "time" },
+  { name: "query.busyEdit10k", label: "10,000: the same, right behind queries", unit: "ms", kind: "time" },
   {
     name: "query.edit100k",
     label: "100,000: an edit, until the query shows it",
@@ -99,6 +101,8 @@ export const metrics = [
     kind: "time",
     bar: 5,
   },
+  { name: "query.typedEdit100k", label: "100,000: the same, typed into a text", unit: "ms", kind: "time" },
+  { name: "query.busyEdit100k", label: "100,000: the same, right behind queries", unit: "ms", kind: "time" },
 
   { name: "view.worker10k", label: "10,000: built, the room alone", unit: "ms", kind: "time", bar: 150 },
   { name: "view.build10k", label: "10,000: from coffer.view to its rows", unit: "ms", kind: "time" },

@@ -1,5 +1,5 @@
 /** Live queries over many documents: asked for the first time, asked again, and told of an edit. */
-import type { Database, Query, QueryDefinition } from "cofferdb";
+import { splice, type Database, type Draft, type Query, type QueryDefinition } from "cofferdb";
 import { makeRows, type Person } from "./rows.ts";
 import { foundTenant, removeSession } from "./session.ts";
 import { pause, until } from "./wait.ts";
@@ -12,11 +12,17 @@ export interface QueryTimes {
   readonly warmMs: readonly number[];
   /** what no index helps with: a text inside a text */
   readonly scanMs: readonly number[];
-  /** from `changeDoc` until the window shows it */
+  /** from `changeDoc` until the window shows it, right behind the queries: their indexes and more are being written */
+  readonly busyEditMs: readonly number[];
+  /** the same when all of that is written */
   readonly editMs: readonly number[];
+  /** of letters typed into a text, which takes Automerge */
+  readonly typedEditMs: readonly number[];
 }
 
 const cities = ["Bergen", "Oslo", "Lyon", "Kyoto", "Accra", "Porto", "Graz"];
+/** What an import and queries leave to be written is written by then. */
+const restMs = 3000;
 const sort = [{ field: "name" }, { field: "balance", order: "desc" }] as const;
 
 /** Measure queries over `count` documents. */
@@ -45,9 +51,12 @@ export async function measureQueries(options: {
     warmMs.push(await ask(db, inCity(round)));
     scanMs.push(await ask(db, { filter: `contains(email, '${round % 10}')`, sort, locale: "en", limit: 50 }));
   }
-  const editMs = await measureEdits(db, options.rounds);
+  const busyEditMs = await measureEdits(db, options.rounds, 20, setPhone);
+  await pause(restMs);
+  const editMs = await measureEdits(db, options.rounds, 21, setPhone);
+  const typedEditMs = await measureEdits(db, options.rounds, 22, typePhone);
   await removeSession(session);
-  return { firstMs, warmMs, scanMs, editMs };
+  return { firstMs, warmMs, scanMs, busyEditMs, editMs, typedEditMs };
 }
 
 async function ask(db: Database<Person>, definition: QueryDefinition): Promise<number> {
@@ -64,19 +73,31 @@ async function ready(query: Query<Person>): Promise<void> {
   await until(() => query.status.value === "ready", "a query");
 }
 
-async function measureEdits(db: Database<Person>, rounds: number): Promise<readonly number[]> {
+type Edit = (draft: Draft<Person>, phone: string) => void;
+const setPhone: Edit = (draft, phone) => {
+  draft.phone = phone;
+};
+const typePhone: Edit = (draft, phone) => {
+  splice(draft, ["phone"], 0, draft.phone.length, phone);
+};
+
+/** Edit the document in a row of the window. */
+async function measureEdits(
+  db: Database<Person>,
+  rounds: number,
+  place: number,
+  edit: Edit,
+): Promise<readonly number[]> {
   const query = db.query({ filter: "age >= 30", sort, locale: "en", limit: 50 });
   await ready(query);
-  const id = query.rows.value[20]?.id ?? "";
+  const id = query.rows.value[place]?.id ?? "";
   const doc = await db.getDocument(id);
   const timesMs: number[] = [];
   for (let round = 0; round < rounds; round++) {
     await pause(40);
     const phone = `+47 ${round}`;
     const startMs = performance.now();
-    const saved = db.changeDoc(doc, (draft) => {
-      draft.phone = phone;
-    });
+    const saved = db.changeDoc(doc, (draft) => edit(draft, phone));
     await until(() => query.rows.value.some((row) => row.id === id && row.data.phone === phone), "an edit");
     timesMs.push(performance.now() - startMs);
     await saved;

@@ -4,7 +4,7 @@ const sizes = /** @type {const} */ ([
   ["10k", 10_000],
   ["100k", 100_000],
 ]);
-const rounds = 15;
+const rounds = 30;
 
 /** @type {import("./index.mjs").Workload} */
 export const query = {
@@ -22,7 +22,9 @@ export const query = {
         add(`query.first${name}`, [times.firstMs]);
         add(`query.warm${name}`, times.warmMs);
         add(`query.scan${name}`, times.scanMs);
+        add(`query.busyEdit${name}`, times.busyEditMs);
         add(`query.edit${name}`, times.editMs);
+        add(`query.typedEdit${name}`, times.typedEditMs);
         log(`  query ${name} ${run + 1}: first ${times.firstMs.toFixed(1)} ms`);
         await device.close();
       }
