@@ -198,6 +198,18 @@ describe("pull", () => {
     }
   });
 
+  test("a head that shows more is followed, also where the head of all logs knows of no more", () => {
+    for (const isAhead of [true, false]) {
+      const bench = createBench();
+      bench.start();
+      bench.frame(commits(0, 1));
+      bench.frame(head(1, 1));
+      if (isAhead) bench.frame(head(2, 1, 2));
+      const asked = of(bench.complete(), "exchange").flatMap(({ frames }) => frames.map(({ type }) => type));
+      expect(asked.includes("pull")).toBe(isAhead);
+    }
+  });
+
   test("the directory is asked for first", () => {
     const bench = createBench();
     bench.tell({ kind: "start" });
