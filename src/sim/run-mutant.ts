@@ -45,7 +45,10 @@ export async function runMutant(
   const vitest = fromRoot("node_modules", "vitest", "vitest.mjs");
   const pattern = test.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const isStory = file.endsWith(".sim.test.ts");
-  const limits = isStory ? ["--project", "sim", "--bail=1"] : ["--project", "node", "--testTimeout=30000"];
+  // Stories count their steps: on a slow machine none is to fail for its time.
+  const limits = isStory
+    ? ["--project", "sim", "--bail=1", "--testTimeout=3600000"]
+    : ["--project", "node", "--testTimeout=30000"];
   const args = [vitest, "run", ...limits, file, "-t", pattern];
   const { COFFER_RUNS: _runs, ...system } = process.env;
   const env = isStory ? { ...system, SIM_FROM: "1", SIM_LOGS: String(mutantSeeds) } : system;
