@@ -16,6 +16,8 @@ export class FilledPlaces {
 
   /** Remember those before a cursor: the others are read when their turn comes. */
   note(dbId: DbId, filled: readonly number[], cursor: LogCursor | undefined): void {
+    // Every growth of a log comes by here, for each of its sessions, and hardly any fills anything.
+    if (filled.length === 0) return;
     const places = this.#placesByLog.get(dbId) ?? new Set();
     for (const seq of filled) if (seq < (cursor?.seq ?? 0) && places.size < maxPlaces) places.add(seq);
     if (places.size > 0) this.#placesByLog.set(dbId, places);
