@@ -39,6 +39,7 @@ import {
   type RelayCrypto,
   type TenantDirectory,
 } from "./directories.ts";
+import { broughtIn } from "./one-line.ts";
 import { authorsWithoutRoom, directoryQuotas, hasUserQuota, type Quotas } from "./quota.ts";
 import { erasePurged, withoutPurged } from "./purged.ts";
 import type { AppendedCommit, NewCommit, RelayStorage, StoredCopy } from "./storage.ts";
@@ -267,7 +268,7 @@ export function toNewCommit(commit: Commit): NewCommit {
 
 /**
  * Fold directory commits on top of what is stored; each may stand on the one before it. Those of a second line are taken when a merge that
- * brings it into the first one is among them, wherever it stands.
+ * brings them into the first one is among them, wherever it stands; what else there is of that line waits for a merge of its own.
  */
 async function judgeDirectoryCommits(
   { crypto, directories }: Pick<PushParts, "crypto" | "directories">,
@@ -286,8 +287,11 @@ async function judgeDirectoryCommits(
   }
   const isForked = opened.some(({ commit }) => foldCommit(state, commit, []).kind === "beside");
   if (!isForked) return refusals;
+  const line = broughtIn(state, opened);
+  if (line.size === 0) return refusals;
   const { adminKey, tenantId } = state;
-  const all = [...(await directories.readAll(directory)), ...opened];
+  const onLine = opened.filter(({ commit }) => line.has(commit.commitHash));
+  const all = [...(await directories.readAll(directory)), ...onLine];
   const together = foldLines(createDirectory(crypto, tenantId, adminKey), all);
   if (isTorn(together, new Set(all.map(({ commit }) => commit.commitHash)).size)) return refusals;
   return refusals.map((refusal, index) => {

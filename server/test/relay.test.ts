@@ -512,6 +512,52 @@ describe("pushing", () => {
     expect((await verifyStore(crypto, test.storage)).damages).toEqual([]);
   });
 
+  it("takes what a first piece of a merge brings in, however much of that line comes beside it, and the rest with the next", async () => {
+    const { test, tenant } = await createPlace();
+    const client = clientOf(test, tenant, tenant.admin);
+    await client.signIn(test.serverKey);
+    const first = tenant.head;
+    if (first === undefined) throw new Error("a tenant has a directory");
+    const record = async () =>
+      ({
+        kind: "grantaccess",
+        userKey: (await createUser()).key,
+        encryptionKey: new Uint8Array(32),
+        nameHash: new Uint8Array(32),
+      }) as const;
+    const ours = await tenant.sealDirectory([await record()], { head: first });
+    const line = [await tenant.sealDirectory([await record()], { head: first })];
+    for (let index = 0; index < 3; index++)
+      line.push(await tenant.sealDirectory([await record()], { head: line.at(-1)?.commitHash ?? first }));
+    const steps = [ours];
+    for (const brought of line)
+      steps.push(
+        await tenant.sealDirectory([{ kind: "adopt", commitHashes: [brought.commitHash] }], {
+          head: steps.at(-1)?.commitHash ?? first,
+          alsoBehind: [brought.commitHash],
+        }),
+      );
+    const [, one, two, three, four] = steps;
+    if (!one || !two || !three || !four) throw new Error("a step for each");
+    expect(await client.push(tenant.directoryDbId, ours)).toMatchObject([{ status: "accepted", seq: 1 }]);
+    const statuses = async (...commits: readonly (typeof ours)[]) =>
+      (await client.push(tenant.directoryDbId, ...commits)).map(({ status, code }) => code ?? status);
+    const pieces = await statuses(...line, one, two);
+    expect(pieces.slice(0, 2)).toEqual(["accepted", "accepted"]);
+    expect(pieces.slice(2, 4)).toEqual(["directory/behind", "directory/behind"]);
+    expect(pieces.slice(4)).toEqual(["accepted", "accepted"]);
+    // A piece whose past is not whole brings in nothing.
+    expect(await statuses(four, ...line)).toEqual([
+      "directory/behind",
+      "accepted",
+      "accepted",
+      "access/denied",
+      "directory/behind",
+    ]);
+    expect(await statuses(...line, four, three)).toEqual(Array.from({ length: 6 }, () => "accepted"));
+    expect((await verifyStore(crypto, test.storage)).damages).toEqual([]);
+  });
+
   it("lets only one of two directory commits follow a head, however they race", async () => {
     const { test, tenant } = await createPlace();
     const admin = clientOf(test, tenant, tenant.admin);
