@@ -44,7 +44,7 @@ export interface DiskFault {
   /** the batch as it is stored; `undefined` stores nothing and says that it did */
   readonly onWrite?: (batch: Batch) => Batch | undefined;
   /** a failure to reject a write with, before anything is stored */
-  readonly failWrite?: () => CofferError | undefined;
+  readonly failWrite?: (batch: Batch) => CofferError | undefined;
   /** a failure to reject a write with, although everything is stored */
   readonly loseAnswer?: () => CofferError | undefined;
 }
@@ -52,6 +52,8 @@ export interface DiskFault {
 /** The stores of one device. */
 export class SimDisk {
   fault: DiskFault = {};
+  /** hears what is stored, when it is */
+  onStored: (batch: Batch) => void = () => undefined;
   readonly #name: string;
   readonly #random: Random;
   #journal: JournalEntry[] = [];
@@ -180,13 +182,14 @@ export class SimDisk {
     // What the caller hands over stays unchanged until it is told; what is journalled must stay so for good.
     const kept = copyBatch(batch);
     await worker.pause(this.#latency(), `writes ${describe(batch)}`);
-    const failure = this.fault.failWrite?.();
+    const failure = this.fault.failWrite?.(batch);
     if (failure !== undefined) throw failure;
     const stored = this.fault.onWrite === undefined ? kept : this.fault.onWrite(kept);
     const result: BatchResult = stored === undefined ? pretend(batch) : await store.write(stored);
     if (result.kind === "stored" && stored !== undefined) {
       this.#journal.push({ storeName: store.name, batch: withoutVersions(stored), epochDraw: 0 });
       if (stored.durability === "strict") this.#durableLength = this.#journal.length;
+      this.onStored(stored);
     }
     await worker.pause(
       this.#latency(),

@@ -9,6 +9,8 @@
  * | doubled | the request reaches the server twice, some time apart |
  * | refused | 429 with a time to wait, or 500, before the server looked at it |
  * | hang-up | a live connection ends, at any moment |
+ * | short | chunks of files alone: the answer ends after any number of bytes, and looks whole |
+ * | portal | chunks of files alone: something in between answers in the server's place |
  *
  * Requests overtake each other, since each takes its own time; a live connection keeps its order, as TCP does.
  */
@@ -23,6 +25,7 @@ import {
 import { parseCapabilities, type HttpTransport, type LiveTransport, type Transport } from "../sync/index.ts";
 import type { Random } from "./pcg32.ts";
 import type { Scheduler } from "./scheduler.ts";
+import { openSimChunks, parseJson, portalAnswer, type ChunkFault, type ChunkNote } from "./sim-chunks.ts";
 import type { SimWorkerEnv } from "./sim-env.ts";
 import { openWire } from "./sim-live.ts";
 import type { SimServer } from "./sim-server.ts";
@@ -36,6 +39,8 @@ export interface Weather {
   readonly doubled: number;
   readonly refused: number;
   readonly hangUp: number;
+  readonly short?: number;
+  readonly portal?: number;
 }
 
 /** Nothing goes wrong, and nothing takes long. */
@@ -55,11 +60,18 @@ export interface TransportFault {
 }
 
 const timeoutMs = 30_000;
+/** a chunk of a file is cut anywhere in it */
+const chunkBytes = 256 * 1024;
+const receiptBytes = 150;
 
 /** The network of a simulation. It remembers every byte that crossed it. */
 export class SimNetwork {
   weather: Weather = fairWeather;
   fault: TransportFault = {};
+  /** whether chunks of files are moved too */
+  movesFiles = false;
+  /** what became of each request about a chunk */
+  readonly chunkNotes: ChunkNote[] = [];
   /** everything that crossed, both ways */
   readonly crossed: Uint8Array[] = [];
   readonly server: SimServer;
@@ -86,8 +98,10 @@ export class SimNetwork {
       return parseJson(concatBytes(...chunks));
     };
     const binary = { "content-type": "application/octet-stream" };
+    const chunks = openSimChunks(worker, ask, this.chunkNotes);
     return {
       origin,
+      ...(this.movesFiles && { chunks }),
       readCapabilities: async (signal) =>
         parseCapabilities(await askJson({ method: "GET", path: "/sync/capabilities", signal })),
       postJson: (path, body, signal) => {
@@ -150,15 +164,28 @@ export class SimNetwork {
       };
       if (!worker.isOnline()) return client.end(new CofferError("net/offline"));
       const { weather } = this;
-      if (this.random.chance(weather.lost)) return client.end(new CofferError("net/failed"));
+      if (this.random.chance(weather.lost)) {
+        meet(request, "lost");
+        return client.end(new CofferError("net/failed"));
+      }
+      if (this.#meets(request, "portal")) {
+        meet(request, "portal");
+        worker.later(this.latencyMs(), `hears a portal about ${request.path}`, () => {
+          client.take(portalAnswer(this.random));
+          end();
+        });
+        return;
+      }
       if (this.random.chance(weather.refused)) {
+        meet(request, "refused");
         const isBusy = this.random.chance(0.5);
         return client.end(
           new CofferError(isBusy ? "net/rate-limited" : "net/failed", isBusy ? { retryAfterMs: 2000 } : {}),
         );
       }
       this.#travel(worker, request, client);
-      if (this.random.chance(weather.doubled)) this.#travel(worker, request, silentClient);
+      if (this.random.chance(weather.doubled))
+        this.#travel(worker, { ...request, note: undefined }, silentClient);
     });
   }
 
@@ -166,13 +193,17 @@ export class SimNetwork {
   #travel(worker: SimWorkerEnv, request: Ask, client: Client): void {
     const body = request.body?.slice();
     if (body !== undefined) this.crossed.push(body);
-    const cutAt = this.random.chance(this.weather.cut) ? this.random.below(2000) : Infinity;
+    const isShort = this.#meets(request, "short");
+    const isCut = isShort || this.random.chance(this.weather.cut);
+    const cutAt = isCut ? this.random.below(answerBytes(request)) : Infinity;
     const isDeaf = this.random.chance(this.weather.deaf);
+    if (request.note !== undefined) request.note.hasTravelled = true;
+    if (isDeaf) meet(request, "deaf");
     this.later(this.latencyMs(), `${worker.name} request ${request.path} arrives`, () => {
       const { server } = this;
       const broken = (): void => client.end(new CofferError("net/failed"));
       const forget = server.onRestart(broken);
-      this.#serve(worker, { ...request, body }, { client: isDeaf ? silentClient : client, cutAt })
+      this.#serve(worker, { ...request, body }, { client: isDeaf ? silentClient : client, cutAt, isShort })
         .then(() => isDeaf && broken(), broken)
         .finally(forget);
     });
@@ -180,9 +211,14 @@ export class SimNetwork {
 
   async #serve(
     worker: SimWorkerEnv,
-    { method, path, headers, body }: Ask,
-    { client, cutAt }: { readonly client: Client; readonly cutAt: number },
+    request: Ask,
+    {
+      client,
+      cutAt,
+      isShort,
+    }: { readonly client: Client; readonly cutAt: number; readonly isShort: boolean },
   ): Promise<void> {
+    const { method, path, headers, body } = request;
     const init = {
       method,
       ...(headers === undefined ? {} : { headers }),
@@ -205,11 +241,19 @@ export class SimNetwork {
       }
       sizeBytes += bytes.length;
       if (sizeBytes > cutAt) {
+        meet(request, isShort ? "short" : "cut");
         await reader?.cancel();
-        return client.end(new CofferError("net/failed"));
+        return client.end(isShort && response.ok ? undefined : new CofferError("net/failed"));
       }
     }
     client.end(response.ok ? undefined : errorOf(response, concatBytes(...read)));
+  }
+
+  /** Whether a request about a chunk meets a fault that no other request meets. */
+  #meets(request: Ask, fault: "short" | "portal"): boolean {
+    const { [fault]: likely = 0 } = this.weather;
+    if (request.note === undefined || likely === 0 || !this.random.chance(likely)) return false;
+    return true;
   }
 
   /** Chunks end anywhere, not where frames do. */
@@ -242,13 +286,24 @@ export class SimNetwork {
   }
 }
 
-interface Ask {
-  readonly method: "GET" | "POST";
+/** One request as a worker makes it. */
+export interface Ask {
+  readonly method: "GET" | "POST" | "PUT";
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array<ArrayBuffer> | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onChunk: (chunk: Uint8Array) => void;
+  /** what becomes of it, where it is about a chunk of a file */
+  readonly note?: ChunkNote | undefined;
+}
+
+/** What an answer is cut within. */
+const answerBytes = ({ note }: Ask): number =>
+  note === undefined ? 2000 : note.method === "GET" ? chunkBytes : receiptBytes;
+
+function meet({ note }: Ask, fault: ChunkFault): void {
+  if (note !== undefined) note.fault ??= fault;
 }
 
 /** Who waits for an answer. */
@@ -259,14 +314,6 @@ interface Client {
 }
 
 const silentClient: Client = { isOver: () => false, take: () => undefined, end: () => undefined };
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(bytesToUtf8(bytes) ?? "") as unknown;
-  } catch {
-    throw new CofferError("protocol/malformed", { reason: "json" });
-  }
-}
 
 /** As the browser's transport reads a refusal; an answer that was cut names no code. */
 function errorOf(response: Response, body: Uint8Array): CofferError {

@@ -3,7 +3,13 @@
  * its time, so that requests interleave inside the relay too.
  */
 import type { Crypto, SigningKeyPair } from "../crypto/index.ts";
-import type { CommitHash, DbId, TenantId } from "../std/index.ts";
+import {
+  bytesToBase64url,
+  type CofferError,
+  type CommitHash,
+  type DbId,
+  type TenantId,
+} from "../std/index.ts";
 import {
   createRelay,
   createMemoryStorage,
@@ -21,9 +27,13 @@ import { SimOrigin, type SimWorkerEnv } from "./sim-env.ts";
 export interface ServerFault {
   /** what becomes of an append: its result without anything stored, or `undefined` for the usual */
   readonly onAppend?: (request: AppendRequest) => AppendResult | undefined;
+  /** what storing a chunk of a file fails with, if it fails */
+  readonly onChunk?: () => CofferError | undefined;
   /** whether every second commit is shown twice to whoever looks into it */
   readonly doubles?: boolean;
 }
+
+type AddChunk = Parameters<RelayStorage["addChunk"]>;
 
 /** A commit as it lies in the server's log. */
 export interface ServerCommit {
@@ -43,6 +53,8 @@ export class SimServer {
   /** what was stored, in order, to be stored again from a backup */
   readonly #stored: { readonly atMs: number; readonly store: (disk: RelayStorage) => Promise<unknown> }[] =
     [];
+  /** hashes, base64url, of all chunks that were ever stored */
+  readonly everHeld = new Set<string>();
   /** the time it is while a backup is read */
   #replayMs: number | undefined;
   readonly #onRestart = new Set<() => void>();
@@ -144,6 +156,11 @@ export class SimServer {
     return all;
   }
 
+  /** A chunk as it is stored. */
+  chunk(tenantId: TenantId, hash: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#disk.readChunk(tenantId, hash);
+  }
+
   async publication(tenantId: TenantId): Promise<Uint8Array> {
     return (await this.#disk.readTenant(tenantId))?.publication ?? new Uint8Array(0);
   }
@@ -154,6 +171,15 @@ export class SimServer {
     const result = await disk.append(request);
     if (result.kind === "appended") this.#remember((to) => to.append(request));
     return result;
+  }
+
+  async #addChunk(disk: RelayStorage, ...chunk: AddChunk): ReturnType<RelayStorage["addChunk"]> {
+    const failure = this.fault.onChunk?.();
+    if (failure !== undefined) throw failure;
+    const outcome = await disk.addChunk(...chunk);
+    this.everHeld.add(bytesToBase64url(chunk[1].hash));
+    this.#remember((to) => to.addChunk(...chunk));
+    return outcome;
   }
 
   #stop(): void {
@@ -200,7 +226,7 @@ export class SimServer {
         slow("reads keys", () => disk.readKeys(id, dbId, fromSeq, maxCount)),
       readNodes: (id, dbId, seqs) => slow("reads nodes", () => disk.readNodes(id, dbId, seqs)),
       findCommit: (place) => slow("finds a commit", () => disk.findCommit(place)),
-      addChunk: (id, chunk) => slow("adds a chunk", () => disk.addChunk(id, chunk)),
+      addChunk: (...chunk) => slow("adds a chunk", () => this.#addChunk(disk, ...chunk)),
       readChunk: (id, hash) => slow("reads a chunk", () => disk.readChunk(id, hash)),
       removeChunks: (id, docIds) => slow("removes chunks", () => disk.removeChunks(id, docIds)),
       chunkUsage: (id, author) => slow("reads usage of chunks", () => disk.chunkUsage(id, author)),

@@ -1,5 +1,5 @@
 /**
- * The stories of logs, told of broken products: each must be noticed. A sample is run; `npm run mutants` runs all,
+ * The stories of logs and files, told of broken products: each must be noticed. A sample is run; `npm run mutants` runs all,
  * or a part of them.
  */
 import { readFileSync } from "node:fs";

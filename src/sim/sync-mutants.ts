@@ -1,10 +1,11 @@
 /**
  * Broken products of the kind that costs data: each is one line of the sync engine or of the server that somebody could get wrong, and the
- * stories of logs must notice it within two hundred seeds; what they come upon too seldom, a test of its own does.
+ * stories of logs must notice it within two hundred seeds, or those of files within theirs; what they come upon too seldom, a test of its own does.
  */
 import type { SourceMutant } from "./security-mutants.ts";
 
 const killedBy = { file: "src/sim/logs.sim.test.ts", test: "hold from seed" };
+const byFiles = { file: "src/sim/files.sim.test.ts", test: "hold from seed" };
 
 type Change = readonly [name: string, from: string, to: string, test?: SourceMutant["killedBy"]];
 
@@ -141,6 +142,52 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "a request that was given up is answered all the same",
       "if (signal.aborted) return connection.close();",
       "",
+    ],
+  ],
+  "src/sync/chunk-link.ts": [
+    [
+      "whatever looks like a receipt is one",
+      'if (!isReceipt) throw new CofferError("protocol/malformed", { field: "receipt" });',
+      'if (receipt === undefined) throw new CofferError("protocol/malformed", { field: "receipt" });',
+      byFiles,
+    ],
+    [
+      "a chunk is noted as sent before anybody acknowledged it",
+      "    const { hash } = chunk;\n    const query =",
+      `    const { hash } = chunk;
+    const received = new Map([[http.origin, (part.received.get(http.origin) ?? 0) | (1 << index)]]);
+    await chunks.edit(part.commitHash, (before) => ({ ...before, received }));
+    const query =`,
+      byFiles,
+    ],
+    [
+      "a part of which one chunk is missing is sent whole",
+      "isHere && (received & (1 << index)) === 0 ? [index] : [],",
+      "isHere && received !== (1 << part.chunks.length) - 1 ? [index] : [],",
+      byFiles,
+    ],
+    [
+      "what was fetched is not kept",
+      "await chunks.addFetched(part, index, bytes).catch(",
+      "await Promise.resolve().catch(",
+      byFiles,
+    ],
+    ["what a server lost with its log counts as received", "await this.#dropFormerReceipts();", "", byFiles],
+  ],
+  "src/sync/chunk-eviction.ts": [
+    [
+      "what nobody else holds may go",
+      "return !part.isOwn || isReceived(part, index);",
+      "return part.chunks.length > index;",
+      byFiles,
+    ],
+  ],
+  "src/tenant/attachments.ts": [
+    [
+      "what a document names is not looked for after a death",
+      "if (isNamed === true) await nameParts(core, [part.commitHash]);",
+      "",
+      byFiles,
     ],
   ],
   "server/src/pull.ts": [

@@ -29,6 +29,8 @@ export interface WorldOptions {
   /** begin before those who joined have heard of anybody */
   readonly isEarly?: boolean;
   readonly mutateCrypto?: ((crypto: Crypto) => Crypto) | undefined;
+  /** chunks of files are moved too */
+  readonly movesFiles?: boolean;
 }
 
 /** All of a simulation. */
@@ -49,6 +51,7 @@ export async function createWorld(seed: number, engine: DocEngine, options: Worl
   const server = new SimServer(scheduler, serverUrl);
   await scheduler.settle(server.start());
   const network = new SimNetwork(scheduler, server);
+  network.movesFiles = options.movesFiles === true;
   const secrets = new Map<string, Uint8Array>();
   const onSecret = (secret: Uint8Array): void =>
     void secrets.set(Buffer.from(secret).toString("hex"), secret);

@@ -133,6 +133,8 @@ export { readServerKey } from "./remote-slots.ts";
 export { linkPeer, type PeerLink, type PeerOptions, type PeerStatus } from "./peer-link.ts";
 export { authenticate, authPreimage, type AuthClaim, type SessionToken, type Signer } from "./auth.ts";
 export type {
+  ChunkRequest,
+  ChunkTransport,
   ExchangeRequest,
   HttpTransport,
   LiveConnection,
