@@ -133,9 +133,12 @@ export interface Device {
   kill(): Promise<void>;
 }
 
+/** What a phone is to a page: fingers, a narrow screen of many dots. */
+const phone = { isMobile: true, hasTouch: true, deviceScaleFactor: 2, viewport: { width: 390, height: 844 } };
+
 /** Open a Chromium on a profile; without one, on a fresh profile. */
 export async function openDevice(
-  options: { profileFolder?: string; args?: readonly string[] } = {},
+  options: { profileFolder?: string; args?: readonly string[]; isPhone?: boolean } = {},
 ): Promise<Device> {
   const profileFolder = options.profileFolder ?? (await createTempFolder("profile"));
   const launch = chromiumLaunchOptions();
@@ -144,6 +147,7 @@ export async function openDevice(
     args: [...launch.args, ...(options.args ?? [])],
     headless: true,
     serviceWorkers: "allow",
+    ...(options.isPhone === true && phone),
   });
   const page = context.pages()[0] ?? (await context.newPage());
   const closed = new Promise<void>((resolve) => context.once("close", () => resolve()));

@@ -3,7 +3,19 @@ import { mkdirSync, readFileSync } from "node:fs";
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, test } from "../fixtures.ts";
-import { approve, askToJoin, join, openFilm, publish, settled, startWithFilm, visit } from "./people.ts";
+import {
+  approve,
+  askToJoin,
+  field,
+  join,
+  openFilm,
+  publish,
+  secrets,
+  settled,
+  startWithFilm,
+  unlock,
+  visit,
+} from "./people.ts";
 
 const shots = process.env["COFFER_SHOTS"];
 const hostile = `<svg xmlns="http://www.w3.org/2000/svg"><script>document.title = "run"</script></svg>`;
@@ -199,5 +211,115 @@ test("files are added, looked at, kept and taken out, and another person has the
     await desk.getByRole("link", { name: "Sync" }).first().click();
     await kept.scrollIntoViewIfNeeded();
     await desk.screenshot({ path: `${shots}/files-room-1440.png` });
+  });
+});
+
+/** Holds back each large piece of files but the first, on its way to the worker, until the page is told to let them through. */
+function holdPieces(): void {
+  const send = Worker.prototype.postMessage;
+  const held: (() => void)[] = [];
+  let pieceCount = 0;
+  Worker.prototype.postMessage = function (this: Worker, message: unknown, ...rest: unknown[]) {
+    const go = (): unknown => Reflect.apply(send, this, [message, ...rest]);
+    const call = message as {
+      readonly path?: unknown[];
+      readonly argumentList?: { readonly value: unknown }[];
+    };
+    const piece = call.path?.[0] === "writeUpload" ? call.argumentList?.[1]?.value : undefined;
+    const isLarge = piece instanceof Blob && piece.size === 4 * 1024 * 1024;
+    if (isLarge && ++pieceCount > 1) held.push(() => void go());
+    else go();
+  };
+  Object.assign(globalThis, {
+    letPiecesThrough: () => {
+      Worker.prototype.postMessage = send;
+      for (const go of held.splice(0)) go();
+    },
+  });
+}
+
+test("a phone's camera gives a picture, and a file on its way is seen and can be given up", async ({
+  server,
+  openDevice,
+}) => {
+  test.setTimeout(150_000);
+  const { page } = await openDevice({ isPhone: true });
+  page.setDefaultTimeout(15_000);
+  await page.addInitScript(holdPieces);
+  await startWithFilm(page, server.url, "Ikiru");
+  const rows = page.getByTestId("file");
+  const upload = page.getByTestId("upload");
+  const names = rows.locator(".file-name");
+  const shoot = async (name: string): Promise<void> => {
+    if (shots === undefined) return;
+    mkdirSync(shots, { recursive: true });
+    await page.screenshot({ path: `${shots}/${name}.png` });
+  };
+
+  await test.step("a picture is taken", async () => {
+    const camera = page.getByLabel("Take a picture");
+    await expect(page.getByText("Take a picture")).toBeVisible();
+    await expect(page.getByText("Or drop them here")).toBeHidden();
+    await expect(camera).toHaveAttribute("capture", "environment");
+    await expect(camera).toHaveAttribute("accept", "image/*");
+    const [picker] = await Promise.all([
+      page.waitForEvent("filechooser"),
+      page.getByText("Take a picture").tap(),
+    ]);
+    expect(picker.isMultiple()).toBe(false);
+    const picture = await page.screenshot();
+    await picker.setFiles({ name: "IMG_0001.png", mimeType: "image/png", buffer: picture });
+    await expect(names).toHaveText(["IMG_0001.png"]);
+    await expect(upload).toHaveCount(0);
+    await expect.poll(() => smallWidth(page)).toBe(148);
+    // The next picture may have the same name.
+    await camera.setInputFiles({ name: "IMG_0001.png", mimeType: "image/png", buffer: picture });
+    await expect(names).toHaveText(["IMG_0001.png", "IMG_0001.png"]);
+    await page.getByTestId("files").scrollIntoViewIfNeeded();
+    await shoot("files-camera-390");
+    // Nothing beside the page itself scrolls, whatever is hidden far down in it.
+    expect(await page.evaluate(() => [scrollY, document.documentElement.scrollHeight])).toEqual([0, 844]);
+    await expect(page.locator(".file-camera")).toHaveCSS("outline-style", "none");
+  });
+
+  const film = {
+    name: "a very long take of the swing in the snow, second camera.mp4",
+    mimeType: "video/mp4",
+  };
+  const buffer = Buffer.alloc(12 * 1024 * 1024, "snow ");
+
+  await test.step("a file on its way says how far it is", async () => {
+    await page.getByTestId("choose-files").setInputFiles({ ...film, buffer });
+    await expect(upload).toHaveCount(1);
+    await expect(upload.locator(".file-name")).toHaveText(film.name);
+    const bar = upload.getByRole("progressbar", { name: `Adding ${film.name}` });
+    await expect.poll(() => bar.evaluate(({ position }: HTMLProgressElement) => position)).toBeCloseTo(1 / 3);
+    await upload.scrollIntoViewIfNeeded();
+    await shoot("files-upload-390");
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+    const [bound, cancel] = [
+      await upload.boundingBox(),
+      await upload.getByRole("button", { name: `Do not add ${film.name}` }).boundingBox(),
+    ];
+    expect((cancel?.x ?? Infinity) + (cancel?.width ?? 0)).toBeLessThanOrEqual(390);
+    expect(Math.min(cancel?.width ?? 0, cancel?.height ?? 0, bound?.height ?? 0)).toBeGreaterThanOrEqual(40);
+  });
+
+  await test.step("given up, it leaves the document as it was", async () => {
+    await upload.getByRole("button", { name: `Do not add ${film.name}` }).tap();
+    await expect(upload).toHaveCount(0);
+    await expect(names).toHaveText(["IMG_0001.png", "IMG_0001.png"]);
+    await page.evaluate(() => (globalThis as unknown as { letPiecesThrough(): void }).letPiecesThrough());
+    await page.getByTestId("choose-files").setInputFiles({ ...film, name: "second take.mp4", buffer });
+    await expect(names).toHaveText(["IMG_0001.png", "IMG_0001.png", "second take.mp4"]);
+    await page.reload();
+    await unlock(page, secrets.ownerPassword);
+    await openFilm(page, "Ikiru");
+    await expect(field(page, "Title")).toHaveValue("Ikiru");
+    await expect(names).toHaveText(["IMG_0001.png", "IMG_0001.png", "second take.mp4"]);
+    const saving = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Save second take.mp4" }).tap();
+    expect(readFileSync(await (await saving).path()).equals(buffer)).toBe(true);
   });
 });
