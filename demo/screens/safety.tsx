@@ -18,7 +18,7 @@ const Audit = lazily(async () => (await import("./audit.tsx")).Audit, {
 const alarmWords: Record<AlarmEvent["kind"], string> = {
   gap: "Something in a member's sequence of commits is missing.",
   rollback: "The server has shown an older state than before.",
-  fork: "The server has shown different histories.",
+  fork: "A server has shown different histories, or a member says so.",
   withheld: "The server holds something back.",
   equivocation: "A member has signed two different commits for the same place.",
   "id-conflict": "Two different commits claim the same id.",

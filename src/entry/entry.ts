@@ -60,9 +60,9 @@ export interface CommittedKey extends KeyName {
   readonly commitment: Uint8Array;
 }
 
-/** A place in the header for the head of a server's log. Writers leave it all zero, readers conclude nothing from it: docs/protocol.md says why. */
+/** The head of a server's log of this database, as its author verified it last; all zero where there was none. Their word: see sync/seen-claims.ts. */
 export interface SeenHead {
-  /** 8 bytes of the server's key */
+  /** 8 bytes, see `deriveLogKeyId` */
   readonly logKeyId: Uint8Array;
   readonly epoch: number;
   readonly size: number;

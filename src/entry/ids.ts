@@ -34,6 +34,7 @@ import type { ContentKey, DocName, DocOrigin, EntryHeader } from "./entry.ts";
 const docDomain = utf8ToBytes("coffer/doc/v1\0");
 const actorDomain = utf8ToBytes("coffer/actor/v1\0");
 const nameDomain = utf8ToBytes("coffer/name/v1\0");
+const logDomain = utf8ToBytes("coffer/log/v1\0");
 const directoryDomain = utf8ToBytes("coffer/directory/v1\0");
 const keyDomain = utf8ToBytes("coffer/key/v1\0");
 const dependenciesDomain = utf8ToBytes("coffer/deps/v1\0");
@@ -194,6 +195,15 @@ export function deriveNameId(
   const kindByte = new Uint8Array([byte]);
   const mac = crypto.hmacSha256(namesKey, nameDomain, kindByte, utf8ToBytes(name.normalize("NFKC")));
   return bytesToId(idKind, mac.subarray(0, 16));
+}
+
+/** What members call the logs of a server by, 8 bytes: nobody else can tell whose they are. `serverKey`: 32 bytes. */
+export function deriveLogKeyId(
+  crypto: Pick<Crypto, "hmacSha256">,
+  namesKey: Uint8Array,
+  serverKey: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  return crypto.hmacSha256(namesKey, logDomain, serverKey).slice(0, 8);
 }
 
 /** The id of the database that holds a tenant's directory. */

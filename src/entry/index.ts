@@ -41,6 +41,7 @@ export {
   createDocNaming,
   deriveActorId,
   deriveDocId,
+  deriveLogKeyId,
   deriveNameId,
   directoryDbId,
   entryIdOf,

@@ -3,7 +3,7 @@ import type { CofferErrorCode, CommitHash, DbId, Env, TenantId } from "../std/in
 import type { Verifier } from "../crypto/index.ts";
 import type { Store } from "../store/index.ts";
 import type { Signer } from "./auth.ts";
-import type { Effect, SyncAlarm, SyncStatus } from "./engine-types.ts";
+import type { DatabaseState, Effect, SyncAlarm, SyncStatus } from "./engine-types.ts";
 import type { Frame } from "./messages.ts";
 import type { Transport } from "./transport.ts";
 
@@ -37,6 +37,8 @@ export interface ConversationListener {
   readonly onAlarm?: ((alarm: SyncAlarm) => void) | undefined;
   /** what somebody whispers, as it came */
   readonly onWhisper?: ((whisper: Whisper) => void) | undefined;
+  /** how logs stand that are proven and stored: what is found at the start, and what comes */
+  readonly onProven?: ((databases: readonly DatabaseState[]) => void) | undefined;
   /** a commit of this device that the server refused for good */
   readonly onRefused?: ((refusal: Extract<Effect, { kind: "quarantine" }>) => void) | undefined;
   /** the server says that the admin has this device forget the tenant: the commit that is said to say so, not verified */

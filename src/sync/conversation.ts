@@ -220,6 +220,7 @@ export class Conversation {
     }
     const lastPosition = await store.lastPosition();
     const databases = parseDatabaseStates(this.#slots, databasePrefix, this.#logEpoch);
+    this.#listener.onProven?.(databases);
     const stored = parseOutbox(this.#slots.get(outbox)?.value ?? new Uint8Array(0), this.#logEpoch);
     const isUsable = stored !== undefined && stored.position <= lastPosition;
     this.#moved.serverKey = copyBytes(this.#slots.get(server)?.value ?? this.#moved.serverKey);
@@ -247,6 +248,7 @@ export class Conversation {
       this.#slots.set(name, { version: expectedVersion + 1, value });
     for (const [index, { commitHash }] of records.entries())
       this.#log.note(commitHash, result.positions[index] ?? 0);
+    this.#listener.onProven?.(databases);
     for (const database of databases) this.#log.confirm(database, confirmed);
     return { kind: "stored", positions: result.positions };
   }

@@ -65,6 +65,7 @@ export {
   type PartFacts,
 } from "./chunk-eviction.ts";
 export { readKeptHeads, readLeaves, type KeptHeads, type LeavesOptions } from "./kept-heads.ts";
+export { SeenClaims, type BrokenClaim, type SeenClaim, type UndecidedLog } from "./seen-claims.ts";
 export { shareChunkNews } from "./chunk-news.ts";
 export { ChunkStore, chunkStoreName, freeChunks, keepRestored, touchPart } from "./chunk-store.ts";
 export {
@@ -142,7 +143,7 @@ export type {
   LiveTransport,
   Transport,
 } from "./transport.ts";
-export type { SyncAlarm, SyncStatus } from "./engine-types.ts";
+export type { DatabaseState, SyncAlarm, SyncStatus } from "./engine-types.ts";
 export type { LinkProgress, Whisper } from "./conversation-types.ts";
 export { runOnce, startRunner, type OnceSummary, type Runner, type RunnerOptions } from "./runner.ts";
 export {

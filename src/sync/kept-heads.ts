@@ -77,16 +77,20 @@ interface Log {
  * Ask a server for the commits under some heads, in their order. A log is missing in the answer when the server has begun it anew, or
  * shows what is not under the head.
  *
+ * @param begins what is known of some logs: their leaves are had from there on
  * @throws `access/…`, `net/…`, `protocol/…`, `aborted`
  */
 export async function readLeaves(
   options: LeavesOptions,
   { heads, serverKey }: Pick<KeptHeads, "heads" | "serverKey">,
+  begins: ReadonlyMap<DbId, Frontier> = new Map(),
 ): Promise<ReadonlyMap<DbId, readonly CommitHash[]>> {
   const { crypto, http, replicaId, signal, signer, tenantId } = options;
   const open = new Map<DbId, Log>();
-  for (const head of heads.slice(0, syncLimits.databasesPerTenant))
-    open.set(head.dbId, { head, leaves: [], frontier: emptyFrontier });
+  for (const head of heads.slice(0, syncLimits.databasesPerTenant)) {
+    const frontier = begins.get(head.dbId) ?? emptyFrontier;
+    open.set(head.dbId, { head, leaves: [], frontier });
+  }
   const proven = new Map<DbId, readonly CommitHash[]>();
   const { token } = await authenticate(http, crypto, signer, { tenantId, serverKey, signal });
   const exchange: HttpTransport["exchange"] = (request) => http.exchange({ ...request, endpoint: "sync" });
@@ -96,12 +100,12 @@ export async function readLeaves(
     for (const frame of await askServer(server, pullOf([...open.values()]))) {
       const log = frame.type === "commits" ? open.get(frame.dbId) : undefined;
       // What the server has beyond the head is nobody's business here.
-      if (frame.type !== "commits" || log === undefined || log.leaves.length >= log.head.size) continue;
+      if (frame.type !== "commits" || log === undefined || log.frontier.size >= log.head.size) continue;
       isProgress = true;
       if (!take(crypto, log, frame)) open.delete(frame.dbId);
     }
     for (const [dbId, { frontier, head, leaves }] of open) {
-      if (leaves.length < head.size) continue;
+      if (frontier.size < head.size) continue;
       open.delete(dbId);
       if (compareBytes(rootOf(crypto, frontier), head.root) === 0) proven.set(dbId, leaves);
     }
@@ -114,10 +118,10 @@ function pullOf(logs: readonly Log[]): Frame {
     type: "pull",
     allDatabases: false,
     full: false,
-    cursors: logs.map(({ leaves, head: { dbId, epoch } }) => ({
+    cursors: logs.map(({ frontier, head: { dbId, epoch } }) => ({
       dbId,
       epoch,
-      seq: leaves.length,
+      seq: frontier.size,
       isLeaves: true,
     })),
     maxBytes: pullBytes,
@@ -130,11 +134,11 @@ function take(
   log: Log,
   { epoch, fromSeq, items }: Extract<Frame, { type: "commits" }>,
 ): boolean {
-  const { head, leaves } = log;
+  const { frontier, head, leaves } = log;
   const hashes = items.flatMap((item) => ("leaf" in item ? item.leaf : []));
-  if (epoch !== head.epoch || fromSeq !== leaves.length || hashes.length !== items.length) return false;
+  if (epoch !== head.epoch || fromSeq !== frontier.size || hashes.length !== items.length) return false;
   hashes.splice(head.size - fromSeq);
-  log.frontier = appendLeaves(crypto, log.frontier, hashes);
+  log.frontier = appendLeaves(crypto, frontier, hashes);
   leaves.push(...hashes);
   return true;
 }

@@ -41,7 +41,7 @@ import { judgeRight, openAccepted, type JudgeState, type JudgeTools } from "./ju
 import { knownCommitOf, Ledger, type KnownCommit } from "./ledger.ts";
 import { nonePurged, type PurgedDocs } from "./purge.ts";
 import { Serial } from "./serial.ts";
-import { Writer, type WrittenCommit } from "./writer.ts";
+import { Writer, Writers, type WrittenCommit } from "./writer.ts";
 
 /** What a worker gives to every tenant it opens. */
 export interface TenantWorld {
@@ -94,7 +94,7 @@ export class TenantCore implements JudgeState {
   joinedAt: CommitHash | undefined;
   readonly contests = new Contests(this);
   readonly #catalogs = new Map<DbId, Catalog>();
-  readonly #writers = new Map<string, Writer>();
+  readonly writers = new Writers();
 
   constructor(world: TenantWorld, store: Store, genesis: Genesis) {
     this.world = world;
@@ -213,7 +213,7 @@ export class TenantCore implements JudgeState {
   writer(dbId: DbId, identity: UnlockedIdentity): Writer {
     const author: AuthorKey = identity.publicIdentity.signingKey;
     const name = `${dbId}|${author}`;
-    let writer = this.#writers.get(name);
+    let writer = this.writers.byName.get(name);
     if (writer === undefined) {
       const { crypto } = this.world;
       writer = new Writer({
@@ -226,15 +226,16 @@ export class TenantCore implements JudgeState {
         nowMs: () => this.nowMs(),
         knownHeads: () => ownHeads(this, dbId, author),
         directoryHead: () => newestHead(this),
+        seen: () => this.writers.seen(dbId),
       });
-      this.#writers.set(name, writer);
+      this.writers.byName.set(name, writer);
     }
     return writer;
   }
 
   /** Drop the writers: their keys are gone, or changes that they signed are. The next ones draw fresh nonces. */
   dropWriters(): void {
-    this.#writers.clear();
+    this.writers.byName.clear();
   }
 
   /** Enter a commit written here into the ledger: it is accepted by construction. */

@@ -79,6 +79,7 @@ export async function writeDirectory(
     nowMs: () => env.nowMs(),
     knownHeads: () => (head === undefined ? [] : [...others, head]),
     directoryHead: () => head,
+    seen: () => core.writers.seen(core.directoryDbId),
     ahead: ends.again,
   });
   assert(parts.length > 0, "a directory commit says something");
@@ -114,6 +115,7 @@ export async function writeAsMember(
     nowMs: () => env.nowMs(),
     knownHeads: () => follows,
     directoryHead: () => directoryHead,
+    seen: () => core.writers.seen(core.directoryDbId),
   });
   const { commit } = await writer.write(await directoryEntries(core, secrets, records), "strict");
   return commit.commitHash;

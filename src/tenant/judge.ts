@@ -17,7 +17,14 @@
  * - J4 verdicts follow from what the log holds, not from the order in which it came: an entry is held against its own past only, and
  *      commits that contradict each other are left to contests.ts
  */
-import type { CommitHash, DbId, DocId, EntryHash, TenantId } from "../std/index.ts";
+import {
+  bytesToHex,
+  type CommitHash,
+  type DbId,
+  type DocId,
+  type EntryHash,
+  type TenantId,
+} from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
 import {
   foldCommit,
@@ -44,6 +51,7 @@ import {
   type KeyName,
 } from "../entry/index.ts";
 import type { LogRecord } from "../store/index.ts";
+import type { SeenClaim } from "../sync/index.ts";
 import type { Catalog, NewEntry } from "./catalog.ts";
 import { foldBeside } from "./beside.ts";
 import { erasedBy } from "./erasure.ts";
@@ -107,6 +115,8 @@ export interface JudgeOutcome {
   readonly erased: readonly EntryHash[];
   /** the commit, when its author had the right to write it */
   readonly judged: Judging | undefined;
+  /** what the commit says of a server's log, when its author had the right to write it */
+  readonly claim: SeenClaim | undefined;
 }
 
 /** An outcome that changed nothing. */
@@ -122,6 +132,7 @@ export const nothing: JudgeOutcome = {
   erased: [],
   adopted: [],
   judged: undefined,
+  claim: undefined,
 };
 
 /** Judge one record of the log, also one that waited before. */
@@ -139,9 +150,19 @@ export async function judgeRecord(
   if (commit.header.tenantId !== tools.tenantId) return refuseUnknown(record, "tenant");
   const row = known ?? knownCommitOf(commit.header, commit.commitHash, record.position);
   if (known === undefined) state.ledger.add(row);
-  return commit.header.dbId === tools.directoryDbId
+  const isDirectory = commit.header.dbId === tools.directoryDbId;
+  const outcome = await (isDirectory
     ? judgeDirectoryCommit(state, tools, commit)
-    : judgeDocumentCommit(state, tools, { commit, row });
+    : judgeDocumentCommit(state, tools, { commit, row }));
+  const isRightful =
+    outcome.judged !== undefined || state.ledger.find(row.commitHash)?.verdict === "accepted";
+  return isRightful ? { ...outcome, claim: claimOf(commit) } : outcome;
+}
+
+function claimOf({ commitHash, header: { author, dbId, seen } }: Commit): SeenClaim | undefined {
+  const { epoch, logKeyId, rootPrefix, size } = seen;
+  if (size === 0) return undefined;
+  return { author, commitHash, dbId, epoch, size, rootPrefix, logKeyId: bytesToHex(logKeyId) };
 }
 
 /** A record whose header cannot be trusted gets no ledger row: its claims about author and database mean nothing. */

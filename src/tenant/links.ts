@@ -27,6 +27,7 @@ import { ensureDeviceSigner } from "./device-key.ts";
 import type { Peers } from "./peers.ts";
 import type { TenantSession } from "./session.ts";
 import { Waking } from "./waking.ts";
+import { Witness } from "./witness.ts";
 
 /** What a link tells its tenant. */
 export interface LinkHooks {
@@ -54,6 +55,8 @@ export class Links {
   /** and what of them is kept here */
   readonly files: KeptFiles;
   readonly #waking: Waking;
+  /** holds what others saw of servers against what is seen here */
+  readonly witness: Witness;
   #closed = false;
 
   constructor(core: TenantCore, peers: Peers, hooks: LinkHooks) {
@@ -63,6 +66,7 @@ export class Links {
     this.chunks = new ChunkLinks(core);
     this.files = new KeptFiles(core, hooks);
     this.#waking = new Waking(core);
+    this.witness = new Witness(core, hooks);
     this.presences = new Presences(core, {
       emit: hooks.emit,
       say: (whisper) => this.#links.forEach((runner) => runner.whisper(whisper)),
@@ -72,6 +76,7 @@ export class Links {
   /** Take up the links that are kept in the store. They need the device's certificate, which the first unlocking makes. */
   async resume(): Promise<void> {
     this.presences.resume();
+    void this.witness.look();
     const urls = await readLinks(this.#core.store);
     void this.#waking.resume(urls);
     if (urls.length === 0) return;
@@ -160,6 +165,7 @@ export class Links {
     this.#links.clear();
     await Promise.all(runners.map((runner) => runner.stop()));
     this.files.close();
+    this.witness.close();
     this.chunks.close();
   }
 
@@ -190,6 +196,7 @@ export class Links {
       onStatus: (status) => {
         this.#hooks.onStatus();
         this.chunks.heard(url, status);
+        void this.witness.heard(url, status);
         const { error, phase } = status;
         if (phase === "live" && !isLive) this.presences.greet();
         isLive = phase === "live";
@@ -200,6 +207,7 @@ export class Links {
           if (!this.#closed) void runner.sync().catch(() => undefined);
         });
       },
+      onProven: (databases) => void this.witness.proven(url, databases),
       onAlarm: (alarm) => this.#hooks.onAlarm(alarm.kind, describe(alarm)),
       onWipe: (commit) => this.#hooks.onWipe(commit),
       onWhisper: (whisper) => this.presences.hear(whisper),

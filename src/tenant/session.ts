@@ -337,7 +337,10 @@ export class TenantSession {
         void this.access.lock("here");
       },
       saveSnapshots: () => this.#saveSnapshots(),
-      onOutcome: (outcome) => tellOutcome(this, outcome),
+      onOutcome: (outcome) => {
+        tellOutcome(this, outcome);
+        if (outcome.claim !== undefined) this.links.witness.note(outcome.claim);
+      },
       onEquivocation: (row) => this.alarm("equivocation", `${row.author} ${row.commitHash}`),
       onProgress: () => this.touch(),
       firstRows: this.subscriptions.queries.firstRows,

@@ -8,6 +8,8 @@ import { Writer } from "./writer.ts";
 const env = createSystemEnv();
 const crypto = createWebCrypto(env);
 
+const seen = { logKeyId: new Uint8Array(8).fill(7), epoch: 2, size: 3, rootPrefix: new Uint8Array(16).fill(9) };
+
 /** A writer whose store answers when it is told to. */
 async function openWriter(used = crypto) {
   const store = await createMemoryStorage(env).openStore("held");
@@ -37,6 +39,7 @@ async function openWriter(used = crypto) {
     nowMs: () => 5,
     knownHeads: () => [],
     directoryHead: () => undefined,
+    seen: () => seen,
   });
   const draft = (): EntryDraft => {
     const docCounter = writer.nextDocCounter();
@@ -73,6 +76,7 @@ describe("a writer", () => {
     expect([one.position, two.position]).toEqual([1, 2]);
     expect(two.commit.header.predecessors).toEqual([one.commit.commitHash]);
     expect(two.commit.header.writerSeq).toBe(2);
+    expect(one.commit.header.seen).toEqual(seen);
     expect(await store.lastPosition()).toBe(2);
   });
 

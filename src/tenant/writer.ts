@@ -17,12 +17,14 @@ import {
 import type { Crypto, Key } from "../crypto/index.ts";
 import {
   entryLimits,
+  noSeenHead,
   prepareSealing,
   sealCommit,
   type Commit,
   type ContentKey,
   type EntryDraft,
   type PreparedSealing,
+  type SeenHead,
   type SealedCommit,
 } from "../entry/index.ts";
 import type { Store } from "../store/index.ts";
@@ -38,8 +40,17 @@ export interface WriterOptions {
   /** heads of this author's commit graph in this database */
   readonly knownHeads: () => readonly CommitHash[];
   readonly directoryHead: () => CommitHash | undefined;
+  /** the head of a server's log of this database that was verified last */
+  readonly seen: () => SeenHead | undefined;
   /** stored right before the first commit, in its transaction: a commit that is to go up with it */
   readonly ahead?: Pick<SealedCommit, "commitHash" | "bytes"> | undefined;
+}
+
+/** The writers of a tenant, by what they write and who they are. */
+export class Writers {
+  readonly byName = new Map<string, Writer>();
+  /** the head of a server's log of a database that was verified last; none where nobody verifies any */
+  seen: (dbId: DbId) => SeenHead | undefined = () => undefined;
 }
 
 /** A commit that is durable, with its place in the log. */
@@ -128,6 +139,7 @@ export class Writer {
         writerSeq: this.#seq + 1,
         predecessors: this.#predecessors(),
         directoryHead: this.#options.directoryHead(),
+        seen: this.#options.seen() ?? noSeenHead(),
         createdAtMs: this.#options.nowMs(),
         entries,
         prepared: await this.#takePrepared(),
