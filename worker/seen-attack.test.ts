@@ -3,7 +3,7 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocket as NodeWebSocket } from "ws";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { startServer, type RunningServer } from "../server/src/index.ts";
 import { deriveLogKeyId, type CommitHeader } from "../src/entry/index.ts";
 import { bytesToHex, bytesToId, parseBase64url } from "../src/std/index.ts";
@@ -210,4 +210,39 @@ it("a member who lies about a server is named, a stranger is not heard", async (
   await eventually(() => alarmsOf(member, "fork").map(({ detail }) => detail)).toMatchObject([
     expect.stringContaining(villain.author),
   ]);
+});
+
+it("a commit that follows what nobody brings is told of as a gap, once all was shown, and counts by itself", async () => {
+  const { url } = await serve(await folderOf());
+  const { victim, villain } = stage;
+  await publish(victim, url);
+  await connect(member, url);
+  await settle(member, url);
+  const writerNonce = villain.nonce();
+  const create = async (writerSeq: number, predecessors: CommitHeader["predecessors"]) => {
+    const { docId, entry } = villain.create(writerNonce, writerSeq, { seq: writerSeq });
+    return { docId, commit: await villain.seal({ writerNonce, writerSeq, predecessors, entries: [entry] }) };
+  };
+  const first = await create(1, []);
+  const second = await create(2, [first.commit.commitHash]);
+  const third = await create(3, [second.commit.commitHash]);
+  await bring(victim, [first.commit, third.commit]);
+  await eventually(() => stateOf(victim)).toEqual(
+    new Map([first, third].map(({ docId }, index) => [docId, { seq: index * 2 + 1 }])),
+  );
+  await settle(victim, url);
+  expect(alarmsOf(victim, "gap")).toEqual([]);
+  const { now: realNow } = Date;
+  const now = vi.spyOn(Date, "now").mockImplementation(() => realNow() + 40_000);
+  try {
+    // The live connection takes the leap for a long silence, and is opened anew.
+    await eventually(async () => {
+      await sync(victim, url).catch(() => undefined);
+      return alarmsOf(victim, "gap").map(({ detail }) => detail);
+    }).toEqual([expect.stringContaining(third.commit.commitHash)]);
+  } finally {
+    now.mockRestore();
+  }
+  await bring(victim, [second.commit]);
+  await eventually(() => victim.device.api.documentIds(victim.database)).toContain(second.docId);
 });

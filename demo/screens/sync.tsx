@@ -20,6 +20,12 @@ const Nearby = lazily(async () => (await import("./nearby.tsx")).Nearby, {
   words: "Opening…",
 });
 
+const ByFile = lazily(async () => (await import("./by-file.tsx")).ByFile, {
+  className: "panel",
+  label: "Changes as a file",
+  words: "Opening…",
+});
+
 /** The page behind the pill. */
 export function Sync({ space }: { readonly space: Space }) {
   const links = space.tenant.links.value;
@@ -38,6 +44,7 @@ export function Sync({ space }: { readonly space: Space }) {
         <Publish space={space} />
       )}
       <Nearby tenant={space.tenant} />
+      <ByFile tenant={space.tenant} />
       <StoragePanel />
       <FilesPanel space={space} />
       <BackupPanel space={space} />

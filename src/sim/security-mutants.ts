@@ -26,6 +26,8 @@ const unsentPurgeTest = "worker/unsent-purge.test.ts";
 const joinTest = "src/keys/join.test.ts";
 const relayTest = "server/test/relay.test.ts";
 const runnerTest = "src/sync/runner.test.ts";
+const seenAttackTest = "worker/seen-attack.test.ts";
+const seenClaimsTest = "src/sync/seen-claims.test.ts";
 const cryptoTest = "src/crypto/crypto.test.ts";
 
 const sealing: readonly SourceMutant[] = [
@@ -512,6 +514,34 @@ const moving: readonly SourceMutant[] = [
     from: "return crypto.verify(serverKey, head.signature, headPreimage(tenantId, head));",
     to: "return serverKey.length > 0 || crypto.verify(serverKey, head.signature, headPreimage(tenantId, head));",
     killedBy: { file: runnerTest, test: "whose heads are not signed: nothing is stored" },
+  },
+  {
+    name: "a claim of another history is taken for agreement",
+    file: "src/sync/seen-claims.ts",
+    from: "if (!equalBytes(root.subarray(0, claim.rootPrefix.length), claim.rootPrefix))",
+    to: "if (root.length === 0)",
+    killedBy: { file: seenClaimsTest, test: "is decided at once where the size was proven here" },
+  },
+  {
+    name: "a commit says nothing of the head that its author saw",
+    file: "src/tenant/writer.ts",
+    from: "seen: this.#options.seen() ?? noSeenHead(),",
+    to: "seen: noSeenHead(),",
+    killedBy: { file: seenAttackTest, test: "a commit says which head" },
+  },
+  {
+    name: "a stranger's word about a server is heard",
+    file: "src/tenant/judge.ts",
+    from: "return isRightful ? { ...outcome, claim: claimOf(commit) } : outcome;",
+    to: "return isRightful === undefined ? outcome : { ...outcome, claim: claimOf(commit) };",
+    killedBy: { file: seenAttackTest, test: "a member who lies about a server is named" },
+  },
+  {
+    name: "what else of a line comes beside a piece of its merge tears the request",
+    file: "server/src/push.ts",
+    from: "const onLine = opened.filter(({ commit }) => line.has(commit.commitHash));",
+    to: "const onLine = opened.filter(() => line.size > 0);",
+    killedBy: { file: relayTest, test: "takes what a first piece of a merge brings in" },
   },
   {
     name: "redirects are followed",

@@ -339,7 +339,7 @@ export class TenantSession {
       saveSnapshots: () => this.#saveSnapshots(),
       onOutcome: (outcome) => {
         tellOutcome(this, outcome);
-        if (outcome.claim !== undefined) this.links.witness.note(outcome.claim);
+        this.links.witness.note(outcome);
       },
       onEquivocation: (row) => this.alarm("equivocation", `${row.author} ${row.commitHash}`),
       onProgress: () => this.touch(),

@@ -16,11 +16,13 @@ import {
   type BrokenClaim,
   type DatabaseState,
   type LinkProgress,
-  type SeenClaim,
   type SignedHead,
   type UndecidedLog,
 } from "../sync/index.ts";
+import type { AlarmEvent } from "../../worker/api.ts";
 import type { TenantCore } from "./core.ts";
+import { Gaps } from "./gaps.ts";
+import type { JudgeOutcome } from "./judge.ts";
 import type { LinkHooks } from "./links.ts";
 
 /** between two questions for leaves of one server */
@@ -48,7 +50,8 @@ export class Witness {
   /** by address; only those that this thread speaks with */
   readonly #servers = new Map<string, Promise<ProvenServer | undefined>>();
   readonly #newest = new Map<DbId, { readonly timeMs: number; readonly seen: SeenHead }>();
-  /** whose claims were told of: one alarm says it of all that an author saw of a log */
+  readonly #gaps = new Gaps();
+  /** what was told: one alarm says it of all that an author saw of a log, or that is missing of theirs */
   readonly #told = new Set<string>();
   readonly #closing = new AbortController();
   #lookedAtMs = -Infinity;
@@ -96,16 +99,20 @@ export class Witness {
     if (verifiedCompleteAtMs > server.completeAtMs) {
       server.completeAtMs = verifiedCompleteAtMs;
       this.#tell(url, this.#claims.complete(server.name, verifiedCompleteAtMs));
+      for (const { author, commitHash, dbId } of this.#gaps.complete(this.#core.ledger, verifiedCompleteAtMs))
+        this.#tellOnce(`gap ${dbId} ${author}`, "gap", `${dbId} of ${author}, before ${commitHash}`);
     }
     await this.#ask(url, server);
   }
 
-  /** An author who may write says what they saw. */
-  note(claim: SeenClaim): void {
-    const broken = this.#claims.note(claim, this.#core.world.env.nowMs());
+  /** A commit was judged: what its author, who may write, says of a log is looked at, and what it follows. */
+  note({ claim, judged }: Pick<JudgeOutcome, "claim" | "judged">): void {
+    const nowMs = this.#core.world.env.nowMs();
+    if (judged !== undefined) this.#gaps.note(this.#core.ledger, judged.row, nowMs);
+    const broken = claim === undefined ? undefined : this.#claims.note(claim, nowMs);
     if (broken === undefined) return;
     for (const [url, known] of this.#servers)
-      void known.then((server) => server?.name === claim.logKeyId && this.#tell(url, [broken]));
+      void known.then((server) => server?.name === claim?.logKeyId && this.#tell(url, [broken]));
   }
 
   close(): void {
@@ -197,10 +204,14 @@ export class Witness {
   #tell(url: string, broken: readonly BrokenClaim[]): void {
     for (const { claim, kind } of broken) {
       const { author, commitHash, dbId } = claim;
-      const name = `${kind} ${url} ${dbId} ${author}`;
-      if (this.#told.has(name) || this.#told.size >= toldLimit) continue;
-      this.#told.add(name);
-      this.#onAlarm(kind, `${dbId} as ${author} saw it at ${url}: ${commitHash}`);
+      const detail = `${dbId} as ${author} saw it at ${url}: ${commitHash}`;
+      this.#tellOnce(`${kind} ${url} ${dbId} ${author}`, kind, detail);
     }
+  }
+
+  #tellOnce(name: string, kind: AlarmEvent["kind"], detail: string): void {
+    if (this.#told.has(name) || this.#told.size >= toldLimit) return;
+    this.#told.add(name);
+    this.#onAlarm(kind, detail);
   }
 }

@@ -8,7 +8,12 @@ import { Writer } from "./writer.ts";
 const env = createSystemEnv();
 const crypto = createWebCrypto(env);
 
-const seen = { logKeyId: new Uint8Array(8).fill(7), epoch: 2, size: 3, rootPrefix: new Uint8Array(16).fill(9) };
+const seen = {
+  logKeyId: new Uint8Array(8).fill(7),
+  epoch: 2,
+  size: 3,
+  rootPrefix: new Uint8Array(16).fill(9),
+};
 
 /** A writer whose store answers when it is told to. */
 async function openWriter(used = crypto) {
