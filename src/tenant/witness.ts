@@ -146,7 +146,8 @@ export class Witness {
     try {
       const serverKey = await readServerKey(store, world.openTransport(url).http.origin);
       const logKeyId = deriveLogKeyId(world.crypto, namesKey, serverKey);
-      return { logKeyId, name: bytesToHex(logKeyId), askedAtMs: -Infinity, completeAtMs: 0 };
+      // Not in the first moments of a link, which are for what is new.
+      return { logKeyId, name: bytesToHex(logKeyId), askedAtMs: world.env.nowMs(), completeAtMs: 0 };
     } catch (error) {
       if (!isCofferError(error)) throw error;
       return undefined;
