@@ -231,6 +231,13 @@ export const metrics = [
   { name: "edit.insert", label: "one of 500 awaited inserts", unit: "ms", kind: "time" },
   { name: "edit.sent", label: "bodies sent for one edit", unit: "B", kind: "bytes" },
 
+  { name: "sync.all", label: "until the other browser has all 1,000", unit: "ms", kind: "time", goal: 600 },
+  { name: "sync.one", label: "one more document, until the other has it", unit: "ms", kind: "time", bar: 25 },
+  { name: "sync.up", label: "all: up, sockets and bodies", unit: "B", kind: "bytes" },
+  { name: "sync.down", label: "all: down, to both browsers", unit: "B", kind: "bytes" },
+  { name: "sync.requests", label: "all: requests beside the sockets", unit: "", kind: "count" },
+  { name: "sync.oneUp", label: "one more: up", unit: "B", kind: "bytes" },
+
   {
     name: "reopen.afterKey",
     label: "from the derived key to rows on screen",

@@ -210,6 +210,11 @@ export async function seenTimes(length: number): Promise<readonly number[]> {
   return required(watching).seenAtMs;
 }
 
+/** What this device has open after that. */
+export function openedSession(): BenchSession {
+  return required(session);
+}
+
 /** Leave and remove everything. */
 export async function leaveNotes(): Promise<void> {
   watching?.stop();

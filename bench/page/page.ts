@@ -10,6 +10,7 @@ import * as query from "./query.ts";
 import * as reopen from "./reopen.ts";
 import * as search from "./search.ts";
 import * as single from "./single.ts";
+import * as sync from "./sync.ts";
 import * as view from "./view.ts";
 
 const bench = {
@@ -24,6 +25,7 @@ const bench = {
   ...reopen,
   ...search,
   ...single,
+  ...sync,
   ...view,
 };
 

@@ -13,6 +13,7 @@ import { scroll } from "./scroll.mjs";
 import { search } from "./search.mjs";
 import { single } from "./single.mjs";
 import { sizes } from "./sizes.mjs";
+import { sync } from "./sync.mjs";
 import { view } from "./view.mjs";
 
 /**
@@ -30,6 +31,7 @@ export const workloads = [
   edit,
   reopen,
   idle,
+  sync,
   query,
   view,
   search,
