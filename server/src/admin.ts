@@ -68,6 +68,7 @@ function measureProcess({ metrics, relay, storage }: AdminOptions): () => void {
   const delay = monitorEventLoopDelay({ resolution: 20 });
   delay.enable();
   metrics.gauge("coffer_live_sessions", "Live sessions that are open.", () => relay.liveCount());
+  metrics.gauge("coffer_forward_waiting", "Tenants that wait to be forwarded.", () => relay.forwardWaiting());
   metrics.gauge("coffer_tenants", "Tenants that are stored.", () => storage.tenantCount());
   metrics.gauge("coffer_ready", "1 when new callers may come.", async () =>
     (await relay.unready()) === undefined ? 1 : 0,

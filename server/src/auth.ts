@@ -117,7 +117,8 @@ interface Principal {
   readonly expiresAtMs: number;
 }
 
-interface TokenRequest {
+/** An answer to a challenge. */
+export interface TokenRequest {
   readonly tenantId: TenantId;
   readonly key: AuthorKey;
   readonly challenge: Uint8Array;
@@ -148,7 +149,8 @@ function readAsker(body: unknown): { readonly tenantId: TenantId; readonly key: 
   return { tenantId, key };
 }
 
-function readTokenRequest(body: unknown): TokenRequest {
+/** Read the answer to a challenge. @throws `input/invalid` */
+export function readTokenRequest(body: unknown): TokenRequest {
   return {
     ...readAsker(body),
     challenge: readBytes(body, "challenge"),

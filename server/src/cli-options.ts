@@ -1,6 +1,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { parseId, type TenantId } from "../../src/std/index.ts";
+import { parseServerUrl } from "../../src/sync/index.ts";
 import type { BackendOptions } from "./backend.ts";
 import type { RelayLimits } from "./handler.ts";
 import type { ServerOptions } from "./node.ts";
@@ -27,6 +28,9 @@ cofferdb-server verify --data DIR                 recompute every hash, signatur
   --push-subject URL        wake devices through their browsers' push services, which may write to this mailto: or
                             https: address about it (default: the public URL, if it is https)
   --push-host HOST          a further push service: a host, *. and the end of one, or an origin; may be repeated
+  --forward-to URL          forward what this server holds to another one, which must accept its key; may be repeated
+  --forward-tenant ID       forward this tenant, and no others but those named likewise; may be repeated
+  --accept-from KEY         take what the server with this key forwards (its serverKey at /sync/capabilities); may be repeated
   --max-tenants N           tenants that this server takes (default 100000)
   --tenant-bytes N          bytes that one tenant may store (default 17179869184)
   --tenant-commits N        commits that one tenant may store (default: no limit)
@@ -72,6 +76,9 @@ const serveOptions = {
   "drain-seconds": { type: "string" },
   "push-subject": { type: "string" },
   "push-host": { type: "string", multiple: true },
+  "forward-to": { type: "string", multiple: true },
+  "forward-tenant": { type: "string", multiple: true },
+  "accept-from": { type: "string", multiple: true },
   "max-tenants": { type: "string" },
   "tenant-bytes": { type: "string" },
   "tenant-commits": { type: "string" },
@@ -111,6 +118,9 @@ function readServe(args: readonly string[]): Command {
       drainDelayMs: readCount("drain-seconds", values["drain-seconds"] ?? "0") * 1000,
       pushSubject: readSubject(values["push-subject"]),
       pushHosts: values["push-host"],
+      forwardTo: values["forward-to"]?.map(readForwardUrl),
+      forwardTenants: values["forward-tenant"]?.map((text) => readId("TenantId", "forward-tenant", text)),
+      acceptFrom: values["accept-from"]?.map((text) => readId("AuthorKey", "accept-from", text)),
       limits: readLimits(values),
     },
   };
@@ -120,6 +130,23 @@ function readSubject(text: string | undefined): string | undefined {
   if (text === undefined || /^mailto:[^@\s]+@[^@\s]+$/.test(text)) return text;
   if (text.startsWith("https://") && URL.canParse(text)) return text;
   throw new UsageError("--push-subject is neither a mailto: nor an https: address");
+}
+
+function readForwardUrl(text: string): string {
+  try {
+    return parseServerUrl(text).origin;
+  } catch {
+    throw new UsageError(
+      "--forward-to is neither an https: address without a path nor an http: one of this machine",
+    );
+  }
+}
+
+/** An id that begins with a dash is given as `--option=ID`. */
+function readId<Kind extends "TenantId" | "AuthorKey">(kind: Kind, name: string, text: string) {
+  const id = parseId(kind, text);
+  if (id === undefined) throw new UsageError(`--${name} is not an id of 43 characters`);
+  return id;
 }
 
 type ServeValues = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;

@@ -26,6 +26,11 @@ export interface PushOutcome {
   readonly announce: () => void;
 }
 
+/** Who brings commits: a member's device, or another server, which is nobody of the tenant. */
+export type Bringer =
+  | Pick<Session, "key" | "tenantId" | "userKey">
+  | { readonly tenantId: TenantId; readonly isForwarder: true };
+
 export interface ExchangeParts extends PushParts, PullParts {
   readonly storage: PushParts["storage"];
   readonly directories: Directories;
@@ -38,16 +43,16 @@ export interface ExchangeParts extends PushParts, PullParts {
 }
 
 /** Store the commits of the PUSH frames of one database, all at once: a line of the directory and its merge may be more than a frame holds. */
-async function pushTogether(
+export async function pushTogether(
   parts: ExchangeParts,
-  session: Session,
+  bringer: Bringer,
   replicaId: Uint8Array,
   frames: readonly FrameOf<"push">[],
 ): Promise<{ readonly acks: readonly FrameOf<"ack">[]; readonly announce: () => void }> {
   const [first] = frames;
   if (first === undefined) return { acks: [], announce: () => undefined };
   const commits = frames.flatMap((frame) => frame.commits);
-  const { ack, announce } = await push(parts, session, replicaId, { ...first, commits });
+  const { ack, announce } = await push(parts, bringer, replicaId, { ...first, commits });
   let at = 0;
   const acks = frames.map((frame) => {
     const results = ack.results.slice(at, at + frame.commits.length);
@@ -60,11 +65,14 @@ async function pushTogether(
 /** Store the commits of one PUSH frame. */
 export async function push(
   parts: ExchangeParts,
-  { key, tenantId, userKey }: Session,
+  bringer: Bringer,
   replicaId: Uint8Array,
   { dbId, commits }: FrameOf<"push">,
 ): Promise<PushOutcome> {
-  const pushed = await pushCommits(parts, { tenantId, dbId, replicaId, userKey, commits });
+  const { tenantId } = bringer;
+  const [by, userKey] = "key" in bringer ? [bringer.key, bringer.userKey] : [];
+  const isForwarded = "isForwarder" in bringer;
+  const pushed = await pushCommits(parts, { tenantId, dbId, replicaId, userKey, isForwarded, commits });
   const filled = pushed.filter(({ isFilled }) => isFilled).map(({ seq }) => seq);
   const results = pushed.map(({ isFilled: _, ...result }) => result);
   const isAccepted = (index: number): boolean => results[index]?.status === "accepted";
@@ -73,7 +81,7 @@ export async function push(
   const hasGrown = results.some(({ status }) => status === "accepted");
   return {
     ack: { type: "ack", dbId, results },
-    announce: () => hasGrown && parts.changed({ tenantId, dbId, by: key, filled }),
+    announce: () => hasGrown && parts.changed({ tenantId, dbId, by, filled }),
   };
 }
 

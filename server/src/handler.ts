@@ -13,6 +13,7 @@
  * | POST /v1/t/{tenant}/reconcile | frames: HELLO, RANGES | frames: PUSH with what the caller lacks, RANGES, END |
  * | POST /v1/t/{tenant}/entries | one of the specification's calls, see sync/entry-calls.ts | its answer |
  * | PUT, GET /v1/t/{tenant}/blob/{hash} | a chunk of a file | see chunks.ts |
+ * | POST /v1/auth/forward, /v1/t/{tenant}/forward | JSON, frames | JSON, frames: another server brings what it holds, see forward-auth.ts |
  * | POST /v1/t/{tenant}/wake | JSON `{ endpoint }` | JSON `{}`, see wake.ts |
  * | GET /v1/t/{tenant}/live | | {@link Relay.openLive}; without a WebSocket 426 |
  * | POST /v1/t/{tenant}/live | frames | an event stream or a long poll, see live-streams.ts |
@@ -20,7 +21,14 @@
  * Failures are JSON `{ code, message }` with the status of `error-status.ts`. Whatever the bytes, a request gets an answer.
  */
 import type { SigningKeyPair } from "../../src/crypto/index.ts";
-import { CofferError, parseId, type DbId, type Env, type TenantId } from "../../src/std/index.ts";
+import {
+  CofferError,
+  parseId,
+  type AuthorKey,
+  type DbId,
+  type Env,
+  type TenantId,
+} from "../../src/std/index.ts";
 import { createAuthenticator, type AuthSecrets } from "./auth.ts";
 import { createAuthorCommits } from "./author-commits.ts";
 import { createLogSets } from "./log-sets.ts";
@@ -29,6 +37,9 @@ import { createDirectories, standingOf, type RelayCrypto } from "./directories.t
 import { errorResponse, isExpected } from "./error-status.ts";
 import { EntryIndexes } from "./entries.ts";
 import { push, type ExchangeParts } from "./exchange.ts";
+import { createForwardAuth } from "./forward-auth.ts";
+import type { ForwardLink } from "./forward-link.ts";
+import { Forwarder, type ForwarderOptions } from "./forwarder.ts";
 import { createHeads } from "./heads.ts";
 import { LiveSessions, type LiveConnection, type LiveSession, type Whisper } from "./live.ts";
 import { describeFailure, silentLogger, type Logger } from "./logger.ts";
@@ -59,7 +70,7 @@ export interface RelayLimits extends Quotas {
 
 export interface RelayOptions {
   readonly crypto: RelayCrypto;
-  readonly env: Pick<Env, "nowMs" | "monotonicMs" | "setTimer">;
+  readonly env: Pick<Env, "nowMs" | "monotonicMs" | "setTimer" | "randomFraction">;
   readonly storage: RelayStorage;
   /** signs tree heads; clients know the server by it */
   readonly signing: SigningKeyPair;
@@ -73,6 +84,11 @@ export interface RelayOptions {
   readonly metrics?: RelayMetrics;
   /** wakes devices that have no live session; without it none are */
   readonly push?: PushService | undefined;
+  /** the servers that may forward what they hold to this one, by their keys */
+  readonly acceptFrom?: readonly AuthorKey[] | undefined;
+  /** the servers that this one forwards to, and which tenants, where that is not all of them */
+  readonly forwardTo?: readonly ForwardLink[] | undefined;
+  readonly forwardTenants?: ReadonlySet<TenantId> | undefined;
   /** the other nodes, where this one is not alone */
   readonly cluster?: RelayCluster | undefined;
 }
@@ -105,6 +121,10 @@ export interface Relay {
   whispered(tenantId: TenantId, whisper: Whisper): void;
   /** What stands against sending new callers here: the storage does not answer, or the server is about to stop. */
   unready(): Promise<CofferError | undefined>;
+  /** Tenants that have something to be forwarded, or are to be looked at. */
+  forwardWaiting(): number;
+  /** Forward nothing more, and let what is under way end. */
+  stopForwarding(): Promise<void>;
   /** Say from now on that this server is not ready; it goes on answering. */
   drain(): void;
   /** End live sessions in a way that makes clients come again, here or elsewhere; the storage stays open. */
@@ -137,6 +157,7 @@ export function createRelay(options: RelayOptions): Relay {
       changed: ({ tenantId, dbId, by, filled = [] }) => {
         live.changed(tenantId, dbId, filled);
         waker?.grown(tenantId, by);
+        forwarding.grown(tenantId, dbId, filled);
         options.cluster?.announce(tenantId, dbId, filled);
       },
       whisper: (session, frame) => {
@@ -156,6 +177,7 @@ export function createRelay(options: RelayOptions): Relay {
     whispered,
   });
   const waker = service && createWaker({ env, storage, service, logger, metrics }, parts.directories, live);
+  const forwarding = openForwarding(options, { logger, metrics, directories: parts.directories });
   const findRoute = createRoutes({
     ...parts,
     env,
@@ -174,17 +196,16 @@ export function createRelay(options: RelayOptions): Relay {
     fetch: timed({ env, metrics, findRoute }, (route, request, peer) =>
       answer({ route, anonymous, logger }, request, peer),
     ),
-    openLive(tenant, connection) {
-      const tenantId = parseId("TenantId", tenant);
-      if (tenantId === undefined) throw new CofferError("input/unknown-id");
-      metrics.liveOpened();
-      return live.open(tenantId, connection);
-    },
+    openLive: (tenant, connection) => openLive(live, metrics, tenant, connection),
     liveCount: () => live.count,
     hasRoomForLive: () => live.count < limits.maxLive,
     liveTenants: () => live.tenants,
-    changed: (tenantId, dbId, filled) => live.changed(tenantId, dbId, filled),
+    changed(tenantId, dbId, filled) {
+      live.changed(tenantId, dbId, filled);
+      forwarding.grown(tenantId, dbId, filled);
+    },
     whispered: (tenantId, whisper) => live.whisper(tenantId, whisper),
+    ...forwarding.relay,
     unready: () => readiness.unready(),
     drain: () => readiness.drain(),
     close() {
@@ -214,6 +235,40 @@ function timed(
     metrics.answered(route?.name ?? "none", response.status, (env.monotonicMs() - startMs) / 1000);
     return response;
   };
+}
+
+/** Forwards to each of the other servers that are named. */
+function openForwarding(
+  { crypto, env, forwardTenants: tenants, forwardTo = [], storage }: RelayOptions,
+  parts: Pick<ForwarderOptions, "directories" | "logger" | "metrics">,
+): Pick<Forwarder, "grown"> & { readonly relay: Pick<Relay, "forwardWaiting" | "stopForwarding"> } {
+  const forwarders = forwardTo.map(
+    (link) => new Forwarder({ ...parts, crypto, env, storage, link, tenants }),
+  );
+  for (const forwarder of forwarders) forwarder.start();
+  return {
+    grown(...log) {
+      for (const forwarder of forwarders) forwarder.grown(...log);
+    },
+    relay: {
+      forwardWaiting: () => forwarders.reduce((sum, { waiting }) => sum + waiting, 0),
+      async stopForwarding() {
+        await Promise.all(forwarders.map((forwarder) => forwarder.stop()));
+      },
+    },
+  };
+}
+
+function openLive(
+  live: LiveSessions,
+  metrics: RelayMetrics,
+  tenant: string,
+  connection: LiveConnection,
+): LiveSession {
+  const tenantId = parseId("TenantId", tenant);
+  if (tenantId === undefined) throw new CofferError("input/unknown-id");
+  metrics.liveOpened();
+  return live.open(tenantId, connection);
 }
 
 function createWaker(
@@ -260,15 +315,17 @@ function createParts(
   options: RelayOptions,
   { limits, metrics }: { readonly limits: RelayLimits; readonly metrics: RelayMetrics },
   hooks: Pick<ExchangeParts, "changed" | "whisper">,
-): ExchangeParts & Pick<RouteParts, "logSets" | "entryIndexes"> {
-  const { crypto, env, storage, signing } = options;
+): ExchangeParts & Pick<RouteParts, "logSets" | "entryIndexes" | "forwardAuth"> {
+  const { crypto, env, storage, signing, acceptFrom = [] } = options;
+  const secrets = secretsOf(options);
   const directories = createDirectories(crypto, storage);
   const serverKey = signing.publicKey;
   return {
     crypto,
     storage,
     directories,
-    authenticator: createAuthenticator({ crypto, env, directories, serverKey, secrets: secretsOf(options) }),
+    authenticator: createAuthenticator({ crypto, env, directories, serverKey, secrets }),
+    forwardAuth: createForwardAuth({ crypto, env, storage, signing, secrets, acceptFrom }),
     authorCommits: createAuthorCommits(crypto, storage),
     heads: createHeads({ crypto, env, storage, signing }),
     logSets: createLogSets(storage),

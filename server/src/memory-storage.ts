@@ -10,6 +10,7 @@ import {
 } from "../../src/std/index.ts";
 import type { CommitPlace } from "./chunk-storage.ts";
 import { createMemoryChunks } from "./memory-chunks.ts";
+import { createMemoryForward } from "./memory-forward.ts";
 import { createMemorySubscriptions } from "./memory-subscriptions.ts";
 import { byLogId, extendFrontier } from "./log-frontier.ts";
 import {
@@ -108,25 +109,26 @@ export function createMemoryStorage(options: MemoryStorageOptions): RelayStorage
   function removeTenant(tenantId: TenantId): boolean {
     chunks.remove(tenantId);
     subscriptions.removeSubscriptions(tenantId);
+    forwarded.removeForwarded(tenantId);
     for (const { epoch } of tenants.get(tenantId)?.logs.values() ?? [])
       lowestEpoch = Math.max(lowestEpoch, epoch + 1);
     return tenants.delete(tenantId);
   }
 
-  const startNewEpochs = (): void => raiseEpochs(tenants.values(), epochAfterBackup(options.env));
-
   const hasTenant = (tenantId: TenantId): boolean => tenants.has(tenantId);
   const chunks = createMemoryChunks(guarded, hasTenant);
   const subscriptions = createMemorySubscriptions(guarded, hasTenant);
+  const forwarded = createMemoryForward(guarded, hasTenant);
   return {
     ...readerOf(tenants, guarded),
     ...chunks,
     ...subscriptions,
+    ...forwarded,
     findCommit: (place) => guarded(() => findCommit(tenants, place)),
     createTenant: (record, commits) => guarded(() => createTenant(record, commits)),
     removeTenant: (tenantId) => guarded(() => removeTenant(tenantId)),
     append: (request) => guarded(() => append(request)),
-    startNewEpochs: () => guarded(startNewEpochs),
+    startNewEpochs: () => guarded(() => raiseEpochs(tenants.values(), epochAfterBackup(options.env))),
     close: () => guarded(() => void (isClosed = true)),
   };
 }

@@ -1,9 +1,18 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { getRequestListener } from "@hono/node-server";
-import { createWebCrypto } from "../../src/crypto/index.ts";
-import { assert, createSystemEnv, type Env } from "../../src/std/index.ts";
+import { createWebCrypto, type Crypto, type SigningKeyPair } from "../../src/crypto/index.ts";
+import {
+  assert,
+  bytesToBase64url,
+  createSystemEnv,
+  type AuthorKey,
+  type Env,
+  type TenantId,
+} from "../../src/std/index.ts";
+import { createHttpTransport } from "../../src/sync/index.ts";
 import { startAdmin, type AdminOptions } from "./admin.ts";
 import { openBackend, type Backend, type BackendOptions } from "./backend.ts";
+import { createForwardLink, type ForwardLink } from "./forward-link.ts";
 import { createPushService, type PushServiceOptions } from "./push-service.ts";
 import { createRelay, type Relay, type RelayLimits } from "./handler.ts";
 import { createLiveSockets, type LiveSockets } from "./live-sockets.ts";
@@ -37,6 +46,12 @@ export interface ServerOptions extends BackendOptions {
   readonly pushSubject?: string | undefined;
   /** further push services that are called: hosts, "*.example.org", or origins */
   readonly pushHosts?: readonly string[] | undefined;
+  /** other servers of this protocol that this one forwards what it holds to */
+  readonly forwardTo?: readonly string[] | undefined;
+  /** what is forwarded, when it is not every tenant */
+  readonly forwardTenants?: readonly TenantId[] | undefined;
+  /** the keys of servers that may forward what they hold to this one */
+  readonly acceptFrom?: readonly AuthorKey[] | undefined;
   /** default: this machine only */
   readonly adminHost?: string | undefined;
   /** how long a server that is to stop says that it is not ready, and goes on, so that balancers notice; default 0 */
@@ -91,6 +106,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       cluster,
       push: openPush(options, { crypto, env, logger, secret: backend.pushSecret }),
       metrics: createRelayMetrics(metrics),
+      acceptFrom: options.acceptFrom,
+      forwardTo: openLinks(options, { crypto, env, signing, logger }),
+      forwardTenants: options.forwardTenants && new Set(options.forwardTenants),
     });
     const admin = await openAdmin(options, { relay, metrics, storage });
     const origins = createOriginPolicy({ ownOrigins, allowedOrigins: options.allowedOrigins ?? [] });
@@ -112,6 +130,22 @@ function openPush(
 ): PushService | undefined {
   const subject = pushSubject ?? (publicUrl?.startsWith("https://") === true ? publicUrl : undefined);
   return subject === undefined ? undefined : createPushService({ ...parts, subject, hosts });
+}
+
+function openLinks(
+  { forwardTo = [] }: ServerOptions,
+  world: {
+    readonly crypto: Crypto;
+    readonly env: Env;
+    readonly signing: SigningKeyPair;
+    readonly logger: Logger;
+  },
+): readonly ForwardLink[] {
+  const { crypto, env, signing, logger } = world;
+  return forwardTo.map((url) => {
+    logger.info("forward.started", { to: url, key: bytesToBase64url(signing.publicKey) });
+    return createForwardLink({ crypto, env, signing, http: createHttpTransport(env, url) });
+  });
 }
 
 async function openAdmin(
@@ -201,6 +235,7 @@ interface Running {
 /**
  * ```
  * not ready, still serving ──delay──► no new connections; live sessions are told and closed ──requests end, 5 s──► closed
+ *                                     nothing more is forwarded                         ──what is under way, 2 s──┘
  * ```
  */
 async function shutDown(running: Running): Promise<void> {
@@ -209,6 +244,7 @@ async function shutDown(running: Running): Promise<void> {
   if (drainDelayMs > 0) await new Promise<void>((resolve) => void env.setTimer(drainDelayMs, resolve));
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   relay.close();
+  const forwarded = relay.stopForwarding();
   server.closeIdleConnections();
   const cancel = env.setTimer(drainMs, () => {
     sockets.close();
@@ -217,6 +253,7 @@ async function shutDown(running: Running): Promise<void> {
   await closed;
   cancel();
   sockets.close();
+  await forwarded;
   await admin?.close();
   await backend.close();
 }

@@ -11,6 +11,7 @@
  * | `chunks` | chunk of a file | by its hash in its tenant |
  * | `chunk_docs` | chunk and document | further documents that it goes with; the first stands beside it |
  * | `subscriptions` | device of a member | where it is woken when there is news |
+ * | `forwarded` | log and another server | how far that server has it |
  * | `used_challenges` | sign-in of the last minute | a challenge is good once, on whatever node |
  *
  * How its function `append` keeps the storage's promises: the tenant's advisory lock is shared by appends and taken whole by those that
@@ -25,7 +26,7 @@ export interface Querier {
   query(text: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly unknown[] }>;
 }
 
-const schemaVersion = 5;
+const schemaVersion = 6;
 
 const tables = `
   CREATE SCHEMA coffer;
@@ -91,6 +92,15 @@ const fourthTables = `
 const fifthTables = `
   ALTER TABLE coffer.commits ADD COLUMN is_partial boolean NOT NULL DEFAULT false;
   UPDATE coffer.meta SET version = 5;
+`;
+
+/** Since version 6: how far other servers have what is forwarded to them. */
+const sixthTables = `
+  CREATE TABLE coffer.forwarded (
+    tenant bigint NOT NULL REFERENCES coffer.tenants ON DELETE CASCADE, server bytea NOT NULL, db bytea NOT NULL,
+    place bytea NOT NULL, PRIMARY KEY (tenant, server, db)
+  );
+  UPDATE coffer.meta SET version = 6;
 `;
 
 /**
@@ -235,6 +245,7 @@ export async function migrate(client: Querier): Promise<void> {
     if (version < 3) await client.query(thirdTables);
     if (version < 4) await client.query(fourthTables);
     if (version < 5) await client.query(fifthTables);
+    if (version < 6) await client.query(sixthTables);
     await client.query(appendFunction);
     await client.query(chunkFunctions);
     await client.query("COMMIT");

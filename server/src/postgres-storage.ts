@@ -11,6 +11,7 @@ import {
 } from "../../src/std/index.ts";
 import { createPostgresAppend, type AppendPart } from "./postgres-append.ts";
 import { createPostgresChunks } from "./postgres-chunks.ts";
+import { createPostgresForward } from "./postgres-forward.ts";
 import { createPostgresSubscriptions } from "./postgres-subscriptions.ts";
 import { createPostgresReader } from "./postgres-reader.ts";
 import { bytesAt, migrate, numberAt, type Querier } from "./postgres-schema.ts";
@@ -98,6 +99,7 @@ export async function openPostgresStorage(url: string, options: PostgresOptions)
     ...createPostgresReader(db),
     ...createPostgresChunks(db),
     ...createPostgresSubscriptions(db, inTransaction),
+    ...createPostgresForward(db),
     createTenant: (record, commits) =>
       inTransaction((client) => createTenant(client, appends.part, record, commits)),
     removeTenant: (tenantId) => inTransaction((client) => removeTenant(client, tenantId)),

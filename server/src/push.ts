@@ -58,6 +58,8 @@ export interface PushRequest {
   readonly replicaId: Uint8Array;
   /** whose session brings them; `undefined` where nobody signed in */
   readonly userKey: AuthorKey | undefined;
+  /** another server brings what it holds, see forward-auth.ts */
+  readonly isForwarded?: boolean;
   readonly commits: readonly Uint8Array[];
 }
 
@@ -70,7 +72,7 @@ const nameless = bytesToId("CommitHash", new Uint8Array(32));
 /**
  * Judge commits, cheapest check first, and store those that hold. Any member may bring the whole commits of another one. Their author
  * may bring them without some ciphertexts, those of documents that were erased before they were sent: withholding what one wrote is
- * everyone's to do, and only the author's. What a stored commit lacks is filled in, at its place in the log, when somebody brings it;
+ * everyone's to do, and only the author's; a server that forwards brings it as it has it. What a stored commit lacks is filled in, at its place in the log, when somebody brings it;
  * what it has is never taken away, but for documents that the admin purged: what is stored of those is erased, and stored no more. Leaf
  * and heads stay as they are; who has passed that place is told over a live session, and asks at the next one.
  *
@@ -80,7 +82,7 @@ const nameless = bytesToId("CommitHash", new Uint8Array(32));
  * | signature or hash | refused, `entry/forged` |
  * | of another tenant or database | refused, `access/denied` |
  * | headers are missing | refused, `entry/corrupt` |
- * | ciphertexts are missing, and it is of somebody else, or of the directory | refused, `entry/corrupt` |
+ * | ciphertexts are missing, and it is of somebody else and not forwarded, or of the directory | refused, `entry/corrupt` |
  * | author unknown, or not in the cut | refused, `access/denied`, `access/revoked` |
  * | its author's role allows none of its entries, whoever created their documents | refused, `access/denied` |
  * | directory commit not by the admin | refused, `access/not-admin` |
@@ -144,13 +146,17 @@ async function checkCommit(
 
 /**
  * Whether a commit may be as incomplete as it is. Its hash covers what is missing too: the first one to bring it withholds the rest from
- * everyone who reads on before somebody brings that.
+ * everyone who reads on before somebody brings that. A server that forwards has no other copy.
  */
-function mayLack(crypto: RelayCrypto, { tenantId, userKey }: PushRequest, commit: Commit): boolean {
+function mayLack(
+  crypto: RelayCrypto,
+  { isForwarded = false, tenantId, userKey }: PushRequest,
+  commit: Commit,
+): boolean {
   const presence = presenceOf(commit);
   if (presence !== "partial") return presence === "whole";
   const { author, dbId } = commit.header;
-  return author === userKey && dbId !== directoryDbId(crypto, tenantId);
+  return (author === userKey || isForwarded) && dbId !== directoryDbId(crypto, tenantId);
 }
 
 type Stored =

@@ -1,3 +1,4 @@
+import type { CofferErrorCode } from "../../src/std/index.ts";
 import type { PushResult } from "../../src/sync/index.ts";
 import type { Metrics } from "./metrics.ts";
 import type { PushOutcome } from "./waker.ts";
@@ -11,6 +12,10 @@ export interface RelayMetrics {
   liveOpened(): void;
   /** A push service was told that a device has news. */
   woken(outcome: PushOutcome["kind"]): void;
+  /** Another server answered to commits that were forwarded. */
+  forwarded(results: readonly PushResult[]): void;
+  /** Forwarding to another server failed, or was put off. */
+  forwardFailed(code: CofferErrorCode): void;
 }
 
 /** Nobody is told. */
@@ -19,6 +24,8 @@ export const silentMetrics: RelayMetrics = {
   pushed: () => undefined,
   liveOpened: () => undefined,
   woken: () => undefined,
+  forwarded: () => undefined,
+  forwardFailed: () => undefined,
 };
 
 const secondsBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10];
@@ -33,6 +40,8 @@ const secondsBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10];
  * | `coffer_commits_total` | outcome: `accepted`, or the code of the refusal | commits that were pushed, again ones too |
  * | `coffer_commit_bytes_total` | | bytes of accepted commits |
  * | `coffer_live_opened_total` | | connections that asked for a live session |
+ * | `coffer_forwarded_commits_total` | outcome: as above | commits that were forwarded to other servers, again ones too |
+ * | `coffer_forward_failures_total` | code | what another server refused whole, or put off |
  * | `coffer_wakes_total` | outcome: `taken`, `gone`, `again` | messages to push services |
  */
 export function createRelayMetrics(metrics: Metrics): RelayMetrics {
@@ -46,6 +55,16 @@ export function createRelayMetrics(metrics: Metrics): RelayMetrics {
   const commits = metrics.counter("coffer_commits_total", "Pushed commits by outcome.", ["outcome"]);
   const bytes = metrics.counter("coffer_commit_bytes_total", "Bytes of accepted commits.");
   const wakes = metrics.counter("coffer_wakes_total", "Messages to push services by outcome.", ["outcome"]);
+  const forwarded = metrics.counter(
+    "coffer_forwarded_commits_total",
+    "Commits that were forwarded to other servers, by outcome.",
+    ["outcome"],
+  );
+  const forwardFailures = metrics.counter(
+    "coffer_forward_failures_total",
+    "Failures of forwarding by code.",
+    ["code"],
+  );
   const opened = metrics.counter("coffer_live_opened_total", "Live connections that were opened.");
   return {
     answered(route, status, took) {
@@ -53,11 +72,18 @@ export function createRelayMetrics(metrics: Metrics): RelayMetrics {
       seconds.observe(took, route);
     },
     pushed(results, acceptedBytes) {
-      for (const { status, code } of results)
-        commits.add(1, status === "accepted" ? status : (code ?? "unknown"));
+      for (const result of results) commits.add(1, outcomeOf(result));
       bytes.add(acceptedBytes);
     },
     liveOpened: () => opened.add(1),
     woken: (outcome) => wakes.add(1, outcome),
+    forwarded(results) {
+      for (const result of results) forwarded.add(1, outcomeOf(result));
+    },
+    forwardFailed: (code) => forwardFailures.add(1, code),
   };
+}
+
+function outcomeOf({ code, status }: PushResult): string {
+  return status === "accepted" ? status : (code ?? "unknown");
 }

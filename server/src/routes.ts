@@ -16,6 +16,8 @@ import {
 import { getChunk, putChunk, type ChunkParts } from "./chunks.ts";
 import { errorResponse, jsonResponse } from "./error-status.ts";
 import { entries, type EntryParts } from "./entries.ts";
+import { answerForward } from "./forward-answer.ts";
+import type { ForwardAuth } from "./forward-auth.ts";
 import { exchange, type ExchangeParts } from "./exchange.ts";
 import { answerLive, type LiveStreamParts } from "./live-streams.ts";
 import { reconcile, type ReconcileParts } from "./reconcile.ts";
@@ -47,6 +49,7 @@ export interface RouteParts
     Pick<LiveStreamParts, "live" | "maxLive"> {
   readonly storage: ExchangeParts["storage"];
   readonly authenticator: ExchangeParts["authenticator"];
+  readonly forwardAuth: ForwardAuth;
   readonly env: Pick<Env, "nowMs" | "setTimer">;
   /** how long the body of a caller who has not signed in may take */
   readonly anonymousBodyMs: number;
@@ -85,6 +88,10 @@ export function createRoutes(parts: RouteParts): FindRoute {
     if (action === "entries") {
       const handle = (request: Request): Promise<Response> => askEntries(parts, tenantId, request);
       return { name: "entries", method: "POST", type, isLimited: false, handle };
+    }
+    if (action === "forward") {
+      const handle = (request: Request): Promise<Response> => takeForwarded(parts, tenantId, request);
+      return { name: "forward", method: "POST", type, isLimited: false, handle };
     }
     if (action !== "sync" && action !== "reconcile") return undefined;
     const handle = (request: Request): Promise<Response> => exchangeFrames(parts, tenantId, action, request);
@@ -172,6 +179,17 @@ function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
       },
     ],
     [
+      "/v1/auth/forward",
+      {
+        name: "forward-token",
+        ...postJson,
+        handle: async (request) =>
+          jsonResponse(
+            await parts.forwardAuth.token(await readQuestion(request), originOf(parts.origins, request)),
+          ),
+      },
+    ],
+    [
       "/v1/tenants",
       {
         name: "publish",
@@ -238,6 +256,16 @@ async function exchangeFrames(
 async function askEntries(parts: RouteParts, tenantId: TenantId, request: Request): Promise<Response> {
   const session = await sessionOf(parts, tenantId, request);
   const answer = await entries(parts, session, await readBody(request, entryCallLimits.questionBytes));
+  return new Response(answer, {
+    headers: { "Content-Type": "application/octet-stream", "Cache-Control": "no-store" },
+  });
+}
+
+/** Another server brings what it holds, at the cost of one user. */
+async function takeForwarded(parts: RouteParts, tenantId: TenantId, request: Request): Promise<Response> {
+  const session = parts.forwardAuth.session(bearerOf(request), tenantId);
+  parts.charge(session);
+  const answer = await answerForward(parts, session, await readBody(request, syncLimits.requestBytes));
   return new Response(answer, {
     headers: { "Content-Type": "application/octet-stream", "Cache-Control": "no-store" },
   });

@@ -4,7 +4,7 @@ import { CofferError, isCofferError } from "../../src/std/index.ts";
 /** Rows of one log are this far apart, so that a log holds 2^32 commits and a server 2^21 logs within safe integers. */
 export const rowsPerLog = 2 ** 32;
 
-const schemaVersion = 6;
+const schemaVersion = 7;
 
 /*
  * `commits.key` is log × 2^32 + seq: rows of a log are appended in order and read in order, and no random key is kept.
@@ -68,6 +68,13 @@ const fifthSchema = `
 /** Since version 6: which commits lack ciphertexts. Those stored before count as whole. */
 const sixthSchema = `
   CREATE TABLE partial_commits (key INTEGER PRIMARY KEY) STRICT;
+`;
+
+/** Since version 7: how far other servers have what is forwarded to them. */
+const seventhSchema = `
+  CREATE TABLE forwarded (
+    tenant INTEGER NOT NULL, server BLOB NOT NULL, db BLOB NOT NULL, place BLOB NOT NULL, PRIMARY KEY (tenant, server, db)
+  ) STRICT, WITHOUT ROWID;
 `;
 
 /** A file that is open for writing, and what keeps other processes from writing it. */
@@ -143,6 +150,7 @@ function migrate(db: Database.Database, authorOf: (commit: Uint8Array) => Uint8A
   if (version < 4) db.exec(fourthSchema);
   if (version < 5) db.exec(fifthSchema);
   if (version < 6) db.exec(sixthSchema);
+  if (version < 7) db.exec(seventhSchema);
   if (version === 1) countAuthors(db, authorOf);
   if (version < schemaVersion) db.exec(`PRAGMA user_version = ${schemaVersion}`);
 }

@@ -38,10 +38,12 @@ export function prepareStatements(db: Database.Database) {
       "DELETE FROM chunks WHERE tenant = ?1",
       "DELETE FROM chunk_docs WHERE tenant = ?1",
       "DELETE FROM subscriptions WHERE tenant = ?1",
+      "DELETE FROM forwarded WHERE tenant = ?1",
       "DELETE FROM tenants WHERE id = ?1",
     ].map((sql) => db.prepare(sql)),
     ...chunkStatements(db),
     ...subscriptionStatements(db),
+    ...forwardStatements(db),
     addTenant: db.prepare("INSERT INTO tenants (tenant, directory, publication) VALUES (?, ?, ?)"),
     findLog: db.prepare(`${tenantLogs} AND logs.db = ?`),
     listLogs: db.prepare(tenantLogs),
@@ -92,6 +94,19 @@ function subscriptionStatements(db: Database.Database) {
     listSubscriptions: db.prepare(
       `SELECT device, member, endpoint FROM subscriptions
        WHERE tenant = ${tenantOf} AND device > ?2 ORDER BY device LIMIT ?3`,
+    ),
+  };
+}
+
+/** Those about forwarding. */
+function forwardStatements(db: Database.Database) {
+  return {
+    readForwarded: db.prepare(
+      "SELECT db, place FROM forwarded WHERE tenant = (SELECT id FROM tenants WHERE tenant = ?1) AND server = ?2",
+    ),
+    writeForwarded: db.prepare(
+      `INSERT INTO forwarded (tenant, server, db, place) VALUES (?, ?, ?, ?)
+       ON CONFLICT (tenant, server, db) DO UPDATE SET place = excluded.place`,
     ),
   };
 }

@@ -24,6 +24,7 @@ import {
   toStoreError,
 } from "./sqlite-schema.ts";
 import { createSqliteChunks } from "./sqlite-chunks.ts";
+import { createSqliteForward } from "./sqlite-forward.ts";
 import { createSqliteSubscriptions } from "./sqlite-subscriptions.ts";
 import { prepareStatements, type SqliteStatements } from "./sqlite-statements.ts";
 import { listTenantIds, readTenantRow, readUsage, removeTenantRows } from "./sqlite-tenants.ts";
@@ -68,6 +69,7 @@ export function openSqliteStorage(path: string, options: SqliteStorageOptions): 
     ...readerOf(storage, statements),
     ...createSqliteChunks(file.db, statements, { guarded, flush: () => storage.flush() }),
     ...createSqliteSubscriptions(file.db, statements, { guarded, flush: () => storage.flush() }),
+    ...createSqliteForward(file.db, statements, { guarded, flush: () => storage.flush() }),
     createTenant: (record, commits) => storage.createTenant(record, commits),
     removeTenant: (tenantId) =>
       guarded(() => {

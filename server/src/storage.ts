@@ -21,6 +21,7 @@
  */
 import type { AuthorKey, CommitHash, DbId, Env, TenantId } from "../../src/std/index.ts";
 import type { ChunkStorage } from "./chunk-storage.ts";
+import type { ForwardStorage } from "./forward-storage.ts";
 import type { SubscriptionStorage } from "./subscription-storage.ts";
 
 /** A tenant as it was published. */
@@ -138,7 +139,7 @@ export interface RelayReader {
   close(): Promise<void>;
 }
 
-export interface RelayStorage extends RelayReader, ChunkStorage, SubscriptionStorage {
+export interface RelayStorage extends RelayReader, ChunkStorage, SubscriptionStorage, ForwardStorage {
   /** Store a tenant with its first directory commits, whole or not at all; `false` when there is one with this id. */
   createTenant(record: TenantRecord, commits: readonly NewCommit[]): Promise<boolean>;
   /** Remove a tenant with its logs; `false` when there is none. */

@@ -401,7 +401,7 @@ describe("data of the first version", () => {
     const before = read();
     expect(before).toHaveLength(3);
     db.exec(
-      "DROP TABLE partial_commits; DROP TABLE subscriptions; DROP TABLE chunks; DROP TABLE chunk_docs; DROP TABLE usage; DROP TABLE lowest_epoch; PRAGMA user_version = 1",
+      "DROP TABLE forwarded; DROP TABLE partial_commits; DROP TABLE subscriptions; DROP TABLE chunks; DROP TABLE chunk_docs; DROP TABLE usage; DROP TABLE lowest_epoch; PRAGMA user_version = 1",
     );
     db.close();
     await expect(run("verify", "--data", folder)).rejects.toThrow(code("store/failed"));

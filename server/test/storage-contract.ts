@@ -504,6 +504,40 @@ export function describeStorage(
       ]);
     });
 
+    it("keeps how far another server has each log, apart from other servers, until the tenant goes (P1 to P3)", async () => {
+      const { storage, tenantId, dbId, directoryDbId } = await createPlace();
+      const other = bytesToId("TenantId", crypto.randomBytes(32));
+      await storage.createTenant(
+        { tenantId: other, directoryDbId: createDbId(), publication: Uint8Array.of(1) },
+        [createCommit()],
+      );
+      const [near, far] = [crypto.randomBytes(32), crypto.randomBytes(32)];
+      const read = async (tenant: TenantId, serverKey: Uint8Array) =>
+        [...(await storage.readForwarded(tenant, serverKey))].sort().map(([id, place]) => [id, [...place]]);
+      const place = (...bytes: readonly number[]) => Uint8Array.from(bytes);
+      expect(await read(tenantId, near)).toEqual([]);
+      await storage.writeForwarded(tenantId, near, new Map());
+      const first = new Map([
+        [dbId, place(1)],
+        [directoryDbId, place(2, 0, 255)],
+      ]);
+      await storage.writeForwarded(tenantId, near, first);
+      await storage.writeForwarded(tenantId, near, new Map([[dbId, place(3, 4)]]));
+      await storage.writeForwarded(tenantId, far, new Map([[dbId, place(5)]]));
+      await storage.writeForwarded(other, near, new Map([[dbId, place(6)]]));
+      expect(await read(tenantId, near)).toEqual(
+        [
+          [dbId, [3, 4]],
+          [directoryDbId, [2, 0, 255]],
+        ].sort(),
+      );
+      expect(await read(tenantId, far)).toEqual([[dbId, [5]]]);
+      await storage.removeTenant(tenantId);
+      await storage.writeForwarded(tenantId, near, first);
+      expect(await read(tenantId, near)).toEqual([]);
+      expect(await read(other, near)).toEqual([[dbId, [6]]]);
+    });
+
     it("removes a tenant whole, and nothing of another one; it comes again with newer epochs (R8)", async () => {
       const { storage, tenantId, directoryDbId, dbId, append } = await createPlace();
       const kept = {

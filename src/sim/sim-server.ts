@@ -236,6 +236,9 @@ export class SimServer {
         slow("forgets an address", () => disk.removeSubscription(id, device, endpoint)),
       listSubscriptions: (id, after, maxCount) =>
         slow("lists addresses", () => disk.listSubscriptions(id, after, maxCount)),
+      readForwarded: (id, serverKey) => slow("reads places", () => disk.readForwarded(id, serverKey)),
+      writeForwarded: (id, serverKey, places) =>
+        slow("keeps places", () => disk.writeForwarded(id, serverKey, places)),
       startNewEpochs: () => slow("starts epochs", () => disk.startNewEpochs()),
       close: () => slow("closes", () => disk.close()),
     };

@@ -1,0 +1,195 @@
+import type { SigningKeyPair } from "../../src/crypto/index.ts";
+import {
+  bytesToBase64url,
+  bytesToId,
+  CofferError,
+  concatBytes,
+  isCofferError,
+  parseBase64url,
+  type Env,
+  type TenantId,
+} from "../../src/std/index.ts";
+import {
+  decodeFrames,
+  encodeFrames,
+  protocolVersion,
+  verifyHead,
+  type Frame,
+  type HttpTransport,
+  type PushResult,
+} from "../../src/sync/index.ts";
+import type { RelayCrypto } from "./directories.ts";
+import { forwardPreimage, forwardReplica } from "./forward-auth.ts";
+
+/** Commits of one log on their way to another server. */
+export type PushFrame = Extract<Frame, { type: "push" }>;
+
+/** What another server said to what was forwarded. */
+export interface ForwardAnswer {
+  /** of the tenant's directory there */
+  readonly farEpoch: number;
+  /** for each PUSH, one for each of its commits, in order */
+  readonly results: readonly (readonly PushResult[])[];
+}
+
+/** The way to one other server. */
+export interface ForwardLink {
+  readonly url: string;
+  /** 32 bytes, as that server names itself now; asked again after {@link forget} */
+  serverKey(): Promise<Uint8Array>;
+  /** Hand over commits; without any, ask for the epoch alone. @throws `net/…`, `access/…`, `protocol/…`, `input/unknown-id` */
+  push(tenantId: TenantId, pushes: readonly PushFrame[]): Promise<ForwardAnswer>;
+  /** That server may be another one the next time. */
+  forget(): void;
+  /** Break off what is under way. */
+  abort(): void;
+}
+
+export interface ForwardLinkOptions {
+  readonly crypto: RelayCrypto;
+  readonly env: Pick<Env, "nowMs">;
+  readonly http: HttpTransport;
+  /** of this server: it signs that it may forward */
+  readonly signing: SigningKeyPair;
+}
+
+interface Token {
+  readonly bytes: Uint8Array;
+  readonly goodUntilMs: number;
+}
+
+const maxTokens = 10_000;
+/** A token is not used in its last minute. */
+const marginMs = 60_000;
+
+/** Talk to a server that takes what this one forwards. */
+export function createForwardLink(options: ForwardLinkOptions): ForwardLink {
+  const { crypto, env, http, signing } = options;
+  const tokens = new Map<TenantId, Token>();
+  const aborting = new AbortController();
+  const { signal } = aborting;
+  const replicaId = forwardReplica(crypto, signing.publicKey);
+  let farKey: Uint8Array | undefined;
+
+  async function serverKey(): Promise<Uint8Array> {
+    if (farKey !== undefined) return farKey;
+    const { protocolVersion: theirs, serverKey: text } = await http.readCapabilities(signal);
+    if (theirs !== protocolVersion) throw new CofferError("protocol/version");
+    const bytes = parseBase64url(text);
+    if (bytes?.length !== 32) throw new CofferError("protocol/malformed", { field: "serverKey" });
+    return (farKey = bytes);
+  }
+
+  async function tokenOf(tenantId: TenantId): Promise<Uint8Array> {
+    const known = tokens.get(tenantId);
+    if (known !== undefined && known.goodUntilMs > env.nowMs()) return known.bytes;
+    tokens.delete(tenantId);
+    const { expiresInMs, token } = await signIn(options, { tenantId, serverKey: await serverKey(), signal });
+    tokens.set(tenantId, { bytes: token, goodUntilMs: env.nowMs() + expiresInMs - marginMs });
+    const [oldest] = tokens.keys();
+    if (tokens.size > maxTokens && oldest !== undefined) tokens.delete(oldest);
+    return token;
+  }
+
+  async function ask(tenantId: TenantId, pushes: readonly PushFrame[]): Promise<ForwardAnswer> {
+    const token = await tokenOf(tenantId);
+    const body = encodeFrames([{ type: "hello", version: protocolVersion, replicaId }, ...pushes]);
+    const chunks: Uint8Array[] = [];
+    const onChunk = (chunk: Uint8Array): void => void chunks.push(chunk);
+    await http.exchange({ tenantId, token, body, onChunk, endpoint: "forward", signal });
+    const frames = decodeFrames(concatBytes(...chunks));
+    return readAnswer(crypto, { tenantId, serverKey: await serverKey() }, frames ?? [], pushes);
+  }
+
+  return {
+    url: http.origin,
+    serverKey,
+    async push(tenantId, pushes) {
+      const hadToken = tokens.has(tenantId);
+      try {
+        return await ask(tenantId, pushes);
+      } catch (cause) {
+        tokens.delete(tenantId);
+        // A server that began anew knows no token from before.
+        const isOld = hadToken && isCofferError(cause) && cause.code === "access/unauthenticated";
+        if (!isOld) throw cause;
+        farKey = undefined;
+        return ask(tenantId, pushes);
+      }
+    },
+    forget() {
+      farKey = undefined;
+      tokens.clear();
+    },
+    abort: () => aborting.abort(),
+  };
+}
+
+/** Answer a challenge with this server's key. */
+async function signIn(
+  { crypto, http, signing }: ForwardLinkOptions,
+  target: {
+    readonly tenantId: TenantId;
+    readonly serverKey: Uint8Array;
+    readonly signal: AbortSignal;
+  },
+): Promise<{ readonly token: Uint8Array; readonly expiresInMs: number }> {
+  const { serverKey, signal, tenantId } = target;
+  const key = bytesToId("AuthorKey", signing.publicKey);
+  const asked = await http.postJson("/v1/auth/challenge", { tenant: tenantId, key }, signal);
+  const challenge = bytesOf(asked, "challenge");
+  const clientNonce = crypto.randomBytes(16);
+  const claim = { origin: http.origin, serverKey, tenantId, key, challenge, clientNonce };
+  const signature = await crypto.sign(signing.privateKey, forwardPreimage(claim));
+  const answer = {
+    tenant: tenantId,
+    key,
+    challenge: bytesToBase64url(challenge),
+    clientNonce: bytesToBase64url(clientNonce),
+    signature: bytesToBase64url(signature),
+  };
+  const said = await http.postJson("/v1/auth/forward", answer, signal);
+  const expiresInMs = fieldOf(said, "expiresInMs");
+  if (typeof expiresInMs !== "number" || !(expiresInMs >= 0))
+    throw new CofferError("protocol/malformed", { field: "expiresInMs" });
+  return { token: bytesOf(said, "token"), expiresInMs };
+}
+
+function fieldOf(value: unknown, field: string): unknown {
+  return typeof value === "object" && value !== null
+    ? (value as Readonly<Record<string, unknown>>)[field]
+    : undefined;
+}
+
+/** Short bytes of an answer. */
+function bytesOf(value: unknown, field: string): Uint8Array {
+  const text = fieldOf(value, field);
+  const bytes = typeof text === "string" && text.length <= 1024 ? parseBase64url(text) : undefined;
+  if (bytes === undefined) throw new CofferError("protocol/malformed", { field });
+  return bytes;
+}
+
+/** Read an answer strictly: whatever is not said of a commit is not said. */
+async function readAnswer(
+  crypto: RelayCrypto,
+  { serverKey, tenantId }: { readonly tenantId: TenantId; readonly serverKey: Uint8Array },
+  [head, ...rest]: readonly Frame[],
+  pushes: readonly PushFrame[],
+): Promise<ForwardAnswer> {
+  const [end, ...acks] = rest.toReversed();
+  if (head?.type !== "head" || end?.type !== "end" || acks.length !== pushes.length) throw malformed();
+  if (!(await verifyHead(crypto, serverKey, tenantId, head)))
+    throw new CofferError("access/denied", { reason: "server key" });
+  const results = acks.toReversed().map((ack, index) => {
+    const push = pushes[index];
+    const isOurs =
+      ack.type === "ack" && ack.dbId === push?.dbId && ack.results.length === push.commits.length;
+    if (!isOurs) throw malformed();
+    return ack.results;
+  });
+  return { farEpoch: head.epoch, results };
+}
+
+function malformed(): CofferError {
+  return new CofferError("protocol/malformed", { reason: "forward" });
+}
