@@ -53,7 +53,8 @@ const root = mkdtempSync(join(tmpdir(), "coffer-forward-"));
 const running = new Set<RunningServer>();
 const children = new Set<ChildProcess>();
 let folders = 0;
-let nextPort = 20_000 + Math.floor(Math.random() * 20_000);
+// Below those that the system gives out by itself, to whoever asks for any.
+let nextPort = 10_000 + Math.floor(Math.random() * 20_000);
 const untilIdleMs = { timeout: 60_000, interval: 25 };
 
 afterEach(async () => {
