@@ -186,7 +186,7 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
     [
       "what a document names is not looked for after a death",
       "if (isNamed === true) await nameParts(core, [part.commitHash]);",
-      "",
+      "if (isNamed === true) continue;",
       byFiles,
     ],
   ],
