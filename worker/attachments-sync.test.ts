@@ -22,6 +22,7 @@ import {
   addChunks,
   ChunkLink,
   ChunkStore,
+  createChunkQuestion,
   createHttpTransport,
   factsOf,
   freeChunks,
@@ -448,7 +449,12 @@ describe("files and a server", () => {
     const [docId = ""] = await api.createDocuments(owner.database, [{ title: "Ran" }]);
     await add(owner, docId, contentOf(chunkBytes));
     await api.connect(owner.tenantId, server.url);
+    await add(owner, docId, contentOf(5 * chunkBytes));
     await api.sync(owner.tenantId, server.url);
+    expect(await isSent(owner)).toBe(true);
+    const kept = (await chunksOf(owner).parts()).flatMap(({ chunks }) =>
+      chunks.map(({ hash }) => bytesToBase64url(hash)),
+    );
     const backup = await mkdtemp(join(tmpdir(), "coffer-test-"));
     backUp(dataFolder, join(backup, "taken"));
     const bytes = contentOf(chunkBytes + 7);
@@ -465,8 +471,77 @@ describe("files and a server", () => {
     await expect.poll(() => codeOf(api.sync(owner.tenantId, server.url)), { timeout: 20_000 }).toBe("none");
     await expect.poll(() => requests.filter(({ method }) => method === "PUT").length).toBeGreaterThan(1);
     await expect.poll(() => isSent(owner)).toBe(true);
+    // What its backup had it was asked for in one request, and not sent.
+    expect(kept).toHaveLength(6);
+    expect(requests.filter(({ hash, method }) => method === "PUT" && kept.includes(hash))).toEqual([]);
     expect(await chunksOf(owner).evict(part.commitHash)).toBeGreaterThan(chunkBytes);
     expect(Buffer.compare(await read(owner, docId, part), bytes)).toBe(0);
+  });
+
+  it("that a server has are not sent again: it is asked for many at once, and only what it signed for counts", async () => {
+    const owner = await founded();
+    const { api } = owner.device;
+    const [docId = ""] = await api.createDocuments(owner.database, [{ title: "Ran" }]);
+    await api.connect(owner.tenantId, server.url);
+    await add(owner, docId, contentOf(5 * chunkBytes));
+    await expect.poll(() => isSent(owner)).toBe(true);
+    const chunks = chunksOf(owner);
+    const forget = async (): Promise<void> => {
+      for (const { commitHash } of await chunks.parts())
+        await chunks.edit(commitHash, (part) => ({ ...part, received: new Map() }));
+    };
+    const tenantId = parseId("TenantId", owner.tenantId) ?? expect.fail();
+    await api.disconnect(owner.tenantId, server.url);
+    const store = await owner.storage.openStore(`coffer/tenant/${owner.tenantId}`);
+    const signer = (await readDeviceSigner(store)) ?? expect.fail();
+    const push = async (answer: (bytes: Uint8Array) => Uint8Array = (bytes) => bytes) => {
+      await forget();
+      const http = createHttpTransport(env, server.url);
+      const seen = { asked: 0, put: 0 };
+      const link = new ChunkLink({
+        env,
+        crypto,
+        store,
+        chunks,
+        tenantId,
+        signer,
+        askFirst: createChunkQuestion(),
+        http: {
+          ...http,
+          exchange: (request) => {
+            if (request.endpoint === "blobs") seen.asked += 1;
+            return http.exchange({ ...request, onChunk: (bytes) => request.onChunk(answer(bytes)) });
+          },
+          chunks: {
+            get: http.chunks?.get ?? expect.fail(),
+            put: async (request) => {
+              seen.put += 1;
+              return http.chunks?.put(request);
+            },
+          },
+        },
+      });
+      const { code } = await link.push();
+      return { ...seen, code, isSent: await isSent(owner) };
+    };
+    expect(await push()).toEqual({ asked: 1, put: 0, code: undefined, isSent: true });
+    // One receipt is bent: that chunk is sent, and no other one.
+    const bend = (at: number) => (bytes: Uint8Array) =>
+      bytes.map((byte, index) => (index === at ? byte ^ 1 : byte));
+    expect(await push(bend(40))).toEqual({ asked: 1, put: 1, code: undefined, isSent: true });
+    for (const lie of [new Uint8Array(0), new Uint8Array(10_000).fill(1), Uint8Array.of(1, 2, 3)])
+      expect(await push(() => lie)).toEqual({
+        asked: 1,
+        put: 0,
+        code: "protocol/malformed",
+        isSent: false,
+      });
+    expect(
+      await push(() => {
+        throw new CofferError("input/unknown-id");
+      }),
+    ).toEqual({ asked: 1, put: 5, code: undefined, isSent: true });
+    store.close();
   });
 
   it("that a server swaps are an error, never wrong bytes", async () => {

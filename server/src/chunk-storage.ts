@@ -22,6 +22,9 @@ export interface NewChunk {
   readonly bytes: Uint8Array;
 }
 
+/** A chunk of a document. */
+export type ChunkName = Pick<NewChunk, "hash" | "docId">;
+
 /** Bytes of chunks: of the whole tenant, and of one author in it. */
 export interface ChunkUsage {
   readonly tenantBytes: number;
@@ -34,6 +37,8 @@ export interface ChunkStorage {
   findCommit(place: CommitPlace): Promise<Uint8Array | undefined>;
   /** Store a chunk; one that is there stays as it is, and goes with this document too. @throws `store/failed` for an unknown tenant */
   addChunk(tenantId: TenantId, chunk: NewChunk): Promise<"stored" | "present">;
+  /** The sizes of chunks, in the order asked; `undefined` for one that is not stored for this document. */
+  chunkSizes(tenantId: TenantId, asked: readonly ChunkName[]): Promise<readonly (number | undefined)[]>;
   readChunk(tenantId: TenantId, hash: Uint8Array): Promise<Uint8Array | undefined>;
   /** Remove the chunks that go with no other document than these. Doing it twice changes nothing. */
   removeChunks(tenantId: TenantId, docIds: readonly DocId[]): Promise<void>;

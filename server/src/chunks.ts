@@ -5,6 +5,7 @@
  * |---|---|
  * | PUT /v1/t/{tenant}/blob/{hash}?db=&commit=&at=&entry= with the ciphertext | 201, or 200 when it was there: JSON `{ receipt }`, see `chunk-receipt.ts` |
  * | GET /v1/t/{tenant}/blob/{hash} | 200: the ciphertext; it never changes, and may be kept for ever. With `Range: bytes=…` of one range 206 and its bytes; 416 for one that cannot be had, or several |
+ * | POST /v1/t/{tenant}/blobs with a question about up to 256 chunks | 200: which of them are here, with their receipts: `src/sync/chunk-question.ts` |
  *
  * `hash` is the SHA-256 of the ciphertext, base64url. `db`, `commit`, `at` (milliseconds) and `entry` say which entry of which commit
  * names it: one that the log of this tenant holds, of the type `attachment_chunk`, with this hash and size, and of no purged document.
@@ -12,12 +13,18 @@
  *
  * What is checked, cheapest first: session, revocation, rate, size, hash, commit, quota. A chunk whose commit is not here yet is
  * `directory/behind`: it is sent again later. Files share the quota of their tenant, and their author's; a tenant that is full of files still takes
- * commits, up to the quota by themselves.
+ * commits, up to the quota by themselves. A question counts as a request for each sixteen chunks that it asks for.
  */
 import type { SigningKeyPair } from "../../src/crypto/index.ts";
 import { parseCommit, type CommitEntry, type CommitHeader } from "../../src/entry/index.ts";
 import { bytesToBase64url, CofferError, equalBytes, parseId } from "../../src/std/index.ts";
-import { chunkLimits, signChunk } from "../../src/sync/index.ts";
+import {
+  chunkLimits,
+  chunkQuestionLimits,
+  encodeChunkAnswer,
+  parseChunkQuestion,
+  signChunk,
+} from "../../src/sync/index.ts";
 import { readByteRange } from "./byte-range.ts";
 import type { CommitPlace } from "./chunk-storage.ts";
 import type { Directories, RelayCrypto } from "./directories.ts";
@@ -97,6 +104,34 @@ export async function getChunk(
   return new Response(new Uint8Array(bytes.subarray(from, to)), {
     status: 206,
     headers: { ...headers, "Content-Range": `bytes ${from}-${to - 1}/${size}` },
+  });
+}
+
+/** so many chunks of a question cost as much as a request */
+const askedPerRequest = 16;
+
+/** Say which of many chunks are here. @throws `protocol/malformed`, `input/too-large`, `net/rate-limited` */
+export async function answerChunks(
+  { charge, crypto, signing, storage }: ChunkParts & { readonly charge: (session: Session) => void },
+  session: Session,
+  request: Request,
+): Promise<Response> {
+  const { tenantId } = session;
+  const asked = parseChunkQuestion(await readBody(request, chunkQuestionLimits.bytes));
+  if (asked === undefined) throw new CofferError("protocol/malformed");
+  for (let paid = askedPerRequest; paid < asked.length; paid += askedPerRequest) charge(session);
+  const sizes = await storage.chunkSizes(tenantId, asked);
+  const receipts: (Uint8Array | undefined)[] = [];
+  for (const [at, { hash }] of asked.entries()) {
+    const sizeBytes = sizes[at];
+    receipts.push(
+      sizeBytes === undefined
+        ? undefined
+        : await signChunk(crypto, signing.privateKey, { tenantId, hash, sizeBytes }),
+    );
+  }
+  return new Response(encodeChunkAnswer(receipts), {
+    headers: { "Content-Type": "application/octet-stream", "Cache-Control": "no-store" },
   });
 }
 

@@ -13,6 +13,7 @@
  * | POST /v1/t/{tenant}/reconcile | frames: HELLO, RANGES | frames: PUSH with what the caller lacks, RANGES, END |
  * | POST /v1/t/{tenant}/entries | one of the specification's calls, see sync/entry-calls.ts | its answer |
  * | PUT, GET /v1/t/{tenant}/blob/{hash} | a chunk of a file | see chunks.ts |
+ * | POST /v1/t/{tenant}/blobs | which of many chunks are asked for | which are here, see chunks.ts |
  * | POST /v1/auth/forward, /v1/t/{tenant}/forward | JSON, frames | JSON, frames: another server brings what it holds, see forward-auth.ts |
  * | POST /v1/t/{tenant}/wake | JSON `{ endpoint }` | JSON `{}`, see wake.ts |
  * | GET /v1/t/{tenant}/live | | {@link Relay.openLive}; without a WebSocket 426 |

@@ -54,6 +54,13 @@ export function createMemoryChunks(
   };
   return {
     addChunk: (tenantId, chunk) => guarded(() => add(tenantId, chunk)),
+    chunkSizes: (tenantId, asked) =>
+      guarded(() =>
+        asked.map(({ docId, hash }) => {
+          const kept = chunksOf(tenantId).get(bytesToHex(hash));
+          return kept?.docIds.has(docId) === true ? kept.bytes.length : undefined;
+        }),
+      ),
     readChunk: (tenantId, hash) => guarded(() => chunksOf(tenantId).get(bytesToHex(hash))?.bytes),
     removeChunks: (tenantId, docIds) => guarded(() => removeDocs(tenantId, docIds)),
     chunkUsage: (tenantId, author) => guarded(() => usageOf(tenantId, author)),

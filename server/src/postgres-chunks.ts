@@ -11,6 +11,13 @@ const usageSql = `
     coalesce(sum(size_bytes) FILTER (WHERE author = $2), 0) AS author_bytes
   FROM coffer.chunks WHERE tenant = ${tenantId}`;
 
+const sizesSql = `
+  SELECT chunks.size_bytes FROM unnest($2::bytea[], $3::bytea[]) WITH ORDINALITY AS asked (hash, doc, nr)
+  LEFT JOIN coffer.chunks ON chunks.tenant = ${tenantId} AND chunks.hash = asked.hash AND (chunks.doc = asked.doc OR EXISTS (
+    SELECT 1 FROM coffer.chunk_docs AS more
+    WHERE more.tenant = chunks.tenant AND more.hash = chunks.hash AND more.doc = asked.doc))
+  ORDER BY asked.nr`;
+
 /** What is kept of files, in a database that nodes share. */
 export function createPostgresChunks(db: Querier): ChunkStorage {
   return {
@@ -27,6 +34,12 @@ export function createPostgresChunks(db: Querier): ChunkStorage {
       if (outcome === "stored" || outcome === "present") return outcome;
       throw new CofferError("store/failed", { message: "There is no such tenant." });
     },
+    async chunkSizes(tenant, asked) {
+      const hashes = asked.map(({ hash }) => Buffer.from(hash));
+      const docs = asked.map(({ docId }) => Buffer.from(idToBytes(docId)));
+      const { rows } = await db.query(sizesSql, [idToBytes(tenant), hashes, docs]);
+      return rows.map((row) => (isNullAt(row, "size_bytes") ? undefined : numberAt(row, "size_bytes")));
+    },
     async readChunk(tenant, hash) {
       const sql = `SELECT bytes FROM coffer.chunks WHERE tenant = ${tenantId} AND hash = $2`;
       const [row] = (await db.query(sql, [idToBytes(tenant), hash])).rows;
@@ -42,6 +55,8 @@ export function createPostgresChunks(db: Querier): ChunkStorage {
     },
   };
 }
+
+const isNullAt = (row: unknown, column: string): boolean => textAt(row, column) === null;
 
 function textAt(row: unknown, column: string): unknown {
   return typeof row === "object" && row !== null ? Reflect.get(row, column) : undefined;

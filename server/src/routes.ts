@@ -13,7 +13,7 @@ import {
   syncLimits,
   type Capabilities,
 } from "../../src/sync/index.ts";
-import { getChunk, putChunk, type ChunkParts } from "./chunks.ts";
+import { answerChunks, getChunk, putChunk, type ChunkParts } from "./chunks.ts";
 import { errorResponse, jsonResponse } from "./error-status.ts";
 import { entries, type EntryParts } from "./entries.ts";
 import { answerForward } from "./forward-answer.ts";
@@ -92,6 +92,10 @@ export function createRoutes(parts: RouteParts): FindRoute {
     if (action === "forward") {
       const handle = (request: Request): Promise<Response> => takeForwarded(parts, tenantId, request);
       return { name: "forward", method: "POST", type, isLimited: false, handle };
+    }
+    if (action === "blobs") {
+      const handle = (request: Request): Promise<Response> => askChunks(parts, tenantId, request);
+      return { name: "chunks", method: "POST", type, isLimited: false, handle };
     }
     if (action !== "sync" && action !== "reconcile") return undefined;
     const handle = (request: Request): Promise<Response> => exchangeFrames(parts, tenantId, action, request);
@@ -251,6 +255,10 @@ async function exchangeFrames(
   return new Response(body, {
     headers: { "Content-Type": "application/octet-stream", "Cache-Control": "no-store" },
   });
+}
+
+async function askChunks(parts: RouteParts, tenantId: TenantId, request: Request): Promise<Response> {
+  return answerChunks(parts, await sessionOf(parts, tenantId, request), request);
 }
 
 async function askEntries(parts: RouteParts, tenantId: TenantId, request: Request): Promise<Response> {

@@ -36,6 +36,13 @@ export function createSqliteChunks(
           return "stored";
         });
       }),
+    chunkSizes: (tenantId, asked) =>
+      guarded(() =>
+        asked.map(({ docId, hash }) => {
+          const row: unknown = statements.chunkSize.get(idToBytes(tenantId), hash, idToBytes(docId));
+          return row === undefined ? undefined : numberAt(row, "size_bytes");
+        }),
+      ),
     readChunk: (tenantId, hash) =>
       guarded(() => {
         const row: unknown = statements.readChunk.get(idToBytes(tenantId), hash);

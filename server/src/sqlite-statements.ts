@@ -127,6 +127,10 @@ function chunkStatements(db: Database.Database) {
       "SELECT bytes FROM chunks JOIN tenants ON chunks.tenant = tenants.id WHERE tenants.tenant = ? AND hash = ?",
     ),
     // In this order: what another document names goes with that one from here on.
+    chunkSize: db.prepare(
+      `SELECT size_bytes FROM chunks WHERE tenant = ${tenantOf} AND hash = ?2 AND (doc = ?3 OR EXISTS (
+         SELECT 1 FROM chunk_docs WHERE chunk_docs.tenant = chunks.tenant AND chunk_docs.hash = chunks.hash AND chunk_docs.doc = ?3))`,
+    ),
     removeChunks: [
       `DELETE FROM chunk_docs WHERE tenant = ${tenantOf} AND doc = ?2`,
       `UPDATE chunks SET doc = (SELECT min(doc) FROM chunk_docs WHERE chunk_docs.tenant = chunks.tenant AND chunk_docs.hash = chunks.hash)

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { sealCommit, type Commit } from "../../src/entry/index.ts";
 import { bytesToBase64url, bytesToId, parseBase64url, type DocId } from "../../src/std/index.ts";
-import { verifyChunk } from "../../src/sync/index.ts";
+import { encodeChunkQuestion, parseChunkAnswer, verifyChunk } from "../../src/sync/index.ts";
 import {
   createDbId,
   createTestRelay,
@@ -91,6 +91,16 @@ async function send(client: TestClient, commit: Commit, index: number, sent: Sen
   const url = `${origin}/v1/t/${sent.tenantId ?? client.tenantId}/blob/${hash}?${query}`;
   const request = method === "GET" ? { method, headers } : { method, headers, body: new Uint8Array(body) };
   return client.fetch(new Request(url, request));
+}
+
+/** Ask which of many chunks are here. */
+async function ask(client: TestClient, question: Uint8Array, sent: Sent = {}): Promise<Response> {
+  const headers: Record<string, string> = { "Content-Type": sent.type ?? "application/octet-stream" };
+  if (client.token !== undefined) headers["Authorization"] = `Bearer ${bytesToBase64url(client.token)}`;
+  const url = `${origin}/v1/t/${sent.tenantId ?? client.tenantId}/blobs`;
+  return client.fetch(
+    new Request(url, { method: sent.method ?? "POST", headers, body: new Uint8Array(question) }),
+  );
 }
 
 const outcomeOf = async (response: Response): Promise<readonly [number, string]> =>
@@ -301,6 +311,68 @@ describe("a chunk", () => {
       const [pushed] = await full.client.push(full.tenant.dbId, await full.tenant.write(full.user));
       expect(pushed).toMatchObject({ status: "accepted" });
     }
+  });
+
+  it("is asked for with many others: which are here for which document, each with a receipt", async () => {
+    const { client, tenant, test, user } = place;
+    const commit = await sealChunks(
+      place,
+      [1, 2, 3].map((size) => crypto.randomBytes(size * 100)),
+    );
+    await client.push(tenant.dbId, commit);
+    for (const index of [0, 2]) await send(client, commit, index);
+    const hashes = [0, 1, 2].map((index) => crypto.sha256(ciphertextOf(commit, index)));
+    const elsewhere = bytesToId("DocId", new Uint8Array(16).fill(4));
+    const [first = expect.fail()] = hashes;
+    const asked = [...hashes.map((hash) => ({ hash, docId })), { hash: first, docId: elsewhere }];
+    const answered = await ask(client, encodeChunkQuestion(asked));
+    expect([answered.status, answered.headers.get("Cache-Control")]).toEqual([200, "no-store"]);
+    const receipts = parseChunkAnswer(new Uint8Array(await answered.arrayBuffer()), 4) ?? expect.fail();
+    expect(receipts.map((receipt) => receipt !== undefined)).toEqual([true, false, true, false]);
+    for (const index of [0, 2]) {
+      const [hash, receipt] = [hashes[index] ?? expect.fail(), receipts[index] ?? expect.fail()];
+      const claim = { tenantId: tenant.tenantId, hash, sizeBytes: ciphertextOf(commit, index).length };
+      expect(await verifyChunk(crypto, test.serverKey, claim, receipt)).toBe(true);
+      expect(await verifyChunk(crypto, test.serverKey, { ...claim, sizeBytes: 1 }, receipt)).toBe(false);
+    }
+    const refusals: readonly [Response, number, string][] = [
+      [await ask(client, new Uint8Array(0)), 400, "protocol/malformed"],
+      [await ask(client, encodeChunkQuestion([])), 400, "protocol/malformed"],
+      [await ask(client, encodeChunkQuestion(asked).subarray(0, 99)), 400, "protocol/malformed"],
+      [await ask(client, encodeChunkQuestion(Array(257).fill(asked[0]))), 413, "input/too-large"],
+      [await ask(client, new Uint8Array(100_000)), 413, "input/too-large"],
+      [await ask(client, encodeChunkQuestion(asked), { type: "text/plain" }), 415, "input/invalid"],
+      [await ask(client, encodeChunkQuestion(asked), { method: "PUT" }), 405, "input/invalid"],
+    ];
+    for (const [response, status, code] of refusals)
+      expect(await outcomeOf(response)).toEqual([status, code]);
+    const nobody = new TestClient((request) => test.relay.fetch(request), tenant.tenantId, user);
+    expect(await outcomeOf(await ask(nobody, encodeChunkQuestion(asked)))).toEqual([
+      401,
+      "access/unauthenticated",
+    ]);
+    const stranger = await createUser();
+    const other = await joinTenant(test, await TestTenant.withUsers(stranger), stranger);
+    const { tenantId } = tenant;
+    expect(await outcomeOf(await ask(other, encodeChunkQuestion(asked), { tenantId }))).toEqual([
+      403,
+      "access/denied",
+    ]);
+    // What another tenant has is not there for this one.
+    const theirs = new Uint8Array(await (await ask(other, encodeChunkQuestion(asked))).arrayBuffer());
+    expect(parseChunkAnswer(theirs, 4)).toEqual(Array(4).fill(undefined));
+    const admin = await joinTenant(test, tenant, tenant.admin);
+    await admin.push(tenant.directoryDbId, await tenant.revoke(user));
+    expect((await outcomeOf(await ask(client, encodeChunkQuestion(asked))))[1]).toBe("access/revoked");
+  });
+
+  it("costs a member who asks for many as much as many requests", async () => {
+    const { client } = await createPlace({ limits: { member: { perMinute: 1, burst: 40 } } });
+    const one = { hash: crypto.randomBytes(32), docId };
+    const outcomes = [];
+    for (let count = 0; count < 4; count++)
+      outcomes.push((await outcomeOf(await ask(client, encodeChunkQuestion(Array(256).fill(one)))))[0]);
+    expect(outcomes).toEqual([200, 200, 429, 429]);
   });
 
   it("goes with its purged document, and comes no more", async () => {

@@ -380,6 +380,43 @@ export function describeStorage(
       expect(await storage.chunkUsage(tenantId, someAuthor)).toEqual({ tenantBytes: 0, authorBytes: 0 });
     });
 
+    it("says of many chunks at once which it has for which document, and how large they are", async () => {
+      const { storage, tenantId } = await createPlace();
+      const docIdOf = (byte: number): DocId => bytesToId("DocId", new Uint8Array(16).fill(byte));
+      const [a, b, c] = [docIdOf(1), docIdOf(2), docIdOf(3)];
+      const hashes: Uint8Array[] = [];
+      for (const size of [10, 20]) {
+        const bytes = crypto.randomBytes(size);
+        hashes.push(crypto.sha256(bytes));
+        await storage.addChunk(tenantId, { hash: crypto.sha256(bytes), author: someAuthor, bytes, docId: a });
+        if (size === 20)
+          await storage.addChunk(tenantId, {
+            hash: crypto.sha256(bytes),
+            author: someAuthor,
+            bytes,
+            docId: b,
+          });
+      }
+      const [first = expect.fail(), second = expect.fail()] = hashes;
+      const nowhere = crypto.randomBytes(32);
+      const asked = [
+        { hash: second, docId: b },
+        { hash: nowhere, docId: a },
+        { hash: first, docId: a },
+        { hash: first, docId: b },
+        { hash: second, docId: a },
+        { hash: second, docId: c },
+        { hash: second, docId: b },
+      ];
+      const sizes = [20, undefined, 10, undefined, 20, undefined, 20];
+      expect(await storage.chunkSizes(tenantId, asked)).toEqual(sizes);
+      const other = bytesToId("TenantId", crypto.randomBytes(32));
+      expect(await storage.chunkSizes(other, asked)).toEqual(sizes.map(() => undefined));
+      await storage.removeChunks(tenantId, [a]);
+      expect(await storage.chunkSizes(tenantId, asked)).toEqual([20, ...Array(5).fill(undefined), 20]);
+      expect(await storage.chunkSizes(tenantId, [])).toEqual([]);
+    });
+
     it("keeps one chunk whoever names and removes it at the same time, as long as a document is left (K2)", async () => {
       const { storage, tenantId } = await createPlace();
       const docIdOf = (byte: number) => bytesToId("DocId", new Uint8Array(16).fill(byte));

@@ -227,6 +227,7 @@ export class SimServer {
       readNodes: (id, dbId, seqs) => slow("reads nodes", () => disk.readNodes(id, dbId, seqs)),
       findCommit: (place) => slow("finds a commit", () => disk.findCommit(place)),
       addChunk: (...chunk) => slow("adds a chunk", () => this.#addChunk(disk, ...chunk)),
+      chunkSizes: (id, asked) => slow("looks for chunks", () => disk.chunkSizes(id, asked)),
       readChunk: (id, hash) => slow("reads a chunk", () => disk.readChunk(id, hash)),
       removeChunks: (id, docIds) => slow("removes chunks", () => disk.removeChunks(id, docIds)),
       chunkUsage: (id, author) => slow("reads usage of chunks", () => disk.chunkUsage(id, author)),

@@ -8,6 +8,7 @@
  * - B3 what is fetched has the hash that was asked for, or it is an error
  * - B4 a chunk that the server refuses for good does not keep the others from being sent
  * - B5 a server whose log began a new epoch, as one does that was restored from a backup, is asked anew: its former receipts count no more
+ * - B6 where it can ask, it asks for many chunks at once which of them the server has, and sends the others: see `chunk-question.ts`
  */
 import {
   CofferError,
@@ -26,6 +27,7 @@ import type { Store } from "../store/index.ts";
 import { createAsMember, type AsMember } from "./as-member.ts";
 import type { Signer } from "./auth.ts";
 import { verifyChunk } from "./chunk-receipt.ts";
+import type { AskFirst } from "./chunk-question.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 import {
   encodeFileEpochs,
@@ -47,6 +49,8 @@ export interface ChunkLinkOptions {
   readonly http: HttpTransport;
   readonly tenantId: TenantId;
   readonly signer: Signer;
+  /** asks what the server has already; without it every chunk is brought */
+  readonly askFirst?: AskFirst;
 }
 
 /** How a round of sending ended. */
@@ -57,6 +61,9 @@ export interface ChunkRound {
   /** what stopped it; `undefined` when nothing did */
   readonly code: CofferErrorCode | undefined;
 }
+
+/** so many parts are asked for at once: 256 chunks */
+const askedParts = 16;
 
 /** what says that this one chunk will not be taken, now or ever */
 const skipped: readonly CofferErrorCode[] = [
@@ -92,8 +99,11 @@ export class ChunkLink {
     try {
       await this.#dropFormerReceipts();
       const waiting = (await chunks.parts()).filter((part) => waitingOf(part, http.origin).length > 0);
-      for (const part of waiting.sort(byTurn)) {
-        for (const index of waitingOf(part, http.origin)) {
+      for (const [turn, part] of waiting.sort(byTurn).entries()) {
+        if (turn % askedParts === 0) await this.#askFirst(waiting.slice(turn, turn + askedParts), signal);
+        const known =
+          this.#options.askFirst === undefined ? part : ((await chunks.part(part.commitHash)) ?? part);
+        for (const index of waitingOf(known, http.origin)) {
           if (signal?.aborted === true) throw new CofferError("aborted");
           const outcome = await this.#sendOne(part, index, signal);
           if (outcome === undefined) sentCount += 1;
@@ -107,6 +117,11 @@ export class ChunkLink {
     }
     const left = (await chunks.parts().catch(() => [])).map((part) => waitingOf(part, http.origin).length);
     return { sentCount, leftCount: left.reduce((sum, count) => sum + count, 0), code };
+  }
+
+  /** B6. */
+  async #askFirst(parts: readonly StoredPart[], signal: AbortSignal | undefined): Promise<void> {
+    await this.#options.askFirst?.(this.#options, this.#member, { parts, signal });
   }
 
   /** B5. The epochs are noted last: after a kill it is done again. */

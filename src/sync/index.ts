@@ -77,6 +77,15 @@ export {
   type StoredPart,
 } from "./stored-part.ts";
 export { ChunkLink, waitingOf, type ChunkLinkOptions, type ChunkRound } from "./chunk-link.ts";
+export {
+  chunkQuestionLimits,
+  createChunkQuestion,
+  encodeChunkAnswer,
+  encodeChunkQuestion,
+  parseChunkAnswer,
+  parseChunkQuestion,
+  type AskedChunk,
+} from "./chunk-question.ts";
 export { chunkPreimage, signChunk, verifyChunk, type ChunkClaim } from "./chunk-receipt.ts";
 export {
   delegationBytes,

@@ -55,7 +55,7 @@ export interface ExchangeRequest {
   readonly token: Uint8Array;
   readonly body: Uint8Array<ArrayBuffer>;
   /** default: "sync" */
-  readonly endpoint?: "sync" | "reconcile" | "entries" | "forward" | undefined;
+  readonly endpoint?: "sync" | "reconcile" | "entries" | "blobs" | "forward" | undefined;
   /** may refuse by throwing: the rest of the answer is dropped and the error comes out of `exchange` */
   readonly onChunk: (chunk: Uint8Array) => void;
   readonly signal?: AbortSignal | undefined;

@@ -10,6 +10,7 @@
 import { CofferError, toCofferError, type CofferErrorCode, type Release } from "../std/index.ts";
 import {
   ChunkLink,
+  createChunkQuestion,
   type HttpTransport,
   type LinkProgress,
   type Signer,
@@ -47,7 +48,8 @@ export class ChunkLinks {
     const { store, tenantId, world } = this.#core;
     if (http.chunks === undefined || this.#ways.has(url)) return;
     const { crypto, env } = world;
-    const link = new ChunkLink({ env, crypto, store, chunks: chunksOf(this.#core), http, tenantId, signer });
+    const parts = { env, crypto, store, chunks: chunksOf(this.#core), http, tenantId, signer };
+    const link = new ChunkLink({ ...parts, askFirst: createChunkQuestion() });
     const timer = (): void => undefined;
     const abort = new AbortController();
     this.#ways.set(url, { link, abort, waitMs: firstWaitMs, timer, isRunning: false, isWanted: false });
