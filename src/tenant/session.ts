@@ -337,10 +337,7 @@ export class TenantSession {
         void this.access.lock("here");
       },
       saveSnapshots: () => this.#saveSnapshots(),
-      onOutcome: (outcome) => {
-        tellOutcome(this, outcome);
-        this.links.witness.note(outcome);
-      },
+      onOutcome: (outcome) => tellOutcome(this, outcome),
       onEquivocation: (row) => this.alarm("equivocation", `${row.author} ${row.commitHash}`),
       onProgress: () => this.touch(),
       firstRows: this.subscriptions.queries.firstRows,
@@ -400,6 +397,8 @@ function purging(databaseOf: (dbId: DbId) => DatabaseSession): (docs: readonly P
   return (docs) => docs.forEach(({ dbId, docId }) => databaseOf(dbId).purge([docId]));
 }
 
-function tellOutcome(session: TenantSession, { quarantined }: JudgeOutcome): void {
-  for (const { commitHash, reason } of quarantined) session.alarm("quarantined", `${commitHash}: ${reason}`);
+function tellOutcome(session: TenantSession, outcome: JudgeOutcome): void {
+  session.links.witness.note(outcome);
+  for (const { commitHash, reason } of outcome.quarantined)
+    session.alarm("quarantined", `${commitHash}: ${reason}`);
 }
