@@ -37,8 +37,11 @@ export interface ConversationListener {
   readonly onAlarm?: ((alarm: SyncAlarm) => void) | undefined;
   /** what somebody whispers, as it came */
   readonly onWhisper?: ((whisper: Whisper) => void) | undefined;
-  /** how logs stand that are proven and stored: what is found at the start, and what comes */
-  readonly onProven?: ((databases: readonly DatabaseState[]) => void) | undefined;
+  /**
+   * How logs stand that are proven and stored: what is found at the start, and what comes; and when all was shown, in milliseconds. In the
+   * thread that talks, and in no other.
+   */
+  readonly onProven?: ((databases: readonly DatabaseState[], completeAtMs?: number) => void) | undefined;
   /** a commit of this device that the server refused for good */
   readonly onRefused?: ((refusal: Extract<Effect, { kind: "quarantine" }>) => void) | undefined;
   /** the server says that the admin has this device forget the tenant: the commit that is said to say so, not verified */

@@ -204,6 +204,7 @@ export class Conversation {
         return undefined;
       case "status":
         this.#listener.onStatus?.(this.status);
+        this.#listener.onProven?.([], this.#state.verifiedCompleteAtMs);
         return undefined;
       case "cycle-ended":
         this.#listener.onCycleEnded(effect.code);

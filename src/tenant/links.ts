@@ -196,7 +196,6 @@ export class Links {
       onStatus: (status) => {
         this.#hooks.onStatus();
         this.chunks.heard(url, status);
-        void this.witness.heard(url, status);
         const { error, phase } = status;
         if (phase === "live" && !isLive) this.presences.greet();
         isLive = phase === "live";
@@ -207,7 +206,7 @@ export class Links {
           if (!this.#closed) void runner.sync().catch(() => undefined);
         });
       },
-      onProven: (databases) => void this.witness.proven(url, databases),
+      onProven: (databases, completeAtMs) => void this.witness.proven(url, databases, completeAtMs),
       onAlarm: (alarm) => this.#hooks.onAlarm(alarm.kind, describe(alarm)),
       onWipe: (commit) => this.#hooks.onWipe(commit),
       onWhisper: (whisper) => this.presences.hear(whisper),

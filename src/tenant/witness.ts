@@ -15,7 +15,6 @@ import {
   SeenClaims,
   type BrokenClaim,
   type DatabaseState,
-  type LinkProgress,
   type SignedHead,
   type UndecidedLog,
 } from "../sync/index.ts";
@@ -79,27 +78,21 @@ export class Witness {
     }
   }
 
-  /** Logs of a server stand proven here, or did when the conversation with it began. */
-  async proven(url: string, databases: readonly DatabaseState[]): Promise<void> {
+  /**
+   * In the thread that speaks with a server: its logs stand proven here, or did when the conversation began. `completeAtMs`: when it had
+   * shown everything; another thread hears of that too, and has not seen what was shown.
+   */
+  async proven(url: string, databases: readonly DatabaseState[], completeAtMs = 0): Promise<void> {
     const server = await this.#server(url);
     if (server === undefined) return;
     for (const database of databases) {
       if (database.head !== undefined) this.#keep(server.logKeyId, database.head);
       this.#tell(url, this.#claims.shown(server.name, database));
     }
-  }
-
-  /** How a link stands now. */
-  async heard(
-    url: string,
-    { verifiedCompleteAtMs = 0 }: Pick<LinkProgress, "verifiedCompleteAtMs">,
-  ): Promise<void> {
-    const server = await this.#server(url);
-    if (server === undefined) return;
-    if (verifiedCompleteAtMs > server.completeAtMs) {
-      server.completeAtMs = verifiedCompleteAtMs;
-      this.#tell(url, this.#claims.complete(server.name, verifiedCompleteAtMs));
-      for (const { author, commitHash, dbId } of this.#gaps.complete(this.#core.ledger, verifiedCompleteAtMs))
+    if (completeAtMs > server.completeAtMs) {
+      server.completeAtMs = completeAtMs;
+      this.#tell(url, this.#claims.complete(server.name, completeAtMs));
+      for (const { author, commitHash, dbId } of this.#gaps.complete(this.#core.ledger, completeAtMs))
         this.#tellOnce(`gap ${dbId} ${author}`, "gap", `${dbId} of ${author}, before ${commitHash}`);
     }
     await this.#ask(url, server);
