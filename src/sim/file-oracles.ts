@@ -4,7 +4,8 @@ import { bytesToBase64url, equalBytes, isCofferError } from "../std/index.ts";
 import { waitingOf, type StoredPart } from "../sync/index.ts";
 import { receivedOf } from "./file-account.ts";
 import type { AddedFile } from "./file-deeds.ts";
-import { textOf, type FileStory } from "./file-story.ts";
+import type { FileStory } from "./file-story.ts";
+import { textOf } from "./telling.ts";
 import type { SimDevice, SimTab } from "./sim-device.ts";
 import { canary, serverUrl } from "./world.ts";
 

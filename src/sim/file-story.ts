@@ -25,6 +25,7 @@ import { createRandom, type Random } from "./pcg32.ts";
 import { drawPlan, type Plan } from "./plan.ts";
 import { scope, type SimDevice, type SimTab } from "./sim-device.ts";
 import { fairWeather, type Weather } from "./sim-network.ts";
+import { tellSteps, textOf } from "./telling.ts";
 import { createWorld, enter, serverUrl, type Member, type World } from "./world.ts";
 
 /** How a story of files ended. */
@@ -49,17 +50,12 @@ export async function simulateFiles(seed: number, engine: DocEngine): Promise<Fi
   const plan = { ...usual, allows, weather: drawWeather(random) };
   const world = await createWorld(seed, engine, { memberCount, movesFiles: true });
   const story = new FileStory(world, plan);
-  const onUnhandled = (reason: unknown): void => story.violate("rejections", textOf(reason));
-  process.on("unhandledRejection", onUnhandled);
-  try {
-    await story.tell();
-    await story.heal();
-    await checkFiles(story);
-  } catch (error) {
-    story.violate("simulation", textOf(error));
-  } finally {
-    process.off("unhandledRejection", onUnhandled);
-  }
+  await tellSteps(
+    story,
+    () => story.tell(),
+    () => story.heal(),
+    () => checkFiles(story),
+  );
   const { scheduler } = world;
   return {
     seed,
@@ -86,16 +82,6 @@ function drawWeather(random: Random): Weather {
     portal: some(0.2),
   };
 }
-
-/** What a person needs to see of a story that failed. */
-export function describeFiles({ seed, violations, trace }: FileOutcome, lineCount = 60): string {
-  const found = violations.map(({ oracle, message }) => `${oracle}: ${message}`);
-  return [`SEED=${seed}`, ...found, "the last events:", ...trace.slice(-lineCount)].join("\n");
-}
-
-/** What a thrown value says. */
-export const textOf = (error: unknown): string =>
-  error instanceof Error ? (error.stack ?? error.message) : String(error);
 
 /** A story of files under way. */
 export class FileStory {

@@ -4,8 +4,9 @@
  */
 import { describe, expect, it } from "vitest";
 import type { Interruption } from "./file-account.ts";
-import { describeFiles, simulateFiles } from "./file-story.ts";
+import { simulateFiles } from "./file-story.ts";
 import { loadEngine } from "./load-engine.ts";
+import { describeStory } from "./telling.ts";
 import { noteTrace } from "./trace-notes.ts";
 
 const usualCount = 30;
@@ -22,7 +23,7 @@ async function expectHolds(seed: number): Promise<void> {
   for (const [kind, count] of outcome.interruptions)
     interruptions.set(kind, (interruptions.get(kind) ?? 0) + count);
   for (const [name, count] of outcome.counts) counts.set(name, (counts.get(name) ?? 0) + count);
-  if (outcome.violations.length > 0) expect.fail(describeFiles(outcome));
+  if (outcome.violations.length > 0) expect.fail(describeStory(outcome));
 }
 
 describe("stories of files", () => {

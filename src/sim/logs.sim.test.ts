@@ -2,7 +2,8 @@
  * Two thousand stories of logs alone. `SIM_FROM=1000 SIM_LOGS=1000000 npm run sim:long -- logs` tells others; a failure names its seed.
  */
 import { describe, expect, it } from "vitest";
-import { describeLogs, simulateLogs } from "./log-story.ts";
+import { simulateLogs } from "./log-story.ts";
+import { describeStory } from "./telling.ts";
 import { noteTrace } from "./trace-notes.ts";
 
 const firstSeed = Number(process.env["SIM_FROM"] ?? 1);
@@ -18,7 +19,7 @@ describe("stories of logs", () => {
     for (let seed = start; seed < Math.min(start + seedsPerTest, firstSeed + seedCount); seed++) {
       const outcome = await simulateLogs(seed);
       noteTrace("logs", seed, outcome.traceHash);
-      if (outcome.violations.length > 0) expect.fail(describeLogs(outcome));
+      if (outcome.violations.length > 0) expect.fail(describeStory(outcome));
     }
   });
 });

@@ -2,8 +2,8 @@
  * Stories of devices that meet as peers. `SIM_FROM=1000 SIM_PEERS=100000 npm run sim:long -- peers` tells others; a failure names its seed.
  */
 import { describe, expect, it } from "vitest";
-import { describeLogs } from "./log-story.ts";
 import { simulatePeers, type PeerStoryOptions } from "./peer-story.ts";
+import { describeStory } from "./telling.ts";
 import { noteTrace } from "./trace-notes.ts";
 
 const firstSeed = Number(process.env["SIM_FROM"] ?? 1);
@@ -13,7 +13,7 @@ const seedsPerTest = 20;
 async function expectHolds(seed: number, options?: PeerStoryOptions): Promise<void> {
   const outcome = await simulatePeers(seed, options);
   if (options === undefined) noteTrace("peers", seed, outcome.traceHash);
-  if (outcome.violations.length > 0) expect.fail(describeLogs(outcome));
+  if (outcome.violations.length > 0) expect.fail(describeStory(outcome));
 }
 
 describe("stories of peers", () => {

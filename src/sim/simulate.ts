@@ -10,7 +10,8 @@ import {
 } from "./oracles.ts";
 import { createRandom } from "./pcg32.ts";
 import { drawPlan } from "./plan.ts";
-import { Story, type Violation } from "./story.ts";
+import { Story } from "./story.ts";
+import { tellSteps, type Violation } from "./telling.ts";
 import { createWorld, type World, type WorldOptions } from "./world.ts";
 
 /** How a simulation differs from the usual one. */
@@ -46,14 +47,7 @@ export async function simulate(
   const plan = drawPlan(random, options.operationCount ?? defaultOperationCount);
   const world = await createWorld(seed, engine, { memberCount, mutateCrypto: options.mutateCrypto });
   const story = new Story(world, plan);
-  const onUnhandled = (reason: unknown): void => {
-    story.violate("rejections", reason instanceof Error ? (reason.stack ?? reason.message) : String(reason));
-  };
-  process.on("unhandledRejection", onUnhandled);
-  try {
-    options.sabotage?.(world);
-    await story.tell();
-    await story.heal();
+  const check = async (): Promise<void> => {
     await checkConverged(world, story);
     if (story.violations.length === 0) {
       checkAlarms(world, story);
@@ -62,11 +56,12 @@ export async function simulate(
     }
     await checkQuiet(world, story);
     await checkSecrecy(world, story);
-  } catch (error) {
-    story.violate("simulation", error instanceof Error ? (error.stack ?? error.message) : String(error));
-  } finally {
-    process.off("unhandledRejection", onUnhandled);
-  }
+  };
+  const tell = async (): Promise<void> => {
+    options.sabotage?.(world);
+    await story.tell();
+  };
+  await tellSteps(story, tell, () => story.heal(), check);
   const { scheduler } = world;
   return {
     seed,

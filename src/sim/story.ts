@@ -12,13 +12,8 @@ import { groupByDoc, readMarks, type Acknowledged } from "./shown.ts";
 import type { SimDevice, SimTab } from "./sim-device.ts";
 import type { Plan } from "./plan.ts";
 import { Troubles } from "./troubles.ts";
+import type { Violation } from "./telling.ts";
 import { openDatabases, serverUrl, type Member, type World } from "./world.ts";
-
-/** Something that must not have happened. */
-export interface Violation {
-  readonly oracle: string;
-  readonly message: string;
-}
 
 /** Something under way. */
 export interface Running {
