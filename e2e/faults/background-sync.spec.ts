@@ -44,6 +44,14 @@ async function openTwo(
   return { device, far };
 }
 
+/** What threads of this origin hold: who talks with a server holds the link to it. */
+function heldLocks(page: Page): Promise<readonly string[]> {
+  return page.evaluate(async () => {
+    const { held = [] } = await navigator.locks.query();
+    return held.map(({ name = "" }) => name);
+  });
+}
+
 /** How much an origin keeps, read past the library, from a page that runs nothing of it. */
 function countRecords(page: Page): Promise<number> {
   return page.evaluate(async () => {
@@ -149,16 +157,17 @@ for (const wake of ["a push message", "a periodic sync event"] as const) {
     const { registrationId, origin } = await controlServiceWorker(device.page);
     const blank = await device.context.newPage();
     await device.page.close();
+    await blank.goto(`${origin}/sw.js`);
+    // The page's worker outlives it for a moment, in which it would bring the news itself.
+    await expect.poll(() => heldLocks(blank)).toEqual([]);
+    const cdp = await openCdp(blank);
+    await cdp.send("ServiceWorker.enable");
+    await cdp.send("ServiceWorker.stopAllWorkers");
+    const before = await countRecords(blank);
     await write(far, ["written elsewhere"]);
     await expect
       .poll(() => far.evaluate(() => story.tenant.status.value.pendingPushCount), { timeout: 20_000 })
       .toBe(0);
-
-    await blank.goto(`${origin}/sw.js`);
-    const before = await countRecords(blank);
-    const cdp = await openCdp(blank);
-    await cdp.send("ServiceWorker.enable");
-    await cdp.send("ServiceWorker.stopAllWorkers");
     const target = { origin, registrationId };
     if (wake === "a push message")
       await cdp.send("ServiceWorker.deliverPushMessage", { ...target, data: "" });

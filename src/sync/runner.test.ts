@@ -5,7 +5,7 @@ import { createMemoryStorage, type LogRecord, type Store } from "../store/index.
 import type { SyncAlarm } from "./engine-types.ts";
 import { createMemoryTransport, type Weather } from "./memory-transport.ts";
 import { createModelRelay, type ModelRelay } from "./model-relay.ts";
-import { runOnce, startRunner, type OnceSummary } from "./runner.ts";
+import { runOnce, startRunner, type OnceSummary, type RunnerOptions } from "./runner.ts";
 import {
   createFixture,
   createFreezable,
@@ -404,8 +404,9 @@ async function forgeSignature(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer
 }
 
 describe("a kept link", () => {
-  const start = (device: Device, relay: ModelRelay) =>
+  const start = (device: Device, relay: ModelRelay, hooks: Pick<RunnerOptions, "onProven"> = {}) =>
     startRunner({
+      ...hooks,
       env: device.world.env,
       crypto: fixture.crypto,
       store: device.store,
@@ -504,6 +505,35 @@ describe("a kept link", () => {
     await first.stop();
     await second.sync();
     expect(relay.counts.authentications).toBe(2);
+    await second.stop();
+  });
+
+  test("says what is proven in the thread that talks, and in no other", async () => {
+    const relay = await newRelay();
+    const a = await createDevice(relay);
+    const noting = () => {
+      const sizes: number[] = [];
+      const completeAtMs: number[] = [];
+      const onProven: RunnerOptions["onProven"] = (databases, atMs) => {
+        sizes.push(...databases.map(({ size }) => size));
+        if (atMs !== undefined) completeAtMs.push(atMs);
+      };
+      return { sizes, completeAtMs, onProven };
+    };
+    const [talking, hearing] = [noting(), noting()];
+    await a.write(2);
+    const first = start(a, relay, talking);
+    await first.sync();
+    const second = start(a, relay, hearing);
+    await second.sync();
+    expect(second.status.verifiedCompleteAtMs).toBeDefined();
+    expect(hearing).toMatchObject({ sizes: [], completeAtMs: [] });
+    expect(talking.sizes).toContain(2);
+    expect(talking.completeAtMs).toContain(first.status.verifiedCompleteAtMs);
+    await first.stop();
+    await second.sync();
+    expect(hearing.sizes).toContain(2);
+    expect(hearing.completeAtMs.length).toBeGreaterThan(0);
     await second.stop();
   });
 
