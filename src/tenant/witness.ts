@@ -185,12 +185,16 @@ export class Witness {
     );
     const begins = new Map(logs.map(({ begin, dbId }) => [dbId, begin]));
     const abort = new AbortController();
-    const release = env.setTimer(askedWithinMs, () => abort.abort());
-    const signal = AbortSignal.any([abort.signal, this.#closing.signal]);
+    const end = (): void => abort.abort();
+    const release = env.setTimer(askedWithinMs, end);
+    const closing = this.#closing.signal;
+    if (closing.aborted) end();
+    closing.addEventListener("abort", end);
     try {
-      const options = { crypto, http, signer, tenantId, replicaId, signal };
+      const options = { crypto, http, signer, tenantId, replicaId, signal: abort.signal };
       return await readLeaves(options, { heads, serverKey: server.serverKey }, begins);
     } finally {
+      closing.removeEventListener("abort", end);
       release();
     }
   }
