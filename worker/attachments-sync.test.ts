@@ -174,6 +174,62 @@ const syncedBy = ({ storage }: Party) =>
     openTransport: (url) => ({ http: createHttpTransport(env, url), live: undefined }),
   });
 
+/** Link two devices by what their pages would carry. */
+async function linkPeers(a: Party, b: Party): Promise<void> {
+  const ends = [a, b].map((party) => ({ ...party, subscription: newSubscription(), told: 0 }));
+  for (const { device, subscription, tenantId } of ends) await device.api.openPeer(tenantId, subscription);
+  const [one = expect.fail("two"), two = expect.fail("two")] = ends;
+  const carry = async (from: typeof one, to: typeof one): Promise<void> => {
+    for (; from.told < from.device.events.length; from.told++) {
+      const event = from.device.events[from.told];
+      if (event?.kind === "peer" && event.subscription === from.subscription && "message" in event)
+        await to.device.api.tellPeer(to.subscription, event.message);
+    }
+  };
+  let isOver = false;
+  closingLinks.push(() => void (isOver = true));
+  void (async () => {
+    while (!isOver) {
+      await carry(one, two);
+      await carry(two, one);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  })();
+  await two.device.api.syncPeer(two.subscription);
+}
+
+const closingLinks: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closingLinks.splice(0)) close();
+});
+
+describe("a peer", () => {
+  it("brings what no server has; who read it sends it to the server, and lets it go only then", async () => {
+    const alone = await founded();
+    const { api } = alone.device;
+    const [docId = ""] = await api.createDocuments(alone.database, [{ title: "Ran" }]);
+    const bytes = contentOf(2 * chunkBytes);
+    const [part = expect.fail("a part")] = await add(alone, docId, bytes);
+    const reader = await restored(alone);
+    await reader.device.api.sync(reader.tenantId, server.url);
+    await server.close();
+    await linkPeers(alone, reader);
+    await expect.poll(() => reader.device.api.documentIds(reader.database)).toEqual([docId]);
+    expect(Buffer.compare(await read(reader, docId, part), bytes)).toBe(0);
+    expect(await reader.device.api.freeParts(reader.database, [encodePart(part)])).toBe(0);
+    expect(await isSent(reader)).toBe(false);
+    server = await startServer({ dataFolder, port: Number(new URL(server.url).port) });
+    await expect.poll(() => codeOf(reader.device.api.sync(reader.tenantId, server.url))).toBe("none");
+    await expect.poll(() => isSent(reader)).toBe(true);
+    expect(await reader.device.api.freeParts(reader.database, [encodePart(part)])).toBeGreaterThan(
+      bytes.length,
+    );
+    const later = await restored(alone);
+    await later.device.api.sync(later.tenantId, server.url);
+    expect(Buffer.compare(await read(later, docId, part), bytes)).toBe(0);
+  });
+});
+
 describe("two stores", () => {
   it("documents go to one server, attachments to another, and whoever has the first alone has no bytes of them", async () => {
     const second = await startServer({ dataFolder: await mkdtemp(join(tmpdir(), "coffer-test-")), port: 0 });

@@ -2,6 +2,7 @@
  * Broken products of the kind that costs data: each is one line of the sync engine or of the server that somebody could get wrong, and the
  * stories of logs must notice it within two hundred seeds, or those of files within theirs; what they come upon too seldom, a test of its own does.
  */
+import { carrying } from "./file-mutants.ts";
 import type { SourceMutant } from "./security-mutants.ts";
 
 const killedBy = { file: "src/sim/logs.sim.test.ts", test: "hold from seed" };
@@ -217,6 +218,9 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
 };
 
 /** All of them. */
-export const syncMutants: readonly SourceMutant[] = Object.entries(changes).flatMap(([file, some]) =>
-  some.map(([name, from, to, test = killedBy]) => ({ name, file, from, to, killedBy: test })),
-);
+export const syncMutants: readonly SourceMutant[] = [
+  ...Object.entries(changes).flatMap(([file, some]) =>
+    some.map(([name, from, to, test = killedBy]) => ({ name, file, from, to, killedBy: test })),
+  ),
+  ...carrying,
+];

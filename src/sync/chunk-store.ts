@@ -15,7 +15,7 @@
  *
  * Guarantees
  * - C1 a part and the chunks that it says are here are written together, or not at all
- * - C2 a chunk that was written here, or that a backup brought, is forgotten only when a remote gave a receipt for it, or nothing may be kept
+ * - C2 a chunk that was written here, or that a backup, a bundle or a peer brought, is forgotten only when a remote gave a receipt for it, or nothing may be kept
  *      of it. One that was fetched may go without one: that a server handed out bytes with the hash that was asked for shows that it has
  *      them, which is all that a receipt says
  * - C3 on a full disk what may go goes, what was used longest ago first, before anything is refused
@@ -281,8 +281,8 @@ export class ChunkStore {
 }
 
 /**
- * Keep chunks of a part that a backup brought, by their indexes. The caller verified that they are what its commit names. Who brought them
- * has them no more, perhaps: until a remote gave a receipt they stay, as what was written here.
+ * Keep chunks of a part that a backup or another device brought, by their indexes. The caller verified that they are what its commit names.
+ * Who brought them has them no more, perhaps: until a remote gave a receipt they stay, as what was written here.
  */
 export async function keepRestored(
   chunks: ChunkStore,
@@ -292,7 +292,7 @@ export async function keepRestored(
   const edit = (before: StoredPart = part): StoredPart => ({
     ...before,
     isNamed: before.isNamed || part.isNamed,
-    isOwn: before.isOwn || before.chunks.every(({ isHere }) => !isHere),
+    isOwn: before.isOwn || before.chunks.some(({ isHere }, at) => !isHere && bytes.has(at)),
     chunks: before.chunks.map((known, at) => (bytes.has(at) ? { ...known, isHere: true } : known)),
   });
   const named = [...bytes].map(([index, value]) => {

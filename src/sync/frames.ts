@@ -18,6 +18,7 @@
  * | 13 | databases | varint count, count × (dbId(16), varint size, digest(16)); no database twice |
  * | 14 | note | nothing |
  * | 15 | whisper | dbId(16), sealed(1…4096): all of the rest |
+ * | 16, 17, 18 | files, want, chunk | between peers and in bundles, see file-frames.ts; whoever reads without them skips them |
  *
  * | part | bytes |
  * |---|---|
@@ -49,38 +50,41 @@ type FrameOf<Type extends Frame["type"]> = Extract<Frame, { type: Type }>;
 type Items = FrameOf<"commits">["items"];
 
 /** What the reader has next: a frame, the end of what arrived so far, or bytes that end the conversation. */
-export type FrameVerdict =
+export type FrameVerdict<More = never> =
   | {
       readonly kind: "frame";
-      readonly frame: Frame;
+      readonly frame: Frame | More;
       /** of the whole frame on the wire */ readonly sizeBytes: number;
     }
   | { readonly kind: "needs-more" }
   | { readonly kind: "malformed"; readonly reason: string };
 
 /** Cuts a byte stream into frames. */
-export interface FrameReader {
+export interface FrameReader<More = never> {
   /** Hand in what arrived. The reader keeps a copy of what it still needs: at most one frame beside this chunk. */
   push(chunk: Uint8Array): void;
   /** Take the next frame. After `malformed` it stays `malformed`. */
-  next(): FrameVerdict;
+  next(): FrameVerdict<More>;
   /** Whether the bytes so far end exactly at a frame's end. */
   isAtBoundary(): boolean;
 }
 
+/** Reads the body of a frame of a further type: the frame, or what is wrong with it; `undefined` for a type that it does not know. */
+export type ReadMore<More> = (type: number) => ((body: Uint8Array) => More | string) | undefined;
+
 /**
- * Create a reader for frames that arrive in chunks of any size.
+ * Create a reader for frames that arrive in chunks of any size; `more` reads types that are not in this table.
  *
  * Never throws. A frame's byte fields are views of memory that belongs to that frame alone. The caller drains `next()` after each
  * `push()`, which bounds the memory to one frame and one chunk.
  */
-export function createFrameReader(): FrameReader {
+export function createFrameReader<More = never>(more?: ReadMore<More>): FrameReader<More> {
   // What arrived and is not taken yet is bytes.subarray(start, end); the array doubles, so that tiny chunks cost no more.
   let bytes = new Uint8Array(0);
   let start = 0;
   let end = 0;
   let skipBytes = 0;
-  let malformed: FrameVerdict | undefined;
+  let malformed: FrameVerdict<More> | undefined;
 
   const append = (chunk: Uint8Array): void => {
     if (end + chunk.length > bytes.length) {
@@ -94,7 +98,7 @@ export function createFrameReader(): FrameReader {
     bytes.set(chunk, end);
     end += chunk.length;
   };
-  const take = (): FrameVerdict => {
+  const take = (): FrameVerdict<More> => {
     for (;;) {
       if (malformed !== undefined) return malformed;
       const prefix = readPrefix(bytes.subarray(start, end));
@@ -102,14 +106,15 @@ export function createFrameReader(): FrameReader {
       if (prefix === "malformed") return (malformed = { kind: "malformed", reason: "length" });
       const sizeBytes = prefix.offset + prefix.length;
       const at = start;
-      if (!isKnownType(prefix.type)) {
+      const parse = isKnownType(prefix.type) ? parseBody(prefix.type) : more?.(prefix.type);
+      if (parse === undefined) {
         start = Math.min(end, at + sizeBytes);
         skipBytes = at + sizeBytes - start;
         continue;
       }
       if (end - at < sizeBytes) return { kind: "needs-more" };
       start += sizeBytes;
-      const frame = parseBody(prefix.type, bytes.slice(at + prefix.offset, start));
+      const frame = parse(bytes.slice(at + prefix.offset, start));
       if (typeof frame === "string") return (malformed = { kind: "malformed", reason: frame });
       return { kind: "frame", frame, sizeBytes };
     }
@@ -186,11 +191,13 @@ function isKnownType(type: number): type is KnownType {
   return type >= frameTypes.hello && type <= frameTypes.whisper;
 }
 
-function parseBody(type: KnownType, body: Uint8Array): Frame | string {
-  const reader = new ByteReader(body);
-  const frame = readBody(type, reader);
-  return reader.finish() ? frame : (reader.error ?? "malformed");
-}
+const parseBody =
+  (type: KnownType) =>
+  (body: Uint8Array): Frame | string => {
+    const reader = new ByteReader(body);
+    const frame = readBody(type, reader);
+    return reader.finish() ? frame : (reader.error ?? "malformed");
+  };
 
 function readBody(type: KnownType, reader: ByteReader): Frame {
   switch (type) {

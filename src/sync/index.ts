@@ -107,6 +107,7 @@ export { endBound, ReconcileSet, type Bound, type ReconcileItem } from "./reconc
 export { answerReconcile, beginReconcile, type ReconcileAnswer } from "./reconcile.ts";
 export { repairDatabase, type RepairOptions, type RepairReport } from "./repair.ts";
 export { peerLimits } from "./peer-limits.ts";
+export { partOf } from "./held-chunks.ts";
 export { createDeviceSets, type DeviceSets } from "./device-sets.ts";
 export {
   bundleLimits,

@@ -13,6 +13,8 @@
  *            ◄────────────────────────── NOTE          something is new here: another round
  * ```
  *
+ * Beside the rounds either side can ask for contents of files: see peer-files.ts.
+ *
  * Guarantees
  * - L4 a link that is cut at any byte has stored whole commits only, and the next one goes on with what is left
  * - L5 a round ends: each question settles something or is the last (repair.ts); rounds begin at least 100 ms after one another
@@ -26,18 +28,23 @@ import {
   type Release,
 } from "../std/index.ts";
 import { directoryDbId } from "../entry/index.ts";
+import type { ChunkStore } from "./chunk-store.ts";
 import { createDeviceSets, digestSets, type DeviceSets } from "./device-sets.ts";
 import { syncLimits, type DatabaseDigest, type Frame } from "./messages.ts";
+import { PeerFiles } from "./peer-files.ts";
 import { answerPeer, keepCommits, readPush, type PeerPlace } from "./peer-store.ts";
 import { PeerTalk, type PeerTalkOptions } from "./peer-talk.ts";
 import { ReconcileSet } from "./reconcile-set.ts";
 import { repairSet } from "./repair.ts";
+import type { StoredPart } from "./stored-part.ts";
 
 /** What a link is held over. */
 export type PeerOptions = Omit<PeerPlace, "sets" | "room"> &
   PeerTalkOptions & {
     /** shared with other links of this store; default: its own */
     readonly sets?: DeviceSets | undefined;
+    /** contents of files that are given and kept; default: none */
+    readonly chunks?: ChunkStore | undefined;
     /** what may come through this link; default: 1 GiB */
     readonly receiveBytes?: number | undefined;
     readonly onStatus?: ((status: PeerStatus) => void) | undefined;
@@ -60,6 +67,13 @@ export interface PeerLink {
   readonly status: PeerStatus;
   /** Resolves when a round that began after the call is over. @throws why the link closed, `aborted` when it was wanted */
   sync(): Promise<void>;
+  /**
+   * Ask for a chunk of a file, and keep it.
+   *
+   * @returns `undefined` when the other side has not got it
+   * @throws why the link closed, `store/…`
+   */
+  fetch(part: StoredPart, index: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Close it, because of this where it is not wanted: the other end is told. */
   close(code?: CofferErrorCode): void;
 }
@@ -83,6 +97,7 @@ class Link implements PeerLink {
   readonly #options: PeerOptions;
   readonly #place: PeerPlace;
   readonly #talk: PeerTalk;
+  readonly #files: PeerFiles;
   readonly #stopWatching: Release;
   #role: "unknown" | "asks" | "answers" = "unknown";
   #phase: PeerStatus["phase"] = "connecting";
@@ -93,19 +108,28 @@ class Link implements PeerLink {
   #waiters: readonly Waiter[] = [];
 
   constructor(options: PeerOptions) {
-    const { store, tenantId, receiveBytes = defaultReceiveBytes } = options;
+    const { chunks, store, tenantId, receiveBytes = defaultReceiveBytes } = options;
     this.#options = options;
     const sets = options.sets ?? createDeviceSets(store, tenantId);
     this.#place = { ...options, sets, room: { receiveBytes } };
+    this.#files = new PeerFiles({
+      env: options.env,
+      place: chunks && { ...this.#place, chunks },
+      say: (frame) => this.#talk.sayFile(frame),
+      receivedBytes: () => this.#talk.moved.receivedBytes,
+      end: (code) => this.#talk.end(code),
+    });
     this.#stopWatching = store.onWrite(() => this.#tellNews());
     this.#talk = new PeerTalk(options, {
       onProven: (role) => {
         this.#role = role;
+        this.#files.start();
         this.#show("syncing");
         if (role === "asks" || this.#waiters.length > 0) this.#tellNews();
       },
       answer: (question) => this.#answer(question),
       onNote: () => (this.#role === "asks" ? this.#tellNews() : this.#endRound()),
+      onFile: (frame) => this.#files.take(frame),
       onEnd: (code) => this.#onEnd(code),
     });
   }
@@ -122,6 +146,10 @@ class Link implements PeerLink {
     });
   }
 
+  fetch(part: StoredPart, index: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return this.#files.fetch(part, index);
+  }
+
   close(code?: CofferErrorCode): void {
     this.#talk.end(code);
   }
@@ -135,6 +163,7 @@ class Link implements PeerLink {
     this.#error = code;
     this.#stopWatching();
     this.#stopPause();
+    this.#files.close(code);
     const waiters = this.#waiters;
     this.#waiters = [];
     this.#show("closed");

@@ -8,6 +8,7 @@
  *                                ◄────── an answer, END
  *                  NOTE ────────────────────────────►      everything was asked
  *                                ◄────────────── NOTE      something is new here
+ *  both            FILES, WANT, CHUNK                 ►◄   contents of files, at any time: see peer-files.ts
  * ```
  *
  * Guarantees
@@ -30,6 +31,7 @@ import {
   type TenantId,
 } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
+import { encodeFileFrame, readFileFrame, type FileFrame } from "./file-frames.ts";
 import { createFrameReader, encodeFrames } from "./frames.ts";
 import { protocolVersion, type Frame } from "./messages.ts";
 import { peerLimits } from "./peer-limits.ts";
@@ -49,6 +51,8 @@ export interface PeerTalkListener {
   /** Answer a question; the END of either is not in it. */
   answer(question: readonly Frame[]): Promise<readonly Frame[]>;
   onNote(): void;
+  /** Something about contents of files. */
+  onFile(frame: FileFrame): void;
   /** Called once; `undefined`: either side closed. */
   onEnd(code: CofferErrorCode | undefined): void;
 }
@@ -62,7 +66,7 @@ export class PeerTalk {
   readonly #options: PeerTalkOptions;
   readonly #listener: PeerTalkListener;
   readonly #nonce: Uint8Array<ArrayBuffer>;
-  readonly #reader = createFrameReader();
+  readonly #reader = createFrameReader(readFileFrame);
   readonly #releases: readonly Release[];
   #theirNonce: Uint8Array = new Uint8Array(0);
   #state: "hello" | "proof" | "asks" | "answers" | "ended" = "hello";
@@ -100,6 +104,11 @@ export class PeerTalk {
     if (this.#state === "asks" || this.#state === "answers") this.#post([{ type: "note" }]);
   }
 
+  /** Say something about contents of files. */
+  sayFile(frame: FileFrame): void {
+    if (this.#state === "asks" || this.#state === "answers") this.#send(encodeFileFrame(frame));
+  }
+
   /** End it; the other side is told the code, if there is one. */
   end(code: CofferErrorCode | undefined): void {
     if (this.#state === "ended") return;
@@ -117,7 +126,10 @@ export class PeerTalk {
   }
 
   #post(frames: readonly Frame[]): void {
-    const message = encodeFrames(frames);
+    this.#send(encodeFrames(frames));
+  }
+
+  #send(message: Uint8Array<ArrayBuffer>): void {
     this.moved.sentBytes += message.length;
     this.#options.channel.post(message);
   }
@@ -139,11 +151,12 @@ export class PeerTalk {
     }
   }
 
-  #onFrame(frame: Frame, sizeBytes: number): void {
+  #onFrame(frame: Frame | FileFrame, sizeBytes: number): void {
     if (frame.type === "error") return this.#finish(frame.code);
     if (this.#state === "hello") return this.#onHello(frame);
     if (this.#state === "proof") return this.#onProof(frame);
     if (frame.type === "note") return this.#listener.onNote();
+    if (isFileFrame(frame)) return this.#listener.onFile(frame);
     const message = this.#message;
     message.sizeBytes += sizeBytes;
     // Nobody speaks who was not asked, and nobody asks again before the answer.
@@ -159,7 +172,7 @@ export class PeerTalk {
     asked?.resolve(message.frames);
   }
 
-  #onHello(frame: Frame): void {
+  #onHello(frame: Frame | FileFrame): void {
     if (frame.type !== "hello") return this.end("protocol/malformed");
     if (frame.version !== protocolVersion) return this.end("protocol/version");
     // Whoever sends back what it heard has shown nothing.
@@ -169,7 +182,7 @@ export class PeerTalk {
     this.#post([{ type: "peer", proof: this.#proofOf(this.#nonce, this.#theirNonce) }]);
   }
 
-  #onProof(frame: Frame): void {
+  #onProof(frame: Frame | FileFrame): void {
     if (frame.type !== "peer") return this.end("protocol/malformed");
     if (!equalBytes(frame.proof, this.#proofOf(this.#theirNonce, this.#nonce)))
       return this.end("access/denied");
@@ -196,4 +209,8 @@ export class PeerTalk {
       this.end(toCofferError(error, "store/failed").code);
     }
   }
+}
+
+function isFileFrame(frame: Frame | FileFrame): frame is FileFrame {
+  return frame.type === "files" || frame.type === "want" || frame.type === "chunk";
 }

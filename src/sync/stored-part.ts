@@ -4,7 +4,7 @@
  * | field | size |
  * |---|---|
  * | version | u8, 1 |
- * | flags | u8: 1 a document names it, 2 it stays here, 4 it was written here, or a backup brought it |
+ * | flags | u8: 1 a document names it, 2 it stays here, 4 it was written here, or a backup or another device brought it |
  * | dbId, docId | 16, 16 |
  * | createdAt | u64, milliseconds since 1970, as its commit says: a server finds the commit by it |
  * | usedAt | u64, milliseconds since 1970 |
@@ -49,7 +49,7 @@ export interface StoredPart {
   readonly isNamed: boolean;
   /** it is never evicted */
   readonly isPinned: boolean;
-  /** written on this device, or brought by a backup: this device sees to it that a server has it */
+  /** written on this device, or brought by a backup or another device: this device sees to it that a server has it */
   readonly isOwn: boolean;
   readonly createdAtMs: number;
   readonly usedAtMs: number;

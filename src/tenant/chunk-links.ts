@@ -1,5 +1,6 @@
 /**
- * The chunks of a tenant's files on their way: sent to its servers once their commits are there, fetched when somebody reads them.
+ * The chunks of a tenant's files on their way: sent to its servers once their commits are there, fetched when somebody reads them, from a
+ * server or from a peer.
  *
  * ```
  * log synchronised ─┐
@@ -18,6 +19,7 @@ import {
 } from "../sync/index.ts";
 import { chunksOf } from "./attachments.ts";
 import type { TenantCore } from "./core.ts";
+import type { Peers } from "./peers.ts";
 
 const firstWaitMs = 1000;
 const longestWaitMs = 5 * 60 * 1000;
@@ -32,15 +34,19 @@ interface Way {
   timer: Release;
   isRunning: boolean;
   isWanted: boolean;
+  /** as its link says: it is asked after the peers */
+  isOffline: boolean;
 }
 
 /** Moves the chunks of one tenant. */
 export class ChunkLinks {
   readonly #core: TenantCore;
+  readonly #peers: Pick<Peers, "fetch">;
   readonly #ways = new Map<string, Way>();
 
-  constructor(core: TenantCore) {
+  constructor(core: TenantCore, peers: Pick<Peers, "fetch">) {
     this.#core = core;
+    this.#peers = peers;
   }
 
   /** Move chunks to and from a server too. */
@@ -52,12 +58,14 @@ export class ChunkLinks {
     const link = new ChunkLink({ ...parts, askFirst: createChunkQuestion() });
     const timer = (): void => undefined;
     const abort = new AbortController();
-    this.#ways.set(url, { link, abort, waitMs: firstWaitMs, timer, isRunning: false, isWanted: false });
+    const state = { isRunning: false, isWanted: false, isOffline: false };
+    this.#ways.set(url, { link, abort, waitMs: firstWaitMs, timer, ...state });
   }
 
   /** The log of a link moved: once nothing of it waits, its files may follow. */
   heard(url: string, { pendingPush, phase, verifiedCompleteAtMs }: LinkProgress): void {
     const way = this.#ways.get(url);
+    if (way !== undefined) way.isOffline = phase === "offline";
     const isThere = pendingPush === 0 && (phase === "live" || verifiedCompleteAtMs !== undefined);
     if (way !== undefined && isThere && phase !== "offline" && phase !== "denied") this.#wake(way);
   }
@@ -73,10 +81,43 @@ export class ChunkLinks {
     if (round?.code !== undefined && round.code !== "directory/behind") throw new CofferError(round.code);
   }
 
-  /** Fetch a chunk from whichever server has it. @throws `net/offline` when none does, `net/…` */
+  /**
+   * Fetch a chunk from whichever server has it, or else from a peer: what a server hands out is known to be there. Peers come before servers
+   * that cannot be reached.
+   *
+   * @throws `net/offline` when nobody has it, `net/…`
+   */
   async fetch(part: StoredPart, index: number): Promise<Uint8Array<ArrayBuffer>> {
-    let failure = new CofferError("net/offline", { what: "attachment" });
-    for (const { link } of this.#ways.values()) {
+    const ways = [...this.#ways.values()];
+    const near = await this.#fetchFrom(
+      ways.filter(({ isOffline }) => !isOffline),
+      part,
+      index,
+    );
+    if (near instanceof Uint8Array) return near;
+    const brought = await this.#peers.fetch(part, index);
+    if (brought !== undefined) {
+      // No server has shown yet that it holds it.
+      this.wake();
+      return brought;
+    }
+    const far = await this.#fetchFrom(
+      ways.filter(({ isOffline }) => isOffline),
+      part,
+      index,
+    );
+    if (far instanceof Uint8Array) return far;
+    throw far ?? near ?? new CofferError("net/offline", { what: "attachment" });
+  }
+
+  /** @returns what the last of them failed with, if it was more than that it has not got it */
+  async #fetchFrom(
+    ways: readonly Way[],
+    part: StoredPart,
+    index: number,
+  ): Promise<Uint8Array<ArrayBuffer> | CofferError | undefined> {
+    let failure: CofferError | undefined;
+    for (const { link } of ways) {
       try {
         return await link.fetch(part, index);
       } catch (error) {
@@ -85,7 +126,7 @@ export class ChunkLinks {
         if (told.code !== "input/unknown-id") failure = told;
       }
     }
-    throw failure;
+    return failure;
   }
 
   remove(url: string): void {

@@ -63,7 +63,7 @@ export class Links {
     this.peers = peers;
     this.#core = core;
     this.#hooks = hooks;
-    this.chunks = new ChunkLinks(core);
+    this.chunks = new ChunkLinks(core, peers);
     this.files = new KeptFiles(core, hooks);
     this.#waking = new Waking(core);
     this.witness = new Witness(core, hooks);

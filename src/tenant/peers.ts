@@ -3,8 +3,15 @@
  * go through it. A link goes on while the tenant is locked: what it moves is sealed.
  */
 import { CofferError, createArrival, type AuthorKey, type PeerChannel } from "../std/index.ts";
-import { createDeviceSets, linkPeer, type DeviceSets, type PeerLink } from "../sync/index.ts";
+import {
+  createDeviceSets,
+  linkPeer,
+  type DeviceSets,
+  type PeerLink,
+  type StoredPart,
+} from "../sync/index.ts";
 import type { WorkerEvent } from "../../worker/api.ts";
+import { chunksOf } from "./attachments.ts";
 import type { TenantCore } from "./core.ts";
 import { mayBePeer, PeerWords } from "./peer-words.ts";
 
@@ -65,6 +72,7 @@ export class Peers {
       tenantId,
       userKey: this.#userKey,
       sets: this.sets,
+      chunks: chunksOf(this.#core),
       channel,
       onStatus: (status) => {
         this.#emit({ kind: "peer", subscription, status });
@@ -93,6 +101,15 @@ export class Peers {
   /** Resolves when a round that began after the call is over. @throws why the link closed, `input/unknown-id` */
   async sync(subscription: number): Promise<void> {
     await this.#find(subscription).link.sync();
+  }
+
+  /** Fetch a chunk of a file from whoever of them has it; `undefined` when nobody does. A peer that lies is linked no more. */
+  async fetch(part: StoredPart, index: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    for (const { link } of [...this.#peers.values()]) {
+      const bytes = await link.fetch(part, index).catch(() => undefined);
+      if (bytes !== undefined) return bytes;
+    }
+    return undefined;
   }
 
   /** Close a link; again does nothing. */

@@ -4,8 +4,8 @@
  */
 import { equalBytes, type CommitHash } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
-import { parseCommit, type Commit, type EntryHeader } from "../entry/index.ts";
-import { chunkLimits, keepRestored, type ChunkStore, type StoredPart } from "../sync/index.ts";
+import { parseCommit } from "../entry/index.ts";
+import { keepRestored, partOf, type ChunkStore, type StoredPart } from "../sync/index.ts";
 import { corruptBackup } from "./backup-reader.ts";
 import type { BackupRecord } from "./backup-records.ts";
 
@@ -45,7 +45,9 @@ export class RestoredFiles {
     const bytes = await readCommit(commitHash);
     const verdict = bytes && parseCommit(crypto, bytes, commitHash);
     const part =
-      verdict?.kind === "verified" ? partOf(verdict.commit, { isNamed, nowMs: nowMs() }) : undefined;
+      verdict?.kind === "verified"
+        ? partOf(verdict.commit, { isNamed, isOwn: true, usedAtMs: nowMs() })
+        : undefined;
     if (part === undefined || which >= 1 << part.chunks.length) throw corruptBackup("part");
     const indexes = part.chunks.flatMap((_, index) => ((which & (1 << index)) === 0 ? [] : [index]));
     this.#coming = { part, indexes, bytes: new Map() };
@@ -76,34 +78,4 @@ export class RestoredFiles {
   end({ chunkCount }: Extract<BackupRecord, { kind: "chunks" }>): void {
     if (this.#coming !== undefined || chunkCount !== this.#chunkCount) throw corruptBackup("chunks");
   }
-}
-
-/** What a commit names as one part of an attachment; `undefined` when it does not. */
-function partOf(
-  { commitHash, entries, header }: Commit,
-  { isNamed, nowMs }: { readonly isNamed: boolean; readonly nowMs: number },
-): StoredPart | undefined {
-  const headers = entries.flatMap((entry): EntryHeader[] =>
-    entry.header === undefined ? [] : [entry.header],
-  );
-  const docId = headers[0]?.docId;
-  const isPart =
-    docId !== undefined &&
-    headers.length === entries.length &&
-    headers.length <= chunkLimits.perPart &&
-    headers.every((entry) => entry.entryType === "attachment_chunk" && entry.docId === docId);
-  if (!isPart) return undefined;
-  const chunks = headers.map(({ ciphertextHash, ciphertextSizeBytes }) => ({
-    hash: ciphertextHash,
-    sizeBytes: ciphertextSizeBytes,
-    isHere: false,
-  }));
-  const state = {
-    isNamed,
-    isPinned: false,
-    isOwn: true,
-    usedAtMs: nowMs,
-    received: new Map<string, number>(),
-  };
-  return { commitHash, dbId: header.dbId, docId, createdAtMs: header.createdAtMs, chunks, ...state };
 }

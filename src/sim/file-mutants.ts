@@ -1,0 +1,94 @@
+/**
+ * Broken products of the kind that costs files on their way between devices without a server: each is one line that somebody could get wrong,
+ * and the test that must notice.
+ */
+import type { SourceMutant } from "./security-mutants.ts";
+
+const peerFiles = "src/sync/peer-files.test.ts";
+
+type Change = readonly [name: string, from: string, to: string, file: string, test: string];
+
+const changes: Readonly<Record<string, readonly Change[]>> = {
+  "src/sync/held-chunks.ts": [
+    [
+      "a chunk is given whatever the disk has by now",
+      "isChunk(crypto, chunk, held) ? held : undefined",
+      "chunk.isHere === false ? held : undefined",
+      peerFiles,
+      "are not to be had where they are not",
+    ],
+    [
+      "a file that no document names yet is given",
+      "part === undefined || (await chunks.part(named.commitHash))?.isNamed === false",
+      "part === undefined",
+      peerFiles,
+      "are not to be had where they are not",
+    ],
+    [
+      "a chunk has any size and hash",
+      "bytes.length === sizeBytes && equalBytes(crypto.sha256(bytes), hash)",
+      "bytes.length <= sizeBytes * 2 && crypto.sha256(bytes).length === hash.length",
+      peerFiles,
+      "costs nothing and is linked no more: other bytes",
+    ],
+  ],
+  "src/sync/peer-files.ts": [
+    [
+      "any chunk is the answer to any question",
+      "|| due !== index)",
+      "|| due === -1)",
+      peerFiles,
+      "costs nothing and is linked no more: another chunk of it",
+    ],
+    [
+      "whoever talks of something else is waited for without end",
+      "receivedBytes() === heardBytes || leftMs <= 0",
+      "receivedBytes() === heardBytes",
+      peerFiles,
+      "keeps nobody waiting, though it says something else without end",
+    ],
+    [
+      "a peer may ask while it is answered",
+      "place === undefined || this.#isGiving",
+      "place === undefined",
+      peerFiles,
+      "gives what nobody asked for, or asks twice before the answer",
+    ],
+    [
+      "what came is not kept",
+      "if (bytes !== undefined) await keepHeld(",
+      "if (bytes?.length === 0) await keepHeld(",
+      peerFiles,
+      "go on behind what came, after the way broke at any byte",
+    ],
+  ],
+  "src/sync/chunk-store.ts": [
+    [
+      "what a peer brought goes without a receipt",
+      "isOwn: before.isOwn || before.chunks.some(({ isHere }, at) => !isHere && bytes.has(at)),",
+      "isOwn: before.isOwn,",
+      peerFiles,
+      "come when they are asked for, are kept, and count as no server's receipt",
+    ],
+  ],
+  "src/tenant/chunk-links.ts": [
+    [
+      "what a peer brought is sent to no server by who read it",
+      "      this.wake();\n      return brought;",
+      "      return brought;",
+      "worker/attachments-sync.test.ts",
+      "brings what no server has; who read it sends it to the server",
+    ],
+  ],
+};
+
+/** All of them. */
+export const carrying: readonly SourceMutant[] = Object.entries(changes).flatMap(([file, some]) =>
+  some.map(([name, from, to, testFile, test]) => ({
+    name,
+    file,
+    from,
+    to,
+    killedBy: { file: testFile, test },
+  })),
+);

@@ -1,0 +1,121 @@
+/**
+ * The contents of files that a device holds, for whoever may have their commits: peers and bundles. What is given is what a commit of the log
+ * names, and what comes is held against its commit before it is kept.
+ *
+ * Guarantees
+ * - H1 a chunk is given where its commit could be given too, a document names the file, and its bytes are those that were signed
+ * - H2 what is kept has the size and the hash that its commit says
+ * - H3 what came from another device is kept as what was written here: no server has shown that it holds it, so it stays until one gave a
+ *      receipt, and this device sees to it that one does
+ */
+import { equalBytes, isCofferError, type AuthorKey, type CommitHash, type DbId } from "../std/index.ts";
+import type { Verifier } from "../crypto/index.ts";
+import { parseCommit, type Commit, type EntryHeader } from "../entry/index.ts";
+import type { Store } from "../store/index.ts";
+import { keepRestored, type ChunkStore } from "./chunk-store.ts";
+import type { DeviceSets } from "./device-sets.ts";
+import { sendableTo } from "./local-log.ts";
+import { chunkLimits, type StoredPart } from "./stored-part.ts";
+
+/** Where contents of files are given from and kept. */
+export interface HeldPlace {
+  readonly crypto: Pick<Verifier, "sha256">;
+  readonly store: Store;
+  readonly sets: DeviceSets;
+  readonly userKey: AuthorKey | undefined;
+  readonly chunks: ChunkStore;
+}
+
+/** What names a part to another device. */
+export interface NamedPart {
+  readonly dbId: DbId;
+  readonly commitHash: CommitHash;
+}
+
+/** What a commit names as one part of a file, none of it here; `undefined` when it does not. */
+export function partOf(
+  { commitHash, entries, header }: Commit,
+  state: Pick<StoredPart, "isNamed" | "isOwn" | "usedAtMs">,
+): StoredPart | undefined {
+  const headers = entries.flatMap((entry): EntryHeader[] =>
+    entry.header === undefined ? [] : [entry.header],
+  );
+  const docId = headers[0]?.docId;
+  const isPart =
+    docId !== undefined &&
+    headers.length === entries.length &&
+    headers.length <= chunkLimits.perPart &&
+    headers.every((entry) => entry.entryType === "attachment_chunk" && entry.docId === docId);
+  if (!isPart) return undefined;
+  const chunks = headers.map(({ ciphertextHash, ciphertextSizeBytes }) => ({
+    hash: ciphertextHash,
+    sizeBytes: ciphertextSizeBytes,
+    isHere: false,
+  }));
+  const { createdAtMs, dbId } = header;
+  return {
+    commitHash,
+    dbId,
+    docId,
+    createdAtMs,
+    chunks,
+    isPinned: false,
+    received: new Map<string, number>(),
+    ...state,
+  };
+}
+
+/** The part that a commit of the log names, where that commit could be given to others; `undefined` for any other. */
+export async function findPart(
+  { crypto, sets, store, userKey }: HeldPlace,
+  { commitHash, dbId }: NamedPart,
+): Promise<StoredPart | undefined> {
+  const position = (await sets.read()).get(dbId)?.positions.get(commitHash);
+  const [record] = position === undefined ? [] : await store.readRecords([position]);
+  const verdict = record && parseCommit(crypto, record.bytes, commitHash);
+  if (verdict?.kind !== "verified" || sendableTo(verdict.commit, userKey) !== dbId) return undefined;
+  return partOf(verdict.commit, { isNamed: true, isOwn: true, usedAtMs: 0 });
+}
+
+/** Chunks of a part, in the order asked; `undefined` for what is not to be given (H1). */
+export async function readHeld(
+  place: HeldPlace,
+  named: NamedPart,
+  indexes: readonly number[],
+): Promise<readonly (Uint8Array<ArrayBuffer> | undefined)[]> {
+  const { chunks, crypto } = place;
+  const part = await findPart(place, named);
+  if (part === undefined || (await chunks.part(named.commitHash))?.isNamed === false)
+    return indexes.map(() => undefined);
+  const found = indexes.map((index) => part.chunks[index]);
+  const bytes = await chunks.chunksOf(found.flatMap((chunk) => chunk?.hash ?? []));
+  let at = 0;
+  return found.map((chunk) => {
+    const held = chunk === undefined ? undefined : bytes[at++];
+    return chunk !== undefined && held !== undefined && isChunk(crypto, chunk, held) ? held : undefined;
+  });
+}
+
+/** Whether these bytes are a chunk that a commit names. */
+export function isChunk(
+  crypto: Pick<Verifier, "sha256">,
+  { hash, sizeBytes }: Pick<StoredPart["chunks"][number], "hash" | "sizeBytes">,
+  bytes: Uint8Array,
+): boolean {
+  return bytes.length === sizeBytes && equalBytes(crypto.sha256(bytes), hash);
+}
+
+/** Keep chunks that were verified, by their indexes (H3). @returns whether there was room for them */
+export async function keepHeld(
+  { chunks }: Pick<HeldPlace, "chunks">,
+  part: StoredPart,
+  bytes: ReadonlyMap<number, Uint8Array<ArrayBuffer>>,
+): Promise<boolean> {
+  try {
+    await keepRestored(chunks, part, bytes);
+    return true;
+  } catch (error) {
+    if (!isCofferError(error) || error.code !== "store/quota") throw error;
+    return false;
+  }
+}

@@ -1,0 +1,126 @@
+import { afterEach, describe, expect, it } from "vitest";
+import {
+  attachmentField,
+  attachmentLimits,
+  encodePart,
+  encodeRecord,
+  readPart,
+  type Part,
+} from "../src/attachment/index.ts";
+import { connectPeer } from "../src/page/peer.ts";
+import { createPeerChannels, openPortChannel, type CofferError, type PeerChannel } from "../src/std/index.ts";
+import { closeDevices, draft, newSubscription } from "./device-fixtures.ts";
+import { createPair, joinParty, type Party } from "./peer-fixtures.ts";
+
+/* Contents of files between devices of one tenant that no server ever sees. */
+
+afterEach(closeDevices);
+
+const { chunkBytes } = attachmentLimits;
+const contentOf = (size: number): Uint8Array =>
+  Uint8Array.from({ length: size }, (_, at) => (at * 31 + (at >>> 8) + (at >>> 16)) & 255);
+
+async function add({ database, device: { api } }: Party, docId: string, bytes: Uint8Array): Promise<Part> {
+  const upload = await api.openUpload(database, docId);
+  await api.writeUpload(upload, bytes);
+  const { atMs, id, parts } = await api.finishUpload(upload);
+  const [part = expect.fail("a part")] = parts.map((one) => readPart(one) ?? expect.fail("a part"));
+  const value = encodeRecord({ name: "a.mp4", type: "video/mp4", addedAtMs: atMs, parts: [part] });
+  const doc = newSubscription();
+  const { heads } = await api.openDocument(database, docId, doc);
+  await api.changeDocument(doc, draft([{ op: "set", path: [attachmentField(id)], value }], heads));
+  await api.nameParts(database, parts);
+  return part;
+}
+
+const read = ({ database, device }: Party, docId: string, part: Part, from = 0, to = part.sizeBytes) =>
+  device.api.readPart(database, docId, encodePart(part), { from, to });
+
+const codeOf = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => "none",
+    (error: unknown) => (error as CofferError).code,
+  );
+
+const peerOf = ({ session, tenantId }: Party, way: Parameters<typeof connectPeer>[1]) =>
+  connectPeer({ id: tenantId, session }, way);
+
+async function connect(a: Party, b: Party) {
+  const { port1, port2 } = new MessageChannel();
+  const links = [await peerOf(a, port1), await peerOf(b, port2)] as const;
+  await Promise.all(links.map((link) => link.sync()));
+  return links;
+}
+
+describe("contents of files without a server", () => {
+  it("come when they are read, chunk by chunk, and are there when the link is gone", async () => {
+    const [owner, guest] = await createPair();
+    const [docId = ""] = await owner.device.api.createDocuments(owner.database, [{ name: "film" }]);
+    const bytes = contentOf(3 * chunkBytes + 1000);
+    const part = await add(owner, docId, bytes);
+    const [link] = await connect(owner, guest);
+    await expect.poll(() => guest.device.api.documentIds(guest.database)).toEqual([docId]);
+    expect(Buffer.compare(await read(guest, docId, part, 0, 100), bytes.subarray(0, 100))).toBe(0);
+    await link.disconnect();
+    // What was read is here; what was not is nowhere to be had.
+    expect(Buffer.compare(await read(guest, docId, part, 50, 90), bytes.subarray(50, 90))).toBe(0);
+    await expect.poll(() => codeOf(read(guest, docId, part))).toBe("net/offline");
+    await connect(owner, guest);
+    expect(Buffer.compare(await read(guest, docId, part), bytes)).toBe(0);
+  });
+
+  it("are fetched as a whole by pinning, cannot be let go before a server has them, and are passed on by who fetched them", async () => {
+    const [owner, guest] = await createPair();
+    const third = await joinParty(owner, "third");
+    const [docId = ""] = await owner.device.api.createDocuments(owner.database, [{ name: "film" }]);
+    const bytes = contentOf(2 * chunkBytes);
+    const part = await add(owner, docId, bytes);
+    const [link] = await connect(owner, guest);
+    await expect.poll(() => guest.device.api.documentIds(guest.database)).toEqual([docId]);
+    await guest.device.api.pinPart(guest.database, docId, encodePart(part), true);
+    await guest.device.api.pinPart(guest.database, docId, encodePart(part), false);
+    expect(await guest.device.api.freeParts(guest.database, [encodePart(part)])).toBe(0);
+    await link.disconnect();
+    await connect(guest, third);
+    await expect.poll(() => third.device.api.documentIds(third.database)).toEqual([docId]);
+    expect(Buffer.compare(await read(third, docId, part), bytes)).toBe(0);
+  });
+
+  it("come from another peer where one of them changes the bytes, and that one is linked no more", async () => {
+    const [owner, guest] = await createPair();
+    const [docId = ""] = await owner.device.api.createDocuments(owner.database, [{ name: "film" }]);
+    const bytes = contentOf(chunkBytes);
+    const part = await add(owner, docId, bytes);
+    const [here, there] = createPeerChannels();
+    // Whoever carries it changes a byte of whatever is large.
+    const bent: PeerChannel = {
+      ...there,
+      post(message) {
+        const said = message.slice();
+        if (said.length > chunkBytes) said[1000] = (said[1000] ?? 0) ^ 1;
+        there.post(said);
+      },
+    };
+    const lying = await peerOf(guest, here);
+    await peerOf(owner, bent);
+    await lying.sync();
+    await expect.poll(() => guest.device.api.documentIds(guest.database)).toEqual([docId]);
+    expect(await codeOf(read(guest, docId, part))).toBe("net/offline");
+    await expect.poll(() => lying.status).toMatchObject({ phase: "closed", error: "entry/corrupt" });
+    const { port1, port2 } = new MessageChannel();
+    await peerOf(guest, openPortChannel(port1));
+    const honest = await peerOf(owner, openPortChannel(port2));
+    await honest.sync();
+    expect(Buffer.compare(await read(guest, docId, part), bytes)).toBe(0);
+  });
+
+  it("go over while who holds them is locked, sealed as they are", async () => {
+    const [owner, guest] = await createPair();
+    const [docId = ""] = await owner.device.api.createDocuments(owner.database, [{ name: "film" }]);
+    const part = await add(owner, docId, contentOf(chunkBytes));
+    await owner.device.api.lock(owner.tenantId);
+    await connect(owner, guest);
+    await expect.poll(() => guest.device.api.documentIds(guest.database)).toEqual([docId]);
+    expect(Buffer.compare(await read(guest, docId, part), contentOf(chunkBytes))).toBe(0);
+  });
+});
