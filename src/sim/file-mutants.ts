@@ -73,11 +73,11 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
   ],
   "src/tenant/chunk-links.ts": [
     [
-      "what a peer brought is sent to no server by who read it",
-      "      this.wake();\n      return brought;",
-      "      return brought;",
-      "worker/attachments-sync.test.ts",
-      "brings what no server has; who read it sends it to the server",
+      "no peer is asked for what is read",
+      "const brought = await this.#peers.fetch(part, index);",
+      "const brought = await this.#peers.fetch({ ...part, chunks: [] }, index);",
+      "worker/peer-files.test.ts",
+      "come when they are read, chunk by chunk",
     ],
   ],
 };

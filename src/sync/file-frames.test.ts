@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { bytesToHex, bytesToId, concatBytes, parseHex } from "../std/index.ts";
 import { runsOf } from "../std/runs-fixtures.ts";
-import { encodeFileFrame, readFileFrame, type FileFrame } from "./file-frames.ts";
+import { encodeFileFrame, fileBodyReader, type FileFrame } from "./file-frames.ts";
 import vectors from "./file-frames.vectors.json";
 import { createFrameReader, decodeFrames, encodeFrame, type FrameVerdict } from "./frames.ts";
 import type { Frame } from "./messages.ts";
@@ -22,7 +22,7 @@ const frames: Readonly<Record<keyof typeof vectors.frames, FileFrame>> = {
 };
 
 function readOne(bytes: Uint8Array): FrameVerdict<FileFrame> {
-  const reader = createFrameReader(readFileFrame);
+  const reader = createFrameReader(fileBodyReader);
   reader.push(bytes);
   return reader.next();
 }
@@ -65,7 +65,7 @@ test("any bytes in any chunks give verdicts, and come to an end", () => {
   fc.assert(
     fc.property(some, fc.integer({ min: 1, max: 50 }), (pieces, chunkBytes) => {
       const bytes = concatBytes(...pieces);
-      const reader = createFrameReader(readFileFrame);
+      const reader = createFrameReader(fileBodyReader);
       let count = 0;
       for (let at = 0; at < bytes.length; at += chunkBytes) {
         reader.push(bytes.subarray(at, at + chunkBytes));

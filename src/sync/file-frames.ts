@@ -12,6 +12,8 @@
  * author signed.
  */
 import { ByteReader, ByteWriter, bytesToId, idToBytes, type CommitHash, type DbId } from "../std/index.ts";
+import { bodyReader } from "./frames.ts";
+import type { Frame } from "./messages.ts";
 import { chunkLimits } from "./stored-part.ts";
 
 const types = { files: 16, want: 17, chunk: 18 } as const;
@@ -49,9 +51,9 @@ export function encodeFileFrame(frame: FileFrame): Uint8Array<ArrayBuffer> {
   return new ByteWriter(body.length + 5).u8(types[frame.type]).sized(body.toBytes()).toBytes();
 }
 
-/** Reads these frames where a reader of frames is given it. */
-export function readFileFrame(type: number): ((body: Uint8Array) => FileFrame | string) | undefined {
-  if (type < types.files || type > types.chunk) return undefined;
+/** How bodies of these frames and of those of frames.ts are read: for a reader of both. */
+export function fileBodyReader(type: number): ((body: Uint8Array) => Frame | FileFrame | string) | undefined {
+  if (type < types.files || type > types.chunk) return bodyReader(type);
   return (body) => {
     const reader = new ByteReader(body);
     const frame = type === types.files ? ({ type: "files" } as const) : readBody(type, reader);
@@ -76,9 +78,9 @@ function readBody(type: number, reader: ByteReader): FileFrame {
     return { type: "want", ...place, indexes };
   }
   const index = reader.u8();
-  const sizeBytes = reader.remaining;
+  const bytes = reader.fixed(reader.remaining);
   if (index >= chunkLimits.perPart) reader.fail("index");
-  if (sizeBytes > chunkLimits.ciphertextBytes) reader.fail("chunk");
-  const bytes = new Uint8Array(reader.fixed(Math.min(sizeBytes, chunkLimits.ciphertextBytes)));
-  return { type: "chunk", ...place, index, ciphertext: bytes.length === 0 ? undefined : bytes };
+  if (bytes.length > chunkLimits.ciphertextBytes) reader.fail("chunk");
+  const ciphertext = bytes.length === 0 ? undefined : new Uint8Array(bytes);
+  return { type: "chunk", ...place, index, ciphertext };
 }

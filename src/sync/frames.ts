@@ -69,16 +69,18 @@ export interface FrameReader<More = never> {
   isAtBoundary(): boolean;
 }
 
-/** Reads the body of a frame of a further type: the frame, or what is wrong with it; `undefined` for a type that it does not know. */
-export type ReadMore<More> = (type: number) => ((body: Uint8Array) => More | string) | undefined;
+/** How bodies of a type are read: to the frame, or to what is wrong with it; `undefined`: the type is not known. */
+export type BodyReaders<More = never> = (
+  type: number,
+) => ((body: Uint8Array) => Frame | More | string) | undefined;
 
 /**
- * Create a reader for frames that arrive in chunks of any size; `more` reads types that are not in this table.
+ * Create a reader for frames that arrive in chunks of any size, of the types of this table or of those that `readers` knows.
  *
  * Never throws. A frame's byte fields are views of memory that belongs to that frame alone. The caller drains `next()` after each
  * `push()`, which bounds the memory to one frame and one chunk.
  */
-export function createFrameReader<More = never>(more?: ReadMore<More>): FrameReader<More> {
+export function createFrameReader<More = never>(readers: BodyReaders<More> = bodyReader): FrameReader<More> {
   // What arrived and is not taken yet is bytes.subarray(start, end); the array doubles, so that tiny chunks cost no more.
   let bytes = new Uint8Array(0);
   let start = 0;
@@ -106,7 +108,7 @@ export function createFrameReader<More = never>(more?: ReadMore<More>): FrameRea
       if (prefix === "malformed") return (malformed = { kind: "malformed", reason: "length" });
       const sizeBytes = prefix.offset + prefix.length;
       const at = start;
-      const parse = isKnownType(prefix.type) ? parseBody(prefix.type) : more?.(prefix.type);
+      const parse = readers(prefix.type);
       if (parse === undefined) {
         start = Math.min(end, at + sizeBytes);
         skipBytes = at + sizeBytes - start;
@@ -191,13 +193,15 @@ function isKnownType(type: number): type is KnownType {
   return type >= frameTypes.hello && type <= frameTypes.whisper;
 }
 
-const parseBody =
-  (type: KnownType) =>
-  (body: Uint8Array): Frame | string => {
+/** How bodies of the types of this table are read. */
+export function bodyReader(type: number): ((body: Uint8Array) => Frame | string) | undefined {
+  if (!isKnownType(type)) return undefined;
+  return (body) => {
     const reader = new ByteReader(body);
     const frame = readBody(type, reader);
     return reader.finish() ? frame : (reader.error ?? "malformed");
   };
+}
 
 function readBody(type: KnownType, reader: ByteReader): Frame {
   switch (type) {
@@ -205,7 +209,7 @@ function readBody(type: KnownType, reader: ByteReader): Frame {
       return { type: "hello", version: reader.varint(), replicaId: reader.fixed(16) };
     case frameTypes.auth:
       if (!isTokenSize(reader.remaining)) reader.fail("token");
-      return { type: "auth", token: reader.fixed(Math.min(reader.remaining, 256)) };
+      return { type: "auth", token: reader.fixed(reader.remaining) };
     case frameTypes.pull:
       return readPull(reader);
     case frameTypes.commits:
@@ -248,9 +252,9 @@ function readBody(type: KnownType, reader: ByteReader): Frame {
       return { type: "note" };
     case frameTypes.whisper: {
       const dbId = readDbId(reader);
-      const sizeBytes = reader.remaining;
-      if (sizeBytes === 0 || sizeBytes > syncLimits.whisperBytes) reader.fail("whisper");
-      return { type: "whisper", dbId, sealed: reader.fixed(Math.min(sizeBytes, syncLimits.whisperBytes)) };
+      const sealed = reader.fixed(reader.remaining);
+      if (sealed.length === 0 || sealed.length > syncLimits.whisperBytes) reader.fail("whisper");
+      return { type: "whisper", dbId, sealed };
     }
   }
 }
@@ -299,12 +303,12 @@ function readPull(reader: ByteReader): Frame {
   const seen = new Set<DbId>();
   while (cursors.length < count && reader.error === undefined) {
     const place = { dbId: readDbId(reader), epoch: reader.varint(), seq: reader.varint() };
-    const cursor = hasLeaves && readFlag(reader) ? { ...place, isLeaves: true as const } : place;
+    const cursor: LogCursor = hasLeaves && readFlag(reader) ? { ...place, isLeaves: true } : place;
     if (seen.has(cursor.dbId)) reader.fail("database twice");
     seen.add(cursor.dbId);
     cursors.push(cursor);
   }
-  if (hasLeaves && cursors.every((cursor) => !("isLeaves" in cursor))) reader.fail("flag");
+  if (hasLeaves && !cursors.some(({ isLeaves }) => isLeaves)) reader.fail("flag");
   return { type: "pull", allDatabases: (flags & 1) !== 0, full: (flags & 2) !== 0, cursors, maxBytes };
 }
 

@@ -4,7 +4,7 @@ import { ByteWriter, createPeerChannels, idToBytes, utf8ToBytes, type PeerChanne
 import { runsOf } from "../std/runs-fixtures.ts";
 import { factsOf, mayGo } from "./chunk-eviction.ts";
 import { freeChunks } from "./chunk-store.ts";
-import { encodeFileFrame, readFileFrame, type FileFrame } from "./file-frames.ts";
+import { encodeFileFrame, fileBodyReader, type FileFrame } from "./file-frames.ts";
 import { createFrameReader } from "./frames.ts";
 import type { Frame } from "./messages.ts";
 import {
@@ -162,7 +162,7 @@ const lowest = new Uint8Array(16);
 /** A member that holds everything and says what a test says. */
 function createLiar(channel: PeerChannel, onWant: (want: Extract<FileFrame, { type: "want" }>) => void) {
   const heard: (Frame | FileFrame)[] = [];
-  const reader = createFrameReader(readFileFrame);
+  const reader = createFrameReader(fileBodyReader);
   channel.onMessage((message) => {
     reader.push(message);
     for (let next = reader.next(); next.kind === "frame"; next = reader.next()) {

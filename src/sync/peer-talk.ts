@@ -31,7 +31,7 @@ import {
   type TenantId,
 } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
-import { encodeFileFrame, readFileFrame, type FileFrame } from "./file-frames.ts";
+import { encodeFileFrame, fileBodyReader, type FileFrame } from "./file-frames.ts";
 import { createFrameReader, encodeFrames } from "./frames.ts";
 import { protocolVersion, type Frame } from "./messages.ts";
 import { peerLimits } from "./peer-limits.ts";
@@ -66,7 +66,7 @@ export class PeerTalk {
   readonly #options: PeerTalkOptions;
   readonly #listener: PeerTalkListener;
   readonly #nonce: Uint8Array<ArrayBuffer>;
-  readonly #reader = createFrameReader(readFileFrame);
+  readonly #reader = createFrameReader(fileBodyReader);
   readonly #releases: readonly Release[];
   #theirNonce: Uint8Array = new Uint8Array(0);
   #state: "hello" | "proof" | "asks" | "answers" | "ended" = "hello";
