@@ -8,7 +8,13 @@ import { defineConfig } from "vitest/config";
 import { chromiumLaunchOptions } from "./build/chromium.mjs";
 import { mutateSource } from "./build/mutate.mjs";
 import { fromRoot } from "./build/paths.mjs";
-import { automergeGlue, contentSecurityPolicy, demoServiceWorker, noNodeCrypto } from "./build/plugins.mjs";
+import {
+  automergeGlue,
+  contentSecurityPolicy,
+  demoServiceWorker,
+  modernDexie,
+  noNodeCrypto,
+} from "./build/plugins.mjs";
 
 /**
  * The package's own names, for the demo, which is written as a stranger's application would be. The longer name comes first,
@@ -37,7 +43,10 @@ export default defineConfig({
     automergeGlue(),
     noNodeCrypto(),
     contentSecurityPolicy(),
-    demoServiceWorker({ entry: fromRoot("demo", "sw.ts"), plugins: () => [automergeGlue(), noNodeCrypto()] }),
+    demoServiceWorker({
+      entry: fromRoot("demo", "sw.ts"),
+      plugins: () => [automergeGlue(), modernDexie(), noNodeCrypto()],
+    }),
   ],
   worker: { format: "es", plugins: () => [automergeGlue(), noNodeCrypto()] },
   // Automerge comes up inside the worker with an address of its wasm; pre-bundling would move its files away from it.

@@ -17,6 +17,7 @@
 import {
   automergeGlue,
   comlinkCaller,
+  modernDexie,
   moreUrl,
   noNodeCrypto,
   plainWasmUrl,
@@ -196,7 +197,7 @@ function serviceWorkerModule(base) {
  */
 function classicScript(base, { input, fileName }) {
   return extend(base, {
-    plugins: [noNodeCrypto()],
+    plugins: [modernDexie(), noNodeCrypto()],
     build: {
       lib: { entry: input, formats: ["iife"], name: "CofferSync", fileName: () => fileName },
       rolldownOptions: { output: { codeSplitting: false } },
