@@ -23,6 +23,8 @@ export interface LogChange {
 /** What a push gave: the answer, and the word to those who follow the log, to be given once the answer is on its way. */
 export interface PushOutcome {
   readonly ack: FrameOf<"ack">;
+  /** what must come before some of it can be judged; said before the ACK */
+  readonly need: FrameOf<"need"> | undefined;
   readonly announce: () => void;
 }
 
@@ -74,13 +76,15 @@ export async function push(
   const isForwarded = "isForwarder" in bringer;
   const pushed = await pushCommits(parts, { tenantId, dbId, replicaId, userKey, isForwarded, commits });
   const filled = pushed.filter(({ isFilled }) => isFilled).map(({ seq }) => seq);
-  const results = pushed.map(({ isFilled: _, ...result }) => result);
+  const results = pushed.map(({ isFilled: _, wanted: __, ...result }) => result);
+  const wanted = [...new Set(pushed.flatMap(({ wanted = [] }) => wanted))].slice(0, maxWanted);
   const isAccepted = (index: number): boolean => results[index]?.status === "accepted";
   const acceptedBytes = commits.reduce((sum, { length }, index) => sum + (isAccepted(index) ? length : 0), 0);
   parts.metrics.pushed(results, acceptedBytes);
   const hasGrown = results.some(({ status }) => status === "accepted");
   return {
     ack: { type: "ack", dbId, results },
+    need: wanted.length > 0 ? { type: "need", dbId, commits: wanted } : undefined,
     announce: () => hasGrown && parts.changed({ tenantId, dbId, by, filled }),
   };
 }
@@ -89,7 +93,8 @@ export async function push(
  * Work on the frames of one HTTP request: HELLO, any number of PUSH, at most one PULL and 16 WHISPER. Pushes come first, those of the
  * directory before all, so that the pull's heads cover them.
  *
- * @returns the answer as chunks of whole frames: an ACK for each push in the order of the request, then the pull's, or END
+ * @returns the answer as chunks of whole frames: an ACK for each push in the order of the request, before it NEED where the past of a cut
+ *   is missing, then the pull's, or END
  * @throws `protocol/malformed`, `protocol/version`, `access/…`
  */
 export async function exchange(
@@ -101,7 +106,7 @@ export async function exchange(
   const directory = await parts.directories.read(session.tenantId);
   if (directory === undefined) throw new CofferError("access/unauthenticated");
   const directoryDbId = directory.state.dbId;
-  const acks = new Map<FrameOf<"push">, FrameOf<"ack">>();
+  const acks = new Map<FrameOf<"push">, readonly Frame[]>();
   const isDirectory = (frame: FrameOf<"push">): boolean => frame.dbId === directoryDbId;
   const ofDirectory = pushes.filter(isDirectory);
   if (ofDirectory.length > 0) {
@@ -109,14 +114,14 @@ export async function exchange(
     const together = await pushTogether(parts, session, hello.replicaId, ofDirectory);
     for (const [index, frame] of ofDirectory.entries()) {
       const ack = together.acks[index];
-      if (ack !== undefined) acks.set(frame, ack);
+      if (ack !== undefined) acks.set(frame, [ack]);
     }
     together.announce();
   }
   for (const frame of pushes.filter((one) => !isDirectory(one))) {
     await parts.authenticator.authorize(session);
-    const { ack, announce } = await push(parts, session, hello.replicaId, frame);
-    acks.set(frame, ack);
+    const { ack, announce, need } = await push(parts, session, hello.replicaId, frame);
+    acks.set(frame, need === undefined ? [ack] : [need, ack]);
     announce();
   }
   const authorize = (): Promise<void> => parts.authenticator.authorize(session);
@@ -125,10 +130,7 @@ export async function exchange(
   return answer();
 
   async function* answer(): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
-    for (const frame of pushes) {
-      const ack = acks.get(frame);
-      if (ack !== undefined) yield encodeFrame(ack);
-    }
+    for (const frame of pushes) for (const one of acks.get(frame) ?? []) yield encodeFrame(one);
     if (pull === undefined) {
       yield encodeFrame({ type: "end", more: false });
       return;
@@ -146,6 +148,8 @@ export async function exchange(
 
 /** of one request */
 const maxWhispers = 16;
+/** of one frame; there is one for each end of what is here of an author, and each author has few */
+const maxWanted = 256;
 
 interface SortedFrames {
   readonly hello: FrameOf<"hello">;

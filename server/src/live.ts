@@ -295,6 +295,7 @@ class Follower implements LiveSession {
 
   async #push({ session, replicaId }: OpenState, frame: PushFrame): Promise<void> {
     const outcome = await this.#place.parts.push(session, replicaId, frame);
+    if (outcome.need !== undefined) this.#send(encodeFrame(outcome.need));
     this.#send(encodeFrame(outcome.ack));
     outcome.announce();
   }

@@ -64,9 +64,19 @@ export interface PushRequest {
 }
 
 /** What is said of one commit; `undefined` while nothing speaks against storing it. */
-type Refusal = { readonly status: "retry" | "refused"; readonly code: CofferErrorCode } | undefined;
+type Refusal =
+  | (Pick<PushedCommit, "wanted"> & { readonly status: "retry" | "refused"; readonly code: CofferErrorCode })
+  | undefined;
+
+/** What became of one commit. */
+export interface PushedCommit extends PushResult {
+  readonly isFilled: boolean;
+  /** of the first that waits of an author: commits of theirs that must be here before those can be judged */
+  readonly wanted?: readonly CommitHash[];
+}
 
 const maxAttempts = 16;
+const behind = { status: "retry", code: "directory/behind" } as const;
 const nameless = bytesToId("CommitHash", new Uint8Array(32));
 
 /**
@@ -88,15 +98,13 @@ const nameless = bytesToId("CommitHash", new Uint8Array(32));
  * | directory commit not by the admin | refused, `access/not-admin` |
  * | directory commit of a second line, without a merge of both in the request | refused, `access/denied` |
  * | names a directory head that is not here | retry, `directory/behind` |
+ * | the cut of its author has a past that is not here | retry, `directory/behind`, and NEED says where that ends |
  * | no room | retry, `store/quota` |
  * | the same hash is stored with another signature | refused, `entry/corrupt` |
  *
  * @returns one result for each commit, in order; `accepted` ones are on disk, and what stood in the log was filled where `isFilled` says so
  */
-export async function pushCommits(
-  parts: PushParts,
-  request: PushRequest,
-): Promise<readonly (PushResult & { readonly isFilled: boolean })[]> {
+export async function pushCommits(parts: PushParts, request: PushRequest): Promise<readonly PushedCommit[]> {
   const checked = await Promise.all(
     request.commits.map((bytes) => checkCommit(parts.crypto, request, bytes)),
   );
@@ -109,7 +117,7 @@ export async function pushCommits(
     const commitHash = commit?.commitHash ?? nameless;
     const outcome = refusal ?? stored.get(commitHash) ?? { status: "retry", code: "store/failed" };
     if (outcome.status === "accepted") return { commitHash, code: undefined, ...outcome };
-    return { commitHash, status: outcome.status, seq: 0, code: outcome.code, isFilled: false };
+    return { ...outcome, commitHash, seq: 0, isFilled: false };
   });
 }
 
@@ -193,7 +201,7 @@ async function judgeAndStore(
     if (isDirectory) await purge(parts, request.tenantId, accepted);
     return stored;
   }
-  for (const { commitHash } of commits) stored.set(commitHash, { status: "retry", code: "directory/behind" });
+  for (const { commitHash } of commits) stored.set(commitHash, behind);
   return stored;
 }
 
@@ -307,7 +315,7 @@ async function judgeDirectoryCommits(
 }
 
 function directoryRefusal(verdict: ReturnType<typeof foldCommit>): Refusal {
-  if (verdict.kind === "waiting") return { status: "retry", code: "directory/behind" };
+  if (verdict.kind === "waiting") return behind;
   if (verdict.kind === "beside") return refused("access/denied");
   // A known one goes on to storage, which compares its bytes.
   if (verdict.kind !== "rejected") return undefined;
@@ -322,22 +330,25 @@ async function judgeMemberCommits(
 ): Promise<readonly Refusal[]> {
   const graphs = new Map<AuthorKey, AuthorGraph>();
   const refusals: Refusal[] = [];
+  const waiting = new Set<AuthorGraph>();
   for (const commit of commits) {
     const { header, commitHash } = commit;
     const known = graphs.get(header.author);
     const graph =
       known ?? (await graphOf(parts, state, { author: header.author, dbId: header.dbId, commits }));
     graphs.set(header.author, graph);
-    refusals.push(
-      authorRefusal(judgeAuthor(state, header, commitHash, graph)) ?? roleRefusal(state, commit, graph),
-    );
+    const refusal =
+      authorRefusal(judgeAuthor(state, header, commitHash, graph)) ?? roleRefusal(state, commit, graph);
+    const isFirst = refusal === behind && !waiting.has(graph);
+    refusals.push(isFirst ? { ...behind, wanted: graph.lacking() } : refusal);
+    if (isFirst) waiting.add(graph);
   }
   return refusals;
 }
 
 function authorRefusal(verdict: ReturnType<typeof judgeAuthor>): Refusal {
   if (verdict.kind === "accepted") return undefined;
-  if (verdict.kind === "waiting") return { status: "retry", code: "directory/behind" };
+  if (verdict.kind === "waiting") return behind;
   if (verdict.reason === "revoked") return refused("access/revoked");
   return refused(verdict.reason === "not-admin" ? "access/not-admin" : "access/denied");
 }
@@ -352,7 +363,7 @@ function roleRefusal(
   graph: AuthorGraph,
 ): Refusal {
   const right = judgeRole(state, header, commitHash, graph);
-  if (right.kind === "waiting") return { status: "retry", code: "directory/behind" };
+  if (right.kind === "waiting") return behind;
   const mayCount = entries.some(
     (entry) => entry.header === undefined || mayWrite(right.role, entry.header.entryType, true),
   );

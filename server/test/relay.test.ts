@@ -594,6 +594,21 @@ describe("pushing", () => {
     expect(await client.push(tenant.dbId, beyond)).toMatchObject([
       { status: "retry", code: "directory/behind" },
     ]);
+    const push = (...commits: readonly Commit[]): Frame => ({
+      type: "push",
+      dbId: tenant.dbId,
+      commits: commits.map(({ bytes }) => bytes),
+    });
+    // It says what is missing before it can tell, once for each request and author.
+    const wanted = { type: "need", dbId: tenant.dbId, commits: [second.commitHash] };
+    const behind = expect.objectContaining({ code: "directory/behind" }) as unknown;
+    expect(await client.exchange(push(beyond, aside), push(beyond))).toMatchObject([
+      wanted,
+      { type: "ack", results: [behind, behind] },
+      wanted,
+      { type: "ack", results: [behind] },
+      { type: "end" },
+    ]);
     expect(await client.push(tenant.dbId, beyond, first, second, aside)).toMatchObject([
       { status: "refused", code: "access/revoked" },
       { status: "accepted", seq: 0 },

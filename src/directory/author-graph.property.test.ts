@@ -64,6 +64,28 @@ describe("author graph", () => {
     );
   });
 
+  test("tells where the known past of the cuts it was asked for ends", () => {
+    fc.assert(
+      fc.property(graphs, fc.array(fc.boolean(), { minLength: 25, maxLength: 25 }), (graph, isKnown) => {
+        const judged = createAuthorGraph();
+        const known = graph.map((before, index) => (isKnown[index] === true ? before : undefined));
+        for (const [index, before] of known.entries())
+          if (before !== undefined) judged.add(hashOf(index), before.map(hashOf));
+        expect(judged.lacking()).toEqual([]);
+        const head = graph.length - 1;
+        judged.isCovered(hashOf(0), [hashOf(head)]);
+        const ends = new Set<CommitHash>();
+        const walk = (at: number): void => {
+          const before = known[at];
+          if (before === undefined) ends.add(hashOf(at));
+          else before.forEach(walk);
+        };
+        walk(head);
+        expect(judged.lacking()).toEqual([...ends].sort());
+      }),
+    );
+  });
+
   test("says unknown while the past of the cut is not known, and never takes an answer back", () => {
     const graph = createAuthorGraph();
     const [a, b, c, d] = [hashOf(1), hashOf(2), hashOf(3), hashOf(4)] as const;

@@ -76,6 +76,7 @@ export function createAuthorGraph(): AuthorGraph {
       if (known.covered.has(commitHash)) return true;
       return known.missing.size === 0 ? false : undefined;
     },
+    lacking: () => [...new Set(coverages.flatMap(({ missing }) => [...missing]))].sort(compareText),
     heads: () => [...heads].sort(compareText),
   };
 }

@@ -6,6 +6,8 @@ import { carrying } from "./file-mutants.ts";
 import type { SourceMutant } from "./security-mutants.ts";
 
 const killedBy = { file: "src/sim/logs.sim.test.ts", test: "hold from seed" };
+const localLogTest = "src/sync/local-log.test.ts";
+const revokedTest = "server/test/revoked-history.test.ts";
 const byFiles = { file: "src/sim/files.sim.test.ts", test: "hold from seed" };
 
 type Change = readonly [name: string, from: string, to: string, test?: SourceMutant["killedBy"]];
@@ -19,13 +21,43 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
     ],
     [
       "the outbox moves without what waits before it",
-      "const position = Math.max(outbox.position, positionOf(batch));",
-      "const position = Math.max(turn.state.lastPosition, positionOf(batch));",
+      "movePosition(turn, Math.max(outbox.position, positionOf(batch)));",
+      "movePosition(turn, Math.max(turn.state.lastPosition, positionOf(batch)));",
     ],
     [
       "what is put off is never asked for again",
       'emit(turn, { kind: "set-timer", name: "outbox", minMs: 0, spreadMs: backoffMs(outboxAttempt) });',
       "",
+    ],
+    [
+      "what is put off holds up what follows",
+      "ahead: isHeld ? Infinity : outbox.position >= next ? 0 : next,",
+      "ahead: Infinity,",
+      { file: revokedTest, test: "holds up nothing that was written after it" },
+    ],
+    [
+      "what lies ahead of what is put off is passed for all of it",
+      "else if (batch.after <= outbox.position) movePosition(",
+      "else movePosition(",
+      { file: revokedTest, test: "holds up nothing that was written after it" },
+    ],
+    [
+      "what was put off is tried from its beginning only",
+      "...(!isAhead && { retryAfter: through < next && !isHeld ? through : 0 }),",
+      "",
+      { file: "src/sync/engine.test.ts", test: "is tried again batch by batch" },
+    ],
+    [
+      "nobody looks for what the server wants",
+      "if (batch !== undefined && batch.wanted.length < wantedLimit)",
+      "if (batch !== undefined && commits.length < 0)",
+      { file: revokedTest, test: "arrives, whose cut is its end" },
+    ],
+    [
+      "what a server wants again and again is looked for at once",
+      "batch.wanted.filter((hash) => !everWanted.has(hash));",
+      "batch.wanted.filter((hash) => !everWanted.has(hash) || everWanted.size < 64);",
+      { file: "src/sync/engine.test.ts", test: "waits for the timer when nothing comes of what is wanted" },
     ],
   ],
   "src/sync/engine-pull.ts": [
@@ -118,6 +150,24 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "isOwn || position <= everythingThrough ? commitOf(crypto, record) : undefined;",
       "isOwn ? commitOf(crypto, record) : undefined;",
     ],
+    [
+      "of what is wanted the past stays away",
+      "    await add(commit.header.predecessors);",
+      "",
+      { file: revokedTest, test: "arrives, whose cut is its end" },
+    ],
+    [
+      "of what is wanted the earliest comes first",
+      "const position = Math.max(...open.keys());",
+      "const position = Math.min(...open.keys());",
+      { file: localLogTest, test: "comes with its past, the latest in the log first" },
+    ],
+    [
+      "what is wanted goes back beyond what the server has",
+      "if (isConfirmed(dbId, commitHash) && !wanted.includes(commitHash)) continue;",
+      "",
+      { file: localLogTest, test: "goes back to what the remote is proven to have" },
+    ],
   ],
   "src/sync/judge-frame.ts": [
     [
@@ -189,6 +239,14 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "if (isNamed === true) await nameParts(core, [part.commitHash]);",
       "if (isNamed === true) continue;",
       byFiles,
+    ],
+  ],
+  "server/src/push.ts": [
+    [
+      "a server keeps to itself what it wants before it can judge",
+      "refusals.push(isFirst ? { ...behind, wanted: graph.lacking() } : refusal);",
+      "refusals.push(refusal);",
+      { file: revokedTest, test: "arrives, whose cut is its end" },
     ],
   ],
   "server/src/pull.ts": [

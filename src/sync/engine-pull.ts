@@ -123,10 +123,15 @@ function proveRun(turn: Turn, run: OpenRun, head: SignedHead): void {
     records: run.items.flatMap(toRecord),
     databases: [database],
     outbox: turn.state.outbox,
-    confirmed: turn.state.asLeaves.has(run.dbId)
+    confirmed: isConfirming(turn.state, run.dbId)
       ? run.items.filter(isOnlyHere).map(({ commitHash }) => commitHash)
       : [],
   });
+}
+
+/** Whether it is remembered of commits that the server has them: where the outbox would send them once more. */
+function isConfirming({ ahead, asLeaves, everWanted }: EngineState, dbId: DbId): boolean {
+  return asLeaves.has(dbId) || ahead > 0 || everWanted.size > 0;
 }
 
 /** A log that begins anew holds mostly what is here: what is left of it is asked for as leaves. */
@@ -238,6 +243,6 @@ export function onAudited(turn: Turn, dbId: DbId, missing: readonly CommitHash[]
   const done = { ...database, audit: undefined };
   const outbox = { ...turn.state.outbox, position: 0, everythingThrough: turn.state.lastPosition };
   setDatabase(turn, done);
-  set(turn, { outbox });
+  set(turn, { outbox, ahead: 0, retryAfter: 0 });
   emit(turn, { kind: "store", records: [], databases: [done], outbox });
 }

@@ -5,7 +5,15 @@
  *   position ──────────┐        batch            │ through          lastPosition
  *   acknowledged …     │ sent, waiting for ACK   │ to be read next …
  * ```
- * The position moves over what was accepted or refused for good, in order, and over nothing else.
+ * The position moves over what was accepted or refused for good, in order, and over nothing else. What the server cannot judge yet holds
+ * nothing else up:
+ *
+ * ```
+ *   position        retryAfter        ahead
+ *   │ put off … accepted … put off │ to be read next …     one batch of what was put off each time the outbox timer runs
+ * ```
+ * What a revoked author wrote can be judged from the cut's heads backwards. A server names what it needs first with NEED: that and its past
+ * are pushed aside, newest first, wherever they lie in the log, and then the outbox goes on where it was.
  */
 import type { CommitHash } from "../std/index.ts";
 import { entryLimits } from "../entry/index.ts";
@@ -15,28 +23,33 @@ import { syncLimits } from "./messages.ts";
 import { backoffMs, emit, set, setRound, type Turn } from "./turn.ts";
 
 type AckFrame = Extract<Frame, { type: "ack" }>;
+type NeedFrame = Extract<Frame, { type: "need" }>;
 
 const refusedLimit = 1024;
 /** What a sized commit costs beside its bytes. */
 const itemBytes = 4;
+/** what a server may have wanted until the outbox timer runs */
+const wantedLimit = 1024;
 
 /** Whether there is something in the log that should be pushed now. */
 export function hasPush(state: EngineState): boolean {
-  if (state.putOffBy !== undefined || state.outbox.position >= state.lastPosition) return false;
+  if (state.wanted.length === 0 && readFrom(state) >= state.lastPosition) return false;
   // What the server proves to have needs no push: it is asked first.
   if (state.canRepair && state.asLeaves.size > 0) return false;
   // An audit compares what was acknowledged before: until it is done nothing new may be.
   return [...state.databases.values()].every((database) => database.audit === undefined);
 }
 
-/** Ask for the next records of the log. */
-export function readOutbox(turn: Turn, after: number, maxBytes: number): void {
-  emit(turn, {
-    kind: "read-outbox",
-    after,
-    everythingThrough: turn.state.outbox.everythingThrough,
-    maxBytes,
-  });
+/** Where the log is read on. */
+function readFrom({ ahead, outbox, putOffBy, retryAfter }: EngineState): number {
+  return Math.max(outbox.position, putOffBy === undefined ? retryAfter : ahead);
+}
+
+/** Ask for the next records of the log, or for the past of what is wanted. */
+export function readOutbox(turn: Turn, maxBytes: number): void {
+  const { outbox, wanted } = turn.state;
+  const next = { after: readFrom(turn.state), everythingThrough: outbox.everythingThrough, maxBytes };
+  emit(turn, { kind: "read-outbox", ...next, ...(wanted.length > 0 && { wanted }) });
 }
 
 /**
@@ -46,23 +59,31 @@ export function readOutbox(turn: Turn, after: number, maxBytes: number): void {
  */
 export function takeRecords(
   turn: Turn,
-  { records, through, hasConfirmed }: Extract<EngineEvent, { kind: "outbox" }>,
+  { records, through, hasConfirmed, wanted }: Extract<EngineEvent, { kind: "outbox" }>,
 ): "batch" | "nothing" | "more" {
+  const after = readFrom(turn.state);
+  const isAside = wanted !== undefined;
+  if (isAside) set(turn, { wanted });
   if (records.length > 0) {
-    set(turn, { batch: { records, through, settled: new Map(), putOffBy: undefined } });
+    const fresh = { settled: new Map(), wanted: [], putOffBy: undefined, isHeld: false } as const;
+    set(turn, { batch: { ...fresh, records, after, through, isAside } });
     return "batch";
   }
-  const { outbox } = turn.state;
-  if (through <= outbox.position) {
+  const { ahead, lastPosition, outbox, putOffBy } = turn.state;
+  if (isAside) return after < lastPosition ? "more" : "nothing";
+  if (through <= after) {
     // The log is shorter than was heard: there is nothing to wait for.
-    set(turn, { lastPosition: outbox.position });
+    set(turn, { lastPosition: after, retryAfter: 0 });
     return "nothing";
   }
-  const next = { ...outbox, position: through };
-  set(turn, { outbox: next });
-  // That these are there is known in this conversation only; what came from the remote is told by its origin, always.
-  if (hasConfirmed) emit(turn, { kind: "store", records: [], databases: [], outbox: next });
-  return through < turn.state.lastPosition ? "more" : "nothing";
+  if (after <= outbox.position) {
+    const next = { ...outbox, position: through };
+    set(turn, { outbox: next });
+    // That these are there is known in this conversation only; what came from the remote is told by its origin, always.
+    if (hasConfirmed) emit(turn, { kind: "store", records: [], databases: [], outbox: next });
+  } else if (putOffBy === undefined) set(turn, { retryAfter: through < ahead ? through : 0 });
+  else set(turn, { ahead: through });
+  return readFrom(turn.state) < lastPosition ? "more" : "nothing";
 }
 
 /**
@@ -97,24 +118,35 @@ export function pushFrames(state: EngineState): readonly Frame[] {
 
 /** Take an ACK. Results for what was not sent are ignored. */
 export function onAck(turn: Turn, ack: AckFrame): void {
-  const { batch, config, outboxAttempt } = turn.state;
+  const { batch, config, wasHeld } = turn.state;
   if (batch === undefined) return;
   const recordsByHash = new Map(batch.records.map((record) => [record.commitHash, record]));
   // What the directory lacks below a commit stands before it in the log: it was refused, and so is what stands on it.
-  const isStuck = outboxAttempt > 0 && ack.dbId === config.directoryDbId;
+  const isStuck = wasHeld && ack.dbId === config.directoryDbId;
   const settled = new Map(batch.settled);
-  let { putOffBy } = batch;
+  let { isHeld, putOffBy } = batch;
   for (const result of ack.results) {
     const record = recordsByHash.get(result.commitHash);
     if (record?.dbId !== ack.dbId || settled.has(result.commitHash)) continue;
     const status = isStuck && result.code === "directory/behind" ? "refused" : result.status;
     settled.set(result.commitHash, status);
     if (status === "accepted") expectReceipt(turn, record, result.seq);
-    if (status === "retry") putOffBy ??= result.code ?? "net/failed";
+    if (status === "retry") {
+      putOffBy ??= result.code ?? "net/failed";
+      // Where there is no room there is none for the next one; and the directory is a line.
+      isHeld ||= result.code !== "directory/behind" || ack.dbId === config.directoryDbId;
+    }
     if (status === "refused") refuse(turn, record, result);
   }
-  set(turn, { batch: { ...batch, settled, putOffBy } });
+  set(turn, { batch: { ...batch, settled, putOffBy, isHeld } });
   if (settled.size >= recordsByHash.size) closeBatch(turn);
+}
+
+/** Take a NEED: the ACK after it puts off what waits for that. */
+export function onNeed(turn: Turn, { commits }: NeedFrame): void {
+  const { batch } = turn.state;
+  if (batch !== undefined && batch.wanted.length < wantedLimit)
+    set(turn, { batch: { ...batch, wanted: [...batch.wanted, ...commits] } });
 }
 
 /** Remember where an accepted commit must show up, unless the proven log has passed that place already. */
@@ -136,25 +168,52 @@ function refuse(turn: Turn, record: OutboxRecord, result: PushResult): void {
 
 /**
  * End a batch: the position moves up to its first record that is not settled for good. What the server put off waits for the
- * outbox timer; what it did not answer at all is simply sent again.
+ * outbox timer, or first for what is wanted; what it did not answer at all is simply sent again.
  */
 export function closeBatch(turn: Turn): void {
-  const { batch, outbox, outboxAttempt } = turn.state;
+  const { batch, everWanted, outbox } = turn.state;
   if (batch === undefined) return;
-  const position = Math.max(outbox.position, positionOf(batch));
-  const next = { ...outbox, position };
-  const { putOffBy } = batch;
-  set(turn, {
-    batch: undefined,
-    outbox: next,
-    putOffBy,
-    outboxAttempt: putOffBy === undefined ? 0 : outboxAttempt + 1,
-  });
-  if (putOffBy !== undefined)
-    emit(turn, { kind: "set-timer", name: "outbox", minMs: 0, spreadMs: backoffMs(outboxAttempt) });
+  set(turn, { batch: undefined });
+  const wanted = batch.isAside ? [] : batch.wanted.filter((hash) => !everWanted.has(hash));
+  if (batch.isAside) endAside(turn, batch);
+  else if (batch.after <= outbox.position) movePosition(turn, Math.max(outbox.position, positionOf(batch)));
+  if (wanted.length > 0 && everWanted.size < wantedLimit)
+    set(turn, { wanted, everWanted: new Set([...everWanted, ...wanted]) });
+  else if (!batch.isAside || batch.isHeld) goOn(turn, batch);
+}
+
+/** The past of what was wanted goes on while the server takes of it. */
+function endAside(turn: Turn, { isHeld, settled }: PushBatch): void {
+  const isTaken = [...settled.values()].includes("accepted");
+  if (isTaken) setRound(turn, { hasProgress: true });
+  if (!isTaken || isHeld) set(turn, { wanted: [] });
+}
+
+function movePosition(turn: Turn, position: number): void {
+  const { outbox } = turn.state;
   if (position === outbox.position) return;
+  const next = { ...outbox, position };
+  set(turn, { outbox: next });
   setRound(turn, { hasProgress: true });
   emit(turn, { kind: "store", records: [], databases: [], outbox: next });
+}
+
+/** Go on behind what was put off, or wait with everything. */
+function goOn(turn: Turn, batch: PushBatch): void {
+  const { ahead, outbox, outboxAttempt, putOffBy: waitsFor, wasHeld } = turn.state;
+  const { isHeld, putOffBy, settled, through } = batch;
+  const next = Math.max(ahead, through);
+  const isAhead = waitsFor !== undefined;
+  if (next > ahead && settled.size > 0) setRound(turn, { hasProgress: true });
+  set(turn, {
+    putOffBy: putOffBy ?? waitsFor,
+    wasHeld: isHeld || (wasHeld && putOffBy !== undefined),
+    ahead: isHeld ? Infinity : outbox.position >= next ? 0 : next,
+    outboxAttempt: isAhead ? outboxAttempt : putOffBy === undefined ? 0 : outboxAttempt + 1,
+    ...(!isAhead && { retryAfter: through < next && !isHeld ? through : 0 }),
+  });
+  if (putOffBy !== undefined && !isAhead)
+    emit(turn, { kind: "set-timer", name: "outbox", minMs: 0, spreadMs: backoffMs(outboxAttempt) });
 }
 
 function positionOf(batch: PushBatch): number {

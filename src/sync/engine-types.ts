@@ -65,6 +65,7 @@ export type JudgedFrame =
   | { readonly type: "head"; readonly head: SignedHead; readonly isSigned: boolean }
   | { readonly type: "tenant-head"; readonly head: SignedTenantHead; readonly isSigned: boolean }
   | FrameOf<"ack">
+  | FrameOf<"need">
   | FrameOf<"error">
   | FrameOf<"end">
   /** a frame that only clients send, or that cannot be read */
@@ -93,6 +94,8 @@ export type EngineEvent = { readonly nowMs: number } & (
       readonly through: number;
       /** some were passed because the server is proven to have them */
       readonly hasConfirmed: boolean;
+      /** where the past of what was wanted goes on; `undefined` when none was asked for */
+      readonly wanted?: readonly CommitHash[] | undefined;
     }
   | { readonly kind: "stored"; readonly positions: readonly number[] }
   /** writing or reading the store failed, or another thread wrote: everything is loaded again */
@@ -163,6 +166,8 @@ export type Effect =
       readonly after: number;
       readonly everythingThrough: number;
       readonly maxBytes: number;
+      /** the past of these instead, newest first */
+      readonly wanted?: readonly CommitHash[];
     }
   | {
       readonly kind: "audit";
@@ -221,11 +226,18 @@ export type Run =
 /** What was sent for pushing and is not settled. */
 export interface PushBatch {
   readonly records: readonly OutboxRecord[];
-  /** the log position this batch covers, records that need no push included */
+  /** the log positions this batch covers, records that need no push included */
+  readonly after: number;
   readonly through: number;
+  /** it is the past of what was wanted, wherever that lies */
+  readonly isAside: boolean;
+  /** what the server must have before it can judge what it puts off */
+  readonly wanted: readonly CommitHash[];
   readonly settled: ReadonlyMap<CommitHash, "accepted" | "retry" | "refused">;
   /** the first code among those to be tried again */
   readonly putOffBy: CofferErrorCode | undefined;
+  /** what follows would be put off too */
+  readonly isHeld: boolean;
 }
 
 /** What one request and its answer, or one round on a live connection, have shown so far. */
@@ -286,8 +298,17 @@ export interface EngineState {
   readonly outbox: OutboxState;
   readonly lastPosition: number;
   readonly batch: PushBatch | undefined;
-  /** why the server put off what was pushed last; nothing more is pushed until the outbox timer */
+  /** why the server put off some of what was pushed; until the outbox timer only what lies ahead of that is pushed */
   readonly putOffBy: CofferErrorCode | undefined;
+  /** where the log goes on behind what was put off; beyond its end when nothing else can be pushed either */
+  readonly ahead: number;
+  /** nothing else could be pushed until the timer, and nothing was settled for good since */
+  readonly wasHeld: boolean;
+  /** where in between is tried next */
+  readonly retryAfter: number;
+  /** what the server wants before anything else, and what it has wanted since the timer */
+  readonly wanted: readonly CommitHash[];
+  readonly everWanted: ReadonlySet<CommitHash>;
   readonly outboxAttempt: number;
   /** acknowledged commits that a proven run must still show */
   readonly receipts: ReadonlyMap<CommitHash, { readonly dbId: DbId; readonly seq: number }>;

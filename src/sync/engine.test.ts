@@ -334,6 +334,226 @@ describe("push", () => {
   });
 });
 
+describe("what a server cannot judge yet", () => {
+  const says = (
+    bench: ReturnType<typeof createBench>,
+    n: number,
+    code?: "directory/behind" | "store/quota",
+  ) => {
+    const status = code === undefined ? ("accepted" as const) : ("retry" as const);
+    return bench.frame({
+      type: "ack",
+      dbId,
+      results: [{ commitHash: hashOf(n), status, seq: 100 + n, code }],
+    });
+  };
+  const wants = (bench: ReturnType<typeof createBench>, ...ns: number[]) =>
+    bench.frame({ type: "need", dbId, commits: ns.map(hashOf) });
+  const asked = (effects: readonly Effect[]) => of(effects, "read-outbox")[0];
+  /** what is read next is one record */
+  const reads = (bench: ReturnType<typeof createBench>, n: number, wanted?: readonly CommitHash[]) =>
+    bench.tell({
+      kind: "outbox",
+      records: [record(n)],
+      through: wanted === undefined ? n : 0,
+      hasConfirmed: false,
+      wanted,
+    });
+  /** a live connection whose outbox holds so many records, each a batch */
+  const live = (count: number) => {
+    const bench = createBench("live", true);
+    bench.start();
+    bench.complete();
+    bench.tell({ kind: "opened", session: bench.state.session });
+    bench.complete();
+    expect(asked(bench.tell({ kind: "appended", lastPosition: count }))).toMatchObject({ after: 0 });
+    return bench;
+  };
+
+  test("holds up nothing behind it, and is tried again batch by batch, one each time the timer runs", () => {
+    const bench = live(5);
+    reads(bench, 1);
+    const first = says(bench, 1, "directory/behind");
+    expect(of(first, "set-timer")).toMatchObject([{ name: "outbox", spreadMs: 500 }]);
+    expect(asked(first)).toMatchObject({ after: 1 });
+    for (const n of [2, 3]) {
+      reads(bench, n);
+      const next = says(bench, n, n === 2 ? "directory/behind" : undefined);
+      expect(of(next, "set-timer").filter(({ name }) => name === "outbox")).toEqual([]);
+      expect(asked(next)).toMatchObject({ after: n });
+    }
+    reads(bench, 4);
+    says(bench, 4, "directory/behind");
+    reads(bench, 5);
+    expect(asked(says(bench, 5))).toBeUndefined();
+    expect(bench.state).toMatchObject({ outbox: { position: 0 }, error: "directory/behind" });
+    // What is written meanwhile goes at once.
+    expect(asked(bench.tell({ kind: "appended", lastPosition: 6 }))).toMatchObject({ after: 5 });
+    reads(bench, 6);
+    says(bench, 6);
+    for (const [after, n, spreadMs] of [
+      [0, 1, 1000],
+      [1, 2, 2000],
+      [2, 4, 4000],
+      [4, 1, 8000],
+    ] as const) {
+      const retry = bench.tell({ kind: "timer", name: "outbox" });
+      expect(asked(retry)).toMatchObject({ after });
+      if (n === 1 && after > 0) {
+        // What was accepted there is passed, and its end is followed by the beginning.
+        const again = bench.tell({ kind: "outbox", records: [], through: 6, hasConfirmed: true });
+        expect(asked(again)).toMatchObject({ after: 0 });
+      }
+      reads(bench, n);
+      const said = says(bench, n, "directory/behind");
+      expect(asked(said)).toBeUndefined();
+      expect(of(said, "set-timer")).toContainEqual(expect.objectContaining({ name: "outbox", spreadMs }));
+    }
+    // What can be judged at last moves the position, and the rest follows without waiting.
+    bench.tell({ kind: "timer", name: "outbox" });
+    reads(bench, 2);
+    expect(asked(says(bench, 2))).toMatchObject({ after: 2 });
+    reads(bench, 4);
+    expect(asked(says(bench, 4))).toMatchObject({ after: 4 });
+    expect(asked(bench.tell({ kind: "outbox", records: [], through: 6, hasConfirmed: true }))).toMatchObject({
+      after: 0,
+    });
+    reads(bench, 1);
+    expect(asked(says(bench, 1))).toMatchObject({ after: 1 });
+    bench.tell({ kind: "outbox", records: [], through: 6, hasConfirmed: true });
+    expect(bench.state).toMatchObject({ outbox: { position: 6 }, error: undefined });
+  });
+
+  test("is another matter where there is no room, or of the directory: nothing is sent until the timer", () => {
+    const bench = live(2);
+    reads(bench, 1);
+    expect(asked(says(bench, 1, "store/quota"))).toBeUndefined();
+    expect(asked(bench.tell({ kind: "appended", lastPosition: 3 }))).toBeUndefined();
+    expect(asked(bench.tell({ kind: "timer", name: "outbox" }))).toMatchObject({ after: 0 });
+    reads(bench, 1);
+    // Then it is as it was before.
+    expect(asked(says(bench, 1, "directory/behind"))).toMatchObject({ after: 1 });
+    const { config } = bench.state;
+    const other = live(2);
+    other.tell({
+      kind: "outbox",
+      records: [{ ...record(1), dbId: config.directoryDbId }],
+      through: 1,
+      hasConfirmed: false,
+    });
+    const said = { commitHash: hashOf(1), status: "retry", seq: 0, code: "directory/behind" } as const;
+    expect(asked(other.frame({ type: "ack", dbId: config.directoryDbId, results: [said] }))).toBeUndefined();
+  });
+
+  test("is refused at its second try where it is the directory's, wherever in the outbox it stands", () => {
+    const bench = live(2);
+    const { directoryDbId } = bench.state.config;
+    const result = { commitHash: hashOf(2), status: "retry", seq: 0, code: "directory/behind" } as const;
+    const tries = (): readonly Effect[] => {
+      reads(bench, 1);
+      expect(asked(says(bench, 1, "directory/behind"))).toMatchObject({ after: 1 });
+      const records = [{ ...record(2), dbId: directoryDbId }];
+      bench.tell({ kind: "outbox", records, through: 2, hasConfirmed: false });
+      return bench.frame({ type: "ack", dbId: directoryDbId, results: [result] });
+    };
+    tries();
+    expect(bench.state.outbox.refused).toEqual([]);
+    bench.tell({ kind: "timer", name: "outbox" });
+    tries();
+    expect(bench.state.outbox.refused).toEqual([hashOf(2)]);
+  });
+
+  test("keeps no more of what a server wants than it may", () => {
+    const bench = live(2);
+    reads(bench, 1);
+    for (let times = 0; times < 50; times++) wants(bench, ...Array.from({ length: 64 }, (_, at) => at));
+    expect(bench.state.batch?.wanted.length).toBe(1024);
+  });
+
+  test("waits for what the server wants, and that is sent with its past before it is tried again", () => {
+    const bench = live(5);
+    reads(bench, 1);
+    wants(bench, 4);
+    const said = says(bench, 1, "directory/behind");
+    expect(of(said, "set-timer").filter(({ name }) => name === "outbox")).toEqual([]);
+    expect(asked(said)).toMatchObject({ wanted: [hashOf(4)] });
+    reads(bench, 4, [hashOf(3)]);
+    expect(asked(says(bench, 4))).toMatchObject({ wanted: [hashOf(3)] });
+    expect(bench.state.outbox.position).toBe(0);
+    // While it goes on the server may want more: that is asked for once the rest was tried.
+    reads(bench, 3, []);
+    wants(bench, 2);
+    const again = asked(says(bench, 3));
+    expect(again).toMatchObject({ after: 0 });
+    expect(again).not.toHaveProperty("wanted");
+    reads(bench, 1);
+    wants(bench, 2);
+    expect(asked(says(bench, 1, "directory/behind"))).toMatchObject({ wanted: [hashOf(2)] });
+    reads(bench, 2, []);
+    says(bench, 2);
+    reads(bench, 1);
+    expect(asked(says(bench, 1))).toMatchObject({ after: 1 });
+  });
+
+  test("waits for the timer when nothing comes of what is wanted", () => {
+    const bench = live(5);
+    const stuck = (): readonly Effect[] => {
+      reads(bench, 1);
+      wants(bench, 4);
+      return says(bench, 1, "directory/behind");
+    };
+    expect(asked(stuck())).toMatchObject({ wanted: [hashOf(4)] });
+    // Not here: tried again, wanted again, and then it waits.
+    expect(
+      asked(bench.tell({ kind: "outbox", records: [], through: 0, hasConfirmed: false, wanted: [] })),
+    ).toMatchObject({ after: 0 });
+    expect(asked(stuck())).toMatchObject({ after: 1 });
+    bench.tell({ kind: "outbox", records: [], through: 5, hasConfirmed: false });
+    bench.tell({ kind: "timer", name: "outbox" });
+    expect(asked(stuck())).toMatchObject({ wanted: [hashOf(4)] });
+    // Put off too: what is behind it is not sent.
+    reads(bench, 4, [hashOf(3)]);
+    const refused = asked(says(bench, 4, "directory/behind"));
+    expect(refused).toMatchObject({ after: 0 });
+    expect(refused).not.toHaveProperty("wanted");
+    bench.tell({ kind: "timer", name: "outbox" });
+    expect(asked(stuck())).toMatchObject({ wanted: [hashOf(4)] });
+    reads(bench, 4, [hashOf(3)]);
+    expect(asked(says(bench, 4, "store/quota"))).toBeUndefined();
+  });
+
+  test("is not followed for ever, whatever a server wants", () => {
+    const bench = live(3);
+    let times = 0;
+    for (; times < 100; times++) {
+      reads(bench, 1);
+      bench.frame({
+        type: "need",
+        dbId,
+        commits: Array.from({ length: 64 }, (_, at) =>
+          bytesToId("CommitHash", new Uint8Array(32).fill(at).fill(times, 0, 16)),
+        ),
+      });
+      if (asked(says(bench, 1, "directory/behind"))?.wanted === undefined) break;
+      bench.tell({ kind: "outbox", records: [], through: 0, hasConfirmed: false, wanted: [] });
+    }
+    expect(times).toBe(16);
+  });
+
+  test("and what lies ahead of it are sent from the start in a new epoch", () => {
+    const bench = live(3);
+    reads(bench, 1);
+    says(bench, 1, "directory/behind");
+    reads(bench, 2);
+    says(bench, 2);
+    bench.tell({ kind: "audited", dbId, missing: [] });
+    bench.frame(commits(0, 9));
+    bench.frame(head(1, 9));
+    bench.tell({ kind: "audited", dbId, missing: [] });
+    expect(bench.state).toMatchObject({ outbox: { position: 0 }, ahead: 0, retryAfter: 0 });
+  });
+});
+
 describe("a wish to sync while an answer is on its way", () => {
   test("asks once more after it: the answer may have been made before the wish", () => {
     const bench = createBench();

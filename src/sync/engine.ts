@@ -21,7 +21,7 @@
  */
 import { assert, type CofferErrorCode } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
-import { closeBatch, hasPush, onAck, pushFrames, readOutbox, takeRecords } from "./engine-push.ts";
+import { closeBatch, hasPush, onAck, onNeed, pushFrames, readOutbox, takeRecords } from "./engine-push.ts";
 import { onAudited, onCommits, onHead, onTenantHead } from "./engine-pull.ts";
 import type { Effect, EngineEvent, EngineState, JudgedFrame } from "./engine-types.ts";
 import { helloFrame, pullFrame } from "./engine-frames.ts";
@@ -194,7 +194,7 @@ function proceed(turn: Turn): void {
 
 function beginExchange(turn: Turn): void {
   set(turn, { link: "exchanging", round: freshRound, run: undefined });
-  if (hasPush(turn.state)) readOutbox(turn, turn.state.outbox.position, pushBytes);
+  if (hasPush(turn.state)) readOutbox(turn, pushBytes);
   else sendExchange(turn);
 }
 
@@ -222,19 +222,17 @@ function expectAnswer(turn: Turn): void {
 
 /** Something new is in the log. */
 function kick(turn: Turn): void {
-  const { link, batch, outbox } = turn.state;
+  const { link, batch } = turn.state;
   if (!hasPush(turn.state)) return;
   if (link === "resting") connect(turn);
-  else if (link === "live" && batch === undefined)
-    readOutbox(turn, outbox.position, syncLimits.frameTargetBytes);
+  else if (link === "live" && batch === undefined) readOutbox(turn, syncLimits.frameTargetBytes);
 }
 
 function onOutbox(turn: Turn, event: Extract<EngineEvent, { kind: "outbox" }>): void {
   const { link } = turn.state;
   if (link !== "exchanging" && link !== "live") return;
   const taken = takeRecords(turn, event);
-  if (taken === "more")
-    return readOutbox(turn, event.through, link === "live" ? syncLimits.frameTargetBytes : pushBytes);
+  if (taken === "more") return readOutbox(turn, link === "live" ? syncLimits.frameTargetBytes : pushBytes);
   if (link === "exchanging") sendExchange(turn);
   else if (taken === "nothing") settleLive(turn);
   else {
@@ -261,7 +259,8 @@ function onTimer(turn: Turn, name: Extract<EngineEvent, { kind: "timer" }>["name
   if (name === "poll" && link === "resting") connect(turn);
   if (name === "poll" && link === "live" && !isPulling) sendPull(turn);
   if (name === "outbox") {
-    set(turn, { putOffBy: undefined });
+    const { ahead } = turn.state;
+    set(turn, { putOffBy: undefined, ahead: ahead === Infinity ? 0 : ahead, everWanted: new Set() });
     kick(turn);
   }
 }
@@ -300,6 +299,9 @@ function onFrame(turn: Turn, frame: JudgedFrame): void {
       break;
     case "ack":
       onAck(turn, frame);
+      break;
+    case "need":
+      onNeed(turn, frame);
       break;
     case "error":
       return onFailed(turn, frame.code, frame.retryAfterMs);

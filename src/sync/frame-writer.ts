@@ -20,6 +20,7 @@ export const frameTypes = {
   databases: 13,
   note: 14,
   whisper: 15,
+  need: 19,
 } as const;
 
 /** In the order of their numbers. */
@@ -79,6 +80,10 @@ function writeBody(writer: ByteWriter, frame: Frame): void {
     case "ack":
       writer.fixed(idToBytes(frame.dbId)).varint(notEmpty(frame.results).length);
       for (const result of frame.results) writeResult(writer, result);
+      return;
+    case "need":
+      writer.fixed(idToBytes(frame.dbId)).varint(notEmpty(frame.commits).length);
+      for (const commit of frame.commits) writer.fixed(idToBytes(commit));
       return;
     case "head":
       writer.fixed(idToBytes(frame.dbId)).varint(frame.epoch).varint(frame.size).fixed(frame.root, 32);

@@ -62,6 +62,11 @@ const frameArbitrary: fc.Arbitrary<Frame> = fc.oneof(
     dbId,
     results: fc.array(result, { minLength: 1, maxLength: 5 }),
   }),
+  fc.record({
+    type: fc.constant("need" as const),
+    dbId,
+    commits: fc.array(commitHash, { minLength: 1, maxLength: 5 }),
+  }),
   fc.record({ type: fc.constant("head" as const), dbId, ...head }),
   fc.record({
     type: fc.constant("tenant-head" as const),
@@ -90,7 +95,7 @@ const frameArbitrary: fc.Arbitrary<Frame> = fc.oneof(
 
 test("frames come back as they went in, in chunks of any size, with unknown types between", () => {
   const unknown = fc.record({
-    type: fc.integer({ min: 16, max: 255 }),
+    type: fc.integer({ min: 16, max: 255 }).filter((type) => type !== 19),
     body: fc.uint8Array({ maxLength: 100 }),
   });
   fc.assert(

@@ -46,6 +46,7 @@ const frames: Readonly<Record<keyof typeof vectors.frames, Frame>> = {
       { commitHash: hash, status: "refused", seq: 0, code: "access/denied" },
     ],
   },
+  need: { type: "need", dbId, commits: [hash] },
   head: { type: "head", dbId, epoch: 7, size: 11, root, timeMs: 1_700_000_000_000, signature },
   "tenant-head": {
     type: "tenant-head",

@@ -19,6 +19,7 @@
  * | 14 | note | nothing |
  * | 15 | whisper | dbId(16), sealed(1…4096): all of the rest |
  * | 16, 17, 18 | files, want, chunk | between peers and in bundles, see file-frames.ts; whoever reads without them skips them |
+ * | 19 | need | dbId(16), varint count ≥ 1, count × commitHash(32) |
  *
  * | part | bytes |
  * |---|---|
@@ -190,7 +191,7 @@ function readPrefix(bytes: Uint8Array): Prefix | "needs-more" | "malformed" {
 type KnownType = (typeof frameTypes)[keyof typeof frameTypes];
 
 function isKnownType(type: number): type is KnownType {
-  return type >= frameTypes.hello && type <= frameTypes.whisper;
+  return (type >= frameTypes.hello && type <= frameTypes.whisper) || type === frameTypes.need;
 }
 
 /** How bodies of the types of this table are read. */
@@ -221,6 +222,10 @@ function readBody(type: KnownType, reader: ByteReader): Frame {
     case frameTypes.ack: {
       const dbId = readDbId(reader);
       return { type: "ack", dbId, results: readList(reader, () => readResult(reader)) };
+    }
+    case frameTypes.need: {
+      const dbId = readDbId(reader);
+      return { type: "need", dbId, commits: readList(reader, () => readId(reader, "CommitHash", 32)) };
     }
     case frameTypes.head:
       return { type: "head", ...readHead(reader) };

@@ -41,6 +41,7 @@ export async function judgeFrame(
         isSigned: await verifyTenantHead(crypto, serverKey, tenantId, frame),
       };
     case "ack":
+    case "need":
     case "error":
     case "end":
       return frame;

@@ -76,6 +76,57 @@ describe("what is pushed", () => {
   });
 });
 
+describe("what is wanted", () => {
+  /** root ◄ one ◄ two ◄ three, with a branch beside two that three follows too */
+  const createLine = async () => {
+    const root = await fixture.seal();
+    const one = await fixture.seal(undefined, 40, [root.commitHash]);
+    const two = await fixture.seal(undefined, 40, [one.commitHash]);
+    const branch = await fixture.seal(undefined, 40, [one.commitHash]);
+    const three = await fixture.seal(undefined, 40, [two.commitHash, branch.commitHash]);
+    return { root, one, two, branch, three, other: await fixture.seal() };
+  };
+  const read = async (log: ReturnType<typeof logOf>, maxBytes: number, ...wanted: readonly Sealed[]) => {
+    const hashes = wanted.map(({ commitHash }) => commitHash);
+    const effect = { kind: "read-outbox", after: 0, everythingThrough: 0, maxBytes, wanted: hashes } as const;
+    const { records, wanted: rest } = await log.readOutbox(effect);
+    return { read: records.map(({ commitHash }) => commitHash), rest: rest?.toSorted() };
+  };
+  const hashes = (...commits: readonly Sealed[]) => commits.map(({ commitHash }) => commitHash);
+
+  it("comes with its past, the latest in the log first, each once, whoever sent it", async () => {
+    const { branch, one, other, root, three, two } = await createLine();
+    await append("", root, other, one);
+    await append("remote", branch);
+    await append("peer", two, three);
+    const log = logOf(stranger);
+    const all = hashes(three, two, branch, one, root);
+    expect(await read(log, 1e6, three)).toEqual({ read: all, rest: [] });
+    expect(await read(log, 1e6, one, three, await fixture.seal())).toEqual({ read: all, rest: [] });
+    expect(await read(log, 1e6, two)).toEqual({ read: hashes(two, one, root), rest: [] });
+  });
+
+  it("goes on where it ended, in batches", async () => {
+    const { branch, one, root, three, two } = await createLine();
+    await append("", root, one, branch, two, three);
+    const log = logOf(author);
+    expect(await read(log, 1, three)).toEqual({ read: hashes(three), rest: hashes(two, branch).sort() });
+    expect(await read(log, 1, two, branch)).toEqual({ read: hashes(two), rest: hashes(branch, one).sort() });
+    expect(await read(log, 1, branch, one)).toEqual({ read: hashes(branch), rest: hashes(one) });
+  });
+
+  it("goes back to what the remote is proven to have, or to what cannot be sent", async () => {
+    const { branch, one, root, three, two } = await createLine();
+    await append("peer", three, two, partOf(branch), one, root);
+    const log = logOf(stranger);
+    expect(await read(log, 1e6, branch)).toEqual({ read: [], rest: [] });
+    expect((await read(log, 1e6, three)).read).toEqual(hashes(three, two, one, root));
+    log.confirm({ dbId: fixture.dbId, epoch: 1 }, hashes(one));
+    expect((await read(log, 1e6, three)).read).toEqual(hashes(three, two));
+    expect((await read(log, 1e6, one)).read).toEqual(hashes(one, root));
+  });
+});
+
 describe("what is held", () => {
   it("is what the log has all of, seen or, thoroughly, not seen", async () => {
     const [one, two] = [await fixture.seal(), await fixture.seal()];

@@ -17,11 +17,14 @@ import type { LogRecord, Store } from "../store/index.ts";
 import type { Effect, EngineEvent, OutboxRecord, OutboxState } from "./engine-types.ts";
 import { syncLimits } from "./messages.ts";
 
+type Outbox = Omit<Extract<EngineEvent, { kind: "outbox" }>, "kind" | "nowMs">;
 type EffectOf<Kind extends Effect["kind"]> = Extract<Effect, { kind: Kind }>;
 
 const page = { maxCount: 512, maxBytes: 4 * 1024 * 1024 } as const;
 /** Commits of up to 1 MiB each that are compared at a time. */
 const comparedCount = 16;
+/** Of a past, the ends that are followed; a server asks again for what is left out. */
+const maxOpen = 1024;
 
 /** Whose log it is, as one server sees it. */
 export interface LocalLogOptions {
@@ -47,10 +50,11 @@ export interface LocalLog {
   note(commitHash: CommitHash, position: number): void;
   /** Pass what came from the remote and stands before anything that is to be pushed. */
   skipReceived(outbox: OutboxState): Promise<OutboxState>;
-  /** The next records to push, in order, until `maxBytes`; `through` is the last position looked at. */
-  readOutbox(
-    effect: EffectOf<"read-outbox">,
-  ): Promise<Omit<Extract<EngineEvent, { kind: "outbox" }>, "kind" | "nowMs">>;
+  /**
+   * The next records to push, in order, until `maxBytes`; `through` is the last position looked at. Of what is wanted the past, newest
+   * first, up to what the remote is proven to have.
+   */
+  readOutbox(effect: EffectOf<"read-outbox">): Promise<Outbox>;
   /** Remember of a database in an epoch of the remote what is proven to be there. Of another epoch nothing is known any more. */
   confirm(database: { readonly dbId: DbId; readonly epoch: number }, hashes: readonly CommitHash[]): void;
   /** What the remote had acknowledged of a database and what `contained` does not hold. */
@@ -66,6 +70,8 @@ export function createLocalLog(
   const index = createCommitIndex(crypto, store);
   const confirmed = new Map<DbId, { readonly epoch: number; readonly hashes: Set<CommitHash> }>();
   const records = (after: number): AsyncGenerator<LogRecord, void> => recordsAfter(store, after);
+  const isConfirmed = (dbId: DbId, hash: CommitHash): boolean =>
+    confirmed.get(dbId)?.hashes.has(hash) === true;
   return {
     ...index,
     async skipReceived(outbox) {
@@ -76,7 +82,9 @@ export function createLocalLog(
       }
       return { ...outbox, position };
     },
-    async readOutbox({ after, everythingThrough, maxBytes }) {
+    async readOutbox({ after, everythingThrough, maxBytes, wanted }) {
+      if (wanted !== undefined)
+        return readPast({ crypto, index, isConfirmed, remoteId, store, userKey }, wanted, maxBytes);
       const batch: OutboxRecord[] = [];
       let through = after;
       let sizeBytes = 0;
@@ -86,7 +94,7 @@ export function createLocalLog(
         const isOwn = origin !== remoteId;
         const commit = isOwn || position <= everythingThrough ? commitOf(crypto, record) : undefined;
         const dbId = sendableTo(commit, userKey);
-        const isThere = dbId !== undefined && confirmed.get(dbId)?.hashes.has(commitHash) === true;
+        const isThere = dbId !== undefined && isConfirmed(dbId, commitHash);
         const isFull = batch.length > 0 && sizeBytes + bytes.length > maxBytes;
         if (dbId !== undefined && !isThere && isFull && !bringsIn(batch.at(-1), commit)) break;
         through = position;
@@ -117,17 +125,61 @@ export function createLocalLog(
   };
 }
 
+interface PastParts extends LocalLogOptions {
+  readonly crypto: Pick<Verifier, "sha256">;
+  readonly store: Pick<Store, "readRecords">;
+  readonly index: CommitIndex;
+  readonly isConfirmed: (dbId: DbId, hash: CommitHash) => boolean;
+}
+
+/** Commits and their past, the latest in the log first. */
+async function readPast(
+  { crypto, index, isConfirmed, remoteId, store, userKey }: PastParts,
+  wanted: readonly CommitHash[],
+  maxBytes: number,
+): Promise<Outbox> {
+  const records: OutboxRecord[] = [];
+  const open = new Map<number, CommitHash>();
+  const seen = new Set<number>();
+  const add = async (hashes: readonly CommitHash[]): Promise<void> => {
+    for (const hash of hashes) {
+      const position = (await index.has(hash)) ? index.at(hash) : 0;
+      if (position > 0 && !seen.has(position) && open.size < maxOpen) open.set(position, hash);
+    }
+  };
+  await add(wanted);
+  let sizeBytes = 0;
+  while (open.size > 0 && sizeBytes < maxBytes && records.length < syncLimits.commitsPerFrame) {
+    const position = Math.max(...open.keys());
+    open.delete(position);
+    seen.add(position);
+    const [record] = await store.readRecords([position]);
+    const commit = record && commitOf(crypto, record);
+    const dbId = sendableTo(commit, userKey);
+    if (record === undefined || commit === undefined || dbId === undefined) continue;
+    const { bytes, commitHash, origin } = record;
+    // What is wanted may have come beside what waited for it: what comes before is wanted then.
+    if (isConfirmed(dbId, commitHash) && !wanted.includes(commitHash)) continue;
+    records.push({ position, commitHash, dbId, bytes, isOwn: origin !== remoteId });
+    sizeBytes += bytes.length;
+    await add(commit.header.predecessors);
+  }
+  return { records, through: 0, hasConfirmed: false, wanted: [...open.values()] };
+}
+
 /** Whether a commit merges the one before it with others: a server takes a line of the directory that was written apart only with its merge. */
 function bringsIn(before: OutboxRecord | undefined, commit: Commit | undefined): boolean {
   const past = commit?.header.predecessors ?? [];
   return past.length > 1 && before !== undefined && past.includes(before.commitHash);
 }
 
+interface CommitIndex extends Pick<LocalLog, "has" | "held" | "note" | "whole"> {
+  /** where a commit is that is there */
+  at(commitHash: CommitHash): number;
+}
+
 /** Which commits are where in a log, as far as it was read. */
-function createCommitIndex(
-  crypto: Pick<Verifier, "sha256">,
-  store: Store,
-): Pick<LocalLog, "has" | "held" | "note" | "whole"> {
+function createCommitIndex(crypto: Pick<Verifier, "sha256">, store: Store): CommitIndex {
   /** where each commit is; of several places the last, since one is written again only when it brought more */
   const seen = new Map<CommitHash, number>();
   let scannedTo = 0;
@@ -144,6 +196,7 @@ function createCommitIndex(
   };
   return {
     has,
+    at: (hash) => seen.get(hash) ?? 0,
     note,
     async whole(commitHashes) {
       const whole = new Set<CommitHash>();

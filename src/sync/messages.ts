@@ -57,6 +57,8 @@ export type Frame =
     }
   | { readonly type: "push"; readonly dbId: DbId; readonly commits: readonly Uint8Array[] }
   | { readonly type: "ack"; readonly dbId: DbId; readonly results: readonly PushResult[] }
+  /** before an ACK: commits that must come before some of those it puts off can be judged */
+  | { readonly type: "need"; readonly dbId: DbId; readonly commits: readonly CommitHash[] }
   | ({ readonly type: "head" } & SignedHead)
   | ({ readonly type: "tenant-head" } & SignedTenantHead)
   | { readonly type: "error"; readonly code: CofferErrorCode; readonly retryAfterMs: number }
