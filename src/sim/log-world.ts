@@ -36,6 +36,10 @@ export interface LogTenant {
   readonly directoryHead: CommitHash;
   readonly key: ContentKey;
   readonly publication: Uint8Array<ArrayBuffer>;
+  /** of what each commit holds */
+  readonly plaintextBytes: number;
+  /** The publication of a directory in which a person is revoked, but for these commits and their past. */
+  revoke(person: Person, dbId: DbId, heads: readonly CommitHash[]): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 interface Person {
@@ -82,7 +86,11 @@ export interface LogWorld {
 }
 
 /** Publish a tenant and let everybody link it. The weather is fair so far. */
-export async function createLogWorld(seed: number, deviceCount: number): Promise<LogWorld> {
+export async function createLogWorld(
+  seed: number,
+  deviceCount: number,
+  plaintextBytes = 40,
+): Promise<LogWorld> {
   const scheduler = new Scheduler(seed);
   const server = new SimServer(scheduler, serverUrl, createQuickCrypto);
   await scheduler.settle(server.start());
@@ -90,7 +98,7 @@ export async function createLogWorld(seed: number, deviceCount: number): Promise
   const crypto = createQuickCrypto(new SimOrigin("admin", scheduler).openWorker());
   const people: Person[] = [];
   for (let i = 0; i < deviceCount; i++) people.push(await createPerson(crypto));
-  const tenant = await createLogTenant(crypto, people);
+  const tenant = await createLogTenant(crypto, people, plaintextBytes);
   const devices = people.map((person, index): LogDevice => {
     const name = String.fromCharCode("a".charCodeAt(0) + index);
     const disk = new SimDisk(name, scheduler);
@@ -112,7 +120,11 @@ async function createPerson(crypto: Crypto): Promise<Person> {
   return { key: bytesToId("AuthorKey", signing.publicKey), signing };
 }
 
-async function createLogTenant(crypto: Crypto, people: readonly Person[]): Promise<LogTenant> {
+async function createLogTenant(
+  crypto: Crypto,
+  people: readonly Person[],
+  plaintextBytes: number,
+): Promise<LogTenant> {
   const admin = await createPerson(crypto);
   const genesis = concatBytes(Uint8Array.of(1), admin.signing.publicKey, crypto.randomBytes(80));
   const tenantId = bytesToId("TenantId", crypto.sha256(utf8ToBytes("coffer/genesis/v1\0"), genesis));
@@ -128,38 +140,51 @@ async function createLogTenant(crypto: Crypto, people: readonly Person[]): Promi
       nameHash: crypto.randomBytes(32),
     }),
   );
-  const first = await sealCommit(crypto, {
-    tenantId,
-    dbId: directoryDbId(crypto, tenantId),
-    author: admin.key,
-    signingKey: admin.signing.privateKey,
-    writerNonce: crypto.randomBytes(16),
-    writerSeq: 1,
-    predecessors: [],
-    directoryHead: undefined,
-    createdAtMs: 1,
-    entries: grants.map((plaintext) => ({
-      entryType: "directory_record",
-      docId: bytesToId("DocId", new Uint8Array(16)),
-      dependencies: [],
-      key: publicInfos,
-      plaintext,
-    })),
-  });
-  const publication = await signPublication(crypto, admin.signing.privateKey, {
-    genesis,
-    publicInfosKey: { keyId: publicInfos.keyId, epoch: publicInfos.epoch, secret },
-    createdAtMs: Date.UTC(2026, 0, 1),
-    origin: serverUrl,
-    directoryCommits: [first.bytes],
-  });
+  const writerNonce = crypto.randomBytes(16);
+  const dbId = directoryDbId(crypto, tenantId);
+  const sealDirectory = (records: readonly Uint8Array[], before?: Commit): Promise<Commit> =>
+    sealCommit(crypto, {
+      tenantId,
+      dbId,
+      author: admin.key,
+      signingKey: admin.signing.privateKey,
+      writerNonce,
+      writerSeq: before === undefined ? 1 : 2,
+      predecessors: before === undefined ? [] : [before.commitHash],
+      directoryHead: before?.commitHash,
+      createdAtMs: 1,
+      entries: records.map((plaintext) => ({
+        entryType: "directory_record",
+        docId: bytesToId("DocId", new Uint8Array(16)),
+        dependencies: [],
+        key: publicInfos,
+        plaintext,
+      })),
+    });
+  const publish = (...directory: readonly Commit[]): Promise<Uint8Array<ArrayBuffer>> =>
+    signPublication(crypto, admin.signing.privateKey, {
+      genesis,
+      publicInfosKey: { keyId: publicInfos.keyId, epoch: publicInfos.epoch, secret },
+      createdAtMs: Date.UTC(2026, 0, 1),
+      origin: serverUrl,
+      directoryCommits: directory.map(({ bytes }) => bytes),
+    });
+  const first = await sealDirectory(grants);
   return {
     tenantId,
     dbIds: [1, 2].map((name) => bytesToId("DbId", new Uint8Array(16).fill(name))),
-    directoryDbId: directoryDbId(crypto, tenantId),
+    directoryDbId: dbId,
     directoryHead: first.commitHash,
+    publication: await publish(first),
     key: await createKey(crypto.randomBytes(32)),
-    publication,
+    plaintextBytes,
+    async revoke({ key: userKey }, cutDb, heads) {
+      const cuts = heads.length === 0 ? [] : [{ dbId: cutDb, heads }];
+      return publish(
+        first,
+        await sealDirectory([encodeRecord({ kind: "revokeaccess", userKey, cuts })], first),
+      );
+    },
   };
 }
 
@@ -239,7 +264,7 @@ async function writeNext(
         docId: bytesToId("DocId", crypto.randomBytes(16)),
         dependencies: [],
         key: tenant.key,
-        plaintext: crypto.randomBytes(40),
+        plaintext: crypto.randomBytes(tenant.plaintextBytes),
       },
     ],
   });

@@ -4,6 +4,10 @@ import { appendFileSync } from "node:fs";
 const path = process.env["SIM_TRACES"];
 
 /** Note the hash of a story's trace. */
-export function noteTrace(kind: "story" | "logs" | "files" | "peers", seed: number, traceHash: string): void {
+export function noteTrace(
+  kind: "story" | "logs" | "files" | "peers" | "revoked",
+  seed: number,
+  traceHash: string,
+): void {
   if (path !== undefined) appendFileSync(path, `${kind} ${seed} ${traceHash}\n`);
 }
