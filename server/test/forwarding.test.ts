@@ -551,7 +551,12 @@ describe("a server that is killed while it forwards", () => {
 
 describe("a server that is asked whether it began anew", () => {
   /** Requests of a forwarding relay to another one, in process; how many came by. */
-  function linkTo(farOf: () => TestRelay, near: TestUser, env: TestEnv) {
+  function linkTo(
+    farOf: () => TestRelay,
+    near: TestUser,
+    env: TestEnv,
+    bend = (answer: Uint8Array): Uint8Array => answer,
+  ) {
     const asked = { count: 0 };
     const ask = async (path: string, init?: RequestInit): Promise<Response> => {
       const response = await farOf().relay.fetch(new Request(origin + path, init));
@@ -577,11 +582,28 @@ describe("a server that is asked whether it began anew", () => {
           Authorization: `Bearer ${bytesToBase64url(token)}`,
         };
         const answer = await ask(`/v1/t/${tenantId}/${endpoint}`, { method: "POST", headers, body });
-        onChunk(new Uint8Array(await answer.arrayBuffer()));
+        onChunk(bend(new Uint8Array(await answer.arrayBuffer())));
       },
     };
     return { asked, link: createForwardLink({ crypto, env, http, signing: near.signing }) };
   }
+
+  it("is believed by its signature alone", async () => {
+    const [near, anna] = [await createUser(), await createUser()];
+    const tenant = await TestTenant.withUsers(anna);
+    const far = await createTestRelay({ acceptFrom: [near.key] });
+    await publish(far.relay, tenant);
+    const forged = (answer: Uint8Array): Uint8Array =>
+      encodeFrames(
+        (decodeFrames(answer) ?? []).map((frame) =>
+          frame.type === "head" ? { ...frame, epoch: frame.epoch + 1 } : frame,
+        ),
+      );
+    const { link } = linkTo(() => far, near, createTestEnv());
+    expect((await link.push(tenant.tenantId, [])).farEpoch).toBeGreaterThan(0);
+    const bent = linkTo(() => far, near, createTestEnv(), forged);
+    await expect(bent.link.push(tenant.tenantId, [])).rejects.toMatchObject({ code: "access/denied" });
+  });
 
   it("gets everything again within half a minute although nothing new is written, of every tenant", async () => {
     const [near, anna] = [await createUser(), await createUser()];

@@ -3,10 +3,12 @@
  * stories of logs must notice it within two hundred seeds, or those of files within theirs; what they come upon too seldom, a test of its own does.
  */
 import { carrying } from "./file-mutants.ts";
+import { forwardMutants } from "./forward-mutants.ts";
 import type { SourceMutant } from "./security-mutants.ts";
 
 const killedBy = { file: "src/sim/logs.sim.test.ts", test: "hold from seed" };
 const localLogTest = "src/sync/local-log.test.ts";
+const byRevoked = { file: "src/sim/revoked.sim.test.ts", test: "hold from seed" };
 const revokedTest = "server/test/revoked-history.test.ts";
 const byFiles = { file: "src/sim/files.sim.test.ts", test: "hold from seed" };
 
@@ -51,7 +53,7 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "nobody looks for what the server wants",
       "if (batch !== undefined && batch.wanted.length < wantedLimit)",
       "if (batch !== undefined && commits.length < 0)",
-      { file: revokedTest, test: "arrives, whose cut is its end" },
+      byRevoked,
     ],
     [
       "what a server wants again and again is looked for at once",
@@ -281,4 +283,5 @@ export const syncMutants: readonly SourceMutant[] = [
     some.map(([name, from, to, test = killedBy]) => ({ name, file, from, to, killedBy: test })),
   ),
   ...carrying,
+  ...forwardMutants,
 ];
