@@ -1,15 +1,17 @@
 /** What page and worker say to each other about backup files, about bundles, and about the storage. */
-import type { BackupReport, BundleReport } from "../src/page/types.ts";
+import type { BackupReport, BundleReport, BundleSize } from "../src/page/types.ts";
 
 /** The calls about bundles. Their bytes go the way of a backup's: `readExport`, `writeImport`, `abortBackup`. */
 export interface BundleCalls {
   /** What this device has, in a few bytes. */
   summarize(tenantId: string): Promise<Uint8Array>;
-  /** Begin a bundle of what a device lacks that gave this summary; without one of everything. */
-  openBundleExport(tenantId: string, summary: Uint8Array | undefined): Promise<number>;
+  /** Begin a bundle of what a device lacks that gave this summary; without one of everything; of contents of files at most so many bytes. */
+  openBundleExport(tenantId: string, summary: Uint8Array | undefined, maxFileBytes: number): Promise<number>;
+  /** Say how many bytes of files that would be. */
+  measureBundle(tenantId: string, summary: Uint8Array | undefined, maxFileBytes: number): Promise<BundleSize>;
   /** Begin to take a bundle in. Given up, it keeps what came whole. */
   openBundleImport(tenantId: string): Promise<number>;
-  /** End of the file. @throws `entry/corrupt` when something of it is missing; what came whole is kept */
+  /** End of the file. @throws `entry/corrupt` when something of it is missing or files are damaged; what came whole is kept */
   finishBundleImport(importId: number): Promise<BundleReport>;
 }
 

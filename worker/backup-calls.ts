@@ -5,6 +5,7 @@ import {
   chunksOf,
   createReport,
   exportBundle,
+  measureBundle,
   openBackup,
   Restore,
   Serial,
@@ -126,11 +127,13 @@ function bundleCalls(host: WorkerHost, files: OpenFiles): BundleCalls {
       return summarize(host.tenant(tenantId));
     },
 
-    async openBundleExport(tenantId, summary) {
+    async openBundleExport(tenantId, summary, maxFileBytes) {
       const session = host.tenant(tenantId);
-      if (summary !== undefined && !(summary instanceof Uint8Array))
-        throw new CofferError("input/invalid", { at: "summary" });
-      return files.write(exportBundle(session, summary));
+      return files.write(exportBundle(session, readWish(summary, maxFileBytes)));
+    },
+
+    async measureBundle(tenantId, summary, maxFileBytes) {
+      return measureBundle(host.tenant(tenantId), readWish(summary, maxFileBytes));
     },
 
     async openBundleImport(tenantId) {
@@ -145,6 +148,13 @@ function bundleCalls(host: WorkerHost, files: OpenFiles): BundleCalls {
       return open.finish();
     },
   };
+}
+
+/** Read for whom a bundle is, and with how much of files. @throws `input/invalid` with `at` */
+function readWish(summary: unknown, maxFileBytes: unknown): Parameters<typeof exportBundle>[1] {
+  if (summary !== undefined && !(summary instanceof Uint8Array))
+    throw new CofferError("input/invalid", { at: "summary" });
+  return { summary, maxFileBytes: readNatural(maxFileBytes, "maxFileBytes") };
 }
 
 type ExportOptions = Parameters<typeof openBackup>[1];

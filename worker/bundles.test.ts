@@ -55,8 +55,12 @@ async function joined(owner: Owner): Promise<Party & { readonly key: string }> {
   return { ...(await openContacts(device, owner.tenantId)), key };
 }
 
-async function exported({ device: { api }, tenantId }: Party, since?: Uint8Array): Promise<Uint8Array> {
-  const id = await api.openBundleExport(tenantId, since);
+async function exported(
+  { device: { api }, tenantId }: Party,
+  since?: Uint8Array,
+  maxFileBytes = 1e9,
+): Promise<Uint8Array> {
+  const id = await api.openBundleExport(tenantId, since, maxFileBytes);
   const pieces: Uint8Array[] = [];
   for (let piece = await api.readExport(id); piece !== undefined; piece = await api.readExport(id))
     pieces.push(piece);
@@ -184,7 +188,10 @@ describe("two devices with only files between them", () => {
     const odd = api as {
       openBundleExport: (...given: unknown[]) => ReturnType<WorkerApi["openBundleExport"]>;
     };
-    await expect(odd.openBundleExport(guest.tenantId, "text")).rejects.toMatchObject({
+    await expect(odd.openBundleExport(guest.tenantId, undefined, -1)).rejects.toMatchObject({
+      code: "input/invalid",
+    });
+    await expect(odd.openBundleExport(guest.tenantId, "text", 0)).rejects.toMatchObject({
       code: "input/invalid",
     });
   });

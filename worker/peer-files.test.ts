@@ -8,7 +8,13 @@ import {
   type Part,
 } from "../src/attachment/index.ts";
 import { connectPeer } from "../src/page/peer.ts";
-import { createPeerChannels, openPortChannel, type CofferError, type PeerChannel } from "../src/std/index.ts";
+import {
+  concatBytes,
+  createPeerChannels,
+  openPortChannel,
+  type CofferError,
+  type PeerChannel,
+} from "../src/std/index.ts";
 import { closeDevices, draft, newSubscription } from "./device-fixtures.ts";
 import { createPair, joinParty, type Party } from "./peer-fixtures.ts";
 
@@ -16,7 +22,7 @@ import { createPair, joinParty, type Party } from "./peer-fixtures.ts";
 
 afterEach(closeDevices);
 
-const { chunkBytes } = attachmentLimits;
+const { chunkBytes, partBytes } = attachmentLimits;
 const contentOf = (size: number): Uint8Array =>
   Uint8Array.from({ length: size }, (_, at) => (at * 31 + (at >>> 8) + (at >>> 16)) & 255);
 
@@ -122,5 +128,72 @@ describe("contents of files without a server", () => {
     await connect(owner, guest);
     await expect.poll(() => guest.device.api.documentIds(guest.database)).toEqual([docId]);
     expect(Buffer.compare(await read(guest, docId, part), contentOf(chunkBytes))).toBe(0);
+  });
+});
+
+async function exported({ device: { api }, tenantId }: Party, maxFileBytes = 1e9): Promise<Uint8Array> {
+  const id = await api.openBundleExport(tenantId, undefined, maxFileBytes);
+  const pieces: Uint8Array[] = [];
+  for (let piece = await api.readExport(id); piece !== undefined; piece = await api.readExport(id))
+    pieces.push(piece);
+  return concatBytes(...pieces);
+}
+
+async function imported({ device: { api }, tenantId }: Party, file: Uint8Array) {
+  const id = await api.openBundleImport(tenantId);
+  for (let at = 0; at < file.length; at += 1_000_000)
+    await api.writeImport(id, file.slice(at, at + 1_000_000));
+  return api.finishBundleImport(id);
+}
+
+describe("contents of files in a bundle", () => {
+  it("are read where it was taken in, with nobody else there, and are as many as were asked for", async () => {
+    const [owner, guest] = await createPair();
+    const [docId = ""] = await owner.device.api.createDocuments(owner.database, [{ name: "film" }]);
+    const bytes = contentOf(partBytes + 5000);
+    const parts = [
+      await add(owner, docId, bytes.subarray(0, partBytes)),
+      await add(owner, docId, bytes.subarray(partBytes)),
+    ];
+    const [large = expect.fail("two"), small = expect.fail("two")] = parts;
+    const measured = await owner.device.api.measureBundle(owner.tenantId, undefined, 100_000);
+    expect(measured.fileBytes).toBeGreaterThan(5000);
+    expect(measured.leftOutBytes).toBeGreaterThan(partBytes);
+    expect(await imported(guest, await exported(owner, 100_000))).toMatchObject({
+      newFileBytes: measured.fileBytes,
+    });
+    expect(Buffer.compare(await read(guest, docId, small), bytes.subarray(partBytes))).toBe(0);
+    expect(await codeOf(read(guest, docId, large))).toBe("net/offline");
+    const summary = await guest.device.api.summarize(guest.tenantId);
+    expect(await owner.device.api.measureBundle(owner.tenantId, summary, 1e9)).toEqual({
+      fileBytes: measured.leftOutBytes,
+      leftOutBytes: 0,
+    });
+    await imported(guest, await exported(owner));
+    expect(Buffer.compare(await read(guest, docId, large), bytes.subarray(0, partBytes))).toBe(0);
+  });
+
+  it("of a document that was purged here do not come back", async () => {
+    const [owner, guest] = await createPair();
+    const [docId = ""] = await owner.device.api.createDocuments(owner.database, [{ name: "film" }]);
+    await add(owner, docId, contentOf(2000));
+    const file = await exported(owner);
+    await imported(guest, file);
+    expect((await guest.device.api.limitFiles(guest.tenantId, {})).localBytes).toBeGreaterThan(2000);
+    await guest.device.api.purgeDocument(guest.database, docId);
+    await imported(guest, file);
+    expect((await guest.device.api.limitFiles(guest.tenantId, {})).localBytes).toBe(0);
+  });
+
+  it("that were damaged are told, and what is whole is read", async () => {
+    const [owner, guest] = await createPair();
+    const [docId = ""] = await owner.device.api.createDocuments(owner.database, [{ name: "film" }]);
+    const part = await add(owner, docId, contentOf(2 * chunkBytes));
+    const file = await exported(owner);
+    // The last chunk lies before the three bytes of the end.
+    file[file.length - 1000] = (file.at(-1000) ?? 0) ^ 1;
+    await expect(imported(guest, file)).rejects.toMatchObject({ code: "entry/corrupt" });
+    expect((await read(guest, docId, part, 0, chunkBytes)).length).toBe(chunkBytes);
+    expect(await codeOf(read(guest, docId, part))).toBe("net/offline");
   });
 });

@@ -46,6 +46,19 @@ it("exports what a summary lacks, as bytes or as a file, or everything, piece by
   expect(world.backup.aborted).toEqual([17]);
 });
 
+it("says and asks how much of files goes into it: 64 MiB where nothing is said", async () => {
+  const asked: number[] = [];
+  for (const files of [undefined, true, false, 5000])
+    asked.push((await tenant.measureBundle(files === undefined ? {} : { files })).fileBytes);
+  expect(asked).toEqual([64 * 1024 * 1024, Number.MAX_SAFE_INTEGER, 0, 5000]);
+  await tenant.exportBundle({ files: 77 }).getReader().read();
+  await tenant.exportBundle().getReader().read();
+  const [some = "", usual = ""] = callsOf("openBundleExport");
+  expect(some).toContain("77");
+  expect(usual).toContain("67108864");
+  expect(await codeOf(tenant.measureBundle({ signal: AbortSignal.abort() }))).toBe("aborted");
+});
+
 it("refuses a summary that cannot be one before it is read", async () => {
   const since = new Blob([new Uint8Array(8 * 1024 * 1024 + 1)]);
   expect(await codeOf(tenant.exportBundle({ since }).getReader().read())).toBe("input/too-large");

@@ -53,6 +53,7 @@ export type {
   BundleOptions,
   BundleReport,
   Bundles,
+  BundleSize,
   ChangedDocument,
   Coffer,
   CofferStatus,

@@ -16,7 +16,7 @@ export {
 } from "./attachments.ts";
 export { audit, exportAudit } from "./audit.ts";
 export { importBackup, readBackup } from "./backup.ts";
-export { importBundle, readBundle, summarize } from "./bundle.ts";
+export { importBundle, measureBundle, readBundle, summarize } from "./bundle.ts";
 export { bindField } from "./bind-field.ts";
 export {
   changeDocs,

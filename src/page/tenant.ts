@@ -121,7 +121,7 @@ export function createTenant({ shared: core, use, release }: Lease<TenantCore>):
   const call: Session["call"] = async (run) => use().session.call(run);
   const { readBackup, readBundle, ...others } = lazily(
     use,
-    "readBackup readBundle summarize importBundle changePassword inspectJoinRequest approveJoinRequest approveDevice audit connectToServer publishToServer exportAudit connectPeer offerPeer answerPeer meetPeers setWebPush addKeySlot unlock lockWhen revokeDevice safetyNumber limitFiles removeKeySlot getKeySlots",
+    "readBackup readBundle summarize importBundle measureBundle changePassword inspectJoinRequest approveJoinRequest approveDevice audit connectToServer publishToServer exportAudit connectPeer offerPeer answerPeer meetPeers setWebPush addKeySlot unlock lockWhen revokeDevice safetyNumber limitFiles removeKeySlot getKeySlots",
   );
   const { keys: list, keyGrants: grants } = parts("keys", "keyGrants");
   return {

@@ -513,12 +513,14 @@ function createFakeBackup({ backup }: FakeWorld): Partial<WorkerApi> {
     finishImport: async () => ({ tenantId: "t1", commitCount: 3, newCount: 2, fileBytes: 0 }),
     summarize: async () => Uint8Array.of(5, 6),
     openBundleExport: async () => 17,
+    measureBundle: async (_id, _summary, maxFileBytes) => ({ fileBytes: maxFileBytes, leftOutBytes: 3 }),
     openBundleImport: async () => 18,
     finishBundleImport: async () => ({
       commitCount: 2,
       newCount: 1,
       refusedCount: 1,
       refused: [{ commitHash: undefined }],
+      newFileBytes: 0,
     }),
     abortBackup: async (id) => {
       backup.aborted.push(id);

@@ -5,6 +5,7 @@
 import type { SourceMutant } from "./security-mutants.ts";
 
 const peerFiles = "src/sync/peer-files.test.ts";
+const bundleFiles = "src/sync/bundle-files.test.ts";
 
 type Change = readonly [name: string, from: string, to: string, file: string, test: string];
 
@@ -69,6 +70,61 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "isOwn: before.isOwn,",
       peerFiles,
       "come when they are asked for, are kept, and count as no server's receipt",
+    ],
+  ],
+  "src/sync/bundle-files.ts": [
+    [
+      "a chunk of a bundle is kept as it is",
+      "chunk === undefined || !isChunk(crypto, chunk, ciphertext)",
+      "chunk?.sizeBytes !== ciphertext.length",
+      bundleFiles,
+      "with a chunk that is another's, bent, cut or too long says so in the end",
+    ],
+    [
+      "a bundle holds more of files than it is to hold",
+      "fileBytes + hereBytes > maxFileBytes",
+      "fileBytes > maxFileBytes",
+      bundleFiles,
+      "without any is of the first version, and holds the newest first",
+    ],
+    [
+      "a bundle holds files that no document names",
+      "!part.isNamed || !isInLog ||",
+      "!isInLog ||",
+      bundleFiles,
+      "holds nothing that no document names",
+    ],
+    [
+      "what is there whole is brought again",
+      "|| hasWhole(part.commitHash)) continue;",
+      ") continue;",
+      bundleFiles,
+      "brings them to who has the commits only",
+    ],
+  ],
+  "src/sync/bundle.ts": [
+    [
+      "a bundle with damaged files is taken for whole",
+      'wrongCount > 0 ? "files" : undefined',
+      'wrongCount < 0 ? "files" : undefined',
+      bundleFiles,
+      "with a chunk that is another's, bent, cut or too long says so in the end",
+    ],
+    [
+      "a chunk comes before its commit is stored",
+      "      await this.close();\n      return this.#files.take(frame);",
+      "      return this.#files.take(frame);",
+      bundleFiles,
+      "brings them to who has nothing, in pieces of any size",
+    ],
+  ],
+  "src/tenant/bundles.ts": [
+    [
+      "a bundle brings back what was purged",
+      "await settleParts(this.#session);",
+      "",
+      "worker/peer-files.test.ts",
+      "of a document that was purged here do not come back",
     ],
   ],
   "src/tenant/chunk-links.ts": [

@@ -3,26 +3,33 @@ import { concatBytes, createSystemEnv, isCofferError } from "../std/index.ts";
 import { fuzz, fuzzRuns, mutateBytes } from "../std/mutate-fixtures.ts";
 import { createMemoryStorage } from "../store/index.ts";
 import { BundleReading, writeBundle, writeSummary, type BundlePlace } from "./bundle.ts";
+import { ChunkStore } from "./chunk-store.ts";
 import { createDeviceSets } from "./device-sets.ts";
+import { addFile, sealFile } from "./peer-fixture.ts";
 import { createFixture } from "./sync-fixture.ts";
 
 const fixture = await createFixture();
 const { crypto, tenantId } = fixture;
-const commits = await Promise.all([fixture.seal(), fixture.seal(fixture.directoryDbId), fixture.seal()]);
+const file = await sealFile(fixture, [90, 40]);
+const commits = await Promise.all([fixture.seal(), fixture.seal(fixture.directoryDbId), file.commit]);
 const genuine = new Set(commits.map(({ commitHash }) => commitHash));
 
 async function createPlace(isFilled: boolean): Promise<BundlePlace> {
-  const store = await createMemoryStorage(createSystemEnv()).openStore("tenant");
+  const storage = createMemoryStorage(createSystemEnv());
+  const store = await storage.openStore("tenant");
+  const chunks = new ChunkStore(storage, "test", tenantId);
   if (isFilled) await store.write({ records: commits.map((commit) => ({ ...commit, origin: "" })) });
   const sets = createDeviceSets(store, tenantId);
-  return { crypto, store, sets, tenantId, userKey: fixture.signer.key };
+  const place = { crypto, store, sets, chunks, tenantId, userKey: fixture.signer.key };
+  if (isFilled) await addFile({ chunks, write: async () => undefined }, file);
+  return place;
 }
 
 const full = await createPlace(true);
 
 async function bundleOf(summary?: Uint8Array): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of writeBundle(full, summary)) pieces.push(piece);
+  for await (const piece of writeBundle(full, summary, 1e6)) pieces.push(piece);
   return concatBytes(...pieces);
 }
 
@@ -59,6 +66,10 @@ test("any bundle comes to an end with a code or a report, and stores nothing tha
     expect(new Set(hashes).size).toBe(hashes.length);
     for (const hash of hashes) expect(genuine).toContain(hash);
     if (report !== undefined) expect(report.newCount).toBe(hashes.length);
+    const here = (await into.chunks.part(file.part.commitHash))?.chunks ?? [];
+    const held = await into.chunks.chunksOf(file.part.chunks.map(({ hash }) => hash));
+    for (const [index, bytes] of held.entries())
+      expect(bytes).toEqual(here[index]?.isHere === true ? file.ciphertexts[index] : undefined);
   });
 });
 

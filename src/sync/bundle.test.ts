@@ -12,6 +12,7 @@ import {
 import { createMemoryStorage } from "../store/index.ts";
 import { BundleReading, bundleLimits, writeBundle, writeSummary, type BundlePlace } from "./bundle.ts";
 import vectors from "./bundle.vectors.json";
+import { ChunkStore } from "./chunk-store.ts";
 import { createDeviceSets } from "./device-sets.ts";
 import { encodeFrame } from "./frames.ts";
 import { createFixture } from "./sync-fixture.ts";
@@ -21,19 +22,25 @@ const { crypto, dbId, directoryDbId, tenantId } = fixture;
 type Sealed = Awaited<ReturnType<typeof fixture.seal>>;
 
 async function createPlace(...commits: readonly Sealed[]): Promise<BundlePlace> {
-  const store = await createMemoryStorage(createSystemEnv()).openStore("tenant");
+  const storage = createMemoryStorage(createSystemEnv());
+  const store = await storage.openStore("tenant");
+  const chunks = new ChunkStore(storage, "test", tenantId);
   const records = commits.map(({ commitHash, bytes }) => ({ commitHash, bytes, origin: "" }));
   if (records.length > 0) await store.write({ records });
   const sets = createDeviceSets(store, tenantId);
-  return { crypto, store, sets, tenantId, userKey: fixture.signer.key };
+  return { crypto, store, sets, chunks, tenantId, userKey: fixture.signer.key };
 }
 
 const sealMany = (count: number, into?: DbId): Promise<Sealed[]> =>
   Promise.all(Array.from({ length: count }, () => fixture.seal(into)));
 
-async function bundleOf(place: BundlePlace, summary?: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+async function bundleOf(
+  place: BundlePlace,
+  summary?: Uint8Array,
+  maxFileBytes?: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of writeBundle(place, summary)) pieces.push(piece);
+  for await (const piece of writeBundle(place, summary, maxFileBytes)) pieces.push(piece);
   return concatBytes(...pieces);
 }
 
@@ -60,6 +67,7 @@ const counts = (commitCount: number, newCount: number) => ({
   newCount,
   refusedCount: 0,
   refused: [],
+  newFileBytes: 0,
 });
 
 describe("a bundle", () => {
@@ -145,7 +153,7 @@ describe("a bundle", () => {
     );
     const into = await createPlace();
     const { refused, ...report } = await takeIn(into, bundle);
-    expect(report).toEqual({ commitCount: 2, newCount: 2, refusedCount: 4 });
+    expect(report).toEqual({ commitCount: 2, newCount: 2, refusedCount: 4, newFileBytes: 0 });
     expect(refused.map(({ commitHash }) => commitHash)).toEqual([
       bent.commitHash,
       undefined,
@@ -242,6 +250,12 @@ describe("vectors", () => {
     await expect(takeIn(await createPlace(), bytesOf(hex))).rejects.toMatchObject({ code });
   });
 
+  it("a summary with parts of files is read, and so is a bundle of version 2", async () => {
+    const place = await createPlace(await fixture.seal());
+    expect((await bundleOf(place, bytesOf(vectors.summaryWithParts))).length).toBeGreaterThan(100);
+    expect(await takeIn(place, bytesOf(vectors.emptyBundleOfVersion2))).toEqual(counts(0, 0));
+  });
+
   it("a summary with ids is read, and a commit that is none is told", async () => {
     const place = await createPlace(await fixture.seal());
     expect((await bundleOf(place, bytesOf(vectors.summaryWithIds))).length).toBeGreaterThan(100);
@@ -250,6 +264,7 @@ describe("vectors", () => {
       newCount: 0,
       refusedCount: 1,
       refused: [{ commitHash: undefined }],
+      newFileBytes: 0,
     });
   });
 });

@@ -36,7 +36,7 @@ import {
   readServerKey,
   remoteSlotNames,
 } from "./remote-slots.ts";
-import type { StoredPart } from "./stored-part.ts";
+import { byTurn, type StoredPart } from "./stored-part.ts";
 import type { ChunkTransport, HttpTransport } from "./transport.ts";
 
 /** What a link moves chunks with. */
@@ -226,14 +226,6 @@ export function waitingOf(part: StoredPart, remoteId: string): readonly number[]
   return part.chunks.flatMap(({ isHere }, index) =>
     isHere && (received & (1 << index)) === 0 ? [index] : [],
   );
-}
-
-/** Newest first, by the minute; of those of one minute the smallest first. */
-function byTurn(a: StoredPart, b: StoredPart): number {
-  const minuteOf = ({ createdAtMs }: StoredPart): number => Math.floor(createdAtMs / 60_000);
-  const sizeOf = ({ chunks }: StoredPart): number =>
-    chunks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  return minuteOf(b) - minuteOf(a) || sizeOf(a) - sizeOf(b);
 }
 
 function receiptOf(answer: unknown): Uint8Array | undefined {

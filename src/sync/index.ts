@@ -112,6 +112,7 @@ export { createDeviceSets, type DeviceSets } from "./device-sets.ts";
 export {
   bundleLimits,
   BundleReading,
+  measureFiles,
   writeBundle,
   writeSummary,
   type BundlePlace,

@@ -128,3 +128,11 @@ export function parseStoredPart(commitHash: CommitHash, bytes: Uint8Array): Stor
 export function isReceived({ received }: StoredPart, index: number): boolean {
   return [...received.values()].some((bits) => (bits & (1 << index)) !== 0);
 }
+
+/** In which order parts are sent: newest first, by the minute; of those of one minute the smallest first. */
+export function byTurn(a: StoredPart, b: StoredPart): number {
+  const minuteOf = ({ createdAtMs }: StoredPart): number => Math.floor(createdAtMs / 60_000);
+  const sizeOf = ({ chunks }: StoredPart): number =>
+    chunks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return minuteOf(b) - minuteOf(a) || sizeOf(a) - sizeOf(b);
+}

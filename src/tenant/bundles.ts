@@ -1,11 +1,13 @@
-/** Files between the devices of a tenant, see sync/bundle.ts: they are written and taken in while it is locked as well. */
+/** Bundles between the devices of a tenant, see sync/bundle.ts: they are written and taken in while it is locked as well. */
 import {
   BundleReading,
+  measureFiles,
   writeBundle,
   writeSummary,
   type BundlePlace,
   type BundleReport,
 } from "../sync/index.ts";
+import { chunksOf, settleParts } from "./attachments.ts";
 import { Serial } from "./serial.ts";
 import type { TenantSession } from "./session.ts";
 
@@ -14,17 +16,32 @@ export async function summarize(session: TenantSession): Promise<Uint8Array<Arra
   return writeSummary(placeOf(session));
 }
 
+/** For whom a bundle is, by their summary, and how many bytes of files it holds at most. */
+export interface BundleWish {
+  readonly summary: Uint8Array | undefined;
+  readonly maxFileBytes: number;
+}
+
 /** Write what a device lacks that gave this summary; without one everything. @throws as `writeBundle` */
 export function exportBundle(
   session: TenantSession,
-  summary: Uint8Array | undefined,
+  { maxFileBytes, summary }: BundleWish,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
-  return writeBundle(placeOf(session), summary);
+  return writeBundle(placeOf(session), summary, maxFileBytes);
+}
+
+/** Say how many bytes of files that would be. @throws as `writeBundle` */
+export async function measureBundle(
+  session: TenantSession,
+  { maxFileBytes, summary }: BundleWish,
+): ReturnType<typeof measureFiles> {
+  return measureFiles(placeOf(session), summary, maxFileBytes);
 }
 
 function placeOf({ core, links, row }: TenantSession): BundlePlace {
   const { store, tenantId, world } = core;
-  return { crypto: world.crypto, store, sets: links.peers.sets, tenantId, userKey: row.userKey };
+  const { sets } = links.peers;
+  return { crypto: world.crypto, store, sets, chunks: chunksOf(core), tenantId, userKey: row.userKey };
 }
 
 /** One bundle being taken in, whoever calls in whatever order. */
@@ -52,11 +69,18 @@ export class BundleImport {
       return await this.#calls.run(() => this.#reading.finish());
     } finally {
       await this.#session.catchUp();
+      await this.#follow();
     }
   }
 
   /** Give it up: what came whole is kept. @throws `store/…` */
   close(): Promise<void> {
     return this.#calls.run(() => this.#reading.close());
+  }
+
+  /** What was purged here is not brought back, and what no server has may be sent to one. */
+  async #follow(): Promise<void> {
+    await settleParts(this.#session);
+    this.#session.links.chunks.wake();
   }
 }

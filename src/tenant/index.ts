@@ -34,7 +34,7 @@ export { auditSteps, createReport } from "./audit.ts";
 export type { AdminPassword } from "./directory-writes.ts";
 export { openBackup } from "./backup.ts";
 export { openDeviceEntries, openServerEntries } from "./entry-stores.ts";
-export { BundleImport, exportBundle, summarize } from "./bundles.ts";
+export { BundleImport, exportBundle, measureBundle, summarize } from "./bundles.ts";
 export { changeDocuments, changesSince, readDocuments, type BulkDraft } from "./bulk.ts";
 export { createBranch, endBranch } from "./branch-writes.ts";
 export { lineOf } from "./branches.ts";

@@ -1,0 +1,222 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { concatBytes, createSystemEnv } from "../std/index.ts";
+import { runsOf } from "../std/runs-fixtures.ts";
+import { createMemoryStorage } from "../store/index.ts";
+import { BundleReading, measureFiles, writeBundle, writeSummary, type BundlePlace } from "./bundle.ts";
+import { mayGo } from "./chunk-eviction.ts";
+import { ChunkStore } from "./chunk-store.ts";
+import { createDeviceSets } from "./device-sets.ts";
+import { encodeFileFrame } from "./file-frames.ts";
+import { encodeFrame } from "./frames.ts";
+import { addFile, sealFile, type SealedFile } from "./peer-fixture.ts";
+import { createFixture } from "./sync-fixture.ts";
+
+const fixture = await createFixture();
+const { crypto, tenantId } = fixture;
+const minute = 60_000;
+const old = await sealFile(fixture, [4000, 4000], minute);
+const [small, large] = [
+  await sealFile(fixture, [500], 9 * minute),
+  await sealFile(fixture, [6000, 6000, 6000, 6000, 100], 9 * minute + 1),
+];
+const all = [old, large, small];
+const sizeOf = ({ ciphertexts }: SealedFile): number =>
+  ciphertexts.reduce((sum, { length }) => sum + length, 0);
+const totalBytes = all.reduce((sum, file) => sum + sizeOf(file), 0);
+
+interface Place extends BundlePlace {
+  readonly chunks: ChunkStore;
+}
+
+/** A device with these files whole, and the commits of others. */
+async function createPlace(files: readonly SealedFile[], others: readonly SealedFile[] = []): Promise<Place> {
+  const storage = createMemoryStorage(createSystemEnv());
+  const store = await storage.openStore("tenant");
+  const chunks = new ChunkStore(storage, "test", tenantId);
+  const write = async ({ bytes, commitHash }: SealedFile["commit"]): Promise<void> =>
+    void (await store.write({ records: [{ commitHash, bytes, origin: "" }] }));
+  for (const file of files) await addFile({ chunks, write }, file);
+  for (const { commit } of others) await write(commit);
+  const sets = createDeviceSets(store, tenantId);
+  return { crypto, store, sets, chunks, tenantId, userKey: fixture.signer.key };
+}
+
+async function bundleOf(place: BundlePlace, summary?: Uint8Array, maxFileBytes = Infinity) {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of writeBundle(place, summary, maxFileBytes)) pieces.push(piece);
+  return concatBytes(...pieces);
+}
+
+async function takeIn(place: BundlePlace, bytes: Uint8Array, pieceBytes = 1000) {
+  const reading = new BundleReading(place);
+  try {
+    for (let at = 0; at < bytes.length; at += pieceBytes)
+      await reading.take(bytes.slice(at, at + pieceBytes));
+    return await reading.finish();
+  } finally {
+    await reading.close();
+  }
+}
+
+/** Which chunks of a file are here, each with the bytes that were signed. */
+async function heldOf({ chunks }: Place, { ciphertexts, part }: SealedFile): Promise<readonly boolean[]> {
+  const known = (await chunks.part(part.commitHash))?.chunks ?? [];
+  const bytes = await chunks.chunksOf(part.chunks.map(({ hash }) => hash));
+  return ciphertexts.map((expected, index) => {
+    const isHere = known[index]?.isHere === true;
+    if (isHere) expect(Buffer.compare(bytes[index] ?? new Uint8Array(), expected)).toBe(0);
+    return isHere;
+  });
+}
+const countOf = async (place: Place, files = all): Promise<number> =>
+  (await Promise.all(files.map((file) => heldOf(place, file)))).flat().filter(Boolean).length;
+
+describe("a bundle with contents of files", () => {
+  it("brings them to who has nothing, in pieces of any size, and once; they count as no server's receipt", async () => {
+    const bundle = await bundleOf(await createPlace(all));
+    const into = await createPlace([]);
+    expect(await takeIn(into, bundle, 313)).toMatchObject({ newCount: 3, newFileBytes: totalBytes });
+    expect(await countOf(into)).toBe(8);
+    for (const { part } of all) {
+      const kept = (await into.chunks.part(part.commitHash)) ?? expect.fail("kept");
+      expect(kept).toMatchObject({ isNamed: true, isOwn: true });
+      expect(kept.chunks.some((_, index) => mayGo(kept, index))).toBe(false);
+    }
+    expect(await takeIn(into, bundle)).toMatchObject({ newCount: 0, newFileBytes: 0 });
+  });
+
+  it("brings them to who has the commits only, and leaves out what a summary says is there whole", async () => {
+    const from = await createPlace(all);
+    const into = await createPlace([small], [old, large]);
+    const summary = await writeSummary(into);
+    expect(summary[4]).toBe(2);
+    const bundle = await bundleOf(from, summary);
+    expect(await takeIn(into, bundle)).toMatchObject({
+      commitCount: 0,
+      newFileBytes: sizeOf(old) + sizeOf(large),
+    });
+    expect(await countOf(into)).toBe(8);
+    expect(await bundleOf(from, await writeSummary(into))).toHaveLength(38 + 3);
+  });
+
+  it("without any is of the first version, and holds the newest first, of those the smallest, as far as they fit", async () => {
+    const from = await createPlace(all);
+    const plain = await bundleOf(from, undefined, 0);
+    expect(plain[4]).toBe(1);
+    const within = async (maxFileBytes: number) => {
+      const into = await createPlace([]);
+      const bundle = await bundleOf(from, undefined, maxFileBytes);
+      expect(bundle.length - plain.length).toBeLessThanOrEqual(maxFileBytes * 1.2);
+      const { newFileBytes } = await takeIn(into, bundle);
+      const size = await measureFiles(from, undefined, maxFileBytes);
+      expect(size).toEqual({ fileBytes: newFileBytes, leftOutBytes: totalBytes - newFileBytes });
+      return Promise.all([small, large, old].map((file) => countOf(into, [file])));
+    };
+    expect(await within(sizeOf(small) - 1)).toEqual([0, 0, 0]);
+    expect(await within(sizeOf(small))).toEqual([1, 0, 0]);
+    // What is too large leaves its room to what is older.
+    expect(await within(sizeOf(small) + sizeOf(old))).toEqual([1, 0, 2]);
+    expect(await within(sizeOf(small) + sizeOf(large))).toEqual([1, 5, 0]);
+    expect(await within(totalBytes)).toEqual([1, 5, 2]);
+  });
+
+  it("holds nothing that no document names, whose commit is not in the log, or that the disk changed", async () => {
+    const from = await createPlace([small, large]);
+    await addFile({ chunks: from.chunks, write: async () => undefined }, old);
+    await from.chunks.edit(small.part.commitHash, (part) => ({ ...part, isNamed: false }));
+    await from.chunks.addFetched(large.part, 2, new Uint8Array(large.ciphertexts[2]?.length ?? 0));
+    const into = await createPlace([]);
+    await takeIn(into, await bundleOf(from));
+    expect(await heldOf(into, large)).toEqual([true, true, false, true, true]);
+    expect(await countOf(into, [small, old])).toBe(0);
+  });
+
+  it("is read by a relay without keys, and written by it", async () => {
+    const relay: Place = { ...(await createPlace([])), userKey: undefined };
+    await takeIn(relay, await bundleOf(await createPlace(all)));
+    const into = await createPlace([]);
+    await takeIn(into, await bundleOf(relay, await writeSummary(into)));
+    expect(await countOf(into)).toBe(8);
+  });
+
+  it("that is cut at any byte says so, keeps each chunk that came whole, and goes on when it is taken in again", async () => {
+    const bundle = await bundleOf(await createPlace(all));
+    let before = 0;
+    for (let size = 40; size < bundle.length; size += 1471) {
+      const into = await createPlace([]);
+      await expect(takeIn(into, bundle.subarray(0, size))).rejects.toMatchObject({ code: "entry/corrupt" });
+      const count = await countOf(into);
+      expect(count).toBeGreaterThanOrEqual(before);
+      before = count;
+      await takeIn(into, bundle);
+      expect(await countOf(into)).toBe(8);
+    }
+    expect(before).toBe(7);
+  });
+
+  it("with a chunk that is another's, bent, cut or too long says so in the end, and what is whole is kept", async () => {
+    const [first = new Uint8Array(), second = new Uint8Array()] = large.ciphertexts;
+    const bent = first.slice();
+    bent[77] = (bent[77] ?? 0) ^ 1;
+    const frameOf = (index: number, ciphertext: Uint8Array<ArrayBuffer>, { part } = large) =>
+      encodeFileFrame({ type: "chunk", dbId: part.dbId, commitHash: part.commitHash, index, ciphertext });
+    const head = (await bundleOf(await createPlace(all))).subarray(0, 38);
+    for (const wrong of [bent, second, first.slice(1), concatBytes(first, new Uint8Array(1))]) {
+      const into = await createPlace([], [large]);
+      const bundle = concatBytes(
+        head,
+        frameOf(0, wrong),
+        frameOf(15, first),
+        frameOf(0, first, small),
+        frameOf(1, second),
+        encodeFrame({ type: "end", more: false }),
+      );
+      await expect(takeIn(into, bundle)).rejects.toMatchObject({
+        code: "entry/corrupt",
+        details: { detail: "files", newFileBytes: second.length },
+      });
+      expect(await heldOf(into, large)).toEqual([false, true, false, false, false]);
+    }
+  });
+
+  it("by a bit anywhere in its chunks says so, and nothing is kept that is not the file's", async () => {
+    const bundle = await bundleOf(await createPlace([small]));
+    const chunkBytes = sizeOf(small) + 52;
+    await fc.assert(
+      fc.asyncProperty(fc.nat(chunkBytes * 8 - 1), async (bit) => {
+        const said = bundle.slice();
+        const at = said.length - 3 - chunkBytes + (bit >>> 3);
+        said[at] = (said[at] ?? 0) ^ (1 << (bit & 7));
+        const into = await createPlace([]);
+        const code = await takeIn(into, said).then(
+          ({ newFileBytes }) => newFileBytes,
+          (error: { code: string }) => error.code,
+        );
+        // A type that nobody knows is skipped.
+        expect(["entry/corrupt", "protocol/malformed", 0]).toContain(code);
+        expect(await countOf(into)).toBe(0);
+      }),
+      { numRuns: runsOf(80) },
+    );
+  });
+
+  it("on a full disk stops with what was stored, and mends what the disk changed", async () => {
+    const bundle = await bundleOf(await createPlace([large]));
+    const into = await createPlace([], [large]);
+    await into.chunks.addFetched(large.part, 0, new Uint8Array(large.ciphertexts[0]?.length ?? 0));
+    const full = new Error("full");
+    let left = 2;
+    const chunks = new Proxy(into.chunks, {
+      get(target, name) {
+        if (name === "change" && left-- <= 0) throw full;
+        const value: unknown = Reflect.get(target, name);
+        return typeof value === "function" ? (value.bind(target) as unknown) : value;
+      },
+    });
+    await expect(takeIn({ ...into, chunks }, bundle)).rejects.toBe(full);
+    expect(await heldOf(into, large)).toEqual([true, true, false, false, false]);
+    await takeIn(into, bundle);
+    expect(await countOf(into, [large])).toBe(5);
+  });
+});
