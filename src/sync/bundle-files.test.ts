@@ -126,6 +126,10 @@ describe("a bundle with contents of files", () => {
     await addFile({ chunks: from.chunks, write: async () => undefined }, old);
     await from.chunks.edit(small.part.commitHash, (part) => ({ ...part, isNamed: false }));
     await from.chunks.addFetched(large.part, 2, new Uint8Array(large.ciphertexts[2]?.length ?? 0));
+    expect(await measureFiles(from, undefined, Infinity)).toEqual({
+      fileBytes: sizeOf(large),
+      leftOutBytes: 0,
+    });
     const into = await createPlace([]);
     await takeIn(into, await bundleOf(from));
     expect(await heldOf(into, large)).toEqual([true, true, false, true, true]);
