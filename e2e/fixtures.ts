@@ -186,16 +186,33 @@ export async function openCdp(page: Page): Promise<CDPSession> {
 
 /**
  * Take a page's browser off the network, its service workers too. One that has slept for a while is started anew by what
- * happens next, outside the driver's hold and with a network: it is woken first, so that it is held.
+ * happens next, outside the driver's hold and with a network: it is woken first, so that it is held. A sync event on its
+ * way is waited for: cut off, it fails, and Chromium does not try again for minutes.
  */
 export async function goOffline(page: Page): Promise<void> {
   const context = page.context();
   await page.evaluate(async () => {
     const registration = await navigator.serviceWorker.getRegistration();
     registration?.active?.postMessage("awake");
+    const sync = (registration as { sync?: { getTags(): Promise<string[]> } } | undefined)?.sync;
+    for (let turn = 0; sync !== undefined && (await sync.getTags()).length > 0; turn += 1) {
+      if (turn === 150) throw new Error("A sync event does not end");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
   });
   for (const worker of context.serviceWorkers()) await worker.evaluate(() => self.location.href);
   await context.setOffline(true);
+}
+
+/**
+ * Close a page that is off the network, and keep its browser alive with a blank one. A closed page takes the driver's hold
+ * along while its worker lives on for a moment, with a network: it leaves the application first, so that the worker ends
+ * without one, and what is sent afterwards the service worker has sent.
+ */
+export async function closeOffline(page: Page): Promise<void> {
+  await page.goto("about:blank");
+  await page.context().newPage();
+  await page.close();
 }
 
 /** What a browser tells about a registered service worker. */

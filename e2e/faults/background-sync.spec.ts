@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { Page } from "@playwright/test";
 import { fromRoot } from "../../build/paths.mjs";
 import {
+  closeOffline,
   controlServiceWorker,
   goOffline,
   openCdp,
@@ -103,9 +104,10 @@ test("what was written offline is sent when the network is back, with every page
     .poll(() => device.page.evaluate(() => story.tenant.status.value.pendingPushCount))
     .toBeGreaterThan(0);
   await device.page.waitForTimeout(500);
-  await device.context.newPage();
-  await device.page.close();
+  await closeOffline(device.page);
   expect(device.context.pages().map((page) => page.url())).toEqual(["about:blank"]);
+  // Nobody sends meanwhile: neither the page that is going nor a service worker that knows better.
+  await far.waitForTimeout(3000);
   expect(await readTitles(far)).toEqual(["a first one"]);
 
   await device.context.setOffline(false);

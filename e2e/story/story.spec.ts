@@ -6,7 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { join as joinPath } from "node:path";
 import { fromRoot } from "../../build/paths.mjs";
-import { expect, goOffline, test } from "../fixtures.ts";
+import { closeOffline, expect, goOffline, test } from "../fixtures.ts";
 import { findLeaks, sizeBelow } from "./at-rest.ts";
 import {
   addTag,
@@ -105,9 +105,9 @@ test("two people share films through a server that cannot read them", async ({ s
     await expect(owner.page.getByTestId("doc-status")).not.toHaveText(/saving/i);
     await expect(owner.page.getByTestId("state-pill")).toHaveAttribute("data-state", "offline");
     await lock(owner.page);
-    // A blank page keeps the browser alive; no page of the demo is left, and no vault is open.
-    await owner.context.newPage();
-    await owner.page.close();
+    // No page of the demo is left, and no vault is open.
+    await closeOffline(owner.page);
+    await guest.page.waitForTimeout(3000);
     await expect(field(guest.page, "Notes")).not.toHaveValue(/Written on a train/);
     await owner.context.setOffline(false);
     await expect(field(guest.page, "Notes")).toHaveValue(/Written on a train\./, { timeout: 60_000 });
