@@ -196,7 +196,7 @@ export async function goOffline(page: Page): Promise<void> {
     registration?.active?.postMessage("awake");
     const sync = (registration as { sync?: { getTags(): Promise<string[]> } } | undefined)?.sync;
     for (let turn = 0; sync !== undefined && (await sync.getTags()).length > 0; turn += 1) {
-      if (turn === 150) throw new Error("A sync event does not end");
+      if (turn === 300) throw new Error("A sync event does not end");
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   });

@@ -80,6 +80,26 @@ describe("sync without a page", () => {
     server = await startServer({ dataFolder, port: 0 });
   });
 
+  it("tries again where a tab that was taken for dead writes once more", async () => {
+    const storage = createMemoryStorage(env);
+    await writtenOffline(storage);
+    let conflicts = 0;
+    const openStore = storage.openStore.bind(storage);
+    storage.openStore = async (name) => {
+      const store = await openStore(name);
+      const write = store.write.bind(store);
+      store.write = (batch) => {
+        const [slot] = batch.slots ?? [];
+        if (slot === undefined || conflicts > 0) return write(batch);
+        conflicts += 1;
+        return Promise.resolve({ kind: "conflict", slotName: slot.name });
+      };
+      return store;
+    };
+    expect(await syncTenants(worldOf(storage))).toEqual([undefined]);
+    expect(conflicts).toBe(1);
+  });
+
   it("leaves the stores of other scopes alone, and a device without tenants in peace", async () => {
     const storage = createMemoryStorage(env);
     expect(await syncTenants(worldOf(storage))).toEqual([]);

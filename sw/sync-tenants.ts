@@ -20,8 +20,8 @@ import {
   type Transport,
 } from "../src/sync/index.ts";
 
-const busyAttempts = 3;
-const busyPauseMs = 1500;
+const attempts = 3;
+const pauseMs = 1500;
 
 /** What a service worker works with. */
 export interface SyncWorld {
@@ -96,12 +96,16 @@ async function syncChunks(
   return code === undefined ? [] : [code];
 }
 
-/** A tab that holds the link does the work itself, unless it is just being closed: it is given a moment to be gone. */
+/**
+ * A tab that holds the link does the work itself, unless it is just being closed: it is given a moment to be gone. So is one that was
+ * taken for dead while it was only slow, and writes once more what it had in hand, which fails what is written here.
+ */
 async function syncLink(options: RunnerOptions): Promise<LinkOutcome> {
   for (let attempt = 1; ; attempt++) {
     const summary = await runOnce(options);
-    if (summary !== "busy") return summary.code;
-    if (attempt === busyAttempts) return "busy";
-    await new Promise<void>((resolve) => options.env.setTimer(busyPauseMs, resolve));
+    const outcome = summary === "busy" ? summary : summary.code;
+    const isPassing = outcome === "busy" || outcome === "store/failed";
+    if (!isPassing || attempt === attempts) return outcome;
+    await new Promise<void>((resolve) => options.env.setTimer(pauseMs, resolve));
   }
 }
