@@ -2,18 +2,14 @@
  * What the workloads run in: the built bench page on a server of its own, the sync server with an empty store, and browsers with
  * profiles on disk, as storage behaves in them as it does for people. All of it is closed and removed at the end.
  */
-import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "@playwright/test";
 import { build } from "esbuild";
 import { chromiumLaunchOptions } from "../build/chromium.mjs";
 import { fromRoot } from "../build/paths.mjs";
-import { startCountingProxy } from "./counting-proxy.mjs";
+import { closeAll, createFolder, startCounted, startSyncServer } from "./server-process.mjs";
 import { startStaticServer } from "./static-server.mjs";
 
 /**
@@ -52,7 +48,7 @@ async function buildPage() {
  * @returns {Promise<{ world: World, close: () => Promise<void> }>}
  */
 export async function openWorld({ runs, isRecorded }) {
-  /** @type {(() => void | Promise<void>)[]} */
+  /** @type {import("./server-process.mjs").Closers} */
   const closers = [];
   const signals = createRequire(fromRoot("package.json")).resolve("@preact/signals-core");
   const pages = await startStaticServer({
@@ -87,7 +83,7 @@ export async function openWorld({ runs, isRecorded }) {
     runs,
     isRecorded,
     serverUrl: () => (serverUrl ??= startSyncServer(closers)),
-    countedServer: () => startCountedServer(closers),
+    countedServer: () => startCounted(closers, (url) => startSyncServer(closers, ["--public-url", url])),
     openPage,
     async openDevice() {
       const page = await openPage();
@@ -99,13 +95,7 @@ export async function openWorld({ runs, isRecorded }) {
   };
   return {
     world,
-    async close() {
-      for (const closeOne of closers.splice(0).reverse()) {
-        await Promise.resolve()
-          .then(closeOne)
-          .catch((error) => console.error("Not closed:", error));
-      }
-    },
+    close: () => closeAll(closers),
   };
 }
 
@@ -179,58 +169,4 @@ async function load(page, url) {
   await page.goto(`${url}/`);
   await page.waitForFunction(() => "bench" in window);
   if (!(await page.evaluate(() => crossOriginIsolated))) throw new Error("The bench's page is not isolated");
-}
-
-/** @param {(() => void)[]} closers */
-function createFolder(closers) {
-  const path = mkdtempSync(join(tmpdir(), "cofferdb-bench-"));
-  closers.push(() => rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 }));
-  return path;
-}
-
-/**
- * Start a sync server of its own behind a proxy that counts.
- *
- * @param {(() => void | Promise<void>)[]} closers
- */
-async function startCountedServer(closers) {
-  const proxy = await startCountingProxy();
-  closers.push(() => proxy.close());
-  proxy.forwardTo(await startSyncServer(closers, ["--public-url", proxy.url]));
-  return proxy;
-}
-
-/**
- * Start the built sync server, with the built demo, on a free port.
- *
- * @param {(() => void | Promise<void>)[]} closers
- * @param {readonly string[]} [furtherArgs]
- * @returns {Promise<string>} its address
- */
-function startSyncServer(closers, furtherArgs = []) {
-  const command = fromRoot("server", "dist", "cli.js");
-  const args = [
-    "--port",
-    "0",
-    "--data",
-    createFolder(closers),
-    "--demo",
-    fromRoot("demo", "dist"),
-    ...furtherArgs,
-  ];
-  const server = spawn(process.execPath, [command, ...args], { stdio: ["ignore", "pipe", "inherit"] });
-  const ended = new Promise((resolve) => server.once("exit", resolve));
-  closers.push(async () => {
-    server.kill();
-    await ended;
-  });
-  return new Promise((resolve, reject) => {
-    let output = "";
-    server.stdout.on("data", (chunk) => {
-      output += String(chunk);
-      const url = /"url":"(http:[^"]+)"/.exec(output)?.[1];
-      if (url !== undefined) resolve(url);
-    });
-    server.once("exit", (code) => reject(new Error(`The sync server ended with code ${code}`)));
-  });
 }
