@@ -581,4 +581,13 @@ export const metrics = [
   },
   { name: "peers.stored", label: "stored, one document", unit: "B", kind: "time" },
   { name: "peers.storedVsDexie", label: "against Dexie, plain", unit: "×", kind: "ratio", bar: 1 },
+
+  { name: "peersSync.all", label: "1,000 tasks, until the other browser has them", unit: "ms", kind: "time" },
+  { name: "peersSync.allVsBest", label: "against the quickest peer", unit: "×", kind: "ratio" },
+  { name: "peersSync.allVsEncrypted", label: "against the quicker of Evolu, Jazz", unit: "×", kind: "ratio" },
+  { name: "peersSync.one", label: "one more task, until the other has it", unit: "ms", kind: "time" },
+  { name: "peersSync.oneVsBest", label: "against the quickest peer", unit: "×", kind: "ratio" },
+  { name: "peersSync.oneVsEncrypted", label: "against the quicker of Evolu, Jazz", unit: "×", kind: "ratio" },
+  { name: "peersSync.up", label: "1,000 tasks: up", unit: "B", kind: "time" },
+  { name: "peersSync.down", label: "1,000 tasks: down, to both browsers", unit: "B", kind: "time" },
 ];

@@ -5,6 +5,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { describe, expect, test } from "vitest";
+import { syncTable, type SyncResults } from "../bench/peers/sync-table.mjs";
+import { travellers } from "../bench/peers/travellers.mjs";
 import { fromRoot } from "../build/paths.mjs";
 import { currentProtocol, protocolPath, renderProtocol } from "../scripts/docs.mjs";
 import { arity } from "./expr/expression.ts";
@@ -301,6 +303,41 @@ describe("the page of expressions", () => {
       const verdict = parseExpression(text);
       expect(verdict.kind === "expression" ? printExpression(verdict.expression) : verdict).toBe(text);
     }
+  });
+});
+
+describe("the page of benchmarks", () => {
+  const page = read("docs/benchmarks.md");
+  const { sync } = JSON.parse(read("bench/peers/results.json")) as { readonly sync: SyncResults };
+
+  test("has the table of sync that its results make", () => {
+    expect(page).toContain(`<!-- measured, sync: begin -->\n\n${syncTable(sync)}\n\n<!--`);
+  });
+
+  test("has results of sync of everybody who takes part", () => {
+    expect(Object.keys(sync.medians)).toEqual(travellers.map(({ name }) => name));
+    for (const medians of Object.values(sync.medians)) expect(Object.keys(medians)).toHaveLength(6);
+  });
+
+  test("names the versions that are measured", () => {
+    const { dependencies = {} } = JSON.parse(read("bench/peers/package.json")) as Manifest;
+    const names = findAll(page, /^(\| .*\d+\.\d+.* \|)$/gm).flatMap((row) => [
+      ...row.matchAll(
+        /(Yjs|TinyBase|automerge-repo|RxDB|PouchDB|Evolu|Jazz|y-websocket|express-pouchdb|@y\/websocket-server) (\d+\.\d+)/g,
+      ),
+    ]);
+    const packages: Readonly<Record<string, string>> = {
+      Yjs: "yjs",
+      TinyBase: "tinybase",
+      "automerge-repo": "@automerge/automerge-repo",
+      RxDB: "rxdb",
+      PouchDB: "pouchdb-browser",
+      Evolu: "@evolu/common",
+      Jazz: "jazz-tools",
+    };
+    expect(names).toHaveLength(10);
+    for (const [, name = "", version = ""] of names)
+      expect(dependencies[packages[name] ?? name], name).toMatch(new RegExp(`^${version}\\.`));
   });
 });
 

@@ -1,4 +1,4 @@
-/** Installs the peers where they are missing, and builds the page of the comparison. */
+/** Installs the peers where they are missing, and builds the pages of the comparison. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "vite";
@@ -8,9 +8,9 @@ import { run } from "../../scripts/run.mjs";
 
 const folder = fromRoot("bench", "peers");
 
-/** Build the page with every peer as a chunk of its own. @returns the folder it is in */
+/** Build the pages with every peer as a chunk of its own. @returns the folder it is in */
 export async function buildPeers() {
-  if (!existsSync(join(folder, "node_modules", "rxdb"))) {
+  if (!existsSync(join(folder, "node_modules", "jazz-tools"))) {
     const code = await run("npm", ["ci", "--ignore-scripts", "--prefix", folder]);
     if (code !== 0) throw new Error("The peers could not be installed");
   }
@@ -31,7 +31,14 @@ export async function buildPeers() {
       ],
       dedupe: ["@automerge/automerge"],
     },
-    build: { outDir, emptyOutDir: true, target: "es2022", assetsInlineLimit: 0, modulePreload: false },
+    build: {
+      outDir,
+      emptyOutDir: true,
+      target: "es2022",
+      assetsInlineLimit: 0,
+      modulePreload: false,
+      rolldownOptions: { input: ["index.html", "sync.html"].map((page) => join(folder, page)) },
+    },
   });
   return outDir;
 }

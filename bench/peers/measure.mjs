@@ -6,13 +6,14 @@ import { chromium } from "@playwright/test";
 import { chromiumLaunchOptions } from "../../build/chromium.mjs";
 import { startStaticServer } from "../static-server.mjs";
 import { buildPeers } from "./build.mjs";
+import { ask, load } from "./pages.mjs";
 
 /**
  * @typedef {import("@playwright/test").BrowserContext} BrowserContext
  * @typedef {import("@playwright/test").Page} Page
  * @typedef {import("./page/peer-bench.ts").PeerBench} PeerBench
  * @typedef {{ name: string, label: string, what: string, count: number }} Competitor
- * @typedef {Record<string, Record<string, number[]>>} Samples by peer, then by measure
+ * @typedef {import("./figures.mjs").Samples} Samples
  */
 
 const all = 10_000;
@@ -266,16 +267,6 @@ function sizeOf(path) {
 }
 
 /**
- * @param {Page} page
- * @param {string} url
- */
-async function load(page, url) {
-  await page.goto(`${url}/`);
-  await page.waitForFunction(() => "bench" in window);
-  return page;
-}
-
-/**
  * Call a function of the page's.
  *
  * @template {keyof PeerBench} Name
@@ -285,24 +276,5 @@ async function load(page, url) {
  * @returns {Promise<Awaited<ReturnType<PeerBench[Name]>>>}
  */
 async function call(page, name, ...args) {
-  /** @type {NodeJS.Timeout | undefined} */
-  let timer;
-  const late = new Promise((_, reject) => {
-    const limitMs = name === "ask" ? askLimitMs : callLimitMs;
-    timer = setTimeout(() => reject(new Error(`${name} did not end`)), limitMs);
-  });
-  try {
-    return /** @type {any} */ (
-      await Promise.race([
-        page.evaluate(
-          ([what, given]) =>
-            /** @type {any} */ (window).bench[/** @type {string} */ (what)](.../** @type {any} */ (given)),
-          /** @type {const} */ ([name, args]),
-        ),
-        late,
-      ])
-    );
-  } finally {
-    clearTimeout(timer);
-  }
+  return /** @type {any} */ (await ask(page, name, args, name === "ask" ? askLimitMs : callLimitMs));
 }

@@ -3,10 +3,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fromRoot } from "../../build/paths.mjs";
 import { median } from "../report.mjs";
+import { format, hundredths, medianOf, mediansOf } from "./figures.mjs";
 import { competitors, keystrokeCount, large, questionCount, singleCount } from "./measure.mjs";
 
-/** @typedef {import("./measure.mjs").Samples} Samples */
-/** @typedef {{ name: string, label: string, unit: string }} Column */
+/** @typedef {import("./figures.mjs").Samples} Samples */
+/** @typedef {import("./figures.mjs").Column} Column */
 
 /** @type {readonly Column[]} */
 const columns = [
@@ -30,12 +31,6 @@ const begin = "<!-- measured: begin -->";
 const end = "<!-- measured: end -->";
 const largeBegin = "<!-- measured, many: begin -->";
 const largeEnd = "<!-- measured, many: end -->";
-
-/** @param {Samples} samples @param {string} peer @param {string} measure */
-export function medianOf(samples, peer, measure) {
-  const values = samples[peer]?.[measure];
-  return values === undefined || values.length === 0 ? undefined : median(values);
-}
 
 /**
  * The comparison's ratios and times, by the names of the bench's metrics. CofferDB must have taken part.
@@ -93,20 +88,10 @@ export function writeComparison(samples, { runs, browser }) {
     ...readResults(),
     ...settingOf(browser),
     runs,
-    medians: Object.fromEntries(
-      competitors.map(({ name }) => [
-        name,
-        Object.fromEntries(
-          columns.flatMap((column) => {
-            const value = medianOf(samples, name, column.name);
-            return value === undefined ? [] : [[column.name, hundredths(value)]];
-          }),
-        ),
-      ]),
-    ),
+    medians: mediansOf(samples, competitors, columns),
   };
   writeResults(results);
-  writeFileSync(fromRoot("docs", "benchmarks.svg"), chart(samples));
+  writeFileSync(fromRoot("docs", "benchmarks.svg"), bulkChart(samples));
   const about = `Measured on ${results.measuredAt}: ${results.machine}; medians of ${runs} rounds, ${singleCount} single writes, ${keystrokeCount.toLocaleString("en")} keystrokes, ${questionCount} queries.`;
   writeBetween(begin, end, `${about}\n\n${tables(samples)}`);
 }
@@ -142,25 +127,23 @@ export function writeLarge(samples, { browser }) {
   writeBetween(largeBegin, largeEnd, [about, "", head, ...rows].join("\n"));
 }
 
-/** @param {string} browser */
-const settingOf = (browser) => ({
+/** When and where it was measured. @param {string} browser */
+export const settingOf = (browser) => ({
   measuredAt: new Date().toISOString().slice(0, 10),
   machine: `${cpus().length} shared cores, ${browser}`,
 });
 
 const resultsPath = fromRoot("bench", "peers", "results.json");
 
-/** @returns {Record<string, unknown>} */
-const readResults = () => JSON.parse(readFileSync(resultsPath, "utf8"));
+/** What was measured so far. @returns {Record<string, unknown>} */
+export const readResults = () => JSON.parse(readFileSync(resultsPath, "utf8"));
 
-/** @param {Record<string, unknown>} results */
-const writeResults = (results) => writeFileSync(resultsPath, `${JSON.stringify(results, undefined, 2)}\n`);
-
-/** @param {number} value */
-const hundredths = (value) => Math.round(value * 100) / 100;
+/** Keep what was measured. @param {Record<string, unknown>} results */
+export const writeResults = (results) =>
+  writeFileSync(resultsPath, `${JSON.stringify(results, undefined, 2)}\n`);
 
 /** Write a part of the page of the comparison anew. @param {string} from @param {string} to @param {string} text */
-function writeBetween(from, to, text) {
+export function writeBetween(from, to, text) {
   const path = fromRoot("docs", "benchmarks.md");
   const page = readFileSync(path, "utf8");
   const [before, rest = ""] = page.split(from);
@@ -180,26 +163,32 @@ function tables(samples) {
   return [head, line, ...rows].join("\n");
 }
 
-/** @param {number | undefined} value */
-function format(value) {
-  if (value === undefined) return "–";
-  const digits = value >= 100 || Number.isInteger(value) ? 0 : value >= 10 ? 1 : 2;
-  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-}
-
 const barHeight = 22;
-const labelWidth = 190;
+const labelWidth = 225;
 const barWidth = 470;
 const chartWidth = labelWidth + barWidth + 110;
 
-/** Bars of the bulk insert on a logarithmic scale, as a small SVG that reads in light and dark. @param {Samples} samples */
-function chart(samples) {
-  const bars = competitors
-    .flatMap(({ name, label }) => {
-      const value = medianOf(samples, name, "bulk");
-      return value === undefined ? [] : [{ name, label, value }];
-    })
-    .sort((a, b) => a.value - b.value);
+/** @param {Samples} samples */
+function bulkChart(samples) {
+  const bars = competitors.flatMap(({ name, label }) => {
+    const value = medianOf(samples, name, "bulk");
+    return value === undefined ? [] : [{ name, label, value }];
+  });
+  return chart(bars, {
+    title: "Bulk insert, µs a document",
+    about: "Bulk insert of 10,000 documents, microseconds a document",
+    unit: "µs",
+  });
+}
+
+/**
+ * Bars on a logarithmic scale, the least first, as a small SVG that reads in light and dark.
+ *
+ * @param {readonly { name: string, label: string, value: number }[]} values
+ * @param {{ title: string, about: string, unit: string }} words
+ */
+export function chart(values, { title, about, unit }) {
+  const bars = [...values].sort((a, b) => a.value - b.value);
   const least = Math.log10(Math.max(1, Math.min(...bars.map(({ value }) => value)) / 2));
   const most = Math.log10(Math.max(...bars.map(({ value }) => value)));
   const rows = bars.map(({ name, label, value }, index) => {
@@ -209,13 +198,13 @@ function chart(samples) {
     return [
       `<text x="${labelWidth - 8}" y="${y + 14}" text-anchor="end">${label}</text>`,
       `<rect x="${labelWidth}" y="${y + 3}" width="${width.toFixed(1)}" height="${barHeight - 7}" rx="3" fill="${colour}"/>`,
-      `<text x="${(labelWidth + width + 6).toFixed(1)}" y="${y + 14}">${format(value)} µs</text>`,
+      `<text x="${(labelWidth + width + 6).toFixed(1)}" y="${y + 14}">${format(value)} ${unit}</text>`,
     ].join("\n  ");
   });
   const height = 44 + bars.length * barHeight;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${chartWidth} ${height}" width="${chartWidth}" height="${height}" role="img" aria-label="Bulk insert of 10,000 documents, microseconds a document, logarithmic">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${chartWidth} ${height}" width="${chartWidth}" height="${height}" role="img" aria-label="${about}, logarithmic">
   <style>text { font: 12px system-ui, sans-serif; fill: #475569 } @media (prefers-color-scheme: dark) { text { fill: #cbd5e1 } }</style>
-  <text x="8" y="18" style="font-weight:600">Bulk insert, µs a document (logarithmic, less is better)</text>
+  <text x="8" y="18" style="font-weight:600">${title} (logarithmic, less is better)</text>
   ${rows.join("\n  ")}
 </svg>
 `;

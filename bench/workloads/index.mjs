@@ -5,6 +5,7 @@ import { edit } from "./edit.mjs";
 import { idle } from "./idle.mjs";
 import { importing } from "./import.mjs";
 import { memory } from "./memory.mjs";
+import { peersSync } from "./peers-sync.mjs";
 import { peers } from "./peers.mjs";
 import { people } from "./people.mjs";
 import { query } from "./query.mjs";
@@ -41,4 +42,5 @@ export const workloads = [
   attachments,
   largeAttachment,
   peers,
+  peersSync,
 ];

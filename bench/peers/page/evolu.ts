@@ -1,35 +1,9 @@
 /** Evolu: SQLite in OPFS behind a worker, with its own encrypted history for sync. No relay is connected. */
-import {
-  SimpleName,
-  String as Text,
-  createEvolu,
-  id,
-  Number as Numeric,
-  type InferType,
-} from "@evolu/common";
+import { SimpleName, createEvolu, type InferType, type String as Text } from "@evolu/common";
 import { evoluWebDeps } from "@evolu/web";
+import { Schema, rowOf, type TaskId } from "./evolu-schema.ts";
 import type { Peer, Question } from "./peer.ts";
 import type { Task } from "./tasks.ts";
-
-const TaskId = id("Task");
-type TaskId = InferType<typeof TaskId>;
-const Schema = {
-  task: {
-    id: TaskId,
-    title: Text,
-    status: Text,
-    priority: Numeric,
-    assignee: Text,
-    due: Text,
-    project: Text,
-    estimateHours: Numeric,
-    isBillable: Numeric,
-    tag: Text,
-    notes: Text,
-  },
-};
-
-const rowOf = (task: Task) => ({ ...task, isBillable: task.isBillable ? 1 : 0 });
 
 export const peer: Peer = {
   async open(name, isAsked) {

@@ -1,34 +1,9 @@
 /** RxDB on its Dexie storage. */
 import { createRxDatabase, type RxCollection } from "rxdb/plugins/core";
 import { getRxStorageDexie } from "rxdb/plugins/storage-dexie";
+import { schemaOf } from "../rxdb-schema.mjs";
 import type { Peer } from "./peer.ts";
-import type { Task } from "./tasks.ts";
-
-const text = (maxLength: number): object => ({ type: "string", maxLength });
-const schemaOf = (isAsked: boolean) => ({
-  version: 0,
-  primaryKey: "id",
-  type: "object",
-  properties: {
-    id: text(40),
-    title: { type: "string" },
-    status: text(12),
-    priority: { type: "number" },
-    assignee: text(20),
-    due: text(30),
-    project: { type: "string" },
-    estimateHours: { type: "number" },
-    isBillable: { type: "boolean" },
-    tag: { type: "string" },
-    notes: { type: "string" },
-  },
-  required: ["id", "status", "due", "assignee"],
-  indexes: ["status", "due", "assignee", ...(isAsked ? [["status", "due"]] : [])],
-});
-
-interface StoredTask extends Task {
-  readonly id: string;
-}
+import type { StoredTask } from "./tasks.ts";
 
 export const peer: Peer = {
   async open(name, isAsked = false) {

@@ -13,6 +13,11 @@ export interface Task {
   readonly notes: string;
 }
 
+/** A task where its id is one of its fields. */
+export interface StoredTask extends Task {
+  readonly id: string;
+}
+
 const verbs = [
   "Call",
   "Draft",
