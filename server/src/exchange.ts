@@ -148,7 +148,7 @@ export async function exchange(
 
 /** of one request */
 const maxWhispers = 16;
-/** of one frame; there is one for each end of what is here of an author, and each author has few */
+/** of one frame */
 const maxWanted = 256;
 
 interface SortedFrames {

@@ -76,6 +76,8 @@ export interface PushedCommit extends PushResult {
 }
 
 const maxAttempts = 16;
+/** of one author; there is one for each end of what is here of them, and those are few */
+const maxWanted = 64;
 const behind = { status: "retry", code: "directory/behind" } as const;
 const nameless = bytesToId("CommitHash", new Uint8Array(32));
 
@@ -340,7 +342,7 @@ async function judgeMemberCommits(
     const refusal =
       authorRefusal(judgeAuthor(state, header, commitHash, graph)) ?? roleRefusal(state, commit, graph);
     const isFirst = refusal === behind && !waiting.has(graph);
-    refusals.push(isFirst ? { ...behind, wanted: graph.lacking() } : refusal);
+    refusals.push(isFirst ? { ...behind, wanted: graph.lacking(maxWanted) } : refusal);
     if (isFirst) waiting.add(graph);
   }
   return refusals;

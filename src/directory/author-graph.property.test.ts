@@ -71,7 +71,7 @@ describe("author graph", () => {
         const known = graph.map((before, index) => (isKnown[index] === true ? before : undefined));
         for (const [index, before] of known.entries())
           if (before !== undefined) judged.add(hashOf(index), before.map(hashOf));
-        expect(judged.lacking()).toEqual([]);
+        expect(judged.lacking(100)).toEqual([]);
         const head = graph.length - 1;
         judged.isCovered(hashOf(0), [hashOf(head)]);
         const ends = new Set<CommitHash>();
@@ -81,7 +81,8 @@ describe("author graph", () => {
           else before.forEach(walk);
         };
         walk(head);
-        expect(judged.lacking()).toEqual([...ends].sort());
+        expect(judged.lacking(100).toSorted()).toEqual([...ends].sort());
+        expect(judged.lacking(2)).toEqual(judged.lacking(100).slice(0, 2));
       }),
     );
   });

@@ -76,7 +76,12 @@ export function createAuthorGraph(): AuthorGraph {
       if (known.covered.has(commitHash)) return true;
       return known.missing.size === 0 ? false : undefined;
     },
-    lacking: () => [...new Set(coverages.flatMap(({ missing }) => [...missing]))].sort(compareText),
+    lacking(maxCount) {
+      const found = new Set<CommitHash>();
+      for (const { missing } of coverages)
+        for (const commit of missing) if (found.size < maxCount) found.add(commit);
+      return [...found];
+    },
     heads: () => [...heads].sort(compareText),
   };
 }

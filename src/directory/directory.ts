@@ -240,8 +240,8 @@ export interface AuthorGraph {
   overtook(commitHash: CommitHash): readonly CommitHash[];
   /** whether `commitHash` is one of `heads` or in their known past; `undefined` while the path is not fully known */
   isCovered(commitHash: CommitHash, heads: readonly CommitHash[]): boolean | undefined;
-  /** what must be added before every question that was asked lately has its answer */
-  lacking(): readonly CommitHash[];
+  /** what must be added before every question that was asked lately has its answer, or so much of it */
+  lacking(maxCount: number): readonly CommitHash[];
   /** commits that no other known commit follows */
   heads(): readonly CommitHash[];
 }

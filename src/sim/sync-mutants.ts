@@ -29,7 +29,7 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
     [
       "what is put off is never asked for again",
       'emit(turn, { kind: "set-timer", name: "outbox", minMs: 0, spreadMs: backoffMs(outboxAttempt) });',
-      "",
+      'emit(turn, { kind: "clear-timer", name: "outbox" });',
     ],
     [
       "what is put off holds up what follows",
@@ -246,7 +246,7 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
   "server/src/push.ts": [
     [
       "a server keeps to itself what it wants before it can judge",
-      "refusals.push(isFirst ? { ...behind, wanted: graph.lacking() } : refusal);",
+      "refusals.push(isFirst ? { ...behind, wanted: graph.lacking(maxWanted) } : refusal);",
       "refusals.push(refusal);",
       { file: revokedTest, test: "arrives, whose cut is its end" },
     ],
