@@ -1,46 +1,26 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { build } from "esbuild";
 import { parseBase64url, type CommitHash } from "../../src/std/index.ts";
 import { parseCommit } from "../../src/entry/index.ts";
 import { appendLeaves, emptyFrontier, rootOf } from "../../src/sync/index.ts";
+import { bundleServer } from "./bundle-fixtures.ts";
 import { canary, createUser, crypto, publicationRequest, TestClient, TestTenant } from "./fixtures.ts";
 
 /*
  * The server is killed in the middle of pushes, without warning. Afterwards it must hold every commit that it has
  * acknowledged, at the place it named, in a log without gaps under a root that follows from it.
  */
-const here = dirname(fileURLToPath(import.meta.url));
 const killRuns = 5;
+const command = bundleServer();
 let folder: string;
-let bundleFolder: string;
-let command: string;
 
-beforeAll(async () => {
+beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "coffer-crash-"));
-  // The bundle lies where Node finds its dependencies.
-  const cache = join(here, "../../node_modules/.cache");
-  mkdirSync(cache, { recursive: true });
-  bundleFolder = mkdtempSync(join(cache, "coffer-server-"));
-  command = join(bundleFolder, "cli.mjs");
-  await build({
-    entryPoints: [join(here, "../src/cli.ts")],
-    outfile: command,
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "esm",
-    external: ["@hono/node-server", "ws", "libsql", "pg"],
-  });
 });
-
-afterAll(() => {
-  for (const path of [folder, bundleFolder]) rmSync(path, { recursive: true, force: true });
-});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 interface Running {
   readonly url: string;
@@ -49,7 +29,7 @@ interface Running {
 }
 
 async function start(dataFolder: string, ...args: string[]): Promise<Running> {
-  const child = spawn(process.execPath, [command, "--data", dataFolder, "--port", "0", ...args], {
+  const child = spawn(process.execPath, [command.path, "--data", dataFolder, "--port", "0", ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
@@ -166,7 +146,7 @@ describe("a server that is killed", () => {
       ["--data", folder, "--origin", "nonsense"],
       [],
     ]) {
-      const child = spawn(process.execPath, [command, ...args], { stdio: ["ignore", "ignore", "pipe"] });
+      const child = spawn(process.execPath, [command.path, ...args], { stdio: ["ignore", "ignore", "pipe"] });
       let output = "";
       child.stderr.on("data", (data: Buffer) => (output += data.toString()));
       expect(await ended(child)).toBe(2);

@@ -1,9 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { encodeCommit, parseCommit, presenceOf, type Commit } from "../../src/entry/index.ts";
 import {
@@ -26,6 +24,7 @@ import { readCommand, UsageError, type AdminCommand } from "../src/cli-options.t
 import { createForwardLink } from "../src/forward-link.ts";
 import { forwardPreimage } from "../src/forward-auth.ts";
 import { startServer, type LogFields, type RunningServer, type ServerOptions } from "../src/index.ts";
+import { bundleServer } from "./bundle-fixtures.ts";
 import {
   createTestEnv,
   createTestRelay,
@@ -482,28 +481,10 @@ async function run(...args: string[]): Promise<void> {
 }
 
 describe("a server that is killed while it forwards", () => {
-  const here = dirname(fileURLToPath(import.meta.url));
-  let bundleFolder: string;
-  let command: string;
-  beforeAll(async () => {
-    const cache = join(here, "../../node_modules/.cache");
-    mkdirSync(cache, { recursive: true });
-    bundleFolder = mkdtempSync(join(cache, "coffer-forward-"));
-    command = join(bundleFolder, "cli.mjs");
-    await build({
-      entryPoints: [join(here, "../src/cli.ts")],
-      outfile: command,
-      bundle: true,
-      platform: "node",
-      target: "node20",
-      format: "esm",
-      external: ["@hono/node-server", "ws", "libsql", "pg"],
-    });
-  });
-  afterAll(() => rmSync(bundleFolder, { recursive: true, force: true }));
+  const command = bundleServer();
 
   async function spawnServer(site: Site, ...args: readonly string[]): Promise<ChildProcess> {
-    const all = [command, "--data", site.folder, "--port", String(site.port), ...args];
+    const all = [command.path, "--data", site.folder, "--port", String(site.port), ...args];
     const child = spawn(process.execPath, all, { stdio: ["ignore", "pipe", "inherit"] });
     children.add(child);
     await new Promise<void>((resolve, reject) => {

@@ -6,6 +6,8 @@ import {
   readKeptHeads,
   readLeaves,
   readLinks,
+  type Frontier,
+  type HttpTransport,
   type KeptHeads,
   type SignedHead,
 } from "../sync/index.ts";
@@ -36,28 +38,56 @@ export async function askOrder(
   core: TenantCore,
   kept: readonly KeptHeads[],
 ): Promise<readonly AskedServer[]> {
-  const { store, tenantId, world } = core;
-  const { crypto, env } = world;
-  const signer = await readDeviceSigner(store);
-  const replicaId = parseHex(store.logEpoch);
+  const { store, world } = core;
   const transports = (await readLinks(store)).map((url) => world.openTransport(url).http);
-  const abort = new AbortController();
-  const release = env.setTimer(askedWithinMs, () => abort.abort());
   const ask = async (server: KeptHeads): Promise<AskedServer> => {
     const none = { ...server, leaves: new Map<DbId, readonly CommitHash[]>() };
     const http = transports.find(({ origin }) => origin === server.origin);
-    if (http === undefined || signer === undefined || replicaId === undefined || !env.isOnline()) return none;
+    if (http === undefined || !world.env.isOnline()) return none;
     try {
-      const options = { crypto, http, signer, tenantId, replicaId, signal: abort.signal };
-      return { ...server, leaves: await readLeaves(options, server) };
+      return { ...server, leaves: await askLeaves(core, http, server, { withinMs: askedWithinMs }) };
     } catch (error) {
       if (!isCofferError(error)) throw error;
       return none;
     }
   };
+  return Promise.all(kept.map(ask));
+}
+
+/**
+ * Ask a server for the order of the commits under its heads, in each log from its place in `begins` on, until `closing` aborts or it takes
+ * too long. A device that cannot sign in is told of none.
+ *
+ * @throws what `readLeaves` throws
+ */
+export async function askLeaves(
+  { store, tenantId, world }: TenantCore,
+  http: HttpTransport,
+  server: Pick<KeptHeads, "heads" | "serverKey">,
+  {
+    begins,
+    closing,
+    withinMs,
+  }: {
+    readonly withinMs: number;
+    readonly begins?: ReadonlyMap<DbId, Frontier>;
+    readonly closing?: AbortSignal;
+  },
+): Promise<ReadonlyMap<DbId, readonly CommitHash[]>> {
+  const { crypto, env } = world;
+  const signer = await readDeviceSigner(store);
+  const replicaId = parseHex(store.logEpoch);
+  if (signer === undefined || replicaId === undefined) return new Map();
+  const abort = new AbortController();
+  const end = (): void => abort.abort();
+  const release = env.setTimer(withinMs, end);
+  if (closing?.aborted === true) end();
+  closing?.addEventListener("abort", end);
   try {
-    return await Promise.all(kept.map(ask));
+    const options = { crypto, http, signer, tenantId, replicaId, signal: abort.signal };
+    return await readLeaves(options, server, begins);
   } finally {
+    closing?.removeEventListener("abort", end);
     release();
   }
 }

@@ -5,12 +5,10 @@
  * they are believed only when they lead to the head that is kept, so the server in doubt cannot help itself by them. The thread that speaks
  * with a server does it; a device whose tenant is locked reads no commits, and has nothing to hold against a log.
  */
-import { bytesToHex, isCofferError, parseHex, type CommitHash, type DbId } from "../std/index.ts";
+import { bytesToHex, isCofferError, type CommitHash, type DbId } from "../std/index.ts";
 import { deriveLogKeyId, type SeenHead } from "../entry/index.ts";
 import {
-  readDeviceSigner,
   readKeptHeads,
-  readLeaves,
   readServerKey,
   SeenClaims,
   type BrokenClaim,
@@ -20,6 +18,7 @@ import {
 } from "../sync/index.ts";
 import type { AlarmEvent } from "../../worker/api.ts";
 import type { TenantCore } from "./core.ts";
+import { askLeaves } from "./audit-logs.ts";
 import { Gaps } from "./gaps.ts";
 import type { JudgeOutcome } from "./judge.ts";
 import type { LinkHooks } from "./links.ts";
@@ -171,32 +170,19 @@ export class Witness {
     logs: readonly UndecidedLog[],
   ): Promise<ReadonlyMap<DbId, readonly CommitHash[]>> {
     const { store, tenantId, world } = this.#core;
-    const { crypto, env } = world;
     const { http } = world.openTransport(url);
-    const signer = await readDeviceSigner(store);
-    const replicaId = parseHex(store.logEpoch);
-    const kept = await readKeptHeads(crypto, store, tenantId);
+    const kept = await readKeptHeads(world.crypto, store, tenantId);
     const server = kept.find(({ origin }) => origin === http.origin);
-    if (signer === undefined || replicaId === undefined || server === undefined) return new Map();
+    if (server === undefined) return new Map();
+    const { serverKey } = server;
     const heads = server.heads.filter((head) =>
       logs.some(
         ({ begin, dbId, epoch }) => dbId === head.dbId && epoch === head.epoch && begin.size < head.size,
       ),
     );
     const begins = new Map(logs.map(({ begin, dbId }) => [dbId, begin]));
-    const abort = new AbortController();
-    const end = (): void => abort.abort();
-    const release = env.setTimer(askedWithinMs, end);
-    const closing = this.#closing.signal;
-    if (closing.aborted) end();
-    closing.addEventListener("abort", end);
-    try {
-      const options = { crypto, http, signer, tenantId, replicaId, signal: abort.signal };
-      return await readLeaves(options, { heads, serverKey: server.serverKey }, begins);
-    } finally {
-      closing.removeEventListener("abort", end);
-      release();
-    }
+    const options = { begins, closing: this.#closing.signal, withinMs: askedWithinMs };
+    return askLeaves(this.#core, http, { heads, serverKey }, options);
   }
 
   #tell(url: string, broken: readonly BrokenClaim[]): void {
