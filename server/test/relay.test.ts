@@ -11,7 +11,7 @@ import {
   verifyTenantHead,
   type Frame,
 } from "../../src/sync/index.ts";
-import { encodeCommit, parseCommit } from "../../src/entry/index.ts";
+import { encodeCommit, parseCommit, type Commit } from "../../src/entry/index.ts";
 import { createGenesis } from "../../src/keys/index.ts";
 import { readTenantRoot } from "../src/tenant-record.ts";
 import { verifyStore } from "../src/verify-store.ts";

@@ -405,11 +405,10 @@ describe("several who were revoked", () => {
 describe("what no server can judge", () => {
   it("holds up nothing that was written after it, and is tried again", async () => {
     const { anna, bert, tenant } = await createPlace();
-    const elsewhere = await TestTenant.withUsers(bert);
+    const { head: directoryHead } = await TestTenant.withUsers(bert);
+    if (directoryHead === undefined) throw new Error("A tenant has a directory");
     const early = await Promise.all(
-      Array.from({ length: perRequest * 3 }, () =>
-        tenant.write(bert, { text, directoryHead: elsewhere.head }),
-      ),
+      Array.from({ length: perRequest * 3 }, () => tenant.write(bert, { text, directoryHead })),
     );
     const own = await writeLine(tenant, anna, perRequest * 2);
     remember(...early, ...own);
