@@ -341,6 +341,35 @@ describe("the page of benchmarks", () => {
   });
 });
 
+describe("the lockfile of the benchmarks' packages", () => {
+  interface Locked {
+    readonly resolved?: string;
+    readonly dependencies?: Readonly<Record<string, string>>;
+    readonly optionalDependencies?: Readonly<Record<string, string>>;
+  }
+  const { packages } = JSON.parse(read("bench/peers/package-lock.json")) as {
+    readonly packages: Readonly<Record<string, Locked>>;
+  };
+
+  /** Whether a package is found from a folder, as Node looks for it. */
+  const isFound = (name: string, from: string): boolean =>
+    `${from === "" ? "" : `${from}/`}node_modules/${name}` in packages ||
+    (from !== "" && isFound(name, from.slice(0, Math.max(0, from.lastIndexOf("/node_modules/")))));
+
+  test("holds whatever its packages ask for", () => {
+    const missing = Object.entries(packages).flatMap(([path, { dependencies, optionalDependencies }]) =>
+      Object.keys({ ...dependencies, ...optionalDependencies })
+        .filter((name) => !isFound(name, path))
+        .map((name) => `${path}: ${name}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  test("names no registry", () => {
+    expect(Object.keys(packages).filter((path) => packages[path]?.resolved !== undefined)).toEqual([]);
+  });
+});
+
 describe("the protocol's page", () => {
   test("is what `npm run docs` writes today", () => {
     expect(read(protocolPath)).toBe(currentProtocol());
