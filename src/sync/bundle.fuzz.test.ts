@@ -11,7 +11,7 @@ import { createFixture } from "./sync-fixture.ts";
 const fixture = await createFixture();
 const { crypto, tenantId } = fixture;
 const file = await sealFile(fixture, [90, 40]);
-const commits = await Promise.all([fixture.seal(), fixture.seal(fixture.directoryDbId), file.commit]);
+const commits = [await fixture.seal(), await fixture.seal(fixture.directoryDbId), file.commit];
 const genuine = new Set(commits.map(({ commitHash }) => commitHash));
 
 async function createPlace(isFilled: boolean): Promise<BundlePlace> {

@@ -105,7 +105,7 @@ export class Peers {
 
   /** Fetch a chunk of a file from whoever of them has it; `undefined` when nobody does. A peer that lies is linked no more. */
   async fetch(part: StoredPart, index: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    for (const { link } of [...this.#peers.values()]) {
+    for (const { link } of this.#peers.values()) {
       const bytes = await link.fetch(part, index).catch(() => undefined);
       if (bytes !== undefined) return bytes;
     }
