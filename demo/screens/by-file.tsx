@@ -1,6 +1,6 @@
 /** Bringing another device of the space what it lacks as a file, with no server and no connection. */
 import { useSignal } from "@preact/signals";
-import { useId } from "preact/hooks";
+import { useEffect, useId } from "preact/hooks";
 import type { Tenant } from "cofferdb";
 import { Busy } from "../parts/busy.tsx";
 import { ErrorNote } from "../parts/error-note.tsx";
@@ -11,6 +11,9 @@ import { saveBlob, saveFile } from "../state/save-file.ts";
 import { describeBundle } from "../text/describe-bundle.ts";
 import { formatBytes } from "../text/format.ts";
 
+/** more goes along only where the person says so */
+const usualFileBytes = 64 * 1024 * 1024;
+
 const dayOf = (moment: Date): string => moment.toISOString().slice(0, 10);
 
 /** The panel: what this device has, what another one lacks, and taking a file in. */
@@ -19,8 +22,8 @@ export function ByFile({ tenant }: { readonly tenant: Tenant }) {
     <section class="panel" aria-labelledby="by-file-title" data-testid="by-file">
       <h2 id="by-file-title">Changes as a file</h2>
       <p class="hint">
-        A memory stick does what a network does. Files hold sealed changes, which nobody without the keys of
-        this space can read, and not the contents of attachments.
+        A memory stick does what a network does. What it carries is sealed: nobody without the keys of this
+        space can read it.
       </p>
       <TakeIn tenant={tenant} />
       <Save tenant={tenant} />
@@ -71,14 +74,38 @@ function TakeIn({ tenant }: { readonly tenant: Tenant }) {
   );
 }
 
+/** How many bytes of attached files the other device lacks, and this one has; 0 until it is known. */
+function useAttached(tenant: Tenant, since: File | undefined): number {
+  const bytes = useSignal(0);
+  const localBytes = tenant.status.value.files?.localBytes;
+  useEffect(() => {
+    const giveUp = new AbortController();
+    const { signal } = giveUp;
+    tenant.measureBundle({ files: true, signal, ...(since !== undefined && { since }) }).then(
+      ({ fileBytes }) => {
+        if (!signal.aborted) bytes.value = fileBytes;
+      },
+      // A list that is none is told when the file is saved.
+      () => undefined,
+    );
+    return () => giveUp.abort();
+  }, [tenant, since, localBytes]);
+  return bytes.value;
+}
+
 function Save({ tenant }: { readonly tenant: Tenant }) {
   const listId = useId();
   const list = useSignal<File | undefined>(undefined);
   const sizeBytes = useSignal(0);
+  const attached = useAttached(tenant, list.value);
+  const withFiles = useSignal<boolean | undefined>(undefined);
+  // Unless the person said otherwise, what a mail still carries goes along.
+  const isWithFiles = withFiles.value ?? attached <= usualFileBytes;
   const save = useAction(async () => {
     sizeBytes.value = 0;
     const since = list.peek();
-    const stream = tenant.exportBundle(since === undefined ? {} : { since });
+    const files = withFiles.peek() ?? attached <= usualFileBytes;
+    const stream = tenant.exportBundle({ files, ...(since !== undefined && { since }) });
     const name = `space-${dayOf(new Date())}.changes`;
     if (await saveFile(name, stream, (written) => (sizeBytes.value = written)))
       notify(`Saved ${name}, ${formatBytes(sizeBytes.peek())}.`);
@@ -102,6 +129,20 @@ function Save({ tenant }: { readonly tenant: Tenant }) {
           A small list that the other device saves below. Without one the file holds everything.
         </p>
       </div>
+      {attached === 0 ? null : (
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={isWithFiles}
+            disabled={save.isBusy.value}
+            onChange={(event) => (withFiles.value = event.currentTarget.checked)}
+          />
+          <span>
+            With attached files, {formatBytes(attached)}
+            <span class="hint">As far as they are on this device.</span>
+          </span>
+        </label>
+      )}
       <ErrorNote error={save.error} />
       <ErrorNote error={summarize.error} />
       {save.isBusy.value ? (

@@ -1,10 +1,20 @@
 /** What two devices of a space write apart, carried from one to the other as files, with the server gone. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import AxeBuilder from "@axe-core/playwright";
 import type { Download, Page } from "@playwright/test";
 import { createTempFolder, expect, removeFolder, test } from "../fixtures.ts";
-import { approve, askToJoin, field, join as joinSpace, publish, startWithFilm, visit } from "./people.ts";
+import {
+  approve,
+  askToJoin,
+  field,
+  join as joinSpace,
+  openFilm,
+  publish,
+  startWithFilm,
+  visit,
+} from "./people.ts";
 
 const shots = process.env["COFFER_SHOTS"];
 
@@ -52,10 +62,21 @@ test("a person carries what is new to another device as a file, and only what it
     await desk.getByRole("navigation").getByRole("link", { name: "Library" }).click();
     await desk.getByRole("button", { name: "New document" }).first().click();
     await field(desk, "Title").fill("Ran");
+    const still = Buffer.alloc(700_000, "a castle burns ");
+    await desk
+      .getByTestId("choose-files")
+      .setInputFiles({ name: "castle.bin", mimeType: "application/octet-stream", buffer: still });
+    await expect(desk.getByTestId("file")).toHaveCount(1);
     for (const page of [desk, phone]) await page.evaluate(() => (location.hash = "#/sync"));
 
     const has = await saving(phone, folder, "Save what this device has");
     await desk.getByLabel("What the other device has").setInputFiles(has);
+    const withFiles = desk.getByRole("checkbox", { name: /^With attached files, 7\d\d kB/ });
+    await expect(withFiles).toBeChecked();
+    await withFiles.uncheck();
+    const alone = await saving(desk, folder, "Save what it lacks");
+    expect(readFileSync(alone).length).toBeLessThan(100_000);
+    await withFiles.check();
     const changes = await saving(desk, folder, "Save what it lacks");
     expect(changes).toMatch(/space-\d{4}-\d{2}-\d{2}\.changes$/);
     await expectAccessible(desk);
@@ -66,7 +87,9 @@ test("a person carries what is new to another device as a file, and only what it
       /^(protocol|entry)\//,
     );
     await take.setInputFiles(changes);
-    await expect(phone.getByTestId("taken-in")).toContainText(/new changes? came, every signature verified/);
+    await expect(phone.getByTestId("taken-in")).toContainText(
+      /new changes? came, every signature verified, with 7\d\d kB of files/,
+    );
     await expect(phone.getByTestId("by-file").getByTestId("error")).toHaveCount(0);
     await expectAccessible(phone);
     await shoot(phone, "by-file-phone");
@@ -75,6 +98,11 @@ test("a person carries what is new to another device as a file, and only what it
     await expect(phone.getByTestId("taken-in")).toContainText("was here already");
     await phone.getByRole("navigation").getByRole("link", { name: "Library" }).click();
     await expect(phone.getByTestId("film-row").filter({ hasText: "Ran" })).toBeVisible();
+    await openFilm(phone, "Ran");
+    await expect(phone.getByTestId("file")).toHaveAttribute("data-place", "local");
+    const keeping = phone.waitForEvent("download");
+    await phone.getByRole("button", { name: "Save castle.bin" }).click();
+    expect(readFileSync(await (await keeping).path()).equals(still)).toBe(true);
   } finally {
     await removeFolder(folder);
   }

@@ -1,8 +1,9 @@
 /** Two devices of a space that a person connects by two texts; the server they met at is gone by then. */
+import { readFileSync } from "node:fs";
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, test } from "../fixtures.ts";
-import { approve, askToJoin, field, join, publish, startWithFilm, visit } from "./people.ts";
+import { approve, askToJoin, field, join, openFilm, publish, startWithFilm, visit } from "./people.ts";
 
 /** Addresses of this machine as they are: nobody here resolves the names that browsers hide them behind. */
 const args = ["--disable-features=WebRtcHideLocalIpsWithMdns"];
@@ -12,7 +13,7 @@ async function expectAccessible(page: Page): Promise<void> {
   expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 120)}`)).toEqual([]);
 }
 
-test("a person connects a phone nearby by two texts, and a film goes over with the server gone", async ({
+test("a person connects a phone nearby by two texts, and a film with its files goes over with the server gone", async ({
   server,
   openDevice,
 }) => {
@@ -51,6 +52,16 @@ test("a person connects a phone nearby by two texts, and a film goes over with t
   await field(desk, "Title").fill("Ran");
   await phone.getByRole("navigation").getByRole("link", { name: "Library" }).click();
   await expect(phone.getByTestId("film-row").filter({ hasText: "Ran" })).toBeVisible();
+  const still = Buffer.alloc(700_000, "a castle burns ");
+  await desk
+    .getByTestId("choose-files")
+    .setInputFiles({ name: "castle.bin", mimeType: "application/octet-stream", buffer: still });
+  await expect(desk.getByTestId("file")).toHaveCount(1);
+  await openFilm(phone, "Ran");
+  await expect(phone.getByTestId("file")).toHaveAttribute("data-place", "local");
+  const keeping = phone.waitForEvent("download");
+  await phone.getByRole("button", { name: "Save castle.bin" }).click();
+  expect(readFileSync(await (await keeping).path()).equals(still)).toBe(true);
   await desk.evaluate(() => (location.hash = "#/sync"));
   await desk.getByTestId("nearby").getByRole("button", { name: "Disconnect" }).click();
   await expect(desk.getByTestId("nearby")).not.toContainText("Connected");

@@ -5,6 +5,7 @@
 import type { SourceMutant } from "./security-mutants.ts";
 
 const peerFiles = "src/sync/peer-files.test.ts";
+const broughtFiles = "src/sync/brought-files.test.ts";
 const bundleFiles = "src/sync/bundle-files.test.ts";
 
 type Change = readonly [name: string, from: string, to: string, file: string, test: string];
@@ -61,6 +62,57 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "if (bytes?.length === 0) await keepHeld(",
       peerFiles,
       "go on behind what came, after the way broke at any byte",
+    ],
+  ],
+  "src/sync/brought-files.ts": [
+    [
+      "what the device let go is brought again",
+      'if (!isWanted) return "nothing";',
+      "",
+      broughtFiles,
+      "do not come where the device let them go",
+    ],
+    [
+      "files come without end",
+      "lackingBytes > this.#leftBytes",
+      "lackingBytes > 1e12",
+      broughtFiles,
+      "come no further than so many bytes in a link's life",
+    ],
+    [
+      "files come beyond the budget",
+      'kept + lackingBytes > budget ? "nothing" : part',
+      "part",
+      broughtFiles,
+      "come no further than so many bytes in a link's life",
+    ],
+    [
+      "what was begun is asked for from its beginning",
+      "(isHere ? [] : [index])",
+      "(isHere && index < 0 ? [] : [index])",
+      broughtFiles,
+      "do not come where the device let them go",
+    ],
+    [
+      "files come in the order in which they lie",
+      ".toSorted(byTurn)",
+      "",
+      broughtFiles,
+      "come by themselves behind the documents",
+    ],
+    [
+      "a list of files has no end",
+      "this.#waiting.length > maxWaiting",
+      "this.#waiting.length < 0",
+      broughtFiles,
+      "are told by a list that has an end",
+    ],
+    [
+      "files go on being asked for on a full disk",
+      "if (!(await keepHeld(place, part, bytes))) return false;",
+      "await keepHeld(place, part, bytes);",
+      broughtFiles,
+      "stop coming on a full disk",
     ],
   ],
   "src/sync/chunk-store.ts": [

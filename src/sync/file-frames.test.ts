@@ -17,6 +17,7 @@ const frames: Readonly<Record<keyof typeof vectors.frames, FileFrame>> = {
   files: { type: "files" },
   want: { type: "want", ...place, indexes: [0, 3, 15] },
   "want-four": { type: "want", ...place, indexes: [1, 2, 3, 4] },
+  held: { type: "held", parts: [place, { ...place, dbId: bytesToId("DbId", new Uint8Array(16).fill(3)) }] },
   chunk: { type: "chunk", ...place, index: 7, ciphertext: Uint8Array.of(0xaa, 0xbb) },
   "chunk-none": { type: "chunk", ...place, index: 15, ciphertext: undefined },
 };
@@ -49,6 +50,11 @@ test("a chunk of 307,200 bytes is read, and one of more is not", () => {
     else expect(verdict.kind).toBe("malformed");
   }
   expect(sizes).toEqual([307_200]);
+});
+
+test("frames of frames.ts whose numbers lie between are read as they are", () => {
+  const need: Frame = { type: "need", dbId: place.dbId, commits: [place.commitHash] };
+  expect(readOne(encodeFrame(need))).toMatchObject({ kind: "frame", frame: need });
 });
 
 test("whoever does not know these frames skips them", () => {

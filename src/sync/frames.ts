@@ -18,7 +18,7 @@
  * | 13 | databases | varint count, count × (dbId(16), varint size, digest(16)); no database twice |
  * | 14 | note | nothing |
  * | 15 | whisper | dbId(16), sealed(1…4096): all of the rest |
- * | 16, 17, 18 | files, want, chunk | between peers and in bundles, see file-frames.ts; whoever reads without them skips them |
+ * | 16, 17, 18, 20 | files, want, chunk, held | between peers and in bundles, see file-frames.ts; whoever reads without them skips them |
  * | 19 | need | dbId(16), varint count ≥ 1, count × commitHash(32) |
  *
  * | part | bytes |

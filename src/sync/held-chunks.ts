@@ -8,12 +8,13 @@
  * - H3 what came from another device is kept as what was written here: no server has shown that it holds it, so it stays until one gave a
  *      receipt, and this device sees to it that one does
  */
-import { equalBytes, isCofferError, type AuthorKey, type CommitHash, type DbId } from "../std/index.ts";
+import { equalBytes, isCofferError, type AuthorKey } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
 import { parseCommit, type Commit, type EntryHeader } from "../entry/index.ts";
 import type { Store } from "../store/index.ts";
 import { keepRestored, type ChunkStore } from "./chunk-store.ts";
 import type { DeviceSets } from "./device-sets.ts";
+import type { NamedPart } from "./file-frames.ts";
 import { sendableTo } from "./local-log.ts";
 import { chunkLimits, type StoredPart } from "./stored-part.ts";
 
@@ -24,12 +25,6 @@ export interface HeldPlace {
   readonly sets: DeviceSets;
   readonly userKey: AuthorKey | undefined;
   readonly chunks: ChunkStore;
-}
-
-/** What names a part to another device. */
-export interface NamedPart {
-  readonly dbId: DbId;
-  readonly commitHash: CommitHash;
 }
 
 /** What a commit names as one part of a file, none of it here; `undefined` when it does not. */

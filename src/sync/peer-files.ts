@@ -3,6 +3,7 @@
  *
  * ```
  *  FILES  ──────────────────────►◄────  FILES     who holds contents of files says so once; nobody else is asked
+ *  HELD   ──────────────────────►◄────  HELD      of which commits, and what came later: see brought-files.ts
  *  WANT   one commit, 1…4 chunks ─►               one question at a time, each way
  *          ◄───────────────── CHUNK, CHUNK …      one for each that was asked for, in order; an empty one is not to be had
  * ```
@@ -15,7 +16,15 @@
  * - F4 each chunk is kept before the next one is asked for: a link that broke costs one question at most, and the next one goes on behind it
  * - F5 what came from a peer counts as no server's receipt
  */
-import { CofferError, type CofferErrorCode, type Env, type Release } from "../std/index.ts";
+import {
+  CofferError,
+  toCofferError,
+  type CofferErrorCode,
+  type CommitHash,
+  type Env,
+  type Release,
+} from "../std/index.ts";
+import { BroughtFiles, isTold, listHeld } from "./brought-files.ts";
 import type { ChunkFrame, FileFrame } from "./file-frames.ts";
 import { isChunk, keepHeld, readHeld, type HeldPlace } from "./held-chunks.ts";
 import type { StoredPart } from "./stored-part.ts";
@@ -25,6 +34,9 @@ export interface PeerFilesOptions {
   readonly env: Pick<Env, "setTimer">;
   /** what this side gives from and keeps in; `undefined`: it holds none */
   readonly place: HeldPlace | undefined;
+  /** bytes that may come by themselves in the link's life */
+  readonly bringBytes: number;
+  readonly onBrought: () => void;
   readonly say: (frame: FileFrame) => void;
   /** bytes that came on the link so far, whatever they were */
   readonly receivedBytes: () => number;
@@ -54,14 +66,42 @@ export class PeerFiles {
   #state: "unknown" | "open" | "over" = "unknown";
   #isGiving = false;
   #stopTimer: Release = () => undefined;
+  #unfollow: Release = () => undefined;
+  readonly #brought: BroughtFiles | undefined;
 
   constructor(options: PeerFilesOptions) {
     this.#options = options;
+    const { bringBytes, onBrought, place } = options;
+    const ask: PeerFiles["ask"] = (part, indexes) => this.ask(part, indexes);
+    this.#brought = place && new BroughtFiles({ place, bringBytes, onBrought, ask });
   }
 
   /** The other side has shown that it knows the tenant. */
   start(): void {
-    if (this.#options.place !== undefined) this.#options.say({ type: "files" });
+    const { place, say } = this.#options;
+    if (place === undefined || this.#state === "over") return;
+    say({ type: "files" });
+    const told = new Set<CommitHash>();
+    const tell = (frames: readonly FileFrame[]): void => {
+      for (const frame of frames) if (this.#state !== "over") say(frame);
+    };
+    this.#unfollow = place.chunks.onChange((commitHash) => {
+      if (commitHash === undefined || told.has(commitHash)) return;
+      place.chunks.part(commitHash).then(
+        (part) => {
+          if (part === undefined || !isTold(part) || told.has(commitHash)) return;
+          told.add(commitHash);
+          tell([{ type: "held", parts: [part] }]);
+        },
+        () => undefined,
+      );
+    });
+    listHeld(place).then(tell, () => undefined);
+  }
+
+  /** A round is over: what the other side has is in the log. */
+  ready(): void {
+    this.#brought?.ready();
   }
 
   /**
@@ -73,26 +113,43 @@ export class PeerFiles {
   async fetch(part: StoredPart, index: number): Promise<Bytes | undefined> {
     const { place } = this.#options;
     if (place === undefined || this.#state !== "open" || part.chunks[index] === undefined) return undefined;
-    const [bytes] = await new Promise<readonly (Bytes | undefined)[]>((resolve, reject) => {
-      this.#questions = [...this.#questions, { part, indexes: [index], found: [], resolve, reject }];
-      if (this.#questions.length === 1) this.#ask();
-    });
+    const [bytes] = await this.ask(part, [index]);
     // On a full disk it is shown, and fetched again the next time.
     if (bytes !== undefined) await keepHeld(place, part, new Map([[index, bytes]]));
     return bytes;
+  }
+
+  /** Ask for chunks of a part, at most four. @returns those that were to be had, verified, in that order @throws why the link ended */
+  ask(part: StoredPart, indexes: readonly number[]): Promise<readonly (Bytes | undefined)[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#state !== "open") return reject(new CofferError("aborted"));
+      this.#questions = [...this.#questions, { part, indexes, found: [], resolve, reject }];
+      if (this.#questions.length === 1) this.#ask();
+    });
   }
 
   /** Take what came. */
   take(frame: FileFrame): void {
     if (frame.type === "chunk") this.#takeChunk(frame);
     else if (frame.type === "want") void this.#give(frame);
+    else if (frame.type === "held") this.#hear(frame.parts);
     else if (this.#state === "unknown") this.#state = "open";
+  }
+
+  #hear(parts: Extract<FileFrame, { type: "held" }>["parts"]): void {
+    try {
+      // Who has not said that it holds any, holds none.
+      if (this.#state === "open") this.#brought?.hear(parts);
+    } catch (error) {
+      this.#options.end(toCofferError(error).code);
+    }
   }
 
   /** The link is over. */
   close(code: CofferErrorCode | undefined): void {
     this.#state = "over";
     this.#stopTimer();
+    this.#unfollow();
     const questions = this.#questions;
     this.#questions = [];
     for (const { reject } of questions) reject(new CofferError(code ?? "aborted"));

@@ -47,7 +47,12 @@ export async function createDevice(fixture: Fixture): Promise<TestDevice> {
       return records.map(({ commitHash }) => commitHash).toSorted();
     },
     link: (channel, more = {}) =>
-      linkPeer({ env, crypto, store, sets, chunks, tenantId, channel, userKey: fixture.signer.key, ...more }),
+      linkPeer({
+        ...{ env, crypto, store, sets, chunks, tenantId, channel },
+        userKey: fixture.signer.key,
+        bringBytes: 0,
+        ...more,
+      }),
   };
 }
 

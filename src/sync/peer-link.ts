@@ -28,6 +28,7 @@ import {
   type Release,
 } from "../std/index.ts";
 import { directoryDbId } from "../entry/index.ts";
+import { defaultBringBytes } from "./brought-files.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 import { createDeviceSets, digestSets, type DeviceSets } from "./device-sets.ts";
 import { syncLimits, type DatabaseDigest, type Frame } from "./messages.ts";
@@ -45,6 +46,10 @@ export type PeerOptions = Omit<PeerPlace, "sets" | "room"> &
     readonly sets?: DeviceSets | undefined;
     /** contents of files that are given and kept; default: none */
     readonly chunks?: ChunkStore | undefined;
+    /** contents of files that may come by themselves, in bytes; default: 64 MiB */
+    readonly bringBytes?: number | undefined;
+    /** Some of them came. */
+    readonly onBrought?: (() => void) | undefined;
     /** what may come through this link; default: 1 GiB */
     readonly receiveBytes?: number | undefined;
     readonly onStatus?: ((status: PeerStatus) => void) | undefined;
@@ -115,6 +120,8 @@ class Link implements PeerLink {
     this.#files = new PeerFiles({
       env: options.env,
       place: chunks && { ...this.#place, chunks },
+      bringBytes: options.bringBytes ?? defaultBringBytes,
+      onBrought: () => options.onBrought?.(),
       say: (frame) => this.#talk.sayFile(frame),
       receivedBytes: () => this.#talk.moved.receivedBytes,
       end: (code) => this.#talk.end(code),
@@ -182,6 +189,7 @@ class Link implements PeerLink {
   #endRound(): void {
     const { begun } = this.#rounds;
     this.#show("live");
+    this.#files.ready();
     const done = this.#waiters.filter(({ fromRound }) => fromRound <= begun);
     this.#waiters = this.#waiters.filter(({ fromRound }) => fromRound > begun);
     for (const { resolve } of done) resolve();

@@ -8,7 +8,7 @@
  *                                ◄────── an answer, END
  *                  NOTE ────────────────────────────►      everything was asked
  *                                ◄────────────── NOTE      something is new here
- *  both            FILES, WANT, CHUNK                 ►◄   contents of files, at any time: see peer-files.ts
+ *  both            FILES, HELD, WANT, CHUNK           ►◄   contents of files, at any time: see peer-files.ts
  * ```
  *
  * Guarantees
@@ -212,5 +212,5 @@ export class PeerTalk {
 }
 
 function isFileFrame(frame: Frame | FileFrame): frame is FileFrame {
-  return frame.type === "files" || frame.type === "want" || frame.type === "chunk";
+  return ["files", "held", "want", "chunk"].includes(frame.type);
 }

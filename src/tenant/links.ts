@@ -64,6 +64,7 @@ export class Links {
     this.#core = core;
     this.#hooks = hooks;
     this.chunks = new ChunkLinks(core, peers);
+    peers.onBrought = () => this.chunks.wake();
     this.files = new KeptFiles(core, hooks);
     this.#waking = new Waking(core);
     this.witness = new Witness(core, hooks);

@@ -34,6 +34,8 @@ export class Peers {
   readonly #peers = new Map<number, Peer>();
   /** the texts by which devices find each other */
   readonly words: PeerWords;
+  /** contents of files came that no server may have */
+  onBrought: () => void = () => undefined;
   #sets: DeviceSets | undefined;
 
   constructor(core: TenantCore, userKey: AuthorKey, emit: (event: WorkerEvent) => void) {
@@ -73,6 +75,7 @@ export class Peers {
       userKey: this.#userKey,
       sets: this.sets,
       chunks: chunksOf(this.#core),
+      onBrought: () => this.onBrought(),
       channel,
       onStatus: (status) => {
         this.#emit({ kind: "peer", subscription, status });

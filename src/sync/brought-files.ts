@@ -1,0 +1,143 @@
+/**
+ * Contents of files that a peer holds and this device lacks, brought by themselves once the documents are there.
+ *
+ * ```
+ *  HELD: commits, the newest first, of those the smallest ─►  lacking here? ─► asked for, four chunks at a time ─► kept
+ * ```
+ *
+ * Guarantees
+ * - R1 nothing is brought that this device let go, that would not fit into its budget, or beyond so many bytes in a link's life
+ * - R2 what was begun is finished: a link that broke, or a part of a film that was looked at
+ * - R3 a list without end is the end of the link; what waits in it is a name
+ */
+import { CofferError, isCofferError } from "../std/index.ts";
+import { factsOf } from "./chunk-eviction.ts";
+import { heldParts, wantedChunks, type FileFrame, type NamedPart } from "./file-frames.ts";
+import { findPart, keepHeld, type HeldPlace } from "./held-chunks.ts";
+import { byTurn, type StoredPart } from "./stored-part.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What is brought in a link's life where nothing is said: as much as goes into a bundle. */
+export const defaultBringBytes = 64 * 1024 * 1024;
+
+/** names of parts that wait to be looked at; more are told by nobody */
+const maxWaiting = 8000;
+
+/** How files are brought. */
+export interface BroughtOptions {
+  readonly place: HeldPlace;
+  /** at most so many bytes */
+  readonly bringBytes: number;
+  /** Ask the other side. @throws why the link ended */
+  readonly ask: (part: StoredPart, indexes: readonly number[]) => Promise<readonly (Bytes | undefined)[]>;
+  /** Something was brought. */
+  readonly onBrought: () => void;
+}
+
+/** The commits of whose chunks some are here, as HELD tells them. */
+export async function listHeld({ chunks }: Pick<HeldPlace, "chunks">): Promise<readonly FileFrame[]> {
+  const parts = (await chunks.parts())
+    .filter(isTold)
+    .toSorted(byTurn)
+    .slice(0, maxWaiting / 2);
+  const frames: FileFrame[] = [];
+  for (let at = 0; at < parts.length; at += heldParts)
+    frames.push({ type: "held", parts: parts.slice(at, at + heldParts) });
+  return frames;
+}
+
+/** Whether a part is told of: a document names it, and something of it is here. */
+export function isTold({ chunks, isNamed }: StoredPart): boolean {
+  return isNamed && chunks.some(({ isHere }) => isHere);
+}
+
+/** What one link brings by itself. */
+export class BroughtFiles {
+  readonly #options: BroughtOptions;
+  #waiting: readonly NamedPart[] = [];
+  #leftBytes: number;
+  #isReady = false;
+  #isRunning = false;
+
+  constructor(options: BroughtOptions) {
+    this.#options = options;
+    this.#leftBytes = options.bringBytes;
+  }
+
+  /** The other side says what it holds. @throws `protocol/malformed` when that has no end */
+  hear(parts: readonly NamedPart[]): void {
+    this.#waiting = [...this.#waiting, ...parts];
+    if (this.#waiting.length > maxWaiting) throw new CofferError("protocol/malformed", { reason: "held" });
+    if (this.#isReady) void this.#run();
+  }
+
+  /** The documents of the other side are here: what they name may follow. */
+  ready(): void {
+    this.#isReady = true;
+    void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    try {
+      const later: NamedPart[] = [];
+      for (let next = this.#next(); next !== undefined; next = this.#next()) {
+        const part = await this.#lacking(next);
+        if (part === undefined) later.push(next);
+        else if (part !== "nothing" && !(await this.#bring(part))) this.#leftBytes = 0;
+      }
+      // Their commits may come with the next round.
+      this.#waiting = [...later, ...this.#waiting].slice(0, maxWaiting);
+    } catch (error) {
+      // The link is over, or the disk: the next link goes on.
+      if (!isCofferError(error)) throw error;
+      this.#leftBytes = 0;
+    }
+    this.#isRunning = false;
+  }
+
+  #next(): NamedPart | undefined {
+    const [first, ...others] = this.#waiting;
+    this.#waiting = others;
+    return first;
+  }
+
+  /** R1. @returns `undefined` when its commit is not here */
+  async #lacking(named: NamedPart): Promise<StoredPart | "nothing" | undefined> {
+    const { place } = this.#options;
+    const known = await place.chunks.part(named.commitHash);
+    const isWanted = known === undefined || known.isPinned || known.chunks.some(({ isHere }) => isHere);
+    if (!isWanted) return "nothing";
+    const part = known ?? (await findPart(place, named));
+    if (part === undefined) return undefined;
+    const { hereBytes, totalBytes } = factsOf(part);
+    const lackingBytes = totalBytes - hereBytes;
+    if (lackingBytes === 0 || lackingBytes > this.#leftBytes) return "nothing";
+    const budget = await place.chunks.budget();
+    if (budget === undefined) return part;
+    const kept = (await place.chunks.parts()).reduce((sum, one) => sum + factsOf(one).hereBytes, 0);
+    return kept + lackingBytes > budget ? "nothing" : part;
+  }
+
+  /** @returns whether there was room for it */
+  async #bring(part: StoredPart): Promise<boolean> {
+    const { ask, onBrought, place } = this.#options;
+    const indexes = part.chunks.flatMap(({ isHere }, index) => (isHere ? [] : [index]));
+    for (let at = 0; at < indexes.length; at += wantedChunks) {
+      const some = indexes.slice(at, at + wantedChunks);
+      const found = await ask(part, some);
+      const bytes = new Map<number, Bytes>();
+      for (const [turn, index] of some.entries()) {
+        const chunk = found[turn];
+        if (chunk !== undefined) bytes.set(index, chunk);
+        this.#leftBytes -= chunk?.length ?? 0;
+      }
+      if (bytes.size === 0) return true;
+      if (!(await keepHeld(place, part, bytes))) return false;
+    }
+    onBrought();
+    return true;
+  }
+}
