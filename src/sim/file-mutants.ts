@@ -57,6 +57,13 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "gives what nobody asked for, or asks twice before the answer",
     ],
     [
+      "what is still coming is told of, and never again",
+      "part === undefined || !isWhole || !isTold(part)",
+      "part === undefined || !isTold(part)",
+      broughtFiles,
+      "go on whole to a third device by one that gets them at the same time",
+    ],
+    [
       "what came is not kept",
       "if (bytes !== undefined) await keepHeld(",
       "if (bytes?.length === 0) await keepHeld(",

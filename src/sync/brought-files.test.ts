@@ -90,6 +90,27 @@ describe("contents of files that a peer holds", () => {
     expect(await freeChunks(reader.chunks, 1e9)).toBe(0);
   });
 
+  it("go on whole to a third device by one that gets them at the same time, though it has no keys", async () => {
+    const holder = await createHolder();
+    const [relay, reader] = [await createDevice(fixture), await createDevice(fixture)];
+    const [here, there] = createPeerChannels();
+    let chunkCount = 0;
+    const slow: PeerChannel = {
+      ...there,
+      post(message) {
+        if (message[0] === 18) chunkCount += 1;
+        // Behind the first question nothing is in a hurry.
+        if (chunkCount > 4) setTimeout(() => there.post(message), 300);
+        else there.post(message);
+      },
+    };
+    relay.link(here, { bringBytes: 1e9, userKey: undefined });
+    holder.link(slow);
+    link(reader, relay);
+    await addFile(holder, large);
+    await expect.poll(() => heldOf(reader, large)).toBe(6);
+  });
+
   it("come no further than so many bytes in a link's life, and than the budget", async () => {
     const holder = await createHolder(old, large, small);
     for (const [bringBytes, expected] of [

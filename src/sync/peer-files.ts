@@ -89,7 +89,9 @@ export class PeerFiles {
       if (commitHash === undefined || told.has(commitHash)) return;
       place.chunks.part(commitHash).then(
         (part) => {
-          if (part === undefined || !isTold(part) || told.has(commitHash)) return;
+          // What is still coming is told of once it is whole.
+          const isWhole = part?.chunks.every(({ isHere }) => isHere) === true;
+          if (part === undefined || !isWhole || !isTold(part) || told.has(commitHash)) return;
           told.add(commitHash);
           tell([{ type: "held", parts: [part] }]);
         },
