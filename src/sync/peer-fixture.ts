@@ -48,7 +48,13 @@ export async function createDevice(fixture: Fixture): Promise<TestDevice> {
     },
     link: (channel, more = {}) =>
       linkPeer({
-        ...{ env, crypto, store, sets, chunks, tenantId, channel },
+        env,
+        crypto,
+        store,
+        sets,
+        chunks,
+        tenantId,
+        channel,
         userKey: fixture.signer.key,
         bringBytes: 0,
         ...more,
