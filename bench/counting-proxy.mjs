@@ -9,9 +9,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /**
  * What passed since the last {@link CountingProxy.reset}. `requestCount` is without preflights; `bodyUp` and `bodyDown` are bytes of
- * bodies; `socketUp` and `socketDown` are bytes on live sockets, with their framing.
+ * bodies. A request that waits for news belongs to no cycle and is counted apart, in `pollCount` and `pollBytes`, both ways. `socketUp` and
+ * `socketDown` are bytes on live sockets, with their framing.
  *
- * @typedef {{ requestCount: number, preflightCount: number, bodyUp: number, bodyDown: number, socketUp: number, socketDown: number }} Counts
+ * @typedef {{ requestCount: number, preflightCount: number, pollCount: number, pollBytes: number, bodyUp: number, bodyDown: number, socketUp: number, socketDown: number }} Counts
  * @typedef {{ url: string, counts: () => Counts, reset: () => void, refuseSockets: (isRefused: boolean) => void, forwardTo: (url: string) => void, untilSocket: () => Promise<void>, close: () => Promise<void> }} CountingProxy
  */
 
@@ -21,6 +22,8 @@ const socketLimitMs = 20_000;
 const zero = () => ({
   requestCount: 0,
   preflightCount: 0,
+  pollCount: 0,
+  pollBytes: 0,
   bodyUp: 0,
   bodyDown: 0,
   socketUp: 0,
@@ -39,16 +42,17 @@ export async function startCountingProxy() {
   let target = new URL("http://127.0.0.1:9");
 
   const server = createServer((incoming, outgoing) => {
-    if (incoming.method === "OPTIONS") counts.preflightCount += 1;
-    else counts.requestCount += 1;
     const { method, headers, url } = incoming;
+    const isPoll = url?.endsWith("/live") === true;
+    if (method === "OPTIONS") counts.preflightCount += 1;
+    else counts[isPoll ? "pollCount" : "requestCount"] += 1;
     const forwarded = ask(new URL(url ?? "/", target), { method, headers }, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.on("data", (chunk) => (counts.bodyDown += chunk.length));
+      answer.on("data", (chunk) => (counts[isPoll ? "pollBytes" : "bodyDown"] += chunk.length));
       answer.pipe(outgoing);
     });
     forwarded.once("error", () => outgoing.destroy());
-    incoming.on("data", (chunk) => (counts.bodyUp += chunk.length));
+    incoming.on("data", (chunk) => (counts[isPoll ? "pollBytes" : "bodyUp"] += chunk.length));
     incoming.pipe(forwarded);
   });
 
