@@ -3,7 +3,7 @@
  *
  * Guarantees
  * - P1 an index that is given has every delta since its rows were taken, also those that came while it was made
- * - P2 making takes a few milliseconds of the worker at a time
+ * - P2 making takes two milliseconds of the worker at a time, so that an edit meanwhile hardly waits for it
  * - P3 of those that were not declared only so many are kept: the rarest goes
  */
 import type { Env } from "../std/index.ts";
@@ -21,8 +21,8 @@ export type Making<Index> = () => Promise<
 
 /** An index is made when it is asked for this often. */
 const usesBefore = 2;
-/** One stretch of making. */
-const sliceMs = 8;
+/** One stretch of making. What an edit does between its messages and its write comes to its turn behind one of them each time. */
+const sliceMs = 2;
 
 interface Known<Index> {
   readonly isDeclared: boolean;

@@ -31,7 +31,7 @@ interface Entry extends OrderedRow, Listed {
 }
 
 /** Rows that are taken in one step. */
-const stepSize = 2048;
+const stepSize = 512;
 
 /** Rows in the order of a plan, under what they hold in a field where there is one. */
 export class OrderIndex {
@@ -55,7 +55,7 @@ export class OrderIndex {
     });
   }
 
-  /** Begin with these rows, in steps of a few thousand. */
+  /** Begin with these rows, in steps of a few hundred. */
   *build(rows: readonly Row[]): Generator<number, void> {
     const entries: Entry[] = [];
     for (const [index, row] of rows.entries()) {

@@ -54,7 +54,7 @@ const indexed: readonly Kind[] = ["null", "boolean", "number", "date", "string"]
 /** An `in` of more values is not looked up one by one. */
 const mostSpans = 64;
 /** Rows that are taken in one step. */
-const stepSize = 4096;
+const stepSize = 512;
 /** An order is written again after so many changes, and after a share of its rows: writing it costs what it weighs. */
 const leastChanges = 64;
 const changedShare = 32;
@@ -79,7 +79,7 @@ export class RowIndex {
     this.#within = within;
   }
 
-  /** Begin with these rows, in steps of a few thousand. `order`: their numbers as they may stand. */
+  /** Begin with these rows, in steps of a few hundred. `order`: their numbers as they may stand. */
   *build(rows: Iterable<Row>, order: readonly number[] = []): Generator<number, void> {
     const byNumber = new Map<number, Entry>();
     for (const row of rows) {
