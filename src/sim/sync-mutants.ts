@@ -51,9 +51,18 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
     ],
     [
       "nobody looks for what the server wants",
-      "if (batch !== undefined && batch.wanted.length < wantedLimit)",
-      "if (batch !== undefined && commits.length < 0)",
+      "  if (batch !== undefined)\n    set(turn, { batch: { ...batch, wanted:",
+      "  if (batch !== undefined && commits.length < 0)\n    set(turn, { batch: { ...batch, wanted:",
       byRevoked,
+    ],
+    [
+      "what a server wants and refuses counts as never acknowledged",
+      'if (status === "refused" && !batch.isAside) refuse(turn, record, result);',
+      'if (status === "refused") refuse(turn, record, result);',
+      {
+        file: "src/sync/engine.test.ts",
+        test: "what was acknowledged before is none that the server refused",
+      },
     ],
     [
       "what a server wants again and again is looked for at once",

@@ -13,7 +13,9 @@
  *   │ put off … accepted … put off │ to be read next …     one batch of what was put off each time the outbox timer runs
  * ```
  * What a revoked author wrote can be judged from the cut's heads backwards. A server names what it needs first with NEED: that and its past
- * are pushed aside, newest first, wherever they lie in the log, and then the outbox goes on where it was.
+ * are pushed aside, newest first, wherever they lie in the log, and then the outbox goes on where it was. What is pushed aside may have been
+ * acknowledged long ago: that it is refused now is no news of it, or a server could have what it dropped counted as refused. What never was
+ * acknowledged lies before the outbox still, and is refused there.
  */
 import type { CommitHash } from "../std/index.ts";
 import { entryLimits } from "../entry/index.ts";
@@ -136,7 +138,7 @@ export function onAck(turn: Turn, ack: AckFrame): void {
       // Where there is no room there is none for the next one; and the directory is a line.
       isHeld ||= result.code !== "directory/behind" || ack.dbId === config.directoryDbId;
     }
-    if (status === "refused") refuse(turn, record, result);
+    if (status === "refused" && !batch.isAside) refuse(turn, record, result);
   }
   set(turn, { batch: { ...batch, settled, putOffBy, isHeld } });
   if (settled.size >= recordsByHash.size) closeBatch(turn);
@@ -145,8 +147,8 @@ export function onAck(turn: Turn, ack: AckFrame): void {
 /** Take a NEED: the ACK after it puts off what waits for that. */
 export function onNeed(turn: Turn, { commits }: NeedFrame): void {
   const { batch } = turn.state;
-  if (batch !== undefined && batch.wanted.length < wantedLimit)
-    set(turn, { batch: { ...batch, wanted: [...batch.wanted, ...commits] } });
+  if (batch !== undefined)
+    set(turn, { batch: { ...batch, wanted: [...batch.wanted, ...commits].slice(0, wantedLimit) } });
 }
 
 /** Remember where an accepted commit must show up, unless the proven log has passed that place already. */

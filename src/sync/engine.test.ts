@@ -470,6 +470,33 @@ describe("what a server cannot judge yet", () => {
     expect(bench.state.batch?.wanted.length).toBe(1024);
   });
 
+  test("keeps no more of it however much one frame names", () => {
+    const bench = live(2);
+    reads(bench, 1);
+    wants(bench, ...Array.from({ length: 1000 }, () => 4));
+    wants(bench, ...Array.from({ length: 4096 }, () => 4));
+    expect(bench.state.batch?.wanted.length).toBe(1024);
+  });
+
+  test("what was acknowledged before is none that the server refused, whatever it says when it wants it", () => {
+    const bench = live(5);
+    reads(bench, 1);
+    wants(bench, 4);
+    says(bench, 1, "directory/behind");
+    reads(bench, 4, [hashOf(3)]);
+    const result = { commitHash: hashOf(4), status: "refused", seq: 0, code: "access/denied" } as const;
+    const effects = bench.frame({ type: "ack", dbId, results: [result] });
+    // Else an audit would leave it out, and its author would be told of a refusal that was none.
+    expect(bench.state.outbox.refused).toEqual([]);
+    expect(of(effects, "quarantine")).toEqual([]);
+    // It is settled all the same: the outbox goes on.
+    expect(asked(effects)).toMatchObject({ after: 0 });
+    // What was never acknowledged is met there, and refused for good.
+    reads(bench, 4);
+    expect(of(bench.frame({ type: "ack", dbId, results: [result] }), "quarantine")).toHaveLength(1);
+    expect(bench.state.outbox.refused).toEqual([hashOf(4)]);
+  });
+
   test("waits for what the server wants, and that is sent with its past before it is tried again", () => {
     const bench = live(5);
     reads(bench, 1);
