@@ -16,7 +16,7 @@ import {
   type PeerChannel,
 } from "../src/std/index.ts";
 import { closeDevices, draft, newSubscription } from "./device-fixtures.ts";
-import { createPair, joinParty, type Party } from "./peer-fixtures.ts";
+import { createPair, guestPassword, joinParty, type Party } from "./peer-fixtures.ts";
 
 /* Contents of files between devices of one tenant that no server ever sees. */
 
@@ -134,6 +134,57 @@ describe("contents of files without a server", () => {
     const honest = await peerOf(owner, openPortChannel(port2));
     await honest.sync();
     expect(Buffer.compare(await read(guest, docId, part), bytes)).toBe(0);
+  });
+
+  it("of a document that was purged here do not come back, neither at the next link nor when the purge is the admin's", async () => {
+    const [owner, guest] = await createPair();
+    const third = await joinParty(owner, "third");
+    const docs = await owner.device.api.createDocuments(owner.database, [{ name: "a" }, { name: "b" }]);
+    const [here = "", everywhere = ""] = docs;
+    const bytes = contentOf(2 * chunkBytes);
+    for (const docId of docs) await add(owner, docId, bytes);
+    const [link] = await connect(owner, guest);
+    const localBytes = async ({ device, tenantId }: Party): Promise<number> =>
+      (await device.api.limitFiles(tenantId, {})).localBytes;
+    await expect.poll(() => localBytes(guest)).toBeGreaterThan(2 * bytes.length);
+    const [carrying] = await connect(guest, third);
+    await expect.poll(() => localBytes(third)).toBeGreaterThan(2 * bytes.length);
+    for (const one of [link, carrying]) await one.disconnect();
+    await guest.device.api.purgeDocument(guest.database, here);
+    await expect.poll(() => localBytes(guest)).toBeLessThan(1.5 * bytes.length);
+    // What waits behind the purged one does come.
+    const later = (await owner.device.api.createDocuments(owner.database, [{ name: "c" }]))[0] ?? "";
+    await add(owner, later, contentOf(5000));
+    await owner.device.api.purgeDocument(owner.database, everywhere, owner.proof);
+    for (const holder of [owner, third]) {
+      const [again] = await connect(guest, holder);
+      await again.sync();
+      await expect.poll(() => localBytes(guest)).toBeLessThan(10_000);
+      await expect.poll(() => localBytes(guest)).toBeGreaterThan(5000);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(await localBytes(guest)).toBeLessThan(10_000);
+    }
+    // Nor after a lock, which forgets what was purged.
+    await guest.device.api.lock(guest.tenantId);
+    const [locked] = await connect(guest, owner);
+    await locked.sync();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(await localBytes(guest)).toBeLessThan(10_000);
+  }, 20_000);
+
+  it("wait while who lacks them is locked, and come once it is unlocked", async () => {
+    const [owner, guest] = await createPair();
+    const [docId = ""] = await owner.device.api.createDocuments(owner.database, [{ name: "film" }]);
+    await add(owner, docId, contentOf(chunkBytes));
+    await guest.device.api.lock(guest.tenantId);
+    const links = await connect(owner, guest);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const localBytes = async (): Promise<number> =>
+      (await guest.device.api.limitFiles(guest.tenantId, {})).localBytes;
+    expect(await localBytes()).toBe(0);
+    await guest.device.api.unlock(guest.tenantId, { password: guestPassword });
+    await expect.poll(localBytes).toBeGreaterThan(chunkBytes);
+    expect(links.map(({ status }) => status.phase)).toEqual(["live", "live"]);
   });
 
   it("go over while who holds them is locked, sealed as they are", async () => {

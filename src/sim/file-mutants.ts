@@ -80,6 +80,20 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "do not come where the device let them go",
     ],
     [
+      "what was purged is brought again",
+      'if (isGone !== false) return isGone === true ? "nothing" : "unsure";',
+      "",
+      broughtFiles,
+      "of a document that is purged while they come do not stay",
+    ],
+    [
+      "what was purged while it came stays",
+      "if ((await isPurged(part.docId)) !== true) continue;",
+      "if (part.docId.length > 0) continue;",
+      broughtFiles,
+      "of a document that is purged while they come do not stay",
+    ],
+    [
       "files come without end",
       "lackingBytes > this.#leftBytes",
       "lackingBytes > 1e12",
@@ -184,6 +198,24 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "",
       "worker/peer-files.test.ts",
       "of a document that was purged here do not come back",
+    ],
+  ],
+  "src/tenant/peers.ts": [
+    [
+      "no peer's file is held against what was purged",
+      "isPurged: (docId) => isPurged(this.#core, docId),",
+      "",
+      "worker/peer-files.test.ts",
+      "neither at the next link nor when the purge is the admin's",
+    ],
+  ],
+  "src/tenant/attachments.ts": [
+    [
+      "files of a peer that waited for the unlocking wait on",
+      "    session.links.peers.bring();",
+      "",
+      "worker/peer-files.test.ts",
+      "wait while who lacks them is locked, and come once it is unlocked",
     ],
   ],
   "src/tenant/chunk-links.ts": [

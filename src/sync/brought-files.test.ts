@@ -155,6 +155,45 @@ describe("contents of files that a peer holds", () => {
     expect(asked).toEqual([1, 2, 3, 4, 5]);
   });
 
+  it("of a document that is purged while they come do not stay, and of one that was purged are not asked for", async () => {
+    const holder = await createHolder(old, large, small);
+    const reader = await createDevice(fixture);
+    const purged = new Set<string>([old.part.docId]);
+    let keptCount = 0;
+    reader.chunks.onChange((commitHash) => {
+      if (commitHash === large.part.commitHash) keptCount += 1;
+      // Whoever purges has erased before this is kept.
+      if (commitHash === large.part.commitHash && keptCount === 1) purged.add(large.part.docId);
+    });
+    const { links, wants } = link(reader, holder, { isPurged: async (docId) => purged.has(docId) });
+    await links[0].sync();
+    await expect.poll(() => countOf(reader)).toEqual([0, 0, 1]);
+    await settle();
+    expect(await countOf(reader)).toEqual([0, 0, 1]);
+    expect(await reader.chunks.part(large.part.commitHash)).toBeUndefined();
+    expect(await reader.chunks.chunksOf(large.part.chunks.map(({ hash }) => hash))).toEqual(
+      large.part.chunks.map(() => undefined),
+    );
+    // After its first question nothing of that document was asked for.
+    expect(wants.map(({ commitHash }) => commitHash)).toEqual(
+      [small, large].map(({ part }) => part.commitHash),
+    );
+  });
+
+  it("wait where it is not known what was purged, and come once it is", async () => {
+    const holder = await createHolder(old, small);
+    const reader = await createDevice(fixture);
+    let isKnown = false;
+    const { links, wants } = link(reader, holder, { isPurged: async () => (isKnown ? false : undefined) });
+    await links[0].sync();
+    await links[0].sync();
+    await settle();
+    expect(wants).toEqual([]);
+    isKnown = true;
+    links[0].bring();
+    await expect.poll(() => countOf(reader)).toEqual([2, 0, 1]);
+  });
+
   it("go on at the chunk after a link broke at any byte: one question at most is asked again", async () => {
     const holder = await createHolder(large);
     for (let cut = 1500; cut < 29_000; cut += 3001) {

@@ -9,8 +9,10 @@
  * - R1 nothing is brought that this device let go, that would not fit into its budget, or beyond so many bytes in a link's life
  * - R2 what was begun is finished: a link that broke, or a part of a film that was looked at
  * - R3 a list without end is the end of the link; what waits in it is a name
+ * - R4 nothing of a document that was purged here is brought or stays: it is asked before, and again once something was kept. Where that is
+ *      not known, as on a locked device, nothing is brought before it is
  */
-import { CofferError, isCofferError } from "../std/index.ts";
+import { CofferError, isCofferError, type DocId } from "../std/index.ts";
 import { factsOf } from "./chunk-eviction.ts";
 import { heldParts, wantedChunks, type FileFrame, type NamedPart } from "./file-frames.ts";
 import { findPart, keepHeld, type HeldPlace } from "./held-chunks.ts";
@@ -24,11 +26,15 @@ export const defaultBringBytes = 64 * 1024 * 1024;
 /** names of parts that wait to be looked at; more are told by nobody */
 const maxWaiting = 8000;
 
+/** Whether a document was purged on this device, by its user or by the admin's word; `undefined` while that is not known. */
+export type IsPurged = (docId: DocId) => Promise<boolean | undefined>;
+
 /** How files are brought. */
 export interface BroughtOptions {
   readonly place: HeldPlace;
   /** at most so many bytes */
   readonly bringBytes: number;
+  readonly isPurged: IsPurged;
   /** Ask the other side. @throws why the link ended */
   readonly ask: (part: StoredPart, indexes: readonly number[]) => Promise<readonly (Bytes | undefined)[]>;
   /** Something was brought. */
@@ -59,6 +65,8 @@ export class BroughtFiles {
   #leftBytes: number;
   #isReady = false;
   #isRunning = false;
+  /** something changed while it ran */
+  #isDue = false;
 
   constructor(options: BroughtOptions) {
     this.#options = options;
@@ -78,18 +86,17 @@ export class BroughtFiles {
     void this.#run();
   }
 
+  /** What could not be told of this device's documents can be told now. */
+  again(): void {
+    if (this.#isReady) void this.#run();
+  }
+
   async #run(): Promise<void> {
+    this.#isDue = true;
     if (this.#isRunning) return;
     this.#isRunning = true;
     try {
-      const later: NamedPart[] = [];
-      for (let next = this.#next(); next !== undefined; next = this.#next()) {
-        const part = await this.#lacking(next);
-        if (part === undefined) later.push(next);
-        else if (part !== "nothing" && !(await this.#bring(part))) this.#leftBytes = 0;
-      }
-      // Their commits may come with the next round.
-      this.#waiting = [...later, ...this.#waiting].slice(0, maxWaiting);
+      while (this.#isDue) await this.#look();
     } catch (error) {
       // The link is over, or the disk: the next link goes on.
       if (!isCofferError(error)) throw error;
@@ -98,20 +105,37 @@ export class BroughtFiles {
     this.#isRunning = false;
   }
 
+  /** Look at all that waits, once. */
+  async #look(): Promise<void> {
+    this.#isDue = false;
+    const later: NamedPart[] = [];
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      const part = await this.#lacking(next);
+      if (part === undefined || part === "unsure") later.push(next);
+      else if (part !== "nothing" && !(await this.#bring(part))) this.#leftBytes = 0;
+      // Of the others it is not known either.
+      if (part === "unsure") break;
+    }
+    // Their commits may come with the next round.
+    this.#waiting = [...later, ...this.#waiting].slice(0, maxWaiting);
+  }
+
   #next(): NamedPart | undefined {
     const [first, ...others] = this.#waiting;
     this.#waiting = others;
     return first;
   }
 
-  /** R1. @returns `undefined` when its commit is not here */
-  async #lacking(named: NamedPart): Promise<StoredPart | "nothing" | undefined> {
-    const { place } = this.#options;
+  /** R1, R4. @returns `undefined` when its commit is not here */
+  async #lacking(named: NamedPart): Promise<StoredPart | "nothing" | "unsure" | undefined> {
+    const { isPurged, place } = this.#options;
     const known = await place.chunks.part(named.commitHash);
     const isWanted = known === undefined || known.isPinned || known.chunks.some(({ isHere }) => isHere);
     if (!isWanted) return "nothing";
     const part = known ?? (await findPart(place, named));
     if (part === undefined) return undefined;
+    const isGone = await isPurged(part.docId);
+    if (isGone !== false) return isGone === true ? "nothing" : "unsure";
     const { hereBytes, totalBytes } = factsOf(part);
     const lackingBytes = totalBytes - hereBytes;
     if (lackingBytes === 0 || lackingBytes > this.#leftBytes) return "nothing";
@@ -123,7 +147,7 @@ export class BroughtFiles {
 
   /** @returns whether there was room for it */
   async #bring(part: StoredPart): Promise<boolean> {
-    const { ask, onBrought, place } = this.#options;
+    const { ask, isPurged, onBrought, place } = this.#options;
     const indexes = part.chunks.flatMap(({ isHere }, index) => (isHere ? [] : [index]));
     for (let at = 0; at < indexes.length; at += wantedChunks) {
       const some = indexes.slice(at, at + wantedChunks);
@@ -136,6 +160,10 @@ export class BroughtFiles {
       }
       if (bytes.size === 0) return true;
       if (!(await keepHeld(place, part, bytes))) return false;
+      // Whoever purged it while this came may have erased before this was kept.
+      if ((await isPurged(part.docId)) !== true) continue;
+      await place.chunks.erase([part]);
+      return true;
     }
     onBrought();
     return true;

@@ -24,7 +24,7 @@ import {
   type Env,
   type Release,
 } from "../std/index.ts";
-import { BroughtFiles, isTold, listHeld } from "./brought-files.ts";
+import { BroughtFiles, isTold, listHeld, type IsPurged } from "./brought-files.ts";
 import type { ChunkFrame, FileFrame } from "./file-frames.ts";
 import { isChunk, keepHeld, readHeld, type HeldPlace } from "./held-chunks.ts";
 import type { StoredPart } from "./stored-part.ts";
@@ -36,6 +36,7 @@ export interface PeerFilesOptions {
   readonly place: HeldPlace | undefined;
   /** bytes that may come by themselves in the link's life */
   readonly bringBytes: number;
+  readonly isPurged: IsPurged;
   readonly onBrought: () => void;
   readonly say: (frame: FileFrame) => void;
   /** bytes that came on the link so far, whatever they were */
@@ -71,9 +72,9 @@ export class PeerFiles {
 
   constructor(options: PeerFilesOptions) {
     this.#options = options;
-    const { bringBytes, onBrought, place } = options;
+    const { bringBytes, isPurged, onBrought, place } = options;
     const ask: PeerFiles["ask"] = (part, indexes) => this.ask(part, indexes);
-    this.#brought = place && new BroughtFiles({ place, bringBytes, onBrought, ask });
+    this.#brought = place && new BroughtFiles({ place, bringBytes, isPurged, onBrought, ask });
   }
 
   /** The other side has shown that it knows the tenant. */
@@ -104,6 +105,11 @@ export class PeerFiles {
   /** A round is over: what the other side has is in the log. */
   ready(): void {
     this.#brought?.ready();
+  }
+
+  /** What could not be told of this device's documents can be told now. */
+  again(): void {
+    this.#brought?.again();
   }
 
   /**

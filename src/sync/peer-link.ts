@@ -28,7 +28,7 @@ import {
   type Release,
 } from "../std/index.ts";
 import { directoryDbId } from "../entry/index.ts";
-import { defaultBringBytes } from "./brought-files.ts";
+import { defaultBringBytes, type IsPurged } from "./brought-files.ts";
 import type { ChunkStore } from "./chunk-store.ts";
 import { createDeviceSets, digestSets, type DeviceSets } from "./device-sets.ts";
 import { syncLimits, type DatabaseDigest, type Frame } from "./messages.ts";
@@ -48,6 +48,8 @@ export type PeerOptions = Omit<PeerPlace, "sets" | "room"> &
     readonly chunks?: ChunkStore | undefined;
     /** contents of files that may come by themselves, in bytes; default: 64 MiB */
     readonly bringBytes?: number | undefined;
+    /** Documents of which nothing is brought, see brought-files.ts; default: none. */
+    readonly isPurged?: IsPurged | undefined;
     /** Some of them came. */
     readonly onBrought?: (() => void) | undefined;
     /** what may come through this link; default: 1 GiB */
@@ -79,6 +81,8 @@ export interface PeerLink {
    * @throws why the link closed, `store/…`
    */
   fetch(part: StoredPart, index: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Bring what waited until it is known what was purged here. */
+  bring(): void;
   /** Close it, because of this where it is not wanted: the other end is told. */
   close(code?: CofferErrorCode): void;
 }
@@ -121,6 +125,7 @@ class Link implements PeerLink {
       env: options.env,
       place: chunks && { ...this.#place, chunks },
       bringBytes: options.bringBytes ?? defaultBringBytes,
+      isPurged: options.isPurged ?? (async () => false),
       onBrought: () => options.onBrought?.(),
       say: (frame) => this.#talk.sayFile(frame),
       receivedBytes: () => this.#talk.moved.receivedBytes,
@@ -155,6 +160,10 @@ class Link implements PeerLink {
 
   fetch(part: StoredPart, index: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
     return this.#files.fetch(part, index);
+  }
+
+  bring(): void {
+    this.#files.again();
   }
 
   close(code?: CofferErrorCode): void {

@@ -268,7 +268,7 @@ export async function settleParts(session: TenantSession): Promise<void> {
   const { core } = session;
   const old: StoredPart[] = [];
   for (const part of await chunksOf(core).parts()) {
-    // A backup may have brought what was purged here.
+    // A backup, or a peer while this was locked, may have brought what was purged here.
     if (core.isPurged(part.docId)) old.push(part);
     if (part.isNamed || core.isPurged(part.docId)) continue;
     const isNamed = await isNamedBy(session, part);
@@ -311,6 +311,7 @@ export async function finishUploads(session: TenantSession): Promise<void> {
     await settleParts(session);
     session.links.files.start();
     session.links.chunks.wake();
+    session.links.peers.bring();
   } catch (error) {
     if (!isCofferError(error)) throw error;
   }

@@ -2,7 +2,14 @@
  * The peers of a tenant: devices at the other end of a channel, with no server between. The page holds the channels; their bytes come and
  * go through it. A link goes on while the tenant is locked: what it moves is sealed.
  */
-import { CofferError, createArrival, type AuthorKey, type PeerChannel } from "../std/index.ts";
+import {
+  CofferError,
+  createArrival,
+  isCofferError,
+  type AuthorKey,
+  type DocId,
+  type PeerChannel,
+} from "../std/index.ts";
 import {
   createDeviceSets,
   linkPeer,
@@ -14,6 +21,7 @@ import type { WorkerEvent } from "../../worker/api.ts";
 import { chunksOf } from "./attachments.ts";
 import type { TenantCore } from "./core.ts";
 import { mayBePeer, PeerWords } from "./peer-words.ts";
+import { readPurged } from "./purge.ts";
 
 interface Peer {
   readonly link: PeerLink;
@@ -75,6 +83,7 @@ export class Peers {
       userKey: this.#userKey,
       sets: this.sets,
       chunks: chunksOf(this.#core),
+      isPurged: (docId) => isPurged(this.#core, docId),
       onBrought: () => this.onBrought(),
       channel,
       onStatus: (status) => {
@@ -115,6 +124,11 @@ export class Peers {
     return undefined;
   }
 
+  /** It is known again what was purged here: contents of files that waited for that may come. */
+  bring(): void {
+    for (const { link } of this.#peers.values()) link.bring();
+  }
+
   /** Close a link; again does nothing. */
   close(subscription: number): void {
     this.#peers.get(subscription)?.link.close();
@@ -130,5 +144,18 @@ export class Peers {
   /** Close all of them. */
   closeAll(): void {
     for (const { link } of this.#peers.values()) link.close();
+  }
+}
+
+/** Whether a document was purged; `undefined` while that is not known: the list is sealed. */
+async function isPurged(core: TenantCore, docId: DocId): Promise<boolean | undefined> {
+  if (core.isPurged(docId)) return true;
+  if (core.unlocked?.purged === undefined) return undefined;
+  try {
+    // As it is stored: another tab may have purged just now.
+    return (await readPurged(core)).ids.has(docId);
+  } catch (error) {
+    if (!isCofferError(error) || error.code !== "access/locked") throw error;
+    return undefined;
   }
 }
