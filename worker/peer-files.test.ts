@@ -176,7 +176,13 @@ describe("contents of files without a server", () => {
     const [owner, guest] = await createPair();
     const [docId = ""] = await owner.device.api.createDocuments(owner.database, [{ name: "film" }]);
     await add(owner, docId, contentOf(chunkBytes));
+    // The documents are here and judged: unlocking writes nothing that would begin another round.
+    await guest.device.api.limitFiles(guest.tenantId, { budgetBytes: 1000 });
+    const [before] = await connect(owner, guest);
+    await expect.poll(() => guest.device.api.documentIds(guest.database)).toEqual([docId]);
+    await before.disconnect();
     await guest.device.api.lock(guest.tenantId);
+    await guest.device.api.limitFiles(guest.tenantId, { budgetBytes: null });
     const links = await connect(owner, guest);
     await new Promise((resolve) => setTimeout(resolve, 300));
     const localBytes = async (): Promise<number> =>
