@@ -136,6 +136,24 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "stop coming on a full disk",
     ],
   ],
+  "src/std/data-channel.ts": [
+    [
+      "what nobody reads waits without end",
+      "this.#waitingBytes > maxWaitingBytes",
+      "this.#waitingBytes < 0",
+      peerFiles,
+      "asks on without reading any answer is cut off before it fills the memory",
+    ],
+  ],
+  "src/std/peer-channel.ts": [
+    [
+      "what nobody listens to waits without end",
+      "waitingBytes <= maxWaitingBytes",
+      "waitingBytes >= 0",
+      "src/sync/data-channel.test.ts",
+      "whose owner does not listen keeps 16 MiB and breaks",
+    ],
+  ],
   "src/sync/chunk-store.ts": [
     [
       "what a peer brought goes without a receipt",

@@ -8,10 +8,11 @@
  * ```
  *
  * A data channel drops what arrives before anybody listens, so nothing is sent before the other end has said that it does. What is posted
- * waits here as long as the channel's own buffer is full: the browser breaks off a channel whose buffer overflows.
+ * waits here as long as the channel's own buffer is full: the browser breaks off a channel whose buffer overflows. When more than 16 MiB
+ * wait, nobody reads at the other end, and this one breaks off.
  */
 import { CofferError } from "./error.ts";
-import { createArrival, type PeerChannel } from "./peer-channel.ts";
+import { createArrival, maxWaitingBytes, type PeerChannel } from "./peer-channel.ts";
 
 /** The part of an RTCDataChannel that is used. */
 export interface DataChannelLike {
@@ -60,6 +61,7 @@ class End {
   /** the other end listens */
   #isHeard = false;
   #waiting: Uint8Array<ArrayBuffer>[] = [];
+  #waitingBytes = 0;
 
   constructor(channel: DataChannelLike) {
     this.#channel = channel;
@@ -82,7 +84,9 @@ class End {
     if (this.#state !== "open") return;
     for (let at = 0; at < message.length; at += pieceBytes)
       this.#waiting.push(message.slice(at, at + pieceBytes));
+    this.#waitingBytes += message.length;
     this.#flush();
+    if (this.#waitingBytes > maxWaitingBytes) this.#finish();
   }
 
   close(): void {
@@ -97,6 +101,7 @@ class End {
     while (this.#isHeard && channel.readyState === "open" && channel.bufferedAmount < fullBytes) {
       const piece = this.#waiting.shift();
       if (piece === undefined) break;
+      this.#waitingBytes -= piece.length;
       this.#send(piece);
     }
     // Of the channel's own buffer its closing takes care; what nobody listens to yet waits for who does.
@@ -126,6 +131,7 @@ class End {
     const isWanted = this.#state === "closing";
     this.#state = "closed";
     this.#waiting = [];
+    this.#waitingBytes = 0;
     for (const [type, listener] of this.#listeners) this.#channel.removeEventListener(type, listener);
     this.#channel.close();
     if (!isWanted) this.arrival.end();

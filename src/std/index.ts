@@ -50,6 +50,12 @@ export {
   type KeyId,
   type TenantId,
 } from "./ids.ts";
-export { createArrival, createPeerChannels, openPortChannel, type PeerChannel } from "./peer-channel.ts";
+export {
+  createArrival,
+  createPeerChannels,
+  maxWaitingBytes,
+  openPortChannel,
+  type PeerChannel,
+} from "./peer-channel.ts";
 export { openDataChannel, type DataChannelLike } from "./data-channel.ts";
 export { deserializeThrown, installErrorReader, installErrorTransfer, serializeThrown } from "./wire.ts";

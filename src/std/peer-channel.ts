@@ -7,12 +7,18 @@
  * - C2 what arrives before somebody listens is kept for the one who does
  * - C3 when either end closes, the other hears of it once, after what was posted before; after its own `close()` an end hears nothing
  * - C4 posting never throws; after a close it does nothing
+ * - C5 what an end keeps, for another that does not read or for its own listener that is not there yet, is at most {@link maxWaitingBytes}:
+ *      beyond that the way breaks
  *
- * Bytes are untrusted. It needs no back-pressure: who speaks on it waits for an answer to each question, and both are bounded, see
- * sync/peer-talk.ts.
+ * Bytes are untrusted. Nobody is told to wait before posting: of a peer that waits for the answer to each question no more than two
+ * messages can be under way, see sync/peer-talk.ts, and who asks on without reading any answer meets C5. A message port keeps nothing at
+ * this end, and nobody can ask what waits at the other, which is in the same browser.
  */
 import { copyBytes } from "./bytes.ts";
 import type { Release } from "./env.ts";
+
+/** 16 MiB: more than any peer has under way that reads what it asked for. */
+export const maxWaitingBytes = 16 * 1024 * 1024;
 
 /** One end of a connection between two peers. */
 export interface PeerChannel {
@@ -45,6 +51,7 @@ export function createArrival(): {
   readonly stop: () => void;
 } & Pick<PeerChannel, "onMessage" | "onClose"> {
   let waiting: Uint8Array[] = [];
+  let waitingBytes = 0;
   let onMessage: ((message: Uint8Array) => void) | undefined;
   let onClose: (() => void) | undefined;
   let state: "open" | "ended" | "told" = "open";
@@ -56,8 +63,13 @@ export function createArrival(): {
   return {
     arrive(message) {
       if (state !== "open") return;
-      if (onMessage === undefined) waiting.push(message);
-      else onMessage(message);
+      if (onMessage !== undefined) return onMessage(message);
+      waiting.push(message);
+      waitingBytes += message.length;
+      if (waitingBytes <= maxWaitingBytes) return;
+      waiting = [];
+      state = "ended";
+      tellEnd();
     },
     end() {
       if (state === "open") state = "ended";
@@ -71,6 +83,7 @@ export function createArrival(): {
       onMessage = listener;
       const kept = waiting;
       waiting = [];
+      waitingBytes = 0;
       for (const message of kept) if (state !== "told") listener(message);
       tellEnd();
       return () => {

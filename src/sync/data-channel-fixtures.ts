@@ -12,6 +12,8 @@ export class TestChannel extends EventTarget implements DataChannelLike {
   binaryType = "blob";
   highestBuffered = 0;
   largestMessage = 0;
+  /** the other end reads nothing more */
+  isStuck = false;
   other: TestChannel | undefined;
   #queue: (string | ArrayBuffer)[] = [];
 
@@ -32,6 +34,7 @@ export class TestChannel extends EventTarget implements DataChannelLike {
   }
 
   #drain(): void {
+    if (this.isStuck) return;
     for (const message of this.#queue.splice(0, 20)) {
       const size = typeof message === "string" ? message.length : message.byteLength;
       const before = this.bufferedAmount;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { openDataChannel } from "../std/index.ts";
+import { maxWaitingBytes, openDataChannel } from "../std/index.ts";
 import { createChannels, TestChannel } from "./data-channel-fixtures.ts";
 import { describePeerChannel } from "./peer-channel-contract.ts";
+import { peerLimits } from "./peer-limits.ts";
 
 describePeerChannel("data channels that are open", async () => {
   const [a, b] = createChannels();
@@ -36,6 +37,41 @@ describe("a data channel", () => {
     await done;
     expect(a.largestMessage).toBe(16 * 1024);
     expect(a.highestBuffered).toBeLessThan(1024 * 1024 + 32 * 1024);
+  });
+
+  it("that nobody reads any more keeps 16 MiB and breaks, once, and takes nothing more", async () => {
+    const [a, b] = createChannels();
+    a.open();
+    b.open();
+    const [here] = [openDataChannel(a), openDataChannel(b)];
+    let closeCount = 0;
+    here.onClose(() => (closeCount += 1));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    a.isStuck = true;
+    // What the buffer of the channel has taken does not wait here.
+    for (let count = 0; count < 17; count++) here.post(new Uint8Array(1024 * 1024));
+    expect([closeCount, a.readyState]).toEqual([0, "open"]);
+    here.post(new Uint8Array(64 * 1024));
+    expect([closeCount, a.readyState]).toEqual([1, "closing"]);
+    here.post(new Uint8Array(1024));
+    expect(closeCount).toBe(1);
+    expect(maxWaitingBytes).toBeGreaterThanOrEqual(2 * peerLimits.messageBytes);
+  });
+
+  it("whose owner does not listen keeps 16 MiB and breaks", () => {
+    const [, b] = createChannels();
+    b.open();
+    const there = openDataChannel(b);
+    const heard: string[] = [];
+    there.onClose(() => heard.push("close"));
+    const piece = new Uint8Array(1024 * 1024);
+    for (let count = 0; count < 16; count++)
+      b.dispatchEvent(new MessageEvent("message", { data: piece.buffer }));
+    expect(heard).toEqual([]);
+    b.dispatchEvent(new MessageEvent("message", { data: piece.buffer }));
+    expect(heard).toEqual(["close"]);
+    there.onMessage(() => heard.push("message"));
+    expect(heard).toEqual(["close"]);
   });
 
   it("that is not ordered, or may lose something, is refused", () => {

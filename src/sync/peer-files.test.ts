@@ -1,9 +1,18 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ByteWriter, createPeerChannels, idToBytes, utf8ToBytes, type PeerChannel } from "../std/index.ts";
+import {
+  ByteWriter,
+  createPeerChannels,
+  idToBytes,
+  maxWaitingBytes,
+  openDataChannel,
+  utf8ToBytes,
+  type PeerChannel,
+} from "../std/index.ts";
 import { runsOf } from "../std/runs-fixtures.ts";
 import { factsOf, mayGo } from "./chunk-eviction.ts";
 import { freeChunks } from "./chunk-store.ts";
+import { createChannels } from "./data-channel-fixtures.ts";
 import { encodeFileFrame, fileBodyReader, type FileFrame } from "./file-frames.ts";
 import { createFrameReader } from "./frames.ts";
 import type { Frame } from "./messages.ts";
@@ -266,6 +275,38 @@ describe("a peer that lies about contents of files", () => {
     there.post(encodeFileFrame(want));
     await expect.poll(() => link.status.error).toBe("protocol/malformed");
     expect(heard.some(({ type }) => type === "files")).toBe(false);
+  });
+
+  it("and asks on without reading any answer is cut off before it fills the memory", async () => {
+    const film = await sealFile(fixture, [300_000, 300_000, 300_000, 300_000]);
+    const wantAll = encodeFileFrame({ type: "want", ...film.part, indexes: [0, 1, 2, 3] });
+    const holder = await createDevice(fixture);
+    await addFile(holder, film);
+    const [own, theirs] = createChannels();
+    own.open();
+    theirs.open();
+    const end = openDataChannel(own);
+    let givenBytes = 0;
+    const counted: PeerChannel = {
+      ...end,
+      post(message) {
+        givenBytes += message.length;
+        end.post(message);
+      },
+    };
+    const link = holder.link(counted);
+    const liar = openDataChannel(theirs);
+    const heard = createLiar(liar, () => undefined);
+    await expect.poll(() => heard.some(({ type }) => type === "files")).toBe(true);
+    own.isStuck = true;
+    for (let count = 0; count < 40 && link.status.phase !== "closed"; count++) {
+      const before = givenBytes;
+      liar.post(wantAll);
+      await expect.poll(() => givenBytes > before || link.status.phase === "closed").toBe(true);
+    }
+    expect(link.status).toMatchObject({ phase: "closed", error: undefined });
+    // What one answer more takes, and the channel's own buffer.
+    expect(givenBytes).toBeLessThan(maxWaitingBytes + 3_000_000);
   });
 
   it("and has shown nothing of the tenant hears nothing", async () => {

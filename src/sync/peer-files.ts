@@ -12,7 +12,8 @@
  * - F1 a chunk is given where its commit is given too: to who has shown that it knows the tenant; see held-chunks.ts
  * - F2 what comes is what was asked for, in order, of the size and with the hash that its commit says, or the link ends: `protocol/malformed`
  *      for what nobody asked for, `entry/corrupt` for other bytes, `net/timeout` after 20 s of silence, and after 120 s in any case
- * - F3 neither side holds more than one question's chunks, and nobody asks again before the answer: a question is at most 1.2 MB
+ * - F3 neither side holds more than one question's chunks, and nobody asks again before the answer: a question is at most 1.2 MB. What was
+ *      given and is not read is bounded where it waits: C5 of std/peer-channel.ts
  * - F4 each chunk is kept before the next one is asked for: a link that broke costs one question at most, and the next one goes on behind it
  * - F5 what came from a peer counts as no server's receipt
  */

@@ -13,7 +13,8 @@
  *
  * Guarantees
  * - L1 nothing of a tenant is told to who does not know its id: neither what is here, nor that it is
- * - L2 one question at a time, and neither it nor its answer over {@link peerLimits}; where one is due, 20 s of silence are the end
+ * - L2 one question at a time, and neither it nor its answer over {@link peerLimits}; where one is
+ *      due, 20 s of silence are the end. Who asks on without reading any answer ends the channel: C5 of std/peer-channel.ts
  * - L3 it never throws where nobody waits; whatever the other says, the talk goes on or ends, once, with a code
  */
 import {
@@ -117,6 +118,8 @@ export class PeerTalk {
   }
 
   #finish(code: CofferErrorCode | undefined): void {
+    // A channel may break by the very word that ends it.
+    if (this.#state === "ended") return;
     this.#state = "ended";
     this.#stopSilence();
     for (const release of this.#releases ?? []) release();
