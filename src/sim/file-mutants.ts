@@ -122,9 +122,16 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "come by themselves behind the documents",
     ],
     [
+      "each name that is not known is looked up after each round",
+      "this.#waiting.filter(isInLog)]",
+      "this.#waiting]",
+      broughtFiles,
+      "of which the commits are not here cost no reading, and come once they are",
+    ],
+    [
       "a list of files has no end",
-      "this.#waiting.length > maxWaiting",
-      "this.#waiting.length < 0",
+      "this.#waiting.length + this.#due.length > maxWaiting",
+      "this.#due.length < 0",
       broughtFiles,
       "are told by a list that has an end",
     ],

@@ -246,6 +246,26 @@ describe("contents of files that a peer holds", () => {
     await expect.poll(() => links[0].status).toMatchObject({ phase: "closed", error: "protocol/malformed" });
   });
 
+  it("of which the commits are not here cost no reading, and come once they are", async () => {
+    const holder = await createDevice(fixture);
+    await addFile({ chunks: holder.chunks, write: async () => undefined }, small);
+    const reader = await createDevice(fixture);
+    let readCount = 0;
+    const chunks = new Proxy(reader.chunks, {
+      get(target, name) {
+        if (name === "part") readCount += 1;
+        const value: unknown = Reflect.get(target, name);
+        return typeof value === "function" ? (value.bind(target) as unknown) : value;
+      },
+    });
+    const { links, wants } = link(reader, holder, { chunks });
+    for (let round = 0; round < 3; round++) await links[0].sync();
+    await settle();
+    expect([readCount, wants]).toEqual([0, []]);
+    await holder.write(small.commit);
+    await expect.poll(() => heldOf(reader, small)).toBe(1);
+  });
+
   it("that are other bytes end the link, and nothing of them is kept", async () => {
     const holder = await createHolder(old, small);
     const reader = await createDevice(fixture);

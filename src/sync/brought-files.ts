@@ -8,7 +8,8 @@
  * Guarantees
  * - R1 nothing is brought that this device let go, that would not fit into its budget, or beyond so many bytes in a link's life
  * - R2 what was begun is finished: a link that broke, or a part of a film that was looked at
- * - R3 a list without end is the end of the link; what waits in it is a name
+ * - R3 a list without end is the end of the link; what waits in it is a name, and one whose commit is not here costs a look at the log's index
+ *      after each round
  * - R4 nothing of a document that was purged here is brought or stays: it is asked before, and again once something was kept. Where that is
  *      not known, as on a locked device, nothing is brought before it is
  */
@@ -61,12 +62,15 @@ export function isTold({ chunks, isNamed }: StoredPart): boolean {
 /** What one link brings by itself. */
 export class BroughtFiles {
   readonly #options: BroughtOptions;
+  /** of commits that are not here */
   #waiting: readonly NamedPart[] = [];
+  /** of commits that are */
+  #due: NamedPart[] = [];
   #leftBytes: number;
   #isReady = false;
   #isRunning = false;
   /** something changed while it ran */
-  #isDue = false;
+  #isWanted = false;
 
   constructor(options: BroughtOptions) {
     this.#options = options;
@@ -76,7 +80,8 @@ export class BroughtFiles {
   /** The other side says what it holds. @throws `protocol/malformed` when that has no end */
   hear(parts: readonly NamedPart[]): void {
     this.#waiting = [...this.#waiting, ...parts];
-    if (this.#waiting.length > maxWaiting) throw new CofferError("protocol/malformed", { reason: "held" });
+    if (this.#waiting.length + this.#due.length > maxWaiting)
+      throw new CofferError("protocol/malformed", { reason: "held" });
     if (this.#isReady) void this.#run();
   }
 
@@ -92,11 +97,11 @@ export class BroughtFiles {
   }
 
   async #run(): Promise<void> {
-    this.#isDue = true;
+    this.#isWanted = true;
     if (this.#isRunning) return;
     this.#isRunning = true;
     try {
-      while (this.#isDue) await this.#look();
+      while (this.#isWanted) await this.#look();
     } catch (error) {
       // The link is over, or the disk: the next link goes on.
       if (!isCofferError(error)) throw error;
@@ -105,40 +110,38 @@ export class BroughtFiles {
     this.#isRunning = false;
   }
 
-  /** Look at all that waits, once. */
+  /** Look at all that waits, once: at what the log has. */
   async #look(): Promise<void> {
-    this.#isDue = false;
-    const later: NamedPart[] = [];
-    for (let next = this.#next(); next !== undefined; next = this.#next()) {
-      const part = await this.#lacking(next);
-      if (part === undefined || part === "unsure") later.push(next);
-      else if (part !== "nothing" && !(await this.#bring(part))) this.#leftBytes = 0;
-      // Of the others it is not known either.
-      if (part === "unsure") break;
-    }
+    this.#isWanted = false;
+    const sets = await this.#options.place.sets.read();
+    const isInLog = ({ commitHash, dbId }: NamedPart): boolean =>
+      sets.get(dbId)?.positions.has(commitHash) === true;
+    this.#due = [...this.#due, ...this.#waiting.filter(isInLog)];
     // Their commits may come with the next round.
-    this.#waiting = [...later, ...this.#waiting].slice(0, maxWaiting);
+    this.#waiting = this.#waiting.filter((named) => !isInLog(named));
+    for (let [next] = this.#due; next !== undefined; [next] = this.#due) {
+      const part = await this.#lacking(next);
+      // Of the others it is not known either.
+      if (part === "unsure") return;
+      this.#due.shift();
+      if (part !== "nothing" && !(await this.#bring(part))) this.#leftBytes = 0;
+    }
   }
 
-  #next(): NamedPart | undefined {
-    const [first, ...others] = this.#waiting;
-    this.#waiting = others;
-    return first;
-  }
-
-  /** R1, R4. @returns `undefined` when its commit is not here */
-  async #lacking(named: NamedPart): Promise<StoredPart | "nothing" | "unsure" | undefined> {
+  /** R1, R4 */
+  async #lacking(named: NamedPart): Promise<StoredPart | "nothing" | "unsure"> {
     const { isPurged, place } = this.#options;
     const known = await place.chunks.part(named.commitHash);
     const isWanted = known === undefined || known.isPinned || known.chunks.some(({ isHere }) => isHere);
     if (!isWanted) return "nothing";
     const part = known ?? (await findPart(place, named));
-    if (part === undefined) return undefined;
-    const isGone = await isPurged(part.docId);
-    if (isGone !== false) return isGone === true ? "nothing" : "unsure";
+    // No part of a file, or nothing that goes to others: it becomes neither.
+    if (part === undefined) return "nothing";
     const { hereBytes, totalBytes } = factsOf(part);
     const lackingBytes = totalBytes - hereBytes;
     if (lackingBytes === 0 || lackingBytes > this.#leftBytes) return "nothing";
+    const isGone = await isPurged(part.docId);
+    if (isGone !== false) return isGone === true ? "nothing" : "unsure";
     const budget = await place.chunks.budget();
     if (budget === undefined) return part;
     const kept = (await place.chunks.parts()).reduce((sum, one) => sum + factsOf(one).hereBytes, 0);
