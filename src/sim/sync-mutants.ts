@@ -23,8 +23,8 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
     ],
     [
       "the outbox moves without what waits before it",
-      "movePosition(turn, Math.max(outbox.position, positionOf(batch)));",
-      "movePosition(turn, Math.max(turn.state.lastPosition, positionOf(batch)));",
+      "const position = (all[0] ?? ahead + 1) - 1;",
+      "const position = Math.max(turn.state.lastPosition, ahead);",
     ],
     [
       "what is put off is never asked for again",
@@ -33,21 +33,33 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
     ],
     [
       "what is put off holds up what follows",
-      "ahead: isHeld ? Infinity : outbox.position >= next ? 0 : next,",
-      "ahead: Infinity,",
+      "isHeld: isHeld || batch.isHeld,",
+      "isHeld: isHeld || isPutOff,",
       { file: revokedTest, test: "holds up nothing that was written after it" },
     ],
     [
       "what lies ahead of what is put off is passed for all of it",
-      "else if (batch.after <= outbox.position) movePosition(",
-      "else movePosition(",
+      "const all = [...left, ...added];",
+      "const all = added;",
       { file: revokedTest, test: "holds up nothing that was written after it" },
     ],
     [
       "what was put off is tried from its beginning only",
-      "...(!isAhead && { retryAfter: through < next && !isHeld ? through : 0 }),",
+      "set(turn, { retryAfter: isLast ? 0 : through });",
+      "set(turn, { retryAfter: 0 });",
+      { file: "src/sync/engine.test.ts", test: "is tried again batch by batch" },
+    ],
+    [
+      "after the last of what was put off the first is tried at once",
+      "if (isLast && isDue && putOff.length > 0) waitForTimer(turn, undefined);",
       "",
       { file: "src/sync/engine.test.ts", test: "is tried again batch by batch" },
+    ],
+    [
+      "what is refused aside counts as settled",
+      'if (isAside) return status === "accepted";',
+      "",
+      { file: "src/sync/engine.test.ts", test: "is not settled by being refused where it is wanted" },
     ],
     [
       "nobody looks for what the server wants",

@@ -5,7 +5,7 @@ import { equalBytes, type CommitHash, type DbId } from "../std/index.ts";
 import type { DatabaseState, EngineState, JudgedFrame, JudgedItem, Run } from "./engine-types.ts";
 import { appendLeaves, checkHead, digestHeads, rootOf } from "./merkle.ts";
 import type { SignedHead } from "./messages.ts";
-import { emit, fail, freeze, raise, set, setDatabase, setRound, type Turn } from "./turn.ts";
+import { emit, fail, freeze, raise, set, setDatabase, setRound, wholeOutbox, type Turn } from "./turn.ts";
 
 type JudgedOf<Type extends JudgedFrame["type"]> = Extract<JudgedFrame, { type: Type }>;
 type OpenRun = Extract<Run, { kind: "open" }>;
@@ -130,8 +130,8 @@ function proveRun(turn: Turn, run: OpenRun, head: SignedHead): void {
 }
 
 /** Whether it is remembered of commits that the server has them: where the outbox would send them once more. */
-function isConfirming({ ahead, asLeaves, everWanted }: EngineState, dbId: DbId): boolean {
-  return asLeaves.has(dbId) || ahead > 0 || everWanted.size > 0;
+function isConfirming({ asLeaves, everWanted, putOff }: EngineState, dbId: DbId): boolean {
+  return asLeaves.has(dbId) || putOff.length > 0 || everWanted.size > 0;
 }
 
 /** A log that begins anew holds mostly what is here: what is left of it is asked for as leaves. */
@@ -243,6 +243,6 @@ export function onAudited(turn: Turn, dbId: DbId, missing: readonly CommitHash[]
   const done = { ...database, audit: undefined };
   const outbox = { ...turn.state.outbox, position: 0, everythingThrough: turn.state.lastPosition };
   setDatabase(turn, done);
-  set(turn, { outbox, ahead: 0, retryAfter: 0 });
+  set(turn, { outbox, ...wholeOutbox });
   emit(turn, { kind: "store", records: [], databases: [done], outbox });
 }

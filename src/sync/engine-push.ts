@@ -9,20 +9,24 @@
  * nothing else up:
  *
  * ```
- *   position        retryAfter        ahead
- *   │ put off … accepted … put off │ to be read next …     one batch of what was put off each time the outbox timer runs
+ *   position                                 ahead
+ *   │ put off … accepted … put off … accepted │ to be read next …
  * ```
+ * Where something was put off is remembered for as long as the log stays loaded, and only that is read and sent again: one batch each time the
+ * outbox timer runs, the next one at once while nothing is put off again, and after the last one the timer once more. It waits longer each
+ * time until one of them is settled. Where too many wait, what follows waits too. A position kept in the store says nothing of what lies
+ * between: once loaded again, what lies behind the first that waits is sent once more, and the server has it.
+ *
  * What a revoked author wrote can be judged from the cut's heads backwards. A server names what it needs first with NEED: that and its past
  * are pushed aside, newest first, wherever they lie in the log, and then the outbox goes on where it was. What is pushed aside may have been
  * acknowledged long ago: that it is refused now is no news of it, or a server could have what it dropped counted as refused. What never was
  * acknowledged lies before the outbox still, and is refused there.
  */
-import type { CommitHash } from "../std/index.ts";
 import { entryLimits } from "../entry/index.ts";
 import type { EngineEvent, EngineState, OutboxRecord, PushBatch } from "./engine-types.ts";
 import type { Frame, PushResult } from "./messages.ts";
 import { syncLimits } from "./messages.ts";
-import { backoffMs, emit, set, setRound, type Turn } from "./turn.ts";
+import { backoffMs, emit, noWants, set, setRound, type Turn } from "./turn.ts";
 
 type AckFrame = Extract<Frame, { type: "ack" }>;
 type NeedFrame = Extract<Frame, { type: "need" }>;
@@ -30,28 +34,48 @@ type NeedFrame = Extract<Frame, { type: "need" }>;
 const refusedLimit = 1024;
 /** What a sized commit costs beside its bytes. */
 const itemBytes = 4;
-/** what a server may have wanted until the outbox timer runs */
+/** what a server may have wanted until the outbox timer runs, how often, and how many batches may be sent of that */
 const wantedLimit = 1024;
+const wantedRoundLimit = 16;
+const asideLimit = 256;
+/** eight bytes each */
+const putOffLimit = 65_536;
+/** of what was put off, looked at in one go */
+const triedCount = 512;
 
 /** Whether there is something in the log that should be pushed now. */
 export function hasPush(state: EngineState): boolean {
-  if (state.wanted.length === 0 && readFrom(state) >= state.lastPosition) return false;
+  if (state.isHeld) return false;
+  const isRead = !isTryingAgain(state) && readThrough(state) >= state.lastPosition;
+  if (state.wanted.length === 0 && isRead) return false;
   // What the server proves to have needs no push: it is asked first.
   if (state.canRepair && state.asLeaves.size > 0) return false;
   // An audit compares what was acknowledged before: until it is done nothing new may be.
   return [...state.databases.values()].every((database) => database.audit === undefined);
 }
 
-/** Where the log is read on. */
-function readFrom({ ahead, outbox, putOffBy, retryAfter }: EngineState): number {
-  return Math.max(outbox.position, putOffBy === undefined ? retryAfter : ahead);
+/** Whether what was put off comes before what was never sent. */
+function isTryingAgain({ isDue, putOff }: EngineState): boolean {
+  return isDue && putOff.length > 0;
 }
 
-/** Ask for the next records of the log, or for the past of what is wanted. */
+/** Where the log is read on: everything before is settled, or put off. */
+function readThrough({ ahead, outbox }: EngineState): number {
+  return Math.max(ahead, outbox.position);
+}
+
+/** What was put off and is tried now. */
+function dueNow({ putOff, retryAfter }: EngineState): readonly number[] {
+  const rest = putOff.filter((position) => position > retryAfter);
+  return (rest.length > 0 ? rest : putOff).slice(0, triedCount);
+}
+
+/** Ask for the next records of the log, for some that were put off, or for the past of what is wanted. */
 export function readOutbox(turn: Turn, maxBytes: number): void {
   const { outbox, wanted } = turn.state;
-  const next = { after: readFrom(turn.state), everythingThrough: outbox.everythingThrough, maxBytes };
-  emit(turn, { kind: "read-outbox", ...next, ...(wanted.length > 0 && { wanted }) });
+  const next = { after: readThrough(turn.state), everythingThrough: outbox.everythingThrough, maxBytes };
+  const again = isTryingAgain(turn.state) && { at: dueNow(turn.state) };
+  emit(turn, { kind: "read-outbox", ...next, ...(wanted.length > 0 ? { wanted } : again) });
 }
 
 /**
@@ -63,29 +87,31 @@ export function takeRecords(
   turn: Turn,
   { records, through, hasConfirmed, wanted }: Extract<EngineEvent, { kind: "outbox" }>,
 ): "batch" | "nothing" | "more" {
-  const after = readFrom(turn.state);
   const isAside = wanted !== undefined;
-  if (isAside) set(turn, { wanted });
+  const isAgain = !isAside && isTryingAgain(turn.state);
+  const after = readThrough(turn.state);
+  if (isAside) set(turn, { wanted, asideCount: turn.state.asideCount + 1 });
+  if (isAgain) passUnsent(turn, through, records);
   if (records.length > 0) {
     const fresh = { settled: new Map(), wanted: [], putOffBy: undefined, isHeld: false } as const;
-    set(turn, { batch: { ...fresh, records, after, through, isAside } });
+    set(turn, { batch: { ...fresh, records, after, through, isAside, isAgain } });
     return "batch";
   }
-  const { ahead, lastPosition, outbox, putOffBy } = turn.state;
-  if (isAside) return after < lastPosition ? "more" : "nothing";
-  if (through <= after) {
-    // The log is shorter than was heard: there is nothing to wait for.
-    set(turn, { lastPosition: after, retryAfter: 0 });
-    return "nothing";
-  }
-  if (after <= outbox.position) {
-    const next = { ...outbox, position: through };
-    set(turn, { outbox: next });
+  if (isAgain) endTry(turn, through);
+  else if (!isAside && through <= after) set(turn, { lastPosition: after }); // shorter than was heard
+  else if (!isAside) {
+    set(turn, { ahead: through });
     // That these are there is known in this conversation only; what came from the remote is told by its origin, always.
-    if (hasConfirmed) emit(turn, { kind: "store", records: [], databases: [], outbox: next });
-  } else if (putOffBy === undefined) set(turn, { retryAfter: through < ahead ? through : 0 });
-  else set(turn, { ahead: through });
-  return readFrom(turn.state) < lastPosition ? "more" : "nothing";
+    if (turn.state.putOff.length === 0) moveTo(turn, through, hasConfirmed);
+  }
+  return hasPush(turn.state) ? "more" : "nothing";
+}
+
+/** Of what was put off, what needs no push any more, or can have none, is settled. */
+function passUnsent(turn: Turn, through: number, records: readonly OutboxRecord[]): void {
+  const sent = new Set(records.map(({ position }) => position));
+  const passed = dueNow(turn.state).filter((position) => position <= through && !sent.has(position));
+  settle(turn, new Set(passed), readThrough(turn.state), []);
 }
 
 /**
@@ -169,18 +195,24 @@ function refuse(turn: Turn, record: OutboxRecord, result: PushResult): void {
 }
 
 /**
- * End a batch: the position moves up to its first record that is not settled for good. What the server put off waits for the
+ * End a batch: the position moves up to the first record that is not settled for good. What the server put off waits for the
  * outbox timer, or first for what is wanted; what it did not answer at all is simply sent again.
  */
 export function closeBatch(turn: Turn): void {
-  const { batch, everWanted, outbox } = turn.state;
+  const { asideCount, batch, everWanted, wantedRounds } = turn.state;
   if (batch === undefined) return;
   set(turn, { batch: undefined });
   const wanted = batch.isAside ? [] : batch.wanted.filter((hash) => !everWanted.has(hash));
+  const mayWant = everWanted.size < wantedLimit && wantedRounds < wantedRoundLimit && asideCount < asideLimit;
+  const waits = wanted.length > 0 && mayWant;
+  settleBatch(turn, batch, waits);
   if (batch.isAside) endAside(turn, batch);
-  else if (batch.after <= outbox.position) movePosition(turn, Math.max(outbox.position, positionOf(batch)));
-  if (wanted.length > 0 && everWanted.size < wantedLimit)
-    set(turn, { wanted, everWanted: new Set([...everWanted, ...wanted]) });
+  if (waits)
+    set(turn, {
+      wanted,
+      everWanted: new Set([...everWanted, ...wanted]),
+      wantedRounds: wantedRounds + 1,
+    });
   else if (!batch.isAside || batch.isHeld) goOn(turn, batch);
 }
 
@@ -188,41 +220,103 @@ export function closeBatch(turn: Turn): void {
 function endAside(turn: Turn, { isHeld, settled }: PushBatch): void {
   const isTaken = [...settled.values()].includes("accepted");
   if (isTaken) setRound(turn, { hasProgress: true });
-  if (!isTaken || isHeld) set(turn, { wanted: [] });
+  if (!isTaken || isHeld || turn.state.asideCount >= asideLimit) set(turn, { wanted: [] });
 }
 
-function movePosition(turn: Turn, position: number): void {
-  const { outbox } = turn.state;
-  if (position === outbox.position) return;
-  const next = { ...outbox, position };
-  set(turn, { outbox: next });
-  setRound(turn, { hasProgress: true });
-  emit(turn, { kind: "store", records: [], databases: [], outbox: next });
+/** Take what a batch has shown: what is settled, and, of what was read for the first time, what is put off until it is tried again. */
+function settleBatch(turn: Turn, batch: PushBatch, waits: boolean): void {
+  const settled = new Set(
+    batch.records.filter((record) => isFinal(batch, record)).map((one) => one.position),
+  );
+  const before = readThrough(turn.state);
+  // In an epoch that began meanwhile everything is sent from its start.
+  const isNext = !batch.isAside && !batch.isAgain && batch.after === before;
+  if (!isNext) return settle(turn, settled, before, []);
+  const through = waits ? throughFirst(batch, (record) => !isFinal(batch, record)) : answeredThrough(batch);
+  const putOff = batch.records
+    .filter((record) => record.position <= through && !isFinal(batch, record))
+    .map(({ position }) => position);
+  const room = putOffLimit - turn.state.putOff.length;
+  const over = putOff[room];
+  if (over !== undefined) set(turn, { isHeld: true });
+  settle(turn, settled, over === undefined ? through : over - 1, putOff.slice(0, room));
+}
+
+/** Everything up to a place is settled but for what is put off: so far goes the position. */
+function settle(turn: Turn, settled: ReadonlySet<number>, ahead: number, added: readonly number[]): void {
+  const { isHeld, outbox, outboxAttempt, putOff, putOffBy } = turn.state;
+  const left = putOff.filter((position) => !settled.has(position));
+  const hasFewer = left.length < putOff.length;
+  if (hasFewer || ahead > readThrough(turn.state)) setRound(turn, { hasProgress: true });
+  const all = [...left, ...added];
+  set(turn, {
+    ahead,
+    putOff: all,
+    putOffBy: all.length === 0 && !isHeld ? undefined : putOffBy,
+    outboxAttempt: hasFewer ? 0 : outboxAttempt,
+  });
+  const position = (all[0] ?? ahead + 1) - 1;
+  if (position !== outbox.position) moveTo(turn, position, true);
+}
+
+function moveTo(turn: Turn, position: number, isStored: boolean): void {
+  const outbox = { ...turn.state.outbox, position };
+  set(turn, { outbox });
+  if (isStored) emit(turn, { kind: "store", records: [], databases: [], outbox });
 }
 
 /** Go on behind what was put off, or wait with everything. */
 function goOn(turn: Turn, batch: PushBatch): void {
-  const { ahead, outbox, outboxAttempt, putOffBy: waitsFor, wasHeld } = turn.state;
-  const { isHeld, putOffBy, settled, through } = batch;
-  const next = Math.max(ahead, through);
-  const isAhead = waitsFor !== undefined;
-  if (next > ahead && settled.size > 0) setRound(turn, { hasProgress: true });
+  const { isDue, isHeld, wasHeld } = turn.state;
+  const isPutOff = batch.putOffBy !== undefined;
   set(turn, {
-    putOffBy: putOffBy ?? waitsFor,
-    wasHeld: isHeld || (wasHeld && putOffBy !== undefined),
-    ahead: isHeld ? Infinity : outbox.position >= next ? 0 : next,
-    outboxAttempt: isAhead ? outboxAttempt : putOffBy === undefined ? 0 : outboxAttempt + 1,
-    ...(!isAhead && { retryAfter: through < next && !isHeld ? through : 0 }),
+    isHeld: isHeld || batch.isHeld,
+    wasHeld: batch.isHeld || (wasHeld && isPutOff),
   });
-  if (putOffBy !== undefined && !isAhead)
-    emit(turn, { kind: "set-timer", name: "outbox", minMs: 0, spreadMs: backoffMs(outboxAttempt) });
+  if (turn.state.isHeld || (isPutOff && (batch.isAgain || !isDue))) waitForTimer(turn, batch.putOffBy);
+  if (batch.isAgain) endTry(turn, answeredThrough(batch));
 }
 
-function positionOf(batch: PushBatch): number {
-  const isFinal = (hash: CommitHash): boolean => {
-    const status = batch.settled.get(hash);
-    return status === "accepted" || status === "refused";
-  };
-  const first = batch.records.find((record) => !isFinal(record.commitHash));
-  return first === undefined ? batch.through : first.position - 1;
+/** Some of what was put off was tried: after the last one it is the timer's turn. */
+function endTry(turn: Turn, through: number): void {
+  const { isDue, putOff } = turn.state;
+  const isLast = !putOff.some((position) => position > through);
+  set(turn, { retryAfter: isLast ? 0 : through });
+  if (isLast && isDue && putOff.length > 0) waitForTimer(turn, undefined);
+}
+
+function waitForTimer(turn: Turn, code: EngineState["putOffBy"]): void {
+  const { isDue, outboxAttempt, putOffBy } = turn.state;
+  set(turn, { isDue: false, putOffBy: code ?? putOffBy });
+  if (putOffBy !== undefined && !isDue) return;
+  set(turn, { outboxAttempt: outboxAttempt + 1 });
+  emit(turn, { kind: "set-timer", name: "outbox", minMs: 0, spreadMs: backoffMs(outboxAttempt) });
+}
+
+/** The outbox timer ran: what was put off is due, and a server may want anew. */
+export function tryAgain(turn: Turn): void {
+  const { putOff, putOffBy } = turn.state;
+  set(turn, {
+    isDue: true,
+    isHeld: false,
+    putOffBy: putOff.length === 0 ? undefined : putOffBy,
+    ...noWants,
+  });
+}
+
+/** Accepted, or refused. What is refused aside is no news of it: it is met again. */
+function isFinal({ isAside, settled }: PushBatch, { commitHash }: OutboxRecord): boolean {
+  const status = settled.get(commitHash);
+  if (isAside) return status === "accepted";
+  return status === "accepted" || status === "refused";
+}
+
+/** Up to the first record that was not answered. */
+function answeredThrough(batch: PushBatch): number {
+  return throughFirst(batch, ({ commitHash }) => !batch.settled.has(commitHash));
+}
+
+function throughFirst({ records, through }: PushBatch, isOpen: (record: OutboxRecord) => boolean): number {
+  const first = records.find((record) => isOpen(record));
+  return first === undefined ? through : first.position - 1;
 }

@@ -166,6 +166,8 @@ export type Effect =
       readonly after: number;
       readonly everythingThrough: number;
       readonly maxBytes: number;
+      /** only what is at these positions, in order */
+      readonly at?: readonly number[];
       /** the past of these instead, newest first */
       readonly wanted?: readonly CommitHash[];
     }
@@ -231,6 +233,8 @@ export interface PushBatch {
   readonly through: number;
   /** it is the past of what was wanted, wherever that lies */
   readonly isAside: boolean;
+  /** it was put off before */
+  readonly isAgain: boolean;
   /** what the server must have before it can judge what it puts off */
   readonly wanted: readonly CommitHash[];
   readonly settled: ReadonlyMap<CommitHash, "accepted" | "retry" | "refused">;
@@ -298,17 +302,24 @@ export interface EngineState {
   readonly outbox: OutboxState;
   readonly lastPosition: number;
   readonly batch: PushBatch | undefined;
-  /** why the server put off some of what was pushed; until the outbox timer only what lies ahead of that is pushed */
+  /** why the server put off some of what was pushed; `undefined` when nothing is put off */
   readonly putOffBy: CofferErrorCode | undefined;
-  /** where the log goes on behind what was put off; beyond its end when nothing else can be pushed either */
+  /** where that is in the log, in order, and where the log goes on behind it */
+  readonly putOff: readonly number[];
   readonly ahead: number;
-  /** nothing else could be pushed until the timer, and nothing was settled for good since */
-  readonly wasHeld: boolean;
+  /** the outbox timer ran: that is tried before anything else */
+  readonly isDue: boolean;
   /** where in between is tried next */
   readonly retryAfter: number;
-  /** what the server wants before anything else, and what it has wanted since the timer */
+  /** nothing else can be pushed until the timer */
+  readonly isHeld: boolean;
+  /** so it was, and nothing was settled for good since */
+  readonly wasHeld: boolean;
+  /** what the server wants before anything else, and what it has wanted since the timer, how often, and what was sent of that */
   readonly wanted: readonly CommitHash[];
   readonly everWanted: ReadonlySet<CommitHash>;
+  readonly wantedRounds: number;
+  readonly asideCount: number;
   readonly outboxAttempt: number;
   /** acknowledged commits that a proven run must still show */
   readonly receipts: ReadonlyMap<CommitHash, { readonly dbId: DbId; readonly seq: number }>;

@@ -391,37 +391,75 @@ describe("what a server cannot judge yet", () => {
     expect(asked(bench.tell({ kind: "appended", lastPosition: 6 }))).toMatchObject({ after: 5 });
     reads(bench, 6);
     says(bench, 6);
-    for (const [after, n, spreadMs] of [
-      [0, 1, 1000],
-      [1, 2, 2000],
-      [2, 4, 4000],
-      [4, 1, 8000],
+    for (const [at, n, spreadMs] of [
+      [[1, 2, 4], 1, 1000],
+      [[2, 4], 2, 2000],
+      [[4], 4, 4000],
+      [[1, 2, 4], 1, 8000],
     ] as const) {
       const retry = bench.tell({ kind: "timer", name: "outbox" });
-      expect(asked(retry)).toMatchObject({ after });
-      if (n === 1 && after > 0) {
-        // What was accepted there is passed, and its end is followed by the beginning.
-        const again = bench.tell({ kind: "outbox", records: [], through: 6, hasConfirmed: true });
-        expect(asked(again)).toMatchObject({ after: 0 });
-      }
+      expect(asked(retry)).toMatchObject({ at });
       reads(bench, n);
       const said = says(bench, n, "directory/behind");
       expect(asked(said)).toBeUndefined();
       expect(of(said, "set-timer")).toContainEqual(expect.objectContaining({ name: "outbox", spreadMs }));
     }
-    // What can be judged at last moves the position, and the rest follows without waiting.
+    // What can be judged at last is followed by the rest without waiting; what was put off before it waits for the timer, which is soon.
     bench.tell({ kind: "timer", name: "outbox" });
     reads(bench, 2);
-    expect(asked(says(bench, 2))).toMatchObject({ after: 2 });
+    expect(asked(says(bench, 2))).toMatchObject({ at: [4] });
     reads(bench, 4);
-    expect(asked(says(bench, 4))).toMatchObject({ after: 4 });
-    expect(asked(bench.tell({ kind: "outbox", records: [], through: 6, hasConfirmed: true }))).toMatchObject({
-      after: 0,
-    });
+    const last = says(bench, 4);
+    expect(asked(last)).toBeUndefined();
+    expect(of(last, "set-timer")).toContainEqual(expect.objectContaining({ name: "outbox", spreadMs: 500 }));
+    expect(bench.state).toMatchObject({ outbox: { position: 0 }, error: "directory/behind" });
+    expect(asked(bench.tell({ kind: "timer", name: "outbox" }))).toMatchObject({ at: [1] });
     reads(bench, 1);
-    expect(asked(says(bench, 1))).toMatchObject({ after: 1 });
-    bench.tell({ kind: "outbox", records: [], through: 6, hasConfirmed: true });
+    says(bench, 1);
     expect(bench.state).toMatchObject({ outbox: { position: 6 }, error: undefined });
+  });
+
+  test("is settled when the server is proven to have it, or when nothing of it can be sent any more", () => {
+    const bench = live(4);
+    for (const n of [1, 2, 3, 4]) {
+      reads(bench, n);
+      says(bench, n, n === 4 ? undefined : "directory/behind");
+    }
+    expect(asked(bench.tell({ kind: "timer", name: "outbox" }))).toMatchObject({ at: [1, 2, 3] });
+    bench.tell({ kind: "outbox", records: [record(2)], through: 2, hasConfirmed: true });
+    expect(bench.state.outbox.position).toBe(1);
+    says(bench, 2, "directory/behind");
+    bench.tell({ kind: "timer", name: "outbox" });
+    const passed = bench.tell({ kind: "outbox", records: [], through: 3, hasConfirmed: false });
+    expect(of(passed, "set-timer")).toContainEqual(expect.objectContaining({ name: "outbox" }));
+    expect(asked(bench.tell({ kind: "timer", name: "outbox" }))).toMatchObject({ at: [2] });
+    bench.tell({ kind: "outbox", records: [], through: 2, hasConfirmed: true });
+    expect(bench.state).toMatchObject({ outbox: { position: 4 }, error: undefined, putOffBy: undefined });
+  });
+
+  test("is not settled by being refused where it is wanted", () => {
+    const bench = live(2);
+    reads(bench, 1);
+    says(bench, 1, "directory/behind");
+    reads(bench, 2);
+    wants(bench, 1);
+    says(bench, 2, "directory/behind");
+    reads(bench, 1, []);
+    const result = { commitHash: hashOf(1), status: "refused", seq: 0, code: "access/denied" } as const;
+    bench.frame({ type: "ack", dbId, results: [result] });
+    expect(bench.state).toMatchObject({ outbox: { position: 0, refused: [] }, putOff: [1] });
+  });
+
+  test.each([
+    ["a live connection", true],
+    ["requests", false],
+  ])("over %s is all that is sent again, ever more seldom, whatever lies behind it", (_name, hasLive) => {
+    const sent = playFor(30 * 60_000, hasLive, 40, new Set([3, 20]));
+    const times = (n: number): number => sent.filter((one) => one === n).length;
+    for (let n = 1; n <= 40; n++) if (n !== 3 && n !== 20) expect(times(n)).toBe(1);
+    // Once a minute or, where there are requests only, at the next one.
+    expect(times(3) + times(20)).toBeGreaterThan(30);
+    expect(times(3) + times(20)).toBeLessThan(50);
   });
 
   test("is another matter where there is no room, or of the directory: nothing is sent until the timer", () => {
@@ -429,7 +467,7 @@ describe("what a server cannot judge yet", () => {
     reads(bench, 1);
     expect(asked(says(bench, 1, "store/quota"))).toBeUndefined();
     expect(asked(bench.tell({ kind: "appended", lastPosition: 3 }))).toBeUndefined();
-    expect(asked(bench.tell({ kind: "timer", name: "outbox" }))).toMatchObject({ after: 0 });
+    expect(asked(bench.tell({ kind: "timer", name: "outbox" }))).toMatchObject({ at: [1] });
     reads(bench, 1);
     // Then it is as it was before.
     expect(asked(says(bench, 1, "directory/behind"))).toMatchObject({ after: 1 });
@@ -449,17 +487,19 @@ describe("what a server cannot judge yet", () => {
     const bench = live(2);
     const { directoryDbId } = bench.state.config;
     const result = { commitHash: hashOf(2), status: "retry", seq: 0, code: "directory/behind" } as const;
-    const tries = (): readonly Effect[] => {
+    const tries = (isFirst: boolean): readonly Effect[] => {
       reads(bench, 1);
-      expect(asked(says(bench, 1, "directory/behind"))).toMatchObject({ after: 1 });
+      const next =
+        asked(says(bench, 1, "directory/behind")) ?? asked(bench.tell({ kind: "timer", name: "outbox" }));
+      expect(next).toMatchObject(isFirst ? { after: 1 } : { at: [2] });
       const records = [{ ...record(2), dbId: directoryDbId }];
       bench.tell({ kind: "outbox", records, through: 2, hasConfirmed: false });
       return bench.frame({ type: "ack", dbId: directoryDbId, results: [result] });
     };
-    tries();
+    tries(true);
     expect(bench.state.outbox.refused).toEqual([]);
     bench.tell({ kind: "timer", name: "outbox" });
-    tries();
+    tries(false);
     expect(bench.state.outbox.refused).toEqual([hashOf(2)]);
   });
 
@@ -541,7 +581,7 @@ describe("what a server cannot judge yet", () => {
     // Put off too: what is behind it is not sent.
     reads(bench, 4, [hashOf(3)]);
     const refused = asked(says(bench, 4, "directory/behind"));
-    expect(refused).toMatchObject({ after: 0 });
+    expect(refused).toMatchObject({ at: [1] });
     expect(refused).not.toHaveProperty("wanted");
     bench.tell({ kind: "timer", name: "outbox" });
     expect(asked(stuck())).toMatchObject({ wanted: [hashOf(4)] });
@@ -567,6 +607,70 @@ describe("what a server cannot judge yet", () => {
     expect(times).toBe(16);
   });
 
+  test("holds up what follows it only where too much of it waits to be remembered", () => {
+    const bench = live(70_000);
+    const wide = (position: number): CommitHash => {
+      const bytes = new Uint8Array(32);
+      new DataView(bytes.buffer).setUint32(0, position);
+      return bytesToId("CommitHash", bytes);
+    };
+    const batchOf = (after: number, count: number) =>
+      Array.from({ length: count }, (_, index) => ({
+        ...record(1),
+        position: after + index + 1,
+        commitHash: wide(after + index + 1),
+      }));
+    const putsOff = (after: number): readonly Effect[] => {
+      const records = batchOf(after, 4000);
+      bench.tell({ kind: "outbox", records, through: after + 4000, hasConfirmed: false });
+      const said = { status: "retry", seq: 0, code: "directory/behind" } as const;
+      const results = records.map(({ commitHash }) => ({ commitHash, ...said }));
+      return bench.frame({ type: "ack", dbId, results });
+    };
+    for (let after = 0; after < 64_000; after += 4000)
+      expect(asked(putsOff(after))).toMatchObject({ after: after + 4000 });
+    expect(asked(putsOff(64_000))).toBeUndefined();
+    expect(bench.state.putOff.length).toBe(65_536);
+    // Then the timer tries some, and once there is room the rest follows.
+    const retry = asked(bench.tell({ kind: "timer", name: "outbox" }));
+    expect(retry?.at).toHaveLength(512);
+    const records = batchOf(0, 512);
+    bench.tell({ kind: "outbox", records, through: 512, hasConfirmed: false });
+    const results = records.map(({ commitHash }) => ({
+      commitHash,
+      status: "accepted" as const,
+      seq: -1,
+      code: undefined,
+    }));
+    expect(asked(bench.frame({ type: "ack", dbId, results }))?.at?.[0]).toBe(513);
+    expect(bench.state.outbox.position).toBe(512);
+    bench.tell({ kind: "outbox", records: [], through: 1024, hasConfirmed: true });
+    const again = batchOf(1024, 1);
+    bench.tell({ kind: "outbox", records: again, through: 1025, hasConfirmed: false });
+    const put = { status: "retry", seq: 0, code: "directory/behind" } as const;
+    const behind = again.map(({ commitHash }) => ({ commitHash, ...put }));
+    expect(asked(bench.frame({ type: "ack", dbId, results: behind }))).toMatchObject({ after: 65_536 });
+  });
+
+  test("is not followed for ever however much of it the server takes", () => {
+    const bench = live(2);
+    reads(bench, 1);
+    wants(bench, 2);
+    says(bench, 1, "directory/behind");
+    let times = 0;
+    for (; times < 1000 && bench.state.wanted.length > 0; times++) {
+      reads(bench, 2, [hashOf(2)]);
+      says(bench, 2);
+    }
+    expect(times).toBe(256);
+    // Nor does another wish begin it anew before the timer.
+    reads(bench, 1);
+    wants(bench, 9);
+    const said = says(bench, 1, "directory/behind");
+    expect(asked(said)).not.toHaveProperty("wanted");
+    expect(of(said, "set-timer")).toContainEqual(expect.objectContaining({ name: "outbox" }));
+  });
+
   test("and what lies ahead of it are sent from the start in a new epoch", () => {
     const bench = live(3);
     reads(bench, 1);
@@ -577,9 +681,77 @@ describe("what a server cannot judge yet", () => {
     bench.frame(commits(0, 9));
     bench.frame(head(1, 9));
     bench.tell({ kind: "audited", dbId, missing: [] });
-    expect(bench.state).toMatchObject({ outbox: { position: 0 }, ahead: 0, retryAfter: 0 });
+    expect(bench.state).toMatchObject({ outbox: { position: 0 }, ahead: 0, putOff: [], retryAfter: 0 });
+  });
+
+  test("is no reason to pass anything when a new epoch begins while it is on its way", () => {
+    const bench = live(3);
+    reads(bench, 1);
+    says(bench, 1);
+    reads(bench, 2);
+    bench.frame(commits(0, 9));
+    bench.frame(head(1, 9));
+    bench.tell({ kind: "audited", dbId, missing: [] });
+    expect(asked(says(bench, 2, "directory/behind"))).toMatchObject({ after: 0 });
+    expect(bench.state).toMatchObject({ outbox: { position: 0 }, ahead: 0, putOff: [] });
+  });
+
+  test("is forgotten with the log that is loaded again, and all behind it is sent once more", () => {
+    const bench = live(2);
+    reads(bench, 1);
+    says(bench, 1, "directory/behind");
+    reads(bench, 2);
+    says(bench, 2);
+    bench.tell({ kind: "store-failed", code: "store/failed" });
+    const { outbox } = bench.state;
+    bench.tell({ kind: "timer", name: "retry" });
+    bench.tell({ kind: "loaded", databases: [], outbox, lastPosition: 2, unproven: [], lacking: [] });
+    expect(bench.state).toMatchObject({ outbox: { position: 0 }, ahead: 0, putOff: [], retryAfter: 0 });
   });
 });
+
+/**
+ * What is sent in so much time to a server that never can judge some of a log, whose records are a batch each. The server proves nothing of what
+ * it accepts.
+ */
+function playFor(lengthMs: number, hasLive: boolean, count: number, stuck: ReadonlySet<number>): number[] {
+  const bench = createBench("live", hasLive);
+  const sent: number[] = [];
+  const timers = new Map<string, number>();
+  let nowMs = 0;
+  const answer = (frames: readonly { readonly type: string }[]): readonly Effect[] => {
+    const records = frames.some(({ type }) => type === "push") ? (bench.state.batch?.records ?? []) : [];
+    sent.push(...records.map(({ position }) => position));
+    const results = records.map(({ commitHash, position }) => {
+      const isStuck = stuck.has(position);
+      const status = isStuck ? ("retry" as const) : ("accepted" as const);
+      return { commitHash, status, seq: -1, code: isStuck ? ("directory/behind" as const) : undefined };
+    });
+    const acked = records.length > 0 ? bench.frame({ type: "ack", dbId, results }) : [];
+    return frames.some(({ type }) => type === "pull") ? [...acked, ...bench.complete()] : acked;
+  };
+  const perform = (effect: Effect): readonly Effect[] => {
+    if (effect.kind === "clear-timer") timers.delete(effect.name);
+    if (effect.kind === "set-timer") timers.set(effect.name, nowMs + effect.minMs + effect.spreadMs);
+    if (effect.kind === "open-live") return bench.tell({ kind: "opened", session: bench.state.session });
+    if (effect.kind === "exchange" || effect.kind === "send") return answer(effect.frames);
+    if (effect.kind !== "read-outbox") return [];
+    const n = effect.at === undefined ? effect.after + 1 : (effect.at[0] ?? 0);
+    const records = n <= count ? [record(n)] : [];
+    return bench.tell({ kind: "outbox", records, through: Math.min(n, count), hasConfirmed: false });
+  };
+  const queue: Effect[] = [...bench.start(count)];
+  while (nowMs <= lengthMs && sent.length < 10_000) {
+    for (let next = queue.shift(); next !== undefined && sent.length < 10_000; next = queue.shift())
+      queue.push(...perform(next));
+    const [name, dueMs] = [...timers].reduce((a, b) => (b[1] < a[1] ? b : a), ["poll", lengthMs + 1]);
+    timers.delete(name);
+    nowMs = dueMs;
+    queue.push(...bench.tell({ kind: "timer", name: name as "poll" | "outbox" }));
+  }
+  expect(bench.state.error).toBe("directory/behind");
+  return sent;
+}
 
 describe("a wish to sync while an answer is on its way", () => {
   test("asks once more after it: the answer may have been made before the wish", () => {

@@ -21,7 +21,16 @@
  */
 import { assert, type CofferErrorCode } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
-import { closeBatch, hasPush, onAck, onNeed, pushFrames, readOutbox, takeRecords } from "./engine-push.ts";
+import {
+  closeBatch,
+  hasPush,
+  onAck,
+  onNeed,
+  pushFrames,
+  readOutbox,
+  takeRecords,
+  tryAgain,
+} from "./engine-push.ts";
 import { onAudited, onCommits, onHead, onTenantHead } from "./engine-pull.ts";
 import type { Effect, EngineEvent, EngineState, JudgedFrame } from "./engine-types.ts";
 import { helloFrame, pullFrame } from "./engine-frames.ts";
@@ -37,6 +46,7 @@ import {
   set,
   setRound,
   statusOf,
+  wholeOutbox,
   type Turn,
 } from "./turn.ts";
 
@@ -94,6 +104,7 @@ function decide(turn: Turn, event: EngineEvent): void {
         asLeaves: new Set(event.unproven),
         needsRepair: new Set(event.lacking.filter((dbId) => !turn.state.repaired.has(dbId))),
         outbox: event.outbox,
+        ...wholeOutbox,
         lastPosition: Math.max(event.lastPosition, turn.state.lastPosition),
       });
       if (turn.state.link === "authenticating") proceed(turn);
@@ -259,8 +270,7 @@ function onTimer(turn: Turn, name: Extract<EngineEvent, { kind: "timer" }>["name
   if (name === "poll" && link === "resting") connect(turn);
   if (name === "poll" && link === "live" && !isPulling) sendPull(turn);
   if (name === "outbox") {
-    const { ahead } = turn.state;
-    set(turn, { putOffBy: undefined, ahead: ahead === Infinity ? 0 : ahead, everWanted: new Set() });
+    tryAgain(turn);
     kick(turn);
   }
 }

@@ -76,6 +76,43 @@ describe("what is pushed", () => {
   });
 });
 
+describe("what was put off", () => {
+  it("is read again from where it stands, in batches, and nothing else is", async () => {
+    const commits = await Promise.all(Array.from({ length: 40 }, () => fixture.seal(undefined, 300)));
+    await append("", ...commits);
+    const looked: number[] = [];
+    const watched: Store = {
+      ...store,
+      readLog: () => Promise.reject(new Error("the log was read")),
+      readRecords: (positions) => {
+        looked.push(...positions);
+        return store.readRecords(positions);
+      },
+    };
+    const log = createLocalLog(fixture.crypto, watched, { remoteId: "remote", userKey: author });
+    const read = async (maxBytes: number, ...at: readonly number[]) => {
+      looked.length = 0;
+      const effect = { kind: "read-outbox", after: 40, everythingThrough: 0, maxBytes, at } as const;
+      const { records, through } = await log.readOutbox(effect);
+      return { records: records.map(({ position }) => position), through };
+    };
+    const every = Array.from({ length: 40 }, (_, index) => index + 1);
+    expect(await read(1e6, 3, 20, 40)).toEqual({ records: [3, 20, 40], through: 40 });
+    // A batch that is full ends before the next one, and not much more is looked at.
+    expect(await read(1, ...every)).toEqual({ records: [1], through: 1 });
+    expect(looked.length).toBe(16);
+    expect(await read(1e6, ...every)).toEqual({ records: every, through: 40 });
+    // What the server is proven to have, or is gone, is passed.
+    const there = commits.filter((_, index) => index === 2 || index === 19);
+    log.confirm(
+      { dbId: fixture.dbId, epoch: 1 },
+      there.map(({ commitHash }) => commitHash),
+    );
+    expect(await read(1e6, 3, 20)).toEqual({ records: [], through: 20 });
+    expect(await read(1e6, 3, 4, 99)).toEqual({ records: [4], through: 99 });
+  });
+});
+
 describe("what is wanted", () => {
   /** root ◄ one ◄ two ◄ three, with a branch beside two that three follows too */
   const createLine = async () => {

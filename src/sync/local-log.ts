@@ -51,7 +51,7 @@ export interface LocalLog {
   /** Pass what came from the remote and stands before anything that is to be pushed. */
   skipReceived(outbox: OutboxState): Promise<OutboxState>;
   /**
-   * The next records to push, in order, until `maxBytes`; `through` is the last position looked at. Of what is wanted the past, newest
+   * The next records to push, or those of some positions, in order, until `maxBytes`; `through` is the last position looked at. Of what is wanted the past, newest
    * first, up to what the remote is proven to have.
    */
   readOutbox(effect: EffectOf<"read-outbox">): Promise<Outbox>;
@@ -82,29 +82,34 @@ export function createLocalLog(
       }
       return { ...outbox, position };
     },
-    async readOutbox({ after, everythingThrough, maxBytes, wanted }) {
+    async readOutbox({ after, at, everythingThrough, maxBytes, wanted }) {
       if (wanted !== undefined)
         return readPast({ crypto, index, isConfirmed, remoteId, store, userKey }, wanted, maxBytes);
       const batch: OutboxRecord[] = [];
-      let through = after;
+      let through = at === undefined ? after : 0;
       let sizeBytes = 0;
       let hasConfirmed = false;
-      for await (const record of records(after)) {
+      let isFull = false;
+      for await (const record of at === undefined ? records(after) : recordsAt(store, at)) {
         const { position, commitHash, bytes, origin } = record;
         const isOwn = origin !== remoteId;
         const commit = isOwn || position <= everythingThrough ? commitOf(crypto, record) : undefined;
         const dbId = sendableTo(commit, userKey);
         const isThere = dbId !== undefined && isConfirmed(dbId, commitHash);
-        const isFull = batch.length > 0 && sizeBytes + bytes.length > maxBytes;
-        if (dbId !== undefined && !isThere && isFull && !bringsIn(batch.at(-1), commit)) break;
+        const isOver = batch.length > 0 && sizeBytes + bytes.length > maxBytes;
+        isFull = dbId !== undefined && !isThere && isOver && !bringsIn(batch.at(-1), commit);
+        if (isFull) break;
         through = position;
         index.note(commitHash, position);
         hasConfirmed ||= isThere;
         if (dbId === undefined || isThere) continue;
         batch.push({ position, commitHash, dbId, bytes, isOwn });
         sizeBytes += bytes.length;
-        if (batch.length === syncLimits.commitsPerFrame) break;
+        isFull = batch.length === syncLimits.commitsPerFrame;
+        if (isFull) break;
       }
+      // What is gone from there needs no push either.
+      if (!isFull) through = at?.at(-1) ?? through;
       return { records: batch, through, hasConfirmed };
     },
     confirm({ dbId, epoch }, hashes) {
@@ -234,6 +239,14 @@ export async function* recordsAfter(store: Store, after: number): AsyncGenerator
     if (some.length === 0) return;
     yield* some;
     position = some.at(-1)?.position ?? position;
+  }
+}
+
+/** The records at some positions, in order, a few at a time. */
+async function* recordsAt(store: Store, positions: readonly number[]): AsyncGenerator<LogRecord, void> {
+  for (let from = 0; from < positions.length; from += comparedCount) {
+    const some = await store.readRecords(positions.slice(from, from + comparedCount));
+    yield* some.toSorted((a, b) => a.position - b.position);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * One step of the engine under way: the state so far and the effects decided so far. It never leaves the step.
  */
-import type { CofferErrorCode, DbId } from "../std/index.ts";
+import type { CofferErrorCode, CommitHash, DbId } from "../std/index.ts";
 import type { Verifier } from "../crypto/index.ts";
 import type {
   DatabaseState,
@@ -32,6 +32,11 @@ export const freshRound: Round = {
   isContradicted: false,
 };
 
+/** An outbox of which everything behind its position is to be read. */
+export const wholeOutbox = { putOff: [], ahead: 0, retryAfter: 0, isHeld: false, outboxAttempt: 0 } as const;
+/** A server that has wanted nothing yet. */
+export const noWants = { everWanted: new Set<CommitHash>(), wantedRounds: 0, asideCount: 0 } as const;
+
 /** Create the state of an engine that was not started. */
 export function createEngineState(config: EngineConfig): EngineState {
   return {
@@ -54,12 +59,11 @@ export function createEngineState(config: EngineConfig): EngineState {
     lastPosition: 0,
     batch: undefined,
     putOffBy: undefined,
-    ahead: 0,
+    ...wholeOutbox,
+    isDue: false,
     wasHeld: false,
-    retryAfter: 0,
     wanted: [],
-    everWanted: new Set(),
-    outboxAttempt: 0,
+    ...noWants,
     receipts: new Map(),
     run: undefined,
     isPulling: false,
@@ -129,7 +133,7 @@ export function endSession(turn: Turn, link: EngineState["link"]): void {
     run: undefined,
     batch: undefined,
     wanted: [],
-    everWanted: new Set(),
+    ...noWants,
     isPulling: false,
     isAskedAgain: false,
     receipts: new Map(),
