@@ -3,6 +3,7 @@
  * acknowledged is there afterwards, whole, and nothing is half there. `COFFER_CRASHES` says how many deaths of each kind (5 at most
  * in a run that nobody waits for), `COFFER_CRASH_SEED` repeats one.
  */
+import { cp } from "node:fs/promises";
 import process from "node:process";
 import type { Page } from "@playwright/test";
 import { openCdp, type Device, type Fixtures } from "../fixtures.ts";
@@ -166,6 +167,33 @@ async function dieAndRevive({ page }: Device, site: Life["site"]): Promise<void>
   await enterTenant(page);
 }
 
+/**
+ * Enter the tenant after a death. Where that fails, the profile is kept beside the test's results, and the error says what the
+ * library and the browser have of it, and whether it helps to try again.
+ */
+async function reenter({ page, profileFolder }: Device): Promise<void> {
+  try {
+    await enterTenant(page);
+  } catch (cause) {
+    const left = await page.evaluate(async () => {
+      const tenants = await story.coffer.tenants();
+      const databases = await indexedDB.databases();
+      return { tenants: tenants.map(({ locked, lost }) => ({ locked, lost })), databases };
+    });
+    const again = await enterTenant(page).then(
+      () => "opened",
+      (error: unknown) => String(error),
+    );
+    await cp(profileFolder, test.info().outputPath("profile"), { recursive: true, filter: isNoSocket });
+    throw new Error(`${String(cause)}\n${JSON.stringify(left)}\ntried again: ${again}`, { cause });
+  }
+}
+
+/** The browser's locks and sockets are no files that can be copied. */
+function isNoSocket(path: string): boolean {
+  return !/Singleton\w+$/.test(path);
+}
+
 async function die(device: Device, kind: "page" | "browser"): Promise<void> {
   if (kind === "browser") return device.kill();
   const cdp = await openCdp(device.page);
@@ -223,11 +251,11 @@ async function liveAndDie(
     else device = { ...device, page: await device.context.newPage() };
     await listen(device.page, acknowledged);
     await openSite(device.page, site);
-    await enterTenant(device.page);
+    await reenter(device);
     await expectSound(device.page, acknowledged);
   }
   await openSite(device.page, site);
-  await enterTenant(device.page);
+  await reenter(device);
   await expectSound(device.page, acknowledged);
   await device.context.close();
 }
