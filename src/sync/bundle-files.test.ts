@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { concatBytes, createSystemEnv } from "../std/index.ts";
 import { runsOf } from "../std/runs-fixtures.ts";
 import { createMemoryStorage } from "../store/index.ts";
-import { BundleReading, measureFiles, writeBundle, writeSummary, type BundlePlace } from "./bundle.ts";
+import { measureFiles, writeSummary, type BundlePlace } from "./bundle.ts";
+import { bundleOf, takeIn } from "./bundle-fixture.ts";
 import { mayGo } from "./chunk-eviction.ts";
 import { ChunkStore } from "./chunk-store.ts";
 import { createDeviceSets } from "./device-sets.ts";
@@ -42,22 +43,8 @@ async function createPlace(files: readonly SealedFile[], others: readonly Sealed
   return { crypto, store, sets, chunks, tenantId, userKey: fixture.signer.key };
 }
 
-async function bundleOf(place: BundlePlace, summary?: Uint8Array, maxFileBytes = Infinity) {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of writeBundle(place, summary, maxFileBytes)) pieces.push(piece);
-  return concatBytes(...pieces);
-}
-
-async function takeIn(place: BundlePlace, bytes: Uint8Array, pieceBytes = 1000) {
-  const reading = new BundleReading(place);
-  try {
-    for (let at = 0; at < bytes.length; at += pieceBytes)
-      await reading.take(bytes.slice(at, at + pieceBytes));
-    return await reading.finish();
-  } finally {
-    await reading.close();
-  }
-}
+const withFiles = (place: BundlePlace, summary?: Uint8Array, maxFileBytes = Infinity) =>
+  bundleOf(place, summary, maxFileBytes);
 
 /** Which chunks of a file are here, each with the bytes that were signed. */
 async function heldOf({ chunks }: Place, { ciphertexts, part }: SealedFile): Promise<readonly boolean[]> {
@@ -74,7 +61,7 @@ const countOf = async (place: Place, files = all): Promise<number> =>
 
 describe("a bundle with contents of files", () => {
   it("brings them to who has nothing, in pieces of any size, and once; they count as no server's receipt", async () => {
-    const bundle = await bundleOf(await createPlace(all));
+    const bundle = await withFiles(await createPlace(all));
     const into = await createPlace([]);
     expect(await takeIn(into, bundle, 313)).toMatchObject({ newCount: 3, newFileBytes: totalBytes });
     expect(await countOf(into)).toBe(8);
@@ -91,22 +78,22 @@ describe("a bundle with contents of files", () => {
     const into = await createPlace([small], [old, large]);
     const summary = await writeSummary(into);
     expect(summary[4]).toBe(2);
-    const bundle = await bundleOf(from, summary);
+    const bundle = await withFiles(from, summary);
     expect(await takeIn(into, bundle)).toMatchObject({
       commitCount: 0,
       newFileBytes: sizeOf(old) + sizeOf(large),
     });
     expect(await countOf(into)).toBe(8);
-    expect(await bundleOf(from, await writeSummary(into))).toHaveLength(38 + 3);
+    expect(await withFiles(from, await writeSummary(into))).toHaveLength(38 + 3);
   });
 
   it("without any is of the first version, and holds the newest first, of those the smallest, as far as they fit", async () => {
     const from = await createPlace(all);
-    const plain = await bundleOf(from, undefined, 0);
+    const plain = await withFiles(from, undefined, 0);
     expect(plain[4]).toBe(1);
     const within = async (maxFileBytes: number) => {
       const into = await createPlace([]);
-      const bundle = await bundleOf(from, undefined, maxFileBytes);
+      const bundle = await withFiles(from, undefined, maxFileBytes);
       expect(bundle.length - plain.length).toBeLessThanOrEqual(maxFileBytes * 1.2);
       const { newFileBytes } = await takeIn(into, bundle);
       const size = await measureFiles(from, undefined, maxFileBytes);
@@ -131,21 +118,21 @@ describe("a bundle with contents of files", () => {
       leftOutBytes: 0,
     });
     const into = await createPlace([]);
-    await takeIn(into, await bundleOf(from));
+    await takeIn(into, await withFiles(from));
     expect(await heldOf(into, large)).toEqual([true, true, false, true, true]);
     expect(await countOf(into, [small, old])).toBe(0);
   });
 
   it("is read by a relay without keys, and written by it", async () => {
     const relay: Place = { ...(await createPlace([])), userKey: undefined };
-    await takeIn(relay, await bundleOf(await createPlace(all)));
+    await takeIn(relay, await withFiles(await createPlace(all)));
     const into = await createPlace([]);
-    await takeIn(into, await bundleOf(relay, await writeSummary(into)));
+    await takeIn(into, await withFiles(relay, await writeSummary(into)));
     expect(await countOf(into)).toBe(8);
   });
 
   it("that is cut at any byte says so, keeps each chunk that came whole, and goes on when it is taken in again", async () => {
-    const bundle = await bundleOf(await createPlace(all));
+    const bundle = await withFiles(await createPlace(all));
     let before = 0;
     for (let size = 40; size < bundle.length; size += 1471) {
       const into = await createPlace([]);
@@ -165,7 +152,7 @@ describe("a bundle with contents of files", () => {
     bent[77] = (bent[77] ?? 0) ^ 1;
     const frameOf = (index: number, ciphertext: Uint8Array<ArrayBuffer>, { part } = large) =>
       encodeFileFrame({ type: "chunk", dbId: part.dbId, commitHash: part.commitHash, index, ciphertext });
-    const head = (await bundleOf(await createPlace(all))).subarray(0, 38);
+    const head = (await withFiles(await createPlace(all))).subarray(0, 38);
     for (const wrong of [bent, second, first.slice(1), concatBytes(first, new Uint8Array(1))]) {
       const into = await createPlace([], [large]);
       const bundle = concatBytes(
@@ -185,7 +172,7 @@ describe("a bundle with contents of files", () => {
   });
 
   it("by a bit anywhere in its chunks says so, and nothing is kept that is not the file's", async () => {
-    const bundle = await bundleOf(await createPlace([small]));
+    const bundle = await withFiles(await createPlace([small]));
     const chunkBytes = sizeOf(small) + 52;
     await fc.assert(
       fc.asyncProperty(fc.nat(chunkBytes * 8 - 1), async (bit) => {
@@ -206,7 +193,7 @@ describe("a bundle with contents of files", () => {
   });
 
   it("on a full disk stops with what was stored, and mends what the disk changed", async () => {
-    const bundle = await bundleOf(await createPlace([large]));
+    const bundle = await withFiles(await createPlace([large]));
     const into = await createPlace([], [large]);
     await into.chunks.addFetched(large.part, 0, new Uint8Array(large.ciphertexts[0]?.length ?? 0));
     const full = new Error("full");

@@ -10,7 +10,8 @@ import {
   type DbId,
 } from "../std/index.ts";
 import { createMemoryStorage } from "../store/index.ts";
-import { BundleReading, bundleLimits, writeBundle, writeSummary, type BundlePlace } from "./bundle.ts";
+import { BundleReading, bundleLimits, writeSummary, type BundlePlace } from "./bundle.ts";
+import { bundleOf, takeIn } from "./bundle-fixture.ts";
 import vectors from "./bundle.vectors.json";
 import { ChunkStore } from "./chunk-store.ts";
 import { createDeviceSets } from "./device-sets.ts";
@@ -33,27 +34,6 @@ async function createPlace(...commits: readonly Sealed[]): Promise<BundlePlace> 
 
 const sealMany = (count: number, into?: DbId): Promise<Sealed[]> =>
   Promise.all(Array.from({ length: count }, () => fixture.seal(into)));
-
-async function bundleOf(
-  place: BundlePlace,
-  summary?: Uint8Array,
-  maxFileBytes?: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of writeBundle(place, summary, maxFileBytes)) pieces.push(piece);
-  return concatBytes(...pieces);
-}
-
-async function takeIn(place: BundlePlace, bytes: Uint8Array, pieceBytes = 1000) {
-  const reading = new BundleReading(place);
-  try {
-    for (let at = 0; at < bytes.length; at += pieceBytes)
-      await reading.take(bytes.slice(at, at + pieceBytes));
-    return await reading.finish();
-  } finally {
-    await reading.close();
-  }
-}
 
 /** As the file is: in order, and once for each time that it is there. */
 async function logOf({ store }: BundlePlace): Promise<readonly CommitHash[]> {
