@@ -27,6 +27,7 @@ const cell = (page: Page, name: string, column: string) =>
   category(page, name).locator(`[data-column="${column}"]`);
 const total = (page: Page, column: string) =>
   page.getByTestId("view-total").locator(`[data-column="${column}"]`);
+const shownView = (page: Page) => page.getByRole("combobox", { name: "View" }).locator(":checked");
 const expandTo = (page: Page, level: string) =>
   page.getByRole("group", { name: "Expand to" }).getByRole("button", { name: level }).click();
 const focusedName = (page: Page) =>
@@ -230,16 +231,16 @@ test("a view has right totals, goes by keyboard, is saved and shared, and stays 
     await page.getByTestId("save-view").click();
     await field(page, "Name").fill("Money by decade");
     await page.getByRole("button", { name: "Save", exact: true }).click();
-    await expect(page.getByRole("combobox", { name: "View" })).toHaveText(/Money by decade/);
+    // Its name stands in the list as soon as it is written; it is what is shown, and what the address says, a moment later.
+    await expect(shownView(page)).toHaveText("Money by decade");
+    await expect(page).toHaveURL(/#\/views\/(?!films)[^/]+$/);
     const seenLooks = await watchLooks(page);
     await page.reload();
     await unlock(page, secrets.ownerPassword);
     await expect(cell(page, "1990s", "budgetUsd")).toHaveText("$200M");
     await expect(category(page, "1990s")).toHaveAttribute("aria-expanded", "true");
     await expectCells(page, "Drama", totals.drama);
-    await expect(page.getByRole("combobox", { name: "View" }).locator(":checked")).toHaveText(
-      "Money by decade",
-    );
+    await expect(shownView(page)).toHaveText("Money by decade");
     const [look, ...others] = await seenLooks();
     expect(look).toMatch(/Budget.*1990s$/);
     expect(others).toEqual([]);
