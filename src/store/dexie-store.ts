@@ -28,6 +28,7 @@ import {
 } from "./idb-log.ts";
 import { databaseNames } from "./idb-open.ts";
 import { createListeners } from "./listeners.ts";
+import { beginJournal } from "./new-journal.ts";
 import type {
   Batch,
   BatchResult,
@@ -50,6 +51,7 @@ type TableName = (typeof tableNames)[number];
 
 /** Keep stores as IndexedDB databases `coffer/<name>` of this origin; nothing is opened yet. */
 export function createDexieStorage(env: Env): Storage {
+  let journal: Promise<void> | undefined;
   return {
     async openStore(name) {
       const store = new DexieStore(env, name);
@@ -59,6 +61,7 @@ export function createDexieStorage(env: Env): Storage {
         store.close();
         throw cause;
       }
+      journal ??= beginJournal();
       return store;
     },
     async listStores() {

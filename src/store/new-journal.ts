@@ -1,0 +1,35 @@
+/**
+ * Makes the browser begin a new journal for this origin, so that a torn end of the old one cannot take everything with it.
+ *
+ * Chromium keeps an origin's IndexedDB in one LevelDB, and LevelDB writes its journal in pieces: a header that announces a length, then
+ * what it announces. Killed between the two, it leaves a header without its piece. That loses nothing: the next start takes what is whole.
+ * But it then *appends* to the same journal, and the start after that reads the appended bytes as the missing piece, finds a checksum
+ * that does not fit, and throws away all databases of the origin without a word. A deleted database makes LevelDB write out what it holds
+ * in memory and begin another journal; the torn one is not read again.
+ *
+ *   killed          header ┊                      nothing is lost
+ *   next start      header ┊ appended …           everything is there, and will be gone after this browser ends
+ *   new journal     ─────────────── deleted       everything stays
+ *
+ * It costs some 10 ms of the browser's storage thread, once for each thread that opens a store; nobody waits for it. Where IndexedDB is
+ * kept in SQLite there is nothing torn, and it does no harm. Ref: LevelDB, `log_reader.cc` (a cut record at the end is the end) and
+ * `db_impl.cc` (`reuse_logs`).
+ */
+
+/** Not the name of a store: lists of stores do not show it. */
+const scratchName = "coffer-journal";
+
+/** Begin a new journal. @returns once it is begun, or could not be: that is for the browser to tell when something is stored */
+export function beginJournal(): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => resolve();
+    // Only what was there is deleted with all that it takes.
+    const making = indexedDB.open(scratchName);
+    making.onerror = done;
+    making.onsuccess = () => {
+      making.result.close();
+      const deleting = indexedDB.deleteDatabase(scratchName);
+      deleting.onerror = deleting.onsuccess = done;
+    };
+  });
+}
