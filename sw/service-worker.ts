@@ -12,7 +12,7 @@
  */
 import { createWebVerifier } from "../src/crypto/index.ts";
 import { createSystemEnv } from "../src/std/index.ts";
-import { createDexieStorage } from "../src/store/index.ts";
+import { createOpenOnlyStorage, withNewJournal } from "../src/store/index.ts";
 import { createHttpTransport } from "../src/sync/index.ts";
 import { isWorthRetrying, syncTenants, type LinkOutcome, type SyncWorld } from "./sync-tenants.ts";
 
@@ -43,7 +43,7 @@ export function installCofferSync(
   const world: SyncWorld = {
     env,
     crypto: createWebVerifier(env),
-    storage: createDexieStorage(env),
+    storage: withNewJournal(createOpenOnlyStorage(env)),
     scope: options.name ?? "coffer",
     openTransport: (url) => ({ http: createHttpTransport(env, url), live: undefined }),
   };

@@ -8,7 +8,7 @@ import { expose, transfer, transferHandlers } from "comlink";
 import { createFastHash, createWebCrypto } from "../src/crypto/index.ts";
 import { createChangeCodec, createEngineFile } from "../src/doc/index.ts";
 import { createSystemEnv, installErrorMessages, installErrorTransfer } from "../src/std/index.ts";
-import { createDexieStorage } from "../src/store/index.ts";
+import { createDexieStorage, withNewJournal } from "../src/store/index.ts";
 import { createTransport } from "../src/sync/index.ts";
 import type { EventMessage, WorkerApi, WorkerEvent, WorkerOptions } from "./api.ts";
 import { createService } from "./service.ts";
@@ -27,7 +27,7 @@ const service = createService((options) => {
     env,
     crypto,
     codec,
-    storage: createDexieStorage(env),
+    storage: withNewJournal(createDexieStorage(env)),
     scope: options.name,
     openTransport: (url) => createTransport(env, url),
     loadEngine: async () => {

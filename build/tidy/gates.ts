@@ -18,7 +18,7 @@ const guarded = /^(src|worker|sw|server)\//;
 export const packageGates: readonly { name: RegExp; files: RegExp }[] = [
   { name: /^@automerge\/automerge\/automerge\.wasm$/, files: /^(src\/doc|worker)\// },
   { name: /^@automerge\//, files: /^src\/doc\// },
-  { name: /^dexie$/, files: /^src\/store\/dexie-open\.ts$/ },
+  { name: /^dexie$/, files: /^src\/store\/dexie-store\.ts$/ },
   { name: /^comlink$/, files: /^(src\/page\/connect\.ts|worker\/worker\.ts)$/ },
   { name: /^@preact\/signals-core$/, files: /^src\/(page\/|global\.ts$)/ },
   { name: /^@noble\/hashes/, files: /^src\/crypto\// },
@@ -40,7 +40,7 @@ export const globalGates: readonly { path: readonly string[]; files: RegExp }[] 
   { path: ["XMLHttpRequest"], files: /^$/ },
   { path: ["WebSocket"], files: /^src\/sync\/websocket-transport\.ts$/ },
   { path: ["RTCPeerConnection"], files: /^src\/page\/rtc\.ts$/ },
-  { path: ["indexedDB"], files: /^src\/store\/idb-open\.ts$/ },
+  { path: ["indexedDB"], files: /^src\/store\/(idb-open|new-journal)\.ts$/ },
   { path: ["Date", "now"], files: /^src\/std\/env\.ts$/ },
   { path: ["performance", "now"], files: /^src\/std\/env\.ts$/ },
   { path: ["performance", "mark"], files: /^src\/std\/env\.ts$/ },

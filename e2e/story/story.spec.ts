@@ -164,13 +164,15 @@ test("two people share films through a server that cannot read them", async ({ s
     }
   });
 
-  await test.step("the service worker holds no decryption and no Automerge", async () => {
+  await test.step("the service worker holds no decryption, no Automerge, and nothing that makes databases", async () => {
     const bundle = await readFile(fromRoot("demo", "dist", "sw.js"), "utf8");
     // The list of files to keep for offline use names the wasm; code is what may not be there.
     const code = bundle.replaceAll(/"assets\/[^"]*"/g, "");
     expect(code.includes("coffer-sync")).toBe(true);
     expect(
-      ["decrypt", "AES-GCM", "automerge"].filter((word) => code.toLowerCase().includes(word.toLowerCase())),
+      ["decrypt", "AES-GCM", "automerge", "dexie"].filter((word) =>
+        code.toLowerCase().includes(word.toLowerCase()),
+      ),
     ).toEqual([]);
   });
 

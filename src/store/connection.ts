@@ -1,9 +1,8 @@
 /** Holds the connection to one database: made when it is needed, dropped when it dies, made again by the next call. */
 import { CofferError, type Env } from "../std/index.ts";
-import { openByDexie } from "./dexie-open.ts";
 import { isWorthRepeating, storeError, within } from "./failures.ts";
 import { readBeginning, readOrMintEpoch, transact, type Pending } from "./idb-log.ts";
-import { openExisting, type Opened } from "./idb-open.ts";
+import { openExisting, type DatabaseMaker, type Opened } from "./idb-open.ts";
 
 const databasePrefix = "coffer/";
 export const openLimitMs = 5_000;
@@ -32,12 +31,14 @@ export class Connection {
   isClosed = false;
   readonly #env: Env;
   readonly #name: string;
+  readonly #maker: DatabaseMaker;
   /** open or opening; `undefined` after a loss, until the next call */
   #current: Promise<Connected> | undefined;
 
-  constructor(env: Env, name: string) {
+  constructor(env: Env, name: string, maker: DatabaseMaker) {
     this.#env = env;
     this.#name = name;
+    this.#maker = maker;
   }
 
   /** @throws `store/closed` */
@@ -118,7 +119,7 @@ export class Connection {
 
   async #open(lost: () => void): Promise<Connected> {
     const name = databaseNameOf(this.#name);
-    const opening = openExisting(name, lost).then(async (found) => found ?? openByDexie(name, lost));
+    const opening = openExisting(name, lost).then(async (found) => found ?? this.#maker.make(name, lost));
     const blocked = (): CofferError => new CofferError("store/blocked", { store: this.#name });
     try {
       const opened = await within(this.#env, openLimitMs, opening, blocked);

@@ -2,6 +2,7 @@
  * Opens a database that is there, without the library that makes and upgrades them: that one takes ten times as long to load and to
  * open, and every start would pay for it.
  */
+import { CofferError } from "../std/index.ts";
 import { isStoreVersion } from "./idb-log.ts";
 
 /** An open connection. */
@@ -9,6 +10,23 @@ export interface Opened {
   readonly database: IDBDatabase;
   close(): void;
 }
+
+/** Makes, upgrades and deletes databases. */
+export interface DatabaseMaker {
+  /** Make a database, or bring it to this version. */
+  make(name: string, onLost: () => void): Promise<Opened>;
+  /** Delete a database, if it is there; whoever asked is told when somebody else has it open. */
+  remove(name: string, onBlocked: () => void): Promise<void>;
+  /** The names of databases where the platform does not tell them. */
+  names(): Promise<readonly string[]>;
+}
+
+const refuse = async (): Promise<never> => {
+  throw new CofferError("store/failed", { reason: "missing" });
+};
+
+/** For a thread that opens what others made, and makes nothing: it needs no library for that. */
+export const openOnly: DatabaseMaker = { make: refuse, remove: refuse, names: refuse };
 
 /**
  * Open a database that has the tables of this version.

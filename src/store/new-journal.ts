@@ -11,19 +11,34 @@
  *   next start      header ┊ appended …           everything is there, and will be gone after this browser ends
  *   new journal     ─────────────── deleted       everything stays
  *
- * It costs some 10 ms of the browser's storage thread, once for each thread that opens a store; nobody waits for it. Where IndexedDB is
+ * It costs some 10 ms of the browser's storage thread, once for each thread that opens stores; nobody waits for it. Where IndexedDB is
  * kept in SQLite there is nothing torn, and it does no harm. Ref: LevelDB, `log_reader.cc` (a cut record at the end is the end) and
  * `db_impl.cc` (`reuse_logs`).
  */
 
+import type { Storage } from "./store.ts";
+
 /** Not the name of a store: lists of stores do not show it. */
 const scratchName = "coffer-journal";
 
-/** Begin a new journal. @returns once it is begun, or could not be: that is for the browser to tell when something is stored */
-export function beginJournal(): Promise<void> {
+/** The same storage, which has a new journal begun as soon as its first store is open. */
+export function withNewJournal(storage: Storage): Storage {
+  let begun: Promise<void> | undefined;
+  return {
+    ...storage,
+    async openStore(name) {
+      const store = await storage.openStore(name);
+      begun ??= beginJournal();
+      return store;
+    },
+  };
+}
+
+/** Resolves once it is begun, or could not be: what is wrong then shows when something is stored. */
+function beginJournal(): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => resolve();
-    // Only what was there is deleted with all that it takes.
+    // Only what was there is deleted with all that this takes.
     const making = indexedDB.open(scratchName);
     making.onerror = done;
     making.onsuccess = () => {
