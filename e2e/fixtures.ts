@@ -194,22 +194,33 @@ export async function goOffline(page: Page): Promise<void> {
   await page.evaluate(async () => {
     const registration = await navigator.serviceWorker.getRegistration();
     registration?.active?.postMessage("awake");
-    const sync = (registration as { sync?: { getTags(): Promise<string[]> } } | undefined)?.sync;
-    for (let turn = 0; sync !== undefined && (await sync.getTags()).length > 0; turn += 1) {
-      if (turn === 300) throw new Error("A sync event does not end");
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
   });
+  await waitForSyncEvent(page, "ended");
   for (const worker of context.serviceWorkers()) await worker.evaluate(() => self.location.href);
   await context.setOffline(true);
 }
 
+/** Wait until the browser has noted that the service worker is to sync, or until it has nothing of that kind left to do. */
+async function waitForSyncEvent(page: Page, until: "asked for" | "ended"): Promise<void> {
+  await page.evaluate(async (wanted) => {
+    const registration = await navigator.serviceWorker.getRegistration();
+    const sync = (registration as { sync?: { getTags(): Promise<string[]> } } | undefined)?.sync;
+    const isAskedFor = async (): Promise<boolean> => (await sync?.getTags())?.length !== 0;
+    for (let turn = 0; sync !== undefined && (await isAskedFor()) !== (wanted === "asked for"); turn += 1) {
+      if (turn === 300) throw new Error(`No sync event was ${wanted}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }, until);
+}
+
 /**
- * Close a page that is off the network, and keep its browser alive with a blank one. A closed page takes the driver's hold
+ * Close a page that is off the network and has something to send, and keep its browser alive with a blank one. It is closed
+ * once the browser has noted that there is something to send: before that nobody would send it. A closed page takes the driver's hold
  * along while its worker lives on for a moment, with a network: it leaves the application first, so that the worker ends
  * without one, and what is sent afterwards the service worker has sent.
  */
 export async function closeOffline(page: Page): Promise<void> {
+  await waitForSyncEvent(page, "asked for");
   await page.goto("about:blank");
   await page.context().newPage();
   await page.close();
