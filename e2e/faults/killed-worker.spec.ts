@@ -139,17 +139,19 @@ test("a locked tenant stays locked through a restart, and unlocks afterwards", a
   await openSite(page, site);
   await foundTenant(page);
   await write(page, ["kept"]);
-  await page.evaluate(() => story.tenant.lock());
-  await page.workers()[0]?.evaluate(() => globalThis.close());
-  const seen = await page.evaluate(async () => {
-    await story.until(story.coffer.status, ({ worker }) => worker === "restarting");
-    await story.until(story.coffer.status, ({ worker }) => worker === "ready");
-    return {
-      phase: story.tenant.status.value.phase,
-      rows: story.query.rows.value.length,
-      write: await story.outcomeOf(story.db.createDocument({ title: "never" })),
-    };
+  await page.evaluate(async () => {
+    await story.tenant.lock();
+    story.kept["phases"] = story.follow(story.coffer.status, ({ worker }) => worker);
   });
+  await page.workers()[0]?.evaluate(() => globalThis.close());
+  await expect
+    .poll(() => page.evaluate(() => [...(story.kept["phases"] as string[])]))
+    .toEqual(["ready", "restarting", "ready"]);
+  const seen = await page.evaluate(async () => ({
+    phase: story.tenant.status.value.phase,
+    rows: story.query.rows.value.length,
+    write: await story.outcomeOf(story.db.createDocument({ title: "never" })),
+  }));
   expect(seen).toEqual({ phase: "locked", rows: 0, write: "access/locked" });
   await page.evaluate((password) => story.tenant.unlock({ password }), people.userPassword);
   await expect.poll(() => readTitles(page)).toEqual(["kept"]);
