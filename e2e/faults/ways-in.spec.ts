@@ -116,16 +116,18 @@ test("a recovery code opens it when the password is forgotten, and gives it a ne
 
 test("it locks itself when nobody is there, in every tab", async ({ openDevice, site }) => {
   const { page } = await openDevice();
+  await page.clock.install();
   await openSite(page, site);
   await foundTenant(page);
   await write(page, ["for nobody"]);
-  await page.evaluate(async () => story.tenant.lockWhen({ idleMs: 3000 }));
+  await page.evaluate(async () => story.tenant.lockWhen({ idleMs: 300_000 }));
   const phase = () => page.evaluate(() => story.tenant.status.value.phase);
   for (let round = 0; round < 4; round++) {
-    await page.waitForTimeout(1500);
+    await page.clock.runFor(150_000);
     await page.keyboard.press("Shift");
     expect(await phase()).not.toBe("locked");
   }
+  await page.clock.runFor(300_000);
   await expect.poll(phase).toBe("locked");
   expect(await readTitles(page)).toEqual([]);
 });
