@@ -1,5 +1,5 @@
 /** A service worker that answers for files, over real ports: what it asks, what it passes on, and that it always ends. */
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { answerRequest, formatAddress, greeting, type AskedFile } from "../src/attachment/index.ts";
 import { installCofferFiles } from "./files.ts";
 
@@ -12,7 +12,7 @@ type Listener = (event: object) => void;
 /** A service worker's scope with one page, which answers as `onAsked` does. */
 function createScope(onAsked: (asked: AskedFile, port: MessagePort) => void) {
   const listeners = new Map<string, Listener>();
-  const timers: (() => void)[] = [];
+  const timers: { readonly afterMs: number; readonly run: () => void }[] = [];
   let claimed = 0;
   const page = {
     id: "page 1",
@@ -26,9 +26,10 @@ function createScope(onAsked: (asked: AskedFile, port: MessagePort) => void) {
       get: async (id: string) => (id === page.id ? page : undefined),
     },
   };
-  const setTimer = (_afterMs: number, run: () => void) => {
-    timers.push(run);
-    return () => void timers.splice(timers.indexOf(run), 1);
+  const setTimer = (afterMs: number, run: () => void) => {
+    const timer = { afterMs, run };
+    timers.push(timer);
+    return () => void timers.splice(timers.indexOf(timer), 1);
   };
   installCofferFiles(scope as unknown as Parameters<typeof installCofferFiles>[0], { setTimer });
   return {
@@ -95,7 +96,7 @@ describe("an address", () => {
     const reader = answer?.body?.getReader();
     await reader?.read();
     await reader?.cancel();
-    await vi.waitFor(() => expect(told.isStopped).toBe(true));
+    await expect.poll(() => told.isStopped).toBe(true);
     expect(told.pulls).toBe(1);
   });
 
@@ -109,16 +110,14 @@ describe("an address", () => {
     const silent = createScope(() => undefined);
     expect((await silent.ask(address.replace("page%201", "page%202")))?.status).toBe(404);
     const asked = silent.ask(address);
-    await vi.waitFor(() => expect(silent.timers).toHaveLength(1));
-    silent.timers[0]?.();
+    await expect.poll(() => silent.timers).toHaveLength(1);
+    silent.timers[0]?.run();
     expect((await asked)?.status).toBe(404);
     const halfway = createScope((_, port) => port.postMessage("here"));
     const waiting = halfway.ask(address);
-    await vi.waitFor(() => expect(halfway.timers).toHaveLength(1));
-    await new Promise((resolve) => setImmediate(resolve));
-    halfway.timers[0]?.();
-    await vi.waitFor(async () => expect(halfway.timers.length).toBeGreaterThan(0));
-    halfway.timers.at(-1)?.();
+    // The timer of the first word is over with it; the one that then runs is that of what should follow.
+    await expect.poll(() => halfway.timers.map(({ afterMs }) => afterMs)).toEqual([120_000]);
+    halfway.timers[0]?.run();
     expect((await waiting)?.status).toBe(504);
   });
 

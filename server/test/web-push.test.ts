@@ -380,7 +380,7 @@ describe("a message to a push service", () => {
     const { at, heard } = await startPushService(() => undefined);
     const env = createTestEnv();
     const sending = serviceFor([at], env).send(`${at}/a`);
-    await vi.waitFor(() => expect(heard).toHaveLength(1));
+    await expect.poll(() => heard).toHaveLength(1);
     env.advance(10_001);
     expect(await sending).toEqual({ kind: "again", afterMs: 0 });
     expect(await serviceFor(["http://127.0.0.1:9"]).send("http://127.0.0.1:9/a")).toEqual({

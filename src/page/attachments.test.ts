@@ -119,7 +119,7 @@ describe("a file", () => {
     expect(added).toMatchObject({ name: "still.png", type: "image/png", sizeBytes: bytes.length });
     expect(progress.map(({ doneBytes }) => doneBytes)).toEqual([partBytes, bytes.length]);
     expect(progress.every(({ totalBytes }) => totalBytes === bytes.length)).toBe(true);
-    await vi.waitFor(() => expect(files.now).toEqual([added]));
+    await expect.poll(() => files.now).toEqual([added]);
     const blob = await db.getAttachment(doc, added);
     expect(blob.type).toBe("image/png");
     expect(Buffer.compare(await bytesOf(blob), bytes)).toBe(0);
@@ -128,11 +128,11 @@ describe("a file", () => {
     const stream = await db.streamAttachment(doc, added, { from: 7 });
     expect(Buffer.compare(await bytesOf(await new Response(stream).blob()), bytes.subarray(7))).toBe(0);
     await db.removeAttachment(doc, added);
-    await vi.waitFor(() => expect(files.now).toEqual([]));
+    await expect.poll(() => files.now).toEqual([]);
     expect(doc.data.value).toEqual({ title: "Ran" });
     expect(await codeOf(db.getAttachment(doc, added))).toBe("input/unknown-id");
     await db.undo(doc);
-    await vi.waitFor(() => expect(files.now).toEqual([added]));
+    await expect.poll(() => files.now).toEqual([added]);
   });
 
   it("is added from a stream that is read at most two parts ahead of what is stored, and appended to", async () => {
@@ -164,7 +164,7 @@ describe("a file", () => {
     const text = await (await db.getAttachment(doc, log, { from: log.sizeBytes })).text();
     expect(text).toBe("the end");
     const files = watchFiles();
-    await vi.waitFor(() => expect(files.now?.[0]?.sizeBytes).toBe(24 * pieceBytes + 7));
+    await expect.poll(() => files.now?.[0]?.sizeBytes).toBe(24 * pieceBytes + 7);
   });
 
   it("that is given up leaves its document as it was, and its stream closed", async () => {
@@ -230,7 +230,7 @@ describe("a file", () => {
     await db.changeDoc(doc, (draft) => {
       Object.assign(draft, { [attachmentField("AAAAAAAAAAAAAAAAAAAAAA")]: { v: 1, name: "a/b" } });
     });
-    await vi.waitFor(() => expect(files.now).toEqual([added]));
+    await expect.poll(() => files.now).toEqual([added]);
   });
 
   it("stands beside the fields of a schema that knows no others", async () => {
@@ -278,7 +278,7 @@ describe("what is made of a file", () => {
       onExtracted: (verdict) => verdicts.push(verdict),
     });
     expect(added.extracts).toEqual(["text", "thumbnail"]);
-    await vi.waitFor(() => expect(files.now).toEqual([added]));
+    await expect.poll(() => files.now).toEqual([added]);
     expect(verdicts).toEqual([
       { gives: "text", kind: "nothing" },
       { gives: "text", kind: "found" },
@@ -288,11 +288,11 @@ describe("what is made of a file", () => {
     const small = await db.getAttachment(doc, added, { extract: "thumbnail" });
     expect([small.type, small.size]).toEqual(["image/webp", 7]);
     await db.undo(doc);
-    await vi.waitFor(() => expect(doc.data.value).toEqual({ title: "Ran" }));
+    await expect.poll(() => doc.data.value).toEqual({ title: "Ran" });
     await db.redo(doc);
-    await vi.waitFor(() => expect(files.now).toEqual([added]));
+    await expect.poll(() => files.now).toEqual([added]);
     await db.removeAttachment(doc, added);
-    await vi.waitFor(() => expect(doc.data.value).toEqual({ title: "Ran" }));
+    await expect.poll(() => doc.data.value).toEqual({ title: "Ran" });
   });
 
   it("counts no more once the file grew, and can be made later", async () => {
@@ -378,15 +378,15 @@ describe("an open file", () => {
   it("says what is kept of it, can be pinned and let go, and stays while nobody else has it", async () => {
     const added = await db.addAttachment(doc, new Blob([contentOf(partBytes + 9)]), { name: "a" });
     const open = await db.openAttachment(doc, added);
-    await vi.waitFor(() =>
-      expect(open.state.value).toMatchObject({ place: "local", isSafe: false, isPinned: false }),
-    );
+    await expect
+      .poll(() => open.state.value)
+      .toMatchObject({ place: "local", isSafe: false, isPinned: false });
     const progress: AttachmentProgress[] = [];
     await open.pin({ onProgress: (now) => void progress.push(now) });
     expect(progress.map(({ doneBytes }) => doneBytes)).toEqual([partBytes, partBytes + 9]);
-    await vi.waitFor(() => expect(open.state.value?.isPinned).toBe(true));
+    await expect.poll(() => open.state.value?.isPinned).toBe(true);
     await open.unpin();
-    await vi.waitFor(() => expect(open.state.value?.isPinned).toBe(false));
+    await expect.poll(() => open.state.value?.isPinned).toBe(false);
     expect(await open.free()).toBe(0);
     expect(await codeOf(open.pin({ signal: AbortSignal.abort() }))).toBe("aborted");
     open.dispose();
@@ -399,7 +399,7 @@ describe("an open file", () => {
     const sums = await tenant.limitFiles({ budgetBytes: 1000, freeBytes: 1000 });
     expect(sums).toMatchObject({ budgetBytes: 1000, freeableBytes: 0, pinnedBytes: 0 });
     expect(sums.unsafeBytes).toBeGreaterThan(chunkBytes);
-    await vi.waitFor(() => expect(tenant.status.value.files).toEqual(sums));
+    await expect.poll(() => tenant.status.value.files).toEqual(sums);
     expect(await codeOf(tenant.limitFiles({ budgetBytes: -1 }))).toBe("input/invalid");
     tenant.dispose();
   });
