@@ -228,6 +228,7 @@ test("a view has right totals, goes by keyboard, is saved and shared, and stays 
 
   await test.step("it is saved, and is there after a reload", async () => {
     await category(page, "1990s").click();
+    await expect(category(page, "1990s")).toHaveAttribute("aria-expanded", "true");
     await page.getByTestId("save-view").click();
     await field(page, "Name").fill("Money by decade");
     await page.getByRole("button", { name: "Save", exact: true }).click();
