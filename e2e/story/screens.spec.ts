@@ -169,6 +169,8 @@ test("a space is started, filled, searched, locked and unlocked by keyboard alon
     }
     throw new Error(`Nothing named ${name.source} was reached`);
   };
+  // No key is pressed before there is something to press it for.
+  await expect(page.getByRole("button", { name: /Start a space/ })).toBeVisible();
   await focusBy("Tab", /^Start a space/);
   await keyboard.press("Enter");
   for (const [label, text] of [
@@ -186,6 +188,7 @@ test("a space is started, filled, searched, locked and unlocked by keyboard alon
   await keyboard.press("Enter");
   await expect(field(page, "Title")).toBeVisible();
   await focusBy("Tab", /^Title/);
+  await expect(field(page, "Title")).toBeEditable();
   await keyboard.press("Control+A");
   await keyboard.type("Seven Samurai");
   await expect(page.getByTestId("doc-status")).toHaveAttribute("data-status", "ready");
