@@ -5,7 +5,6 @@
  * Everything a test opens here is closed when the test ends, whatever its outcome.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { createServer } from "node:net";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,19 +23,6 @@ export async function createTempFolder(name: string): Promise<string> {
 /** Remove a folder, patiently: a browser that has just died may still hold its files for a moment. */
 export async function removeFolder(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
-}
-
-/** Ask the system for a port that nobody listens on. */
-export async function findFreePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const address = server.address();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  if (address === null || typeof address === "string") throw new Error("The system gave no port");
-  return address.port;
 }
 
 /** A running sync server that also serves the built demo. */
@@ -67,27 +53,31 @@ export function serverCommandPath(): string {
   return path;
 }
 
-/** Start the built server with the built demo, and wait until it answers. */
+/** Start the built server with the built demo, on a port that it finds free by itself, and wait until it listens. */
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
-  const port = options.port ?? (await findFreePort());
   const dataFolder = options.dataFolder ?? (await createTempFolder("server"));
   const demoFolder = options.demoFolder ?? fromRoot("demo", "dist");
-  const args = [serverCommandPath(), "--data", dataFolder, "--port", String(port), "--demo", demoFolder];
+  const args = [
+    serverCommandPath(),
+    "--data",
+    dataFolder,
+    "--port",
+    String(options.port ?? 0),
+    "--demo",
+    demoFolder,
+  ];
   const child = spawn(process.execPath, [...args, ...(options.args ?? [])], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  const url = `http://localhost:${port}`;
-  try {
-    await waitUntilAnswering(url, child, () => output);
-  } catch (error) {
+  const port = await waitForPort(child, () => output).catch(async (error: unknown) => {
     await stopProcess(child, "SIGKILL");
     throw error;
-  }
+  });
   return {
-    url,
+    url: `http://localhost:${port}`,
     port,
     dataFolder,
     output: () => output,
@@ -95,19 +85,17 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   };
 }
 
-async function waitUntilAnswering(url: string, child: ChildProcess, output: () => string): Promise<void> {
+/** Wait until a server says where it listens. */
+async function waitForPort(child: ChildProcess, output: () => string): Promise<number> {
   const endMs = Date.now() + 20_000;
   while (Date.now() < endMs) {
     if (child.exitCode !== null)
       throw new Error(`The server ended with code ${child.exitCode}:\n${output()}`);
-    const answer = await fetch(url).catch(() => undefined);
-    if (answer !== undefined) {
-      await answer.body?.cancel();
-      return;
-    }
-    await sleep(100);
+    const port = /"server\.listening","url":"[^"]*:(\d+)"/.exec(output())?.[1];
+    if (port !== undefined) return Number(port);
+    await sleep(50);
   }
-  throw new Error(`The server did not answer at ${url}:\n${output()}`);
+  throw new Error(`The server did not listen:\n${output()}`);
 }
 
 async function stopProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
