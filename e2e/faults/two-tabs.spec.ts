@@ -72,13 +72,7 @@ test("two tabs see each other's edits, and the one that stays keeps syncing", as
     .toEqual(["live"]);
   await first.close();
   await write(second, ["after the first tab"]);
-  await far.evaluate(() =>
-    story.until(
-      story.query.rows,
-      (rows) => rows.some(({ data }) => data.title === "after the first tab"),
-      10_000,
-    ),
-  );
+  await expect.poll(() => readTitles(far)).toContain("after the first tab");
   await write(far, ["from afar"]);
   await expect.poll(() => readTitles(second)).toEqual(["after the first tab", "from afar", ...both]);
 });
