@@ -103,6 +103,9 @@ test("an admin says who may do what, and some films are for those who hold their
     await group.getByRole("combobox", { name: "Role in the library" }).selectOption("editor");
     await sign(group, "Give this role");
     await expect(group.locator(".role")).toHaveText("editor");
+    // What the admin sees at once has a way to go; until the role is known, nothing is said of it on a document's page.
+    const theirGroup = guest.page.getByTestId("group").filter({ hasText: "critics" });
+    await expect(theirGroup.locator(".role")).toHaveText("editor");
     await openFilm(guest.page, "Seven Samurai");
     await expect(guest.page.getByTestId("reader-note")).toBeHidden();
     await typeInto(guest.page, "Notes", " Again.");
