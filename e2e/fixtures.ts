@@ -5,7 +5,8 @@
  * Everything a test opens here is closed when the test ends, whatever its outcome.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -145,8 +146,7 @@ export async function openDevice(
     page,
     close: () => context.close().catch(() => undefined),
     async kill() {
-      const pid = await findBrowserPid(profileFolder);
-      process.kill(pid, "SIGKILL");
+      process.kill(findBrowserPid(profileFolder), "SIGKILL");
       await closed;
     },
   };
@@ -154,17 +154,27 @@ export async function openDevice(
 
 /**
  * The process id of the browser that runs on a profile. Its children carry `--type=…`; the browser itself does not.
- * This reads Linux's process table, and throws where there is none.
+ * This reads Linux's process table, and throws where there is none. It reads without a pause: a page that reports every
+ * write would make each of hundreds of turns wait for seconds.
  */
-export async function findBrowserPid(profileFolder: string): Promise<number> {
-  for (const name of await readdir("/proc")) {
+export function findBrowserPid(profileFolder: string): number {
+  for (const name of readdirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
-    const command = await readFile(join("/proc", name, "cmdline"), "utf8").catch(() => "");
+    const command = readCommand(name);
     const args = command.split("\0");
     if (args.includes(`--user-data-dir=${profileFolder}`) && !command.includes("--type="))
       return Number(name);
   }
   throw new Error(`No browser runs on ${profileFolder}`);
+}
+
+/** The command line of a process; empty once it has ended. */
+function readCommand(pid: string): string {
+  try {
+    return readFileSync(join("/proc", pid, "cmdline"), "utf8");
+  } catch {
+    return "";
+  }
 }
 
 /** Open the debugging protocol of a page. Its browser-wide commands (service workers, storage) work from any page. */

@@ -21,7 +21,7 @@ import {
 
 /** The processes of a browser that render pages. */
 async function rendererPids({ profileFolder }: Device): Promise<readonly number[]> {
-  const browser = await findBrowserPid(profileFolder);
+  const browser = findBrowserPid(profileFolder);
   const parents = new Map<number, number>();
   const renderers: number[] = [];
   for (const name of await readdir("/proc")) {
