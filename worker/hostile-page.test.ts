@@ -275,7 +275,7 @@ const honest: { readonly [method in Method]: (scene: Scene) => Call } = {
   connect: (s) => [s.tenantId, "http://127.0.0.1:9"],
   disconnect: (s) => [s.tenantId, "http://127.0.0.1:9"],
   sync: (s) => [s.tenantId, "http://127.0.0.1:9"],
-  openPeer: (s) => [s.tenantId, 9005],
+  openPeer: (s) => [s.tenantId, 9005, undefined, "on-demand"],
   tellPeer: () => [9005, new Uint8Array(9)],
   syncPeer: () => [9006],
   closePeer: () => [9005],

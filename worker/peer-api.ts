@@ -12,8 +12,16 @@ export type PeerEvent =
 
 /** The calls about peers. */
 export interface PeerCalls {
-  /** Link with the peer at the other end of a channel that the page holds; with `device`, for as long as that is a member's. */
-  openPeer(tenantId: string, subscription: number, device?: string): Promise<void>;
+  /**
+   * Link with the peer at the other end of a channel that the page holds; with `device`, for as long as that is a member's. `attachments`:
+   * what of files goes over it; left out, all.
+   */
+  openPeer(
+    tenantId: string,
+    subscription: number,
+    device?: string,
+    attachments?: boolean | "on-demand",
+  ): Promise<void>;
   /** What came on the channel; `null`: it closed. */
   tellPeer(subscription: number, message: Uint8Array | null): Promise<void>;
   /** Resolves when a round that began after the call is over. */

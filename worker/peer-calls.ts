@@ -1,6 +1,6 @@
 /** The calls about peers: the page holds the channel, its bytes come and go as they are. */
 import { CofferError, parseId } from "../src/std/index.ts";
-import type { TenantSession } from "../src/tenant/index.ts";
+import type { PeerAttachments, TenantSession } from "../src/tenant/index.ts";
 import type { WorkerHost } from "./host.ts";
 import { readNatural, readString } from "./page-messages.ts";
 import { readJson } from "./presence-calls.ts";
@@ -9,12 +9,13 @@ import type { PeerCalls } from "./peer-api.ts";
 /** Answer the calls about peers. */
 export function peerCalls(host: WorkerHost): PeerCalls {
   return {
-    async openPeer(tenantId, subscription, given) {
+    async openPeer(tenantId, subscription, given, attachments) {
       const session = host.tenant(tenantId);
       const device = given === undefined ? undefined : parseId("AuthorKey", given);
       if (given !== undefined && device === undefined)
         throw new CofferError("input/invalid", { at: "device" });
-      session.links.peers.open(readNatural(subscription, "subscription"), device);
+      const wanted = readAttachments(attachments);
+      session.links.peers.open(readNatural(subscription, "subscription"), device, wanted);
       host.watched.set(subscription, session);
     },
 
@@ -58,6 +59,12 @@ function requireSession(host: WorkerHost, subscription: number): TenantSession {
   const session = host.watched.get(subscription);
   if (session === undefined) throw new CofferError("input/unknown-id", { what: "peer" });
   return session;
+}
+
+/** What of files goes over a link. */
+function readAttachments(given: unknown): PeerAttachments | undefined {
+  if (given === undefined || typeof given === "boolean" || given === "on-demand") return given;
+  throw new CofferError("input/invalid", { at: "attachments" });
 }
 
 /** The name of an offer. */

@@ -8,6 +8,7 @@ import {
   type Part,
 } from "../src/attachment/index.ts";
 import { connectPeer } from "../src/page/peer.ts";
+import type { PeerOptions } from "../src/page/peer-types.ts";
 import {
   concatBytes,
   createPeerChannels,
@@ -48,12 +49,15 @@ const codeOf = (work: Promise<unknown>): Promise<string> =>
     (error: unknown) => (error as CofferError).code,
   );
 
-const peerOf = ({ session, tenantId }: Party, way: Parameters<typeof connectPeer>[1]) =>
-  connectPeer({ id: tenantId, session }, way);
+const peerOf = (
+  { session, tenantId }: Party,
+  way: Parameters<typeof connectPeer>[1],
+  attachments?: PeerOptions["attachments"],
+) => connectPeer({ id: tenantId, session }, way, attachments === undefined ? {} : { attachments });
 
-async function connect(a: Party, b: Party) {
+async function connect(a: Party, b: Party, attachments?: PeerOptions["attachments"]) {
   const { port1, port2 } = new MessageChannel();
-  const links = [await peerOf(a, port1), await peerOf(b, port2)] as const;
+  const links = [await peerOf(a, port1, attachments), await peerOf(b, port2)] as const;
   await Promise.all(links.map((link) => link.sync()));
   return links;
 }
@@ -191,6 +195,65 @@ describe("contents of files without a server", () => {
     await guest.device.api.unlock(guest.tenantId, { password: guestPassword });
     await expect.poll(localBytes).toBeGreaterThan(chunkBytes);
     expect(links.map(({ status }) => status.phase)).toEqual(["live", "live"]);
+  });
+
+  it("do not go over a link that has none of them, in neither direction, and come over the next one that has", async () => {
+    const [owner, guest] = await createPair();
+    const [docId = "", back = ""] = await owner.device.api.createDocuments(owner.database, [{}, {}]);
+    const part = await add(owner, docId, contentOf(5000));
+    const [link, other] = await connect(owner, guest, false);
+    await expect.poll(() => guest.device.api.documentIds(guest.database)).toHaveLength(2);
+    const gifts = await add(guest, back, contentOf(7000));
+    await Promise.all([link.sync(), other.sync()]);
+    // The documents name the files on both sides.
+    expect(await codeOf(read(guest, docId, part))).toBe("net/offline");
+    await expect.poll(() => codeOf(read(owner, back, gifts))).toBe("net/offline");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    for (const [{ device, tenantId }, own] of [
+      [owner, 5000],
+      [guest, 7000],
+    ] as const) {
+      const { localBytes } = await device.api.limitFiles(tenantId, {});
+      expect([localBytes > own, localBytes < own * 1.3]).toEqual([true, true]);
+    }
+    expect([link.status.phase, other.status.phase]).toEqual(["live", "live"]);
+    await link.disconnect();
+    await connect(owner, guest);
+    expect(Buffer.compare(await read(guest, docId, part), contentOf(5000))).toBe(0);
+    expect(Buffer.compare(await read(owner, back, gifts), contentOf(7000))).toBe(0);
+  });
+
+  it("come on demand over a link that says so, read by either side, and nothing by itself", async () => {
+    const [owner, guest] = await createPair();
+    const [docId = "", back = ""] = await owner.device.api.createDocuments(owner.database, [{}, {}]);
+    const parts = [
+      await add(owner, docId, contentOf(5000)),
+      await add(owner, docId, contentOf(6000)),
+    ] as const;
+    const links = await connect(owner, guest, "on-demand");
+    await expect.poll(() => guest.device.api.documentIds(guest.database)).toHaveLength(2);
+    const gift = await add(guest, back, contentOf(90_000));
+    await Promise.all(links.map((link) => link.sync()));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const localBytes = async ({ device, tenantId }: Party): Promise<number> =>
+      (await device.api.limitFiles(tenantId, {})).localBytes;
+    expect(await localBytes(guest)).toBeLessThan(100_000);
+    expect(await localBytes(owner)).toBeLessThan(15_000);
+    expect(Buffer.compare(await read(guest, docId, parts[0]), contentOf(5000))).toBe(0);
+    await guest.device.api.pinPart(guest.database, docId, encodePart(parts[1]), true);
+    expect(await localBytes(guest)).toBeGreaterThan(101_000);
+    expect(Buffer.compare(await read(owner, back, gift), contentOf(90_000))).toBe(0);
+    expect(links.map(({ status }) => status.phase)).toEqual(["live", "live"]);
+  });
+
+  it("are refused as a word that is none of these, before anything is linked", async () => {
+    const [owner] = await createPair();
+    const { port1 } = new MessageChannel();
+    for (const attachments of ["never", 0, null])
+      await expect(peerOf(owner, port1, attachments as never)).rejects.toMatchObject({
+        code: "input/invalid",
+        details: { at: "attachments" },
+      });
   });
 
   it("go over while who holds them is locked, sealed as they are", async () => {

@@ -16,11 +16,14 @@ type Hook = (said: Said) => readonly Said[];
 let members: Map<string, { state: unknown; hear: (event: SubscriptionEvent) => void; subscription: number }>;
 let pass: Hook;
 let heard: Said[];
+/** what of files each link is opened for */
+let wanted: unknown[];
 let timers: { afterMs: number; run: () => void }[];
 beforeEach(() => {
   members = new Map();
   pass = (said) => [said];
   heard = [];
+  wanted = [];
   timers = [];
 });
 
@@ -89,7 +92,7 @@ function createSession(id: string): Session {
       members.delete(id);
       queueMicrotask(tellWho);
     },
-    openPeer: async () => undefined,
+    openPeer: async (...[, , , attachments]: readonly unknown[]) => void wanted.push(attachments),
     tellPeer: async () => undefined,
     closePeer: async () => undefined,
   };
@@ -105,11 +108,11 @@ function createSession(id: string): Session {
   };
 }
 
-async function join(id: string) {
+async function join(id: string, options: Parameters<typeof meetPeers>[1] = {}) {
   const found: PeerConnection[] = [];
   const meeting = await meetPeers(
     { id: "tenant", session: createSession(id) },
-    { onPeer: (peer) => found.push(peer) },
+    { onPeer: (peer) => found.push(peer), ...options },
     env,
   );
   return { found, meeting };
@@ -120,13 +123,18 @@ const countOf = (name: string): number => heard.filter((said) => said.name === n
 describe("a meeting", () => {
   it("of three links each with each, once", async () => {
     const parties = [await join("a"), await join("b"), await join("c")];
-    await settle();
-    expect(parties.map(({ found }) => found.length)).toEqual([2, 2, 2]);
+    await expect.poll(() => parties.map(({ found }) => found.length)).toEqual([2, 2, 2]);
     expect(parties[0]?.found.map(({ peer }) => peer?.device).toSorted()).toEqual(["device b", "device c"]);
     expect([countOf("peer-offer"), countOf("peer-answer")]).toEqual([3, 3]);
     tellWho();
     await settle();
     expect(countOf("peer-offer")).toBe(3);
+  });
+
+  it("links for what of files each side wants", async () => {
+    await join("a", { attachments: "on-demand" });
+    await join("b", { attachments: false });
+    await expect.poll(() => new Set(wanted)).toEqual(new Set(["on-demand", false]));
   });
 
   it("where an offer or an answer is lost begins again, a few times, and then waits for a new face", async () => {

@@ -215,7 +215,7 @@ class Meeting {
       this.#options.onStatus?.(status);
     };
     try {
-      const link = await linkCall(this.#place, call, { onStatus }, peer);
+      const link = await linkCall(this.#place, call, { ...this.#options, onStatus }, peer);
       if (other.attempt !== attempt || link.status.phase === "closed") {
         await link.disconnect();
         return;

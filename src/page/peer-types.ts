@@ -13,6 +13,11 @@ export type PeerWay = MessagePort | RTCDataChannel | PeerChannel;
 export interface PeerOptions {
   /** hears each change */
   readonly onStatus?: (status: PeerStatus) => void;
+  /**
+   * What of files goes over this link, in both directions: everything, which is the default; `"on-demand"`, only what is read or pinned on
+   * either side, and nothing by itself; `false`, nothing. Each side says so for itself, and the stricter one rules.
+   */
+  readonly attachments?: boolean | "on-demand";
 }
 
 /** Who is at the other end. */

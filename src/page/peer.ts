@@ -31,7 +31,7 @@ export async function connectPeer(
 export async function linkPeer(
   { id, session }: PeerPlace,
   way: PeerWay,
-  { onStatus }: PeerOptions,
+  { attachments, onStatus }: PeerOptions,
   peer: PeerDevice | undefined,
 ): Promise<PeerConnection> {
   const channel = runCallers(() => channelOf(way));
@@ -61,7 +61,7 @@ export async function linkPeer(
     session.call((api) => api.tellPeer(subscription, own)).catch(fail);
   };
   try {
-    await session.call((api) => api.openPeer(id, subscription, peer?.device));
+    await session.call((api) => api.openPeer(id, subscription, peer?.device, attachments));
   } catch (cause) {
     fail(cause);
     throw cause;

@@ -16,6 +16,8 @@
  *      given and is not read is bounded where it waits: C5 of std/peer-channel.ts
  * - F4 each chunk is kept before the next one is asked for: a link that broke costs one question at most, and the next one goes on behind it
  * - F5 what came from a peer counts as no server's receipt
+ * - F6 what either side does not want on the link is not on it: who wants no contents of files never says FILES, so is not asked, and asks for
+ *      none; who wants them only when they are read says no HELD and hears none
  */
 import {
   CofferError,
@@ -35,8 +37,8 @@ export interface PeerFilesOptions {
   readonly env: Pick<Env, "setTimer">;
   /** what this side gives from and keeps in; `undefined`: it holds none */
   readonly place: HeldPlace | undefined;
-  /** bytes that may come by themselves in the link's life */
-  readonly bringBytes: number;
+  /** bytes that may come by themselves in the link's life; `undefined`: nothing comes or goes by itself (F6) */
+  readonly bringBytes: number | undefined;
   readonly isPurged: IsPurged;
   readonly onBrought: () => void;
   readonly say: (frame: FileFrame) => void;
@@ -75,7 +77,8 @@ export class PeerFiles {
     this.#options = options;
     const { bringBytes, isPurged, onBrought, place } = options;
     const ask: PeerFiles["ask"] = (part, indexes) => this.ask(part, indexes);
-    this.#brought = place && new BroughtFiles({ place, bringBytes, isPurged, onBrought, ask });
+    if (place !== undefined && bringBytes !== undefined)
+      this.#brought = new BroughtFiles({ place, bringBytes, isPurged, onBrought, ask });
   }
 
   /** The other side has shown that it knows the tenant. */
@@ -83,6 +86,7 @@ export class PeerFiles {
     const { place, say } = this.#options;
     if (place === undefined || this.#state === "over") return;
     say({ type: "files" });
+    if (this.#brought === undefined) return;
     const told = new Set<CommitHash>();
     const tell = (frames: readonly FileFrame[]): void => {
       for (const frame of frames) if (this.#state !== "over") say(frame);

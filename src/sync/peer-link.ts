@@ -48,6 +48,8 @@ export type PeerOptions = Omit<PeerPlace, "sets" | "room"> &
     readonly chunks?: ChunkStore | undefined;
     /** contents of files that may come by themselves, in bytes; default: 64 MiB */
     readonly bringBytes?: number | undefined;
+    /** contents of files come and go only when they are read, and none by themselves; default: false */
+    readonly isOnDemand?: boolean | undefined;
     /** Documents of which nothing is brought, see brought-files.ts; default: none. */
     readonly isPurged?: IsPurged | undefined;
     /** Some of them came. */
@@ -124,7 +126,7 @@ class Link implements PeerLink {
     this.#files = new PeerFiles({
       env: options.env,
       place: chunks && { ...this.#place, chunks },
-      bringBytes: options.bringBytes ?? defaultBringBytes,
+      bringBytes: options.isOnDemand === true ? undefined : (options.bringBytes ?? defaultBringBytes),
       isPurged: options.isPurged ?? (async () => false),
       onBrought: () => options.onBrought?.(),
       say: (frame) => this.#talk.sayFile(frame),

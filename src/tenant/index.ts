@@ -30,6 +30,7 @@ export {
   type PartRange,
 } from "./attachments.ts";
 export { Upload } from "./upload.ts";
+export type { PeerAttachments } from "./peers.ts";
 export { auditSteps, createReport } from "./audit.ts";
 export type { AdminPassword } from "./directory-writes.ts";
 export { openBackup } from "./backup.ts";

@@ -23,6 +23,9 @@ import type { TenantCore } from "./core.ts";
 import { mayBePeer, PeerWords } from "./peer-words.ts";
 import { readPurged } from "./purge.ts";
 
+/** What of files goes over a link: all of it; only what is read or pinned on either side; nothing. */
+export type PeerAttachments = boolean | "on-demand";
+
 interface Peer {
   readonly link: PeerLink;
   /** whose it is, where that was shown */
@@ -59,11 +62,12 @@ export class Peers {
   }
 
   /**
-   * Link with who is at the other end of the page's channel, which has shown that it is `device`, or nothing.
+   * Link with who is at the other end of the page's channel, which has shown that it is `device`, or nothing. `attachments`: what of files
+   * goes over it, both ways.
    *
    * @throws `input/too-large` when there are too many, `input/used`, `access/revoked` when that device is no member's
    */
-  open(subscription: number, device?: AuthorKey): void {
+  open(subscription: number, device?: AuthorKey, attachments: PeerAttachments = true): void {
     if (this.#peers.size >= maxPeers) throw new CofferError("input/too-large", { peers: maxPeers });
     if (this.#peers.has(subscription)) throw new CofferError("input/used", { subscription });
     const { store, tenantId, world } = this.#core;
@@ -82,7 +86,8 @@ export class Peers {
       tenantId,
       userKey: this.#userKey,
       sets: this.sets,
-      chunks: chunksOf(this.#core),
+      chunks: attachments === false ? undefined : chunksOf(this.#core),
+      isOnDemand: attachments === "on-demand",
       isPurged: (docId) => isPurged(this.#core, docId),
       onBrought: () => this.onBrought(),
       channel,
