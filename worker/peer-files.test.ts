@@ -246,6 +246,36 @@ describe("contents of files without a server", () => {
     expect(links.map(({ status }) => status.phase)).toEqual(["live", "live"]);
   });
 
+  it("of a document that is purged while they are pinned do not stay, and are not fetched any further", async () => {
+    const [owner, guest] = await createPair();
+    const [docId = ""] = await owner.device.api.createDocuments(owner.database, [{ name: "film" }]);
+    const part = await add(owner, docId, contentOf(3 * chunkBytes));
+    const [here, there] = createPeerChannels();
+    let given = 0;
+    let posted: Promise<unknown> = Promise.resolve();
+    // The first chunk comes when the document is gone.
+    const slow: PeerChannel = {
+      ...there,
+      post(message) {
+        const said = message.slice();
+        posted = posted.then(async () => {
+          if (said.length > chunkBytes) given += 1;
+          if (said.length > chunkBytes && given === 1)
+            await guest.device.api.purgeDocument(guest.database, docId);
+          there.post(said);
+        });
+      },
+    };
+    const link = await peerOf(guest, here, "on-demand");
+    await peerOf(owner, slow);
+    await link.sync();
+    await expect.poll(() => guest.device.api.documentIds(guest.database)).toEqual([docId]);
+    const { database, device, tenantId } = guest;
+    expect(await codeOf(device.api.pinPart(database, docId, encodePart(part), true))).toBe("doc/missing");
+    expect(given).toBe(1);
+    expect((await device.api.limitFiles(tenantId, {})).localBytes).toBe(0);
+  });
+
   it("are refused as a word that is none of these, before anything is linked", async () => {
     const [owner] = await createPair();
     const { port1 } = new MessageChannel();

@@ -108,11 +108,7 @@ export async function readPartPieces(
   const opening = openPart(core, part, { ...commit, entries });
   opening.catch(() => undefined);
   await requireHashes(core, part, entries, slices);
-  // What was fetched while the document was purged is erased with it.
-  if (core.isPurged(docId)) {
-    await purgeChunks(core, [{ dbId: database.dbId, docId }]);
-    throw new CofferError("doc/missing", { docId });
-  }
+  await requireUnpurged({ database, docId, session });
   const touching = touchPart(store, known, core.nowMs()).catch((error: unknown) => {
     // On a full disk one still reads.
     if (!isCofferError(error)) throw error;
@@ -129,6 +125,13 @@ export async function readPartPieces(
   });
   await touching;
   return pieces;
+}
+
+/** What was fetched while the document was purged is erased with it. @throws `doc/missing` */
+async function requireUnpurged({ database, docId, session: { core } }: FilePlace): Promise<void> {
+  if (!core.isPurged(docId)) return;
+  await purgeChunks(core, [{ dbId: database.dbId, docId }]);
+  throw new CofferError("doc/missing", { docId });
 }
 
 function openPart(core: TenantCore, { isShared }: Part, commit: Commit): Promise<readonly OpenVerdict[]> {
@@ -174,6 +177,7 @@ export async function pinPart(
     if (bytes === undefined) await fetchChunk(known, index);
     // Another part may have brought it.
     else await store.addFetched(known, index, bytes);
+    await requireUnpurged(place);
   }
   // On a full disk what is fetched is not kept.
   const kept = await store.part(part.commitHash);
