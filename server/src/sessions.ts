@@ -13,11 +13,11 @@
  */
 import type { Crypto } from "../../src/crypto/index.ts";
 import {
-  bytesToId,
   ByteReader,
   ByteWriter,
   equalBytesConstantTime,
   idToBytes,
+  readId,
   utf8ToBytes,
   type AuthorKey,
   type Env,
@@ -68,9 +68,9 @@ export function createSessions(
       const reader = new ByteReader(token.subarray(0, claimBytes));
       if (reader.u8() !== version) return undefined;
       const expiresAtMs = reader.u64();
-      const tenantId = bytesToId("TenantId", reader.fixed(32));
-      const userKey = bytesToId("AuthorKey", reader.fixed(32));
-      const key = bytesToId("AuthorKey", reader.fixed(32));
+      const tenantId = readId(reader, "TenantId");
+      const userKey = readId(reader, "AuthorKey");
+      const key = readId(reader, "AuthorKey");
       if (!reader.finish() || expiresAtMs <= env.nowMs()) return undefined;
       return { tenantId, userKey, key, expiresAtMs };
     },

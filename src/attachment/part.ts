@@ -9,7 +9,7 @@
  * | commitHash | 32: the commit whose entries are the part's chunks, all of them and in order |
  * | sizeBytes | u32, 1…4 MiB: every chunk but the last holds 256 KiB |
  */
-import { ByteReader, ByteWriter, bytesToId, idToBytes, type CommitHash } from "../std/index.ts";
+import { ByteReader, ByteWriter, idToBytes, readId, type CommitHash } from "../std/index.ts";
 
 const partVersions = { salted: 1, shared: 2 } as const;
 
@@ -43,7 +43,7 @@ export function readPart(value: unknown): Part | undefined {
   const version = reader.u8();
   const isShared = version === partVersions.shared;
   if (!isShared && version !== partVersions.salted) return undefined;
-  const commitHash = bytesToId("CommitHash", reader.fixed(32));
+  const commitHash = readId(reader, "CommitHash");
   const sizeBytes = reader.u32();
   const isSound = reader.finish() && sizeBytes >= 1 && sizeBytes <= cutting.partBytes;
   return isSound ? { commitHash, sizeBytes, ...(isShared ? { isShared } : {}) } : undefined;

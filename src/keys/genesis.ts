@@ -12,11 +12,12 @@
  * `tenantId` = SHA-256("coffer/genesis/v1\0" ‖ these 113 bytes).
  */
 import {
-  bytesToId,
   ByteReader,
+  bytesToId,
   ByteWriter,
   equalBytesConstantTime,
   idToBytes,
+  readId,
   utf8ToBytes,
 } from "../std/index.ts";
 import type { Crypto, Verifier } from "../crypto/index.ts";
@@ -76,7 +77,7 @@ function readGenesis(crypto: Pick<Verifier, "sha256">, bytes: Uint8Array<ArrayBu
   const reader = new ByteReader(bytes.subarray(1));
   return {
     tenantId: bytesToId("TenantId", crypto.sha256(genesisDomain, bytes)),
-    adminSigningKey: bytesToId("AuthorKey", reader.fixed(32)),
+    adminSigningKey: readId(reader, "AuthorKey"),
     adminEncryptionKey: reader.fixed(32).slice(),
     random: reader.fixed(16).slice(),
     nameCommitment: reader.fixed(32).slice(),

@@ -31,13 +31,14 @@
  */
 import {
   assert,
-  bytesToId,
   ByteReader,
+  bytesToId,
   ByteWriter,
   CofferError,
   concatBytes,
   equalBytes,
   idToBytes,
+  readId,
   utf8ToBytes,
   type AuthorKey,
   type CommitHash,
@@ -194,9 +195,9 @@ function readEnvelope(crypto: Crypto, message: JoinMessage): Envelope {
 }
 
 function readLink(reader: ByteReader): JoinResponse["link"] {
-  const by = bytesToId("AuthorKey", reader.fixed(32));
-  const user = bytesToId("AuthorKey", reader.fixed(32));
-  return { by, user, commit: bytesToId("CommitHash", reader.fixed(32)) };
+  const by = readId(reader, "AuthorKey");
+  const user = readId(reader, "AuthorKey");
+  return { by, user, commit: readId(reader, "CommitHash") };
 }
 
 function hpkeContext(kind: JoinMessage["kind"], bound: Uint8Array, psk: Uint8Array): HpkeContext {

@@ -399,6 +399,20 @@ describe("any text", () => {
     expect(await parseResponse(uri())).toBe(code),
   );
 
+  test("as a response to a device, cut off anywhere", async () => {
+    const link = {
+      user: stranger.publicIdentity.signingKey,
+      commit: bytesToId("CommitHash", new Uint8Array(32).fill(9)),
+      keyNames: ["notes"],
+    };
+    const bytes = bytesOf(await encodeJoinResponse(crypto, await draftOf({ signer: stranger, link })));
+    for (let size = 2; size < bytes.length; size++) {
+      const outcome = await parseResponse(responsePrefix + bytesToBase64url(bytes.subarray(0, size)));
+      // What is cut off behind all fields is a shorter secret and another signature.
+      expect(outcome, `${size} bytes`).toMatch(/^(input\/invalid|entry\/forged)$/);
+    }
+  });
+
   test("gets a typed error", async () => {
     const body = fc.uint8Array({ maxLength: 400 }).map((bytes) => bytesToBase64url(bytes));
     const versioned = fc

@@ -14,6 +14,7 @@
  */
 import { bytesToBase64url, parseBase64url } from "./base64url.ts";
 import { assert } from "./assert.ts";
+import type { ByteReader } from "./codec.ts";
 
 declare const brand: unique symbol;
 type Opaque<Name extends string> = string & { readonly [brand]: Name };
@@ -56,6 +57,12 @@ interface IdTypes {
 export function bytesToId<Kind extends keyof IdTypes>(kind: Kind, bytes: Uint8Array): IdTypes[Kind] {
   assert(bytes.length === idSizes[kind], `ids: ${kind} has ${idSizes[kind]} bytes`);
   return bytesToBase64url(bytes) as IdTypes[Kind];
+}
+
+/** Read an id of a format. As with everything else that is read: behind the end it is zeros, and the reader keeps the error. */
+export function readId<Kind extends keyof IdTypes>(reader: ByteReader, kind: Kind): IdTypes[Kind] {
+  const bytes = reader.fixed(idSizes[kind]);
+  return bytesToId(kind, reader.error === undefined ? bytes : new Uint8Array(idSizes[kind]));
 }
 
 /** Read an id from untrusted text; `undefined` when it is not canonical or has another size. */

@@ -40,6 +40,7 @@ export {
   idSizes,
   idToBytes,
   parseId,
+  readId,
   type AuthorKey,
   type CommitHash,
   type DbId,

@@ -14,9 +14,9 @@
 import {
   ByteReader,
   ByteWriter,
-  bytesToId,
   concatBytes,
   idToBytes,
+  readId,
   utf8ToBytes,
   type AuthorKey,
   type TenantId,
@@ -57,9 +57,9 @@ export function parseDelegation(bytes: Uint8Array): Delegation | undefined {
   if (bytes.length !== delegationBytes) return undefined;
   const reader = new ByteReader(bytes);
   if (reader.u8() !== version || reader.u8() !== scopeSync) return undefined;
-  const deviceKey = bytesToId("AuthorKey", reader.fixed(32));
-  const userKey = bytesToId("AuthorKey", reader.fixed(32));
-  const tenantId = bytesToId("TenantId", reader.fixed(32));
+  const deviceKey = readId(reader, "AuthorKey");
+  const userKey = readId(reader, "AuthorKey");
+  const tenantId = readId(reader, "TenantId");
   const expiresAtMs = reader.u64();
   return reader.error === undefined
     ? { deviceKey, userKey, tenantId, scope: "sync", expiresAtMs }

@@ -20,12 +20,13 @@
  */
 import {
   ByteReader,
-  ByteWriter,
   bytesToId,
+  ByteWriter,
   CofferError,
   equalBytes,
   idToBytes,
   parseId,
+  readId,
   type CommitHash,
   type DbId,
 } from "../std/index.ts";
@@ -164,6 +165,6 @@ export function parseFileEpochs(bytes: unknown): ReadonlyMap<DbId, number> {
   const count = reader.u16();
   const epochs = new Map<DbId, number>();
   for (let at = 0; at < count && reader.error === undefined; at++)
-    epochs.set(bytesToId("DbId", reader.fixed(16)), reader.u64());
+    epochs.set(readId(reader, "DbId"), reader.u64());
   return reader.finish() && epochs.size === count ? epochs : none;
 }

@@ -184,28 +184,29 @@ test("addresses of invitations", async () => {
     await encodeJoinResponse(crypto, draft),
     await encodeJoinResponse(crypto, { ...draft, expiresAtMs: 3000 }),
   ];
-  const domains = {
-    "join-request": "coffer/join-request/v1\0",
-    "join-response": "coffer/join-response/v1\0",
+  const link = { user: ada.publicIdentity.signingKey, commit: directoryHead, keyNames: ["default", "notes"] };
+  const links = [await encodeJoinResponse(crypto, { ...draft, link })];
+  const kinds = {
+    request: { name: "join-request", domain: "coffer/join-request/v1\0", sound: requests, signer: eve },
+    response: { name: "join-response", domain: "coffer/join-response/v1\0", sound: responses, signer: ada },
+    device: { name: "join-response", domain: "coffer/device-response/v1\0", sound: links, signer: ada },
   };
   /** what whoever holds the right key could sign */
-  const resigned = async (random: Random, kind: keyof typeof domains): Promise<string> => {
-    const bodies = (kind === "join-request" ? requests : responses).map(
+  const resigned = async (random: Random): Promise<string> => {
+    const { domain, name, signer, sound: uris } = random.pick(Object.values(kinds));
+    const bodies = uris.map(
       (uri) => parseBase64url(uri.slice(uri.lastIndexOf("/") + 1))?.slice(0, -64) ?? namesKey,
     );
     const signed = mutateBytes(random, bodies);
-    const signer = kind === "join-request" ? eve : ada;
-    const message = concatBytes(utf8ToBytes(domains[kind]), signed);
-    const signature = await crypto.sign(signer.signing.privateKey, message);
-    return `mdb://${kind}/${bytesToBase64url(concatBytes(signed, signature))}`;
+    const signature = await crypto.sign(signer.signing.privateKey, concatBytes(utf8ToBytes(domain), signed));
+    return `mdb://${name}/${bytesToBase64url(concatBytes(signed, signature))}`;
   };
-  const sound = new Set([...requests, ...responses]);
+  const sound = new Set([...requests, ...responses, ...links]);
   const open = (uri: string) => openJoinResponse(crypto, uri, { identity: eve, sharePassword, nowMs: 1000 });
   const refused = /^(input|protocol|entry|key)\//;
   await attack("addresses", async (random) => {
     const isResigned = random.chance(0.2);
-    const kind = random.pick(["join-request", "join-response"] as const);
-    const uri = isResigned ? await resigned(random, kind) : mutateUri(random, [...sound]);
+    const uri = isResigned ? await resigned(random) : mutateUri(random, [...sound]);
     if (sound.has(uri)) return;
     const asked = await outcomeOf(async () => {
       const parsed = await parseJoinRequest(crypto, uri);
