@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Extracted, Extractor } from "../page/index.ts";
 import { pdfText, pictureThumbnail, videoThumbnail } from "./index.ts";
-import { line, makePdf } from "./pdf-fixtures.ts";
+import { line, makePdf, makeTornPdf } from "./pdf-fixtures.ts";
 
 const { signal } = new AbortController();
 const run = async (extractor: Extractor, file: Blob): Promise<Extracted> =>
@@ -133,4 +133,16 @@ describe("a film", () => {
     expect(await run(videoThumbnail(), noise)).toEqual({ kind: "refused", reason: "damaged" });
     expect(await run(videoThumbnail(), new Blob(["x"], { type: "text/plain" }))).toEqual({ kind: "nothing" });
   });
+});
+
+it("a PDF that makes its reader let go of promises is read without a word on the console", async () => {
+  const thread = new Worker(new URL("./pdf-thread-fixtures.ts", import.meta.url), { type: "module" });
+  const told: { isStarted?: true; isTaken?: boolean; extracted?: Extracted }[] = [];
+  thread.addEventListener("message", ({ data }) => {
+    told.push(data);
+    if (data?.isStarted === true) thread.postMessage(new Blob([makeTornPdf()]));
+  });
+  await expect.poll(() => told.some(({ extracted }) => extracted !== undefined)).toBe(true);
+  await expect.poll(() => told.flatMap(({ isTaken }) => isTaken ?? [])).toEqual([true]);
+  thread.terminate();
 });
