@@ -23,28 +23,24 @@ const scratchName = "coffer-journal";
 
 /** The same storage, which has a new journal begun as soon as its first store is open. */
 export function withNewJournal(storage: Storage): Storage {
-  let begun: Promise<void> | undefined;
+  let isBegun = false;
   return {
     ...storage,
     async openStore(name) {
       const store = await storage.openStore(name);
-      begun ??= beginJournal();
+      if (!isBegun) beginJournal();
+      isBegun = true;
       return store;
     },
   };
 }
 
-/** Resolves once it is begun, or could not be: what is wrong then shows when something is stored. */
-function beginJournal(): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => resolve();
-    // Only what was there is deleted with all that this takes.
-    const making = indexedDB.open(scratchName);
-    making.onerror = done;
-    making.onsuccess = () => {
-      making.result.close();
-      const deleting = indexedDB.deleteDatabase(scratchName);
-      deleting.onerror = deleting.onsuccess = done;
-    };
-  });
+/** Where that cannot be done, what is wrong shows when something is stored. */
+function beginJournal(): void {
+  // Only what was there is deleted with all that this takes.
+  const making = indexedDB.open(scratchName);
+  making.onsuccess = () => {
+    making.result.close();
+    indexedDB.deleteDatabase(scratchName);
+  };
 }
