@@ -147,6 +147,52 @@ describe("parseChange", () => {
     ).toBe("limit");
   });
 
+  it("refuses columns that are malformed or do not fit each other", () => {
+    const honest = { 0x15: [0x7f, 1, 0x6b], 0x34: [1], 0x42: [1, 1], 0x56: [1, 0], 0x70: [1, 0] };
+    const judge = (own: { readonly [specification: number]: readonly number[] }): string => {
+      const columns = Object.entries({ ...honest, ...own });
+      const sizes = columns.flatMap(([specification, { length }]) => {
+        const value = Number(specification);
+        return value < 128 ? [value, length] : [(value & 127) | 128, value >> 7, length];
+      });
+      const body = [
+        0,
+        1,
+        7,
+        1,
+        1,
+        0,
+        0,
+        0,
+        columns.length,
+        ...sizes,
+        ...columns.flatMap(([, bytes]) => bytes),
+      ];
+      const verdict = engine.parseChange(rebuild(Uint8Array.from(body)));
+      return verdict.kind === "bad" ? verdict.reason : "good";
+    };
+    expect(judge({})).toBe("good");
+    const malformed: { readonly [name: string]: Parameters<typeof judge>[0] } = {
+      "a key that is not UTF-8": { 0x15: [0x7f, 1, 0xff] },
+      "a key that goes on behind its column": { 0x15: [0x7f, 2, 0x6b] },
+      "a run of no nulls": { 0x15: [0, 0, 0x7f, 1, 0x6b] },
+      "a number that is not whole": { 0x56: [1, 0x80] },
+      "more values than are left": { 0x56: [0x7e, 0] },
+      "more values than operations": { 0x56: [2, 0] },
+      "more keys than operations": { 0x15: [2, 1, 0x6b] },
+      "more marks of insertion than operations": { 0x34: [2] },
+      "predecessors that are not counted": { 0x71: [1, 0] },
+      "counts of predecessors that are not there": { 0x70: [1, 1], 0x71: [] },
+      "values without bytes": { 0x56: [1, 0x16] },
+      "bytes without values": { 0x57: [0x6b] },
+      "an action that is none": { 0x42: [1, 8] },
+      "no action": { 0x42: [0, 1] },
+      "a column that is not known": { 0x58: [1] },
+    };
+    for (const [name, own] of Object.entries(malformed))
+      expect([name, judge(own)]).toEqual([name, "malformed"]);
+  });
+
   it("gives a verdict for any bytes, and what it lets through harms no document", () => {
     const { change: first } = engine.encodeCreate({
       value: encodeInitialValue({ a: { b: [1, "text"] }, c: "x" }),

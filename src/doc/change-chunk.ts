@@ -28,7 +28,8 @@
 import { bytesToHex, ByteReader, copyBytes, equalBytes, utf8ToBytes } from "../std/index.ts";
 import { changeLimits, type ChangeVerdict } from "./doc.ts";
 import { action, changeChunkType, chunkHeaderBytes, chunkMagic, column } from "./change-codes.ts";
-import { columnKinds, readColumn, readRuns, type Run } from "./column.ts";
+import { columnKinds, readRuns, sumColumn, type Run } from "./column.ts";
+import { readColumns, type Columns } from "./columns.ts";
 
 const magic = Uint8Array.from(chunkMagic);
 const compressedType = 2;
@@ -65,7 +66,7 @@ type BodyVerdict =
 const malformed = { kind: "bad", reason: "malformed" } as const;
 const overLimit = { kind: "bad", reason: "limit" } as const;
 
-/** Judge untrusted bytes as one change chunk. Never throws; the bytes of the change are a copy. */
+/** Judge untrusted bytes as one change chunk. Never throws; the bytes of the change are these, unless other threads have them too. */
 export function parseChange(bytes: Uint8Array, sha256: (bytes: Uint8Array) => Uint8Array): ChangeVerdict {
   if (bytes.length > changeLimits.bytes) return overLimit;
   if (!equalBytes(bytes.subarray(0, magic.length), magic)) return malformed;
@@ -76,8 +77,16 @@ export function parseChange(bytes: Uint8Array, sha256: (bytes: Uint8Array) => Ui
   const hash = sha256(bytes.subarray(chunkHeaderBytes));
   if (!equalBytes(bytes.subarray(magic.length, chunkHeaderBytes), hash.subarray(0, 4))) return malformed;
   const { actors, deps, note, seq } = found.body.head;
-  const change = { bytes: copyBytes(bytes), hash: bytesToHex(hash), actor: actors[0], seq, deps, note };
+  const change = { bytes: unshared(bytes), hash: bytesToHex(hash), actor: actors[0], seq, deps, note };
   return { kind: "change", change };
+}
+
+function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return isUnshared(bytes) ? bytes : copyBytes(bytes);
+}
+
+function isUnshared(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer;
 }
 
 /** The objects that a judged change makes, in order. */
@@ -90,9 +99,13 @@ function readBody(bytes: Uint8Array): BodyVerdict {
   const head = readHead(bytes);
   if (head === undefined) return malformed;
   const { actors, columns, startOp } = head;
-  const rows = judgeRows(columns, bytes.length);
+  const actions = readRuns(columns.get(column.action));
+  if (actions === undefined) return malformed;
+  const rows = judgeRows(columns, actions, bytes.length);
   if (rows !== "good") return rows === "limit" ? overLimit : malformed;
-  const made = readMade(columns, actors, startOp);
+  const made = actions.some(({ value }) => isMaking(value))
+    ? readMade(columns, actions, { actors, startOp })
+    : [];
   if (made === undefined) return malformed;
   if (deepest(made) > changeLimits.depth) return overLimit;
   return { kind: "body", body: { head, made } };
@@ -116,7 +129,7 @@ export function readHead(bytes: Uint8Array): ChangeHead | undefined {
   const otherCount = reader.varint(maxActors);
   for (let i = 0; i < otherCount && reader.error === undefined; i++)
     actors.push(bytesToHex(reader.sized(maxActorBytes)));
-  const columns = readColumns(reader);
+  const columns = readColumns(reader, bytes);
   if (reader.error !== undefined || columns === undefined || actors[0] === "" || seq === 0 || startOp === 0)
     return undefined;
   if (deps.some((dep, index) => index > 0 && dep <= (deps[index - 1] ?? ""))) return undefined;
@@ -149,24 +162,12 @@ function skipSigned(reader: ByteReader): void {
   reader.fail("number too long");
 }
 
-/** The bytes of the columns that are there, by specification. */
-export type Columns = ReadonlyMap<number, Uint8Array>;
-
-function readColumns(reader: ByteReader): Columns | undefined {
-  const count = reader.varint(columnKinds.size);
-  const sizes: [specification: number, sizeBytes: number][] = [];
-  for (let i = 0; i < count; i++) {
-    const specification = reader.varint();
-    if (!columnKinds.has(specification) || specification <= (sizes.at(-1)?.[0] ?? 0)) return undefined;
-    sizes.push([specification, reader.varint()]);
-  }
-  return new Map(sizes.map(([specification, sizeBytes]) => [specification, reader.fixed(sizeBytes)]));
-}
-
 /** Count what the columns stand for, and hold it against the limits. */
-function judgeRows(columns: Columns, sizeBytes: number): "good" | "malformed" | "limit" {
-  const actions = readRuns(columns.get(column.action));
-  if (actions === undefined) return "malformed";
+function judgeRows(
+  columns: Columns,
+  actions: readonly Run[],
+  sizeBytes: number,
+): "good" | "malformed" | "limit" {
   let rowCount = 0;
   let deleteCount = 0;
   for (const { count, value } of actions) {
@@ -176,33 +177,61 @@ function judgeRows(columns: Columns, sizeBytes: number): "good" | "malformed" | 
   }
   if (deleteCount > changeLimits.stringBytes || rowCount - deleteCount > changeLimits.operations + sizeBytes)
     return "limit";
-  const totals = new Map<number, { readonly rows: number; readonly sum: number }>();
-  for (const [specification, bytes] of columns) {
-    const total = readColumn(specification, bytes);
-    if (total === undefined) return "malformed";
-    totals.set(specification, total);
-  }
+  const totals = sumColumns(columns);
+  if (totals === undefined) return "malformed";
   // a run of one long key stands for its length as often as it is repeated
-  if ((totals.get(column.keyString)?.sum ?? 0) > 4 * changeLimits.stringBytes) return "limit";
-  const predecessorCount = totals.get(column.predecessorCount)?.sum ?? 0;
-  if (predecessorCount > 2 * changeLimits.stringBytes) return "limit";
-  for (const [specification, { rows }] of totals) {
-    const isPredecessor =
-      specification === column.predecessorActor || specification === column.predecessorCounter;
-    if (isPredecessor ? rows !== predecessorCount : specification !== column.valueRaw && rows > rowCount)
-      return "malformed";
+  if (totals.keyBytes > 4 * changeLimits.stringBytes) return "limit";
+  if (totals.predecessorCount > 2 * changeLimits.stringBytes) return "limit";
+  const fits =
+    totals.mostRows <= rowCount &&
+    totals.predecessorRows.every((count) => count === totals.predecessorCount) &&
+    totals.rawBytes === (columns.get(column.valueRaw)?.length ?? 0);
+  return fits ? "good" : "malformed";
+}
+
+interface Totals {
+  readonly keyBytes: number;
+  readonly rawBytes: number;
+  readonly predecessorCount: number;
+  /** of each column that says something of predecessors */
+  readonly predecessorRows: readonly number[];
+  /** of the columns that say something of each row */
+  readonly mostRows: number;
+}
+
+/** Sum all columns; `undefined` when one is malformed. */
+function sumColumns(columns: Columns): Totals | undefined {
+  const predecessorRows: number[] = [];
+  const totals = { keyBytes: 0, rawBytes: 0, predecessorCount: 0, predecessorRows, mostRows: 0 };
+  for (let index = 0; index < columns.size; index++) {
+    const specification = columns.specifications[index] ?? 0;
+    if (specification === column.valueRaw) continue;
+    const kind = columnKinds.get(specification);
+    const total = kind && sumColumn(kind, columns.at(index));
+    if (total === undefined) return undefined;
+    if (specification === column.predecessorActor || specification === column.predecessorCounter) {
+      predecessorRows.push(total.rows);
+      continue;
+    }
+    totals.mostRows = Math.max(totals.mostRows, total.rows);
+    if (specification === column.keyString) totals.keyBytes = total.sum;
+    else if (specification === column.valueSize) totals.rawBytes = total.sum;
+    else if (specification === column.predecessorCount) totals.predecessorCount = total.sum;
   }
-  const rawBytes = totals.get(column.valueSize)?.sum ?? 0;
-  return rawBytes === (columns.get(column.valueRaw)?.length ?? 0) ? "good" : "malformed";
+  return totals;
+}
+
+function isMaking(kind: number | null): boolean {
+  return kind === action.makeMap || kind === action.makeList || kind === action.makeText;
 }
 
 /** Find the rows that make objects, walking runs instead of rows. */
 function readMade(
   columns: Columns,
-  actors: readonly string[],
-  startOp: number,
+  actionRuns: readonly Run[],
+  { actors, startOp }: Pick<ChangeHead, "actors" | "startOp">,
 ): readonly MadeObject[] | undefined {
-  const actions = new RunCursor(readRuns(columns.get(column.action)) ?? []);
+  const actions = new RunCursor(actionRuns);
   const parentActors = new RunCursor(readRuns(columns.get(column.objectActor)) ?? []);
   const parentCounters = new RunCursor(readRuns(columns.get(column.objectCounter)) ?? []);
   const made: MadeObject[] = [];
@@ -210,11 +239,10 @@ function readMade(
     const kind = actions.value;
     const counter = parentCounters.value;
     const parentActor = parentActors.value;
-    const isMaking = kind === action.makeMap || kind === action.makeList || kind === action.makeText;
-    const step = isMaking
+    const step = isMaking(kind)
       ? 1
       : Math.min(actions.remaining, parentActors.remaining || Infinity, parentCounters.remaining || Infinity);
-    if (isMaking) {
+    if (isMaking(kind)) {
       if ((counter === null) !== (parentActor === null)) return undefined;
       const owner = parentActor === null ? undefined : actors[parentActor];
       if (parentActor !== null && owner === undefined) return undefined;

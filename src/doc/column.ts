@@ -7,7 +7,7 @@
  * | value of a run | uleb128; strings: length, UTF-8; deltas: sleb128 |
  * | booleans | uleb128 lengths of runs, false first |
  */
-import { ByteReader } from "../std/index.ts";
+import { ByteReader, isUtf8 } from "../std/index.ts";
 import { column } from "./change-codes.ts";
 import { changeLimits } from "./doc.ts";
 
@@ -40,53 +40,66 @@ export interface Run {
 
 /** The runs of a column of numbers; `undefined` when it is malformed. A column that is not there has none. */
 export function readRuns(bytes: Uint8Array | undefined): readonly Run[] | undefined {
-  return bytes === undefined ? [] : readRunsOf(bytes, (reader) => reader.varint());
+  const runs: Run[] = [];
+  if (bytes === undefined) return runs;
+  const reader = new ByteReader(bytes);
+  while (reader.remaining > 0 && reader.error === undefined) {
+    const head = readRunHead(reader);
+    if (head === 0) runs.push({ count: readNulls(reader), value: null });
+    else if (head > 0) runs.push({ count: head, value: reader.varint() });
+    else {
+      for (let i = head; i < 0 && reader.error === undefined; i++)
+        runs.push({ count: 1, value: reader.varint() });
+    }
+  }
+  return reader.error === undefined ? runs : undefined;
 }
 
 /**
- * Count what a column stands for, without laying it out.
+ * Count what a column of a kind stands for, without laying it out.
  *
  * @returns `rows`, and `sum`: of its numbers, or of the sizes of its strings or values; `undefined` when it is malformed
  */
-export function readColumn(
-  specification: number,
-  bytes: Uint8Array,
-): { readonly rows: number; readonly sum: number } | undefined {
-  const kind = columnKinds.get(specification);
-  return kind === undefined ? undefined : sumColumn(kind, bytes);
-}
-
-/** Count what a column of a kind stands for, as {@link readColumn}. */
 export function sumColumn(
   kind: ColumnKind,
   bytes: Uint8Array,
 ): { readonly rows: number; readonly sum: number } | undefined {
   if (kind === "raw") return { rows: 0, sum: bytes.length };
   if (kind === "boolean") return readBooleans(bytes);
-  const runs = readRunsOf(bytes, valueReaders[kind]);
-  if (runs === undefined) return undefined;
+  const reader = new ByteReader(bytes);
   let rows = 0;
   let sum = 0;
-  for (const { count, value } of runs) {
-    rows += count;
-    sum += count * (value ?? 0);
+  while (reader.remaining > 0 && reader.error === undefined) {
+    const head = readRunHead(reader);
+    if (head === 0) rows += readNulls(reader);
+    else if (head > 0) {
+      rows += head;
+      sum += head * readValue(reader, kind);
+    } else {
+      rows -= head;
+      for (let i = head; i < 0 && reader.error === undefined; i++) sum += readValue(reader, kind);
+    }
   }
-  return { rows, sum };
+  return reader.error === undefined ? { rows, sum } : undefined;
 }
 
-const valueReaders = {
-  number: (reader: ByteReader): number => reader.varint(),
-  delta: (reader: ByteReader): number => {
-    readSigned(reader);
-    return 0;
-  },
-  string: (reader: ByteReader): number => {
-    const start = reader.offset;
-    reader.text(changeLimits.stringBytes);
-    return reader.offset - start;
-  },
-  size: (reader: ByteReader): number => Math.floor(reader.varint() / 16),
-} as const;
+/** What a value adds to the sum of its column. */
+function readValue(reader: ByteReader, kind: Exclude<ColumnKind, "boolean" | "raw">): number {
+  switch (kind) {
+    case "number":
+      return reader.varint();
+    case "delta":
+      readSigned(reader);
+      return 0;
+    case "size":
+      return Math.floor(reader.varint() / 16);
+    case "string": {
+      const start = reader.offset;
+      if (!isUtf8(reader.sized(changeLimits.stringBytes))) reader.fail("text is not UTF-8");
+      return reader.offset - start;
+    }
+  }
+}
 
 function readBooleans(bytes: Uint8Array): { readonly rows: number; readonly sum: number } | undefined {
   const reader = new ByteReader(bytes);
@@ -95,31 +108,27 @@ function readBooleans(bytes: Uint8Array): { readonly rows: number; readonly sum:
   return reader.error === undefined ? { rows, sum: 0 } : undefined;
 }
 
-function readRunsOf(
-  bytes: Uint8Array,
-  readValue: (reader: ByteReader) => number,
-): readonly Run[] | undefined {
-  const reader = new ByteReader(bytes);
-  const runs: Run[] = [];
-  while (reader.remaining > 0 && reader.error === undefined) {
-    const head = readSigned(reader);
-    if (head > 0) runs.push({ count: head, value: readValue(reader) });
-    else if (head === 0) runs.push({ count: reader.varint(), value: null });
-    else {
-      // each value takes a byte, so that a count over what is left ends at once
-      if (-head > reader.remaining) reader.fail("truncated");
-      for (let i = 0; i < -head && reader.error === undefined; i++)
-        runs.push({ count: 1, value: readValue(reader) });
-    }
-  }
-  return reader.error === undefined && runs.every(({ count }) => count > 0) ? runs : undefined;
+/** What a run begins with: a value so many times, so many values when negative, or nulls when 0. */
+function readRunHead(reader: ByteReader): number {
+  const head = readSigned(reader);
+  // each value takes a byte, so that a count over what is left ends at once
+  if (-head > reader.remaining) reader.fail("truncated");
+  return head;
+}
+
+function readNulls(reader: ByteReader): number {
+  const count = reader.varint();
+  if (count === 0) reader.fail("empty run");
+  return count;
 }
 
 /** sleb128 within the safe integers. */
 function readSigned(reader: ByteReader): number {
-  let value = 0;
-  let scale = 1;
-  for (let i = 0; i < 8; i++) {
+  const first = reader.u8();
+  if (first < 128) return first < 64 ? first : first - 128;
+  let value = first & 127;
+  let scale = 128;
+  for (let i = 1; i < 8; i++) {
     const byte = reader.u8();
     value += (byte & 127) * scale;
     scale *= 128;

@@ -161,7 +161,7 @@ export interface ChangeCodec {
     known: KnownDoc,
     edit: KnownEdit,
   ): { readonly change: DocChange; readonly after: KnownDoc } | undefined;
-  /** Judge untrusted bytes as one change chunk. Never throws. */
+  /** Judge untrusted bytes as one change chunk. Never throws. The change keeps them: they are its own from then on. */
   parseChange(bytes: Uint8Array): ChangeVerdict;
 }
 

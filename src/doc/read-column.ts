@@ -58,27 +58,27 @@ class Cursor {
 }
 
 /** The rows of a run-length coded column. One that is not there has nulls without end. */
-class RunRows<T> {
-  readonly #cursor: Cursor;
-  readonly #readValue: (cursor: Cursor) => T;
+abstract class RunRows<T> {
+  protected readonly cursor: Cursor;
   readonly #isThere: boolean;
   #value: T | null = null;
   #repeats = 0;
   #literals = 0;
 
-  constructor(bytes: Uint8Array | undefined, readValue: (cursor: Cursor) => T) {
-    this.#cursor = new Cursor(bytes ?? noBytes);
-    this.#readValue = readValue;
+  constructor(bytes: Uint8Array | undefined) {
+    this.cursor = new Cursor(bytes ?? noBytes);
     this.#isThere = bytes !== undefined && bytes.length > 0;
   }
 
+  protected abstract readValue(): T;
+
   /** Whether all rows were read. */
   get isDone(): boolean {
-    return this.#repeats + this.#literals === 0 && this.#cursor.offset === this.#cursor.bytes.length;
+    return this.#repeats + this.#literals === 0 && this.cursor.offset === this.cursor.bytes.length;
   }
 
   get isBad(): boolean {
-    return this.#cursor.isBad;
+    return this.cursor.isBad;
   }
 
   /** How many rows behind the last one have its value, as far as its run tells. */
@@ -98,13 +98,13 @@ class RunRows<T> {
     }
     if (this.#literals > 0) {
       this.#literals -= 1;
-      return this.#readValue(this.#cursor);
+      return this.readValue();
     }
     return this.#isThere ? this.#nextRun() : null;
   }
 
   #nextRun(): T | null {
-    const cursor = this.#cursor;
+    const { cursor } = this;
     if (cursor.offset === cursor.bytes.length) {
       cursor.isBad = true;
       return null;
@@ -114,9 +114,9 @@ class RunRows<T> {
       // each of them takes a byte
       if (-head > cursor.bytes.length - cursor.offset) cursor.isBad = true;
       else this.#literals = -head - 1;
-      return this.#readValue(cursor);
+      return this.readValue();
     }
-    this.#value = head === 0 ? null : this.#readValue(cursor);
+    this.#value = head === 0 ? null : this.readValue();
     this.#repeats = (head === 0 ? cursor.number(false) : head) - 1;
     if (this.#repeats < 0) cursor.isBad = true;
     return this.#value;
@@ -127,20 +127,25 @@ const noBytes = new Uint8Array(0);
 
 /** The rows of a column of numbers. */
 export class NumberRows extends RunRows<number> {
+  readonly #isSigned: boolean;
+
   constructor(bytes: Uint8Array | undefined, form: "signed" | "unsigned" = "unsigned") {
-    const isSigned = form === "signed";
-    super(bytes, (cursor) => cursor.number(isSigned));
+    super(bytes);
+    this.#isSigned = form === "signed";
+  }
+
+  protected readValue(): number {
+    return this.cursor.number(this.#isSigned);
   }
 }
 
 /** The rows of a column of strings. */
 export class StringRows extends RunRows<string> {
-  constructor(bytes: Uint8Array | undefined) {
-    super(bytes, (cursor) => {
-      const text = bytesToUtf8(cursor.take(cursor.number(false)));
-      if (text === undefined) cursor.isBad = true;
-      return text ?? "";
-    });
+  protected readValue(): string {
+    const { cursor } = this;
+    const text = bytesToUtf8(cursor.take(cursor.number(false)));
+    if (text === undefined) cursor.isBad = true;
+    return text ?? "";
   }
 }
 

@@ -58,6 +58,11 @@ export function bytesToUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
+/** Tell whether bytes are UTF-8, without making text of what is plain to see. */
+export function isUtf8(bytes: Uint8Array): boolean {
+  return isAscii(bytes) || bytesToUtf8(bytes) !== undefined;
+}
+
 function isAscii(bytes: Uint8Array): boolean {
   for (let i = 0; i < bytes.length; i++) if ((bytes[i] ?? 0) > 127) return false;
   return true;

@@ -91,7 +91,7 @@ export class ByteWriter {
   }
 
   text(value: string): this {
-    return this.sized(utf8ToBytes(value));
+    return value === "" ? this.u8(0) : this.sized(utf8ToBytes(value));
   }
 
   /** The bytes so far: a copy, unless the writer was made for just as many, and then its own. */
@@ -169,6 +169,12 @@ export class ByteReader {
   }
 
   varint(max = Number.MAX_SAFE_INTEGER): number {
+    // As nearly all are.
+    const first = this.#error === undefined ? this.#bytes[this.#offset] : undefined;
+    if (first !== undefined && first < 128 && first <= max) {
+      this.#offset += 1;
+      return first;
+    }
     let value = 0;
     let scale = 1;
     for (let i = 0; i < 8; i++) {

@@ -18,6 +18,7 @@ export {
   copyBytes,
   equalBytes,
   equalBytesConstantTime,
+  isUtf8,
   parseHex,
   utf8ToBytes,
 } from "./bytes.ts";
