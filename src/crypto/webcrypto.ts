@@ -98,25 +98,23 @@ function encrypt(
   plaintext: Uint8Array,
   additionalData: Uint8Array,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  return crypto.subtle
-    .encrypt(gcm(nonce, additionalData), key, toBufferSource(plaintext))
-    .then((ciphertext) => new Uint8Array(ciphertext));
+  return crypto.subtle.encrypt(gcm(nonce, additionalData), key, toBufferSource(plaintext)).then(ownBytes);
 }
 
-async function decrypt(
+/** As {@link encrypt}. */
+function decrypt(
   key: Key,
   nonce: Uint8Array,
   ciphertext: Uint8Array,
   additionalData: Uint8Array,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const algorithm = gcm(nonce, additionalData);
-  if (ciphertext.length < tagBytes) return undefined;
-  try {
-    return new Uint8Array(await crypto.subtle.decrypt(algorithm, key, toBufferSource(ciphertext)));
-  } catch {
-    return undefined;
-  }
+  if (ciphertext.length < tagBytes) return Promise.resolve(undefined);
+  return crypto.subtle.decrypt(algorithm, key, toBufferSource(ciphertext)).then(ownBytes, nothing);
 }
+
+const ownBytes = (bytes: ArrayBuffer): Uint8Array<ArrayBuffer> => new Uint8Array(bytes);
+const nothing = (): undefined => undefined;
 
 function gcm(nonce: Uint8Array, additionalData: Uint8Array): AesGcmParams {
   assert(nonce.length === nonceBytes, "crypto: a GCM nonce has 96 bits");

@@ -74,7 +74,7 @@ export function deriveActorId(
 }
 
 /** Prepare to derive the actors of one writer in many documents: 32 hex digits for the bytes of a document's id. */
-function createActorDerivation(
+export function createActorDerivation(
   crypto: Pick<Verifier, "sha256">,
   writer: { readonly author: AuthorKey; readonly writerNonce: Uint8Array },
 ): (docId: Uint8Array) => string {

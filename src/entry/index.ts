@@ -39,6 +39,7 @@ export { commitSuite, commitVersion, encodeCommit, noSeenHead } from "./codec.ts
 export {
   createContentKey,
   createDocNaming,
+  createActorDerivation,
   deriveActorId,
   deriveDocId,
   deriveLogKeyId,

@@ -1,7 +1,7 @@
 /** Opening: from a verified commit back to plaintext, with exactly the keys that its header names. */
 import { assert, equalBytesConstantTime, idToBytes } from "../std/index.ts";
 import type { Crypto } from "../crypto/index.ts";
-import { additionalDataOf, contextOf, encodeKeyName } from "./codec.ts";
+import { additionalDataOf, additionalDataSizeBytes, contextOf, encodeKeyName } from "./codec.ts";
 import type { Commit, CommittedKey, ContentKey, KeyName, OpenVerdict } from "./entry.ts";
 import { unpad } from "./padding.ts";
 import { deriveSealingKey, deriveSealingSecret, nonceOf, type SealingKey } from "./sealing-key.ts";
@@ -77,6 +77,14 @@ export async function openEntry(
   return verdict;
 }
 
+/** What opens the entries under one of a commit's keys. */
+interface OpenedKey {
+  /** made by {@link encodeKeyName} */
+  readonly name: Uint8Array;
+  /** or why there is none */
+  readonly sealing: SealingKey | OpenVerdict;
+}
+
 async function openSome(
   crypto: Pick<Opening, "sha256" | "decrypt">,
   commit: Commit,
@@ -85,32 +93,58 @@ async function openSome(
     readonly indexes: readonly number[];
   },
 ): Promise<readonly OpenVerdict[]> {
+  const keys = await openKeys(commit, which);
   const context = contextOf(crypto, commit.header);
-  const keys = new Map<number, Promise<SealingKey | OpenVerdict>>();
-  return Promise.all(
-    which.indexes.map(async (index): Promise<OpenVerdict> => {
-      const entry = commit.entries[index];
-      assert(entry !== undefined, "entry: the index is one of the commit's");
-      const { header, ciphertext } = entry;
-      if (header === undefined || ciphertext === undefined) return { kind: "absent" };
-      const named = commit.header.keys[header.keyIndex];
-      assert(named !== undefined, "entry: a verified entry's key is one of the commit's");
-      const opened = keys.get(header.keyIndex) ?? which.openKeyOf(named);
-      keys.set(header.keyIndex, opened);
-      const key = await opened;
-      if ("kind" in key) return key;
-      const additionalData = additionalDataOf(context, index, {
-        ...header,
-        docId: idToBytes(header.docId),
-        keyName: encodeKeyName(named),
-        dependencies: header.dependencies.map(idToBytes),
-      });
-      const padded = await crypto.decrypt(key.cipherKey, nonceOf(index), ciphertext, additionalData);
-      if (padded === undefined) return { kind: "forged", reason: "ciphertext" };
-      const plaintext = unpad(padded);
-      return plaintext === undefined ? { kind: "forged", reason: "padding" } : { kind: "opened", plaintext };
-    }),
-  );
+  let roomBytes = 0;
+  for (const index of which.indexes)
+    roomBytes += additionalDataSizeBytes(commit.entries[index]?.header?.dependencies.length ?? 0);
+  // One memory for all of them: hundreds of small ones cost more than what is written there.
+  const room = new Uint8Array(roomBytes);
+  let roomOffset = 0;
+  const opening = which.indexes.map((index): Promise<OpenVerdict> => {
+    const entry = commit.entries[index];
+    assert(entry !== undefined, "entry: the index is one of the commit's");
+    const { header, ciphertext } = entry;
+    if (header === undefined || ciphertext === undefined) return Promise.resolve({ kind: "absent" });
+    const key = keys.get(header.keyIndex);
+    assert(key !== undefined, "entry: a verified entry's key is one of the commit's");
+    if ("kind" in key.sealing) return Promise.resolve(key.sealing);
+    const start = roomOffset;
+    roomOffset += additionalDataSizeBytes(header.dependencies.length);
+    const fields = {
+      ...header,
+      docId: idToBytes(header.docId),
+      keyName: key.name,
+      dependencies: header.dependencies.map(idToBytes),
+    };
+    const additionalData = additionalDataOf(context, index, fields, room.subarray(start, roomOffset));
+    return crypto.decrypt(key.sealing.cipherKey, nonceOf(index), ciphertext, additionalData).then(verdictOf);
+  });
+  return Promise.all(opening);
+}
+
+/** Open the keys that some entries with ciphertexts are sealed under, each once. */
+async function openKeys(
+  commit: Commit,
+  which: Parameters<typeof openSome>[2],
+): Promise<ReadonlyMap<number, OpenedKey>> {
+  const keyIndexes = new Set<number>();
+  for (const index of which.indexes) {
+    const entry = commit.entries[index];
+    if (entry?.header !== undefined && entry.ciphertext !== undefined) keyIndexes.add(entry.header.keyIndex);
+  }
+  const opening = [...keyIndexes].map(async (keyIndex): Promise<[number, OpenedKey]> => {
+    const named = commit.header.keys[keyIndex];
+    assert(named !== undefined, "entry: a verified entry's key is one of the commit's");
+    return [keyIndex, { name: encodeKeyName(named), sealing: await which.openKeyOf(named) }];
+  });
+  return new Map(await Promise.all(opening));
+}
+
+function verdictOf(padded: Uint8Array | undefined): OpenVerdict {
+  if (padded === undefined) return { kind: "forged", reason: "ciphertext" };
+  const plaintext = unpad(padded);
+  return plaintext === undefined ? { kind: "forged", reason: "padding" } : { kind: "opened", plaintext };
 }
 
 /** Find and derive a key, and compare its commitment before anything is decrypted with it. */

@@ -16,6 +16,7 @@ import {
 import type { Verifier } from "../crypto/index.ts";
 import {
   additionalDataOf,
+  additionalDataSizeBytes,
   commitVersion,
   contextOf,
   encodeKeyName,
@@ -128,6 +129,7 @@ function readEntries(crypto: Hashing, reader: ByteReader, core: CommitCore): Ent
     context: contextOf(crypto, core),
     keys: core.keys.map((key) => ({ keyId: idToBytes(key.keyId), name: encodeKeyName(key) })),
     deriveDocId: createDocIdDerivation(crypto, core),
+    preimage: new Uint8Array(additionalDataSizeBytes(0)),
     list,
   };
   for (let index = 0; index < count && reader.error === undefined; index++) {
@@ -177,6 +179,8 @@ interface EntryPlace {
   readonly context: Uint8Array;
   readonly keys: readonly { readonly keyId: Uint8Array; readonly name: Uint8Array }[];
   readonly deriveDocId: ReturnType<typeof createDocIdDerivation>;
+  /** where the preimage of an entry without dependencies is written: it is hashed at once, and then done with */
+  readonly preimage: Uint8Array<ArrayBuffer>;
   /** the entries before this one */
   readonly list: EntryList;
 }
@@ -196,14 +200,16 @@ function readWithHeader(crypto: Hashing, reader: ByteReader, place: EntryPlace, 
   const rest = reader.fixed(isWhole ? ciphertextSizeBytes : 32);
   if (key === undefined || reader.error !== undefined) return unreadable;
   const docId = type === "doc_create" ? place.deriveDocId(key.keyId, docCounter) : givenDocId;
-  const additionalData = additionalDataOf(place.context, place.list.entries.length, {
+  const fields = {
     entryType: type,
     docId,
     keyName: key.name,
     docCounter,
     dependencies: dependencies.map(({ bytes }) => bytes),
     ciphertextSizeBytes,
-  });
+  };
+  const into = dependencies.length === 0 ? place.preimage : undefined;
+  const additionalData = additionalDataOf(place.context, place.list.entries.length, fields, into);
   const ciphertextHash = isWhole ? crypto.sha256(rest) : rest;
   const hash = hashEntry(crypto, additionalData, ciphertextHash);
   const entryHash = bytesToId("EntryHash", hash);

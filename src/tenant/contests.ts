@@ -25,7 +25,7 @@ import { wasRevoked } from "../directory/index.ts";
 import { openEntries, type Commit } from "../entry/index.ts";
 import type { TenantCore } from "./core.ts";
 import { judgeRight, type Judging } from "./judge.ts";
-import { readChange } from "./judge-entry.ts";
+import { actorsOf, readChange } from "./judge-entry.ts";
 import { lineName, type KnownCommit } from "./ledger.ts";
 import { rightOf } from "./moved-rights.ts";
 import { readCommits } from "./reversal.ts";
@@ -141,6 +141,7 @@ export class Contests {
       { docId: undefined, claim: `turn ${row.writerSeq}` },
     ];
     const entries: { docId: DocId; entryHash: EntryHash }[] = [];
+    const actorOf = actorsOf(tools, commit);
     commit.entries.forEach(({ entryHash, header }, index) => {
       const verdict = opened[index];
       if (header === undefined) return;
@@ -148,7 +149,7 @@ export class Contests {
       const lines = this.#linesByDoc.get(header.docId) ?? new Set();
       this.#linesByDoc.set(header.docId, lines.add(name));
       if (verdict?.kind !== "opened") return;
-      const change = readChange({ tools, commit }, header, verdict.plaintext);
+      const change = readChange({ tools, actorOf }, header, verdict.plaintext);
       const { docId } = header;
       if (typeof change !== "string") claims.push({ docId, claim: `${docId} ${change.actor} ${change.seq}` });
     });

@@ -1,8 +1,9 @@
 /** Judging one entry of a commit whose author had the right to write it. */
+import { idToBytes } from "../std/index.ts";
 import { isSameUser, mayWrite } from "../directory/index.ts";
 import { isEmptyChange, type DocChange } from "../doc/index.ts";
 import {
-  deriveActorId,
+  createActorDerivation,
   isActorOf,
   type Commit,
   type CommitEntry,
@@ -36,6 +37,15 @@ export interface EntryPlace {
   readonly snapshots: OpenedSnapshots;
   /** of the commit's keys those of an older epoch than its directory head prescribes */
   readonly staleKeys: ReadonlySet<number>;
+  readonly actorOf: ActorOf;
+}
+
+/** The actor of a commit's author in a document, by the bytes of its id. */
+export type ActorOf = ReturnType<typeof createActorDerivation>;
+
+/** Prepare to name the actors of a commit's author. */
+export function actorsOf({ crypto }: Pick<JudgeTools, "crypto">, { header }: Commit): ActorOf {
+  return createActorDerivation(crypto, { author: header.author, writerNonce: header.writerNonce });
 }
 
 /** Settled as it is, see erasure.ts. The whole commit can still come, and then it is judged as ever. */
@@ -110,14 +120,13 @@ export function judgeEntry(place: EntryPlace, index: number, opened: OpenVerdict
 
 /** The change of an opened entry, or why it is none that this author can have written. */
 export function readChange(
-  place: Pick<EntryPlace, "tools" | "commit">,
+  place: Pick<EntryPlace, "tools" | "actorOf">,
   header: EntryHeader,
   plaintext: Uint8Array,
 ): DocChange | string {
   const parsed = place.tools.codec.parseChange(plaintext);
   if (parsed.kind === "bad") return parsed.reason;
-  const { author, writerNonce } = place.commit.header;
-  const actor = deriveActorId(place.tools.crypto, { author, writerNonce, docId: header.docId });
+  const actor = place.actorOf(idToBytes(header.docId));
   return isActorOf(parsed.change.actor, actor) ? parsed.change : "actor";
 }
 

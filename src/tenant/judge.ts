@@ -56,7 +56,7 @@ import type { Catalog, NewEntry } from "./catalog.ts";
 import { foldBeside } from "./beside.ts";
 import { erasedBy } from "./erasure.ts";
 import { findEntry } from "./find-entry.ts";
-import { judgeEntry, type EntryPlace } from "./judge-entry.ts";
+import { actorsOf, judgeEntry, type EntryPlace } from "./judge-entry.ts";
 import { knownCommitOf, type KnownCommit, type Ledger } from "./ledger.ts";
 import { readSnapshots } from "./synced-snapshot.ts";
 
@@ -338,7 +338,8 @@ async function judgeEntries(state: JudgeState, tools: JudgeTools, judging: Judgi
   const snapshots = await readSnapshots(tools, commit, opened);
   const isAdopted = state.directory.adopted.has(commit.commitHash);
   const staleKeys = isAdopted ? new Set<number>() : staleKeysOf(state.directory, commit.header);
-  const place: EntryPlace = { state, tools, catalog, commit, row, snapshots, staleKeys };
+  const actorOf = actorsOf(tools, commit);
+  const place: EntryPlace = { state, tools, catalog, commit, row, snapshots, staleKeys, actorOf };
   const accepted: AcceptedChange[] = [];
   const pending: number[] = [];
   let waitReason = "";

@@ -50,6 +50,11 @@ export class Needs {
     for (const [need, waiting] of this.#waiting) if (need.startsWith("erasure/")) yield* waiting;
   }
 
+  /** Whether some commit has a need of this kind or another: where none has, nobody need be told that one is met. */
+  get isEmpty(): boolean {
+    return this.#waiting.size === 0;
+  }
+
   /** The need is met: the commits that had it. */
   meet(need: Need): Iterable<CommitHash> {
     const waiting = this.#waiting.get(need);

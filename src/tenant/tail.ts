@@ -248,7 +248,7 @@ export class Tail {
       const refused = new Set(await this.#hooks.absorb(first.dbId, outcome.accepted));
       if (refused.size > 0) this.#takeBack([...refused]);
       for (const change of outcome.accepted) {
-        if (refused.has(change)) continue;
+        if (refused.has(change) || needs.isEmpty) continue;
         this.#addDue(needs.meet(`entry/${change.entry.entryHash}`));
         if (refused.size === 0) this.#addDue(needs.meet(`doc/${change.entry.docId}`));
       }
