@@ -4,6 +4,7 @@
  */
 import {
   CofferError,
+  idToBytes,
   parseHex,
   type AuthorKey,
   type CommitHash,
@@ -23,7 +24,7 @@ import {
 } from "../directory/index.ts";
 import type { ChangeCodec, DocEngine } from "../doc/index.ts";
 import {
-  deriveActorId,
+  createActorDerivation,
   deriveNameId,
   directoryDbId,
   type ContentKey,
@@ -261,7 +262,8 @@ function actorsOf({ ledger, world }: TenantCore, position: number): ReturnType<A
   const row = ledger.at(position);
   const writerNonce = parseHex(row?.writerNonce ?? "");
   if (row === undefined || writerNonce === undefined) return undefined;
-  return (docId) => deriveActorId(world.crypto, { author: row.author, writerNonce, docId });
+  const derive = createActorDerivation(world.crypto, { author: row.author, writerNonce });
+  return (docId) => derive(idToBytes(docId));
 }
 
 /** The newest head that this device knows: of the directory, or of the join response while the directory is not here that far. */

@@ -236,18 +236,30 @@ function actorBytes({ docId, entry }: Row, actorsAt: ActorsAt): Uint8Array<Array
   return actor;
 }
 
+/** The same, asked once for entries of one commit that stand behind each other. */
+function askingOnce(actorsAt: ActorsAt): ActorsAt {
+  let asked = -1;
+  let actors: ReturnType<ActorsAt>;
+  return (position) => {
+    if (position !== asked) actors = actorsAt(position);
+    asked = position;
+    return actors;
+  };
+}
+
 function encodeChunk(rows: readonly Row[], actorsAt: ActorsAt): Uint8Array<ArrayBuffer> {
   const details = new ByteWriter(rows.length * 32);
   const commits = new ByteWriter(64);
   const writer = new ByteWriter(rows.length * (rowBytes + 32) + headBytes);
   const ends: number[] = [];
   const indexes = new Map<string, number>();
+  const actors = askingOnce(actorsAt);
   for (const row of rows) {
     const { entry } = row;
     details.u8(entry.entryIndex);
     details
       .u8(types.indexOf(entry.entryType) | (entry.isEmpty ? emptyFlag : 0))
-      .sized(actorBytes(row, actorsAt))
+      .sized(actorBytes(row, actors))
       .varint(entry.seq);
     details.varint(entry.dependencies.length);
     for (const index of entry.dependencies) details.varint(index);
