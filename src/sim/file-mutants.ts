@@ -7,6 +7,7 @@ import type { SourceMutant } from "./security-mutants.ts";
 const peerFiles = "src/sync/peer-files.test.ts";
 const broughtFiles = "src/sync/brought-files.test.ts";
 const bundleFiles = "src/sync/bundle-files.test.ts";
+const filesAttack = "src/tenant/files-attack.test.ts";
 
 type Change = readonly [name: string, from: string, to: string, file: string, test: string];
 
@@ -21,10 +22,17 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
     ],
     [
       "a file that no document names yet is given",
-      "part === undefined || (await chunks.part(named.commitHash))?.isNamed === false",
+      "part === undefined || !((await chunks.part(named.commitHash)) ?? part).isNamed",
       "part === undefined",
       peerFiles,
       "are not to be had where they are not",
+    ],
+    [
+      "a bundle's file counts before anybody has judged it",
+      'const isAccepted = standing === "accepted";',
+      "const isAccepted = standing.length > 0;",
+      filesAttack,
+      "while the device was locked are kept when it is unlocked",
     ],
     [
       "a chunk has any size and hash",
@@ -78,6 +86,20 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "",
       broughtFiles,
       "do not come where the device let them go",
+    ],
+    [
+      "a peer's file is brought before anybody has judged it",
+      'if (standing !== "accepted") return standing === "refused" ? "nothing" : "unjudged";',
+      "",
+      broughtFiles,
+      "of commits that are not judged are not asked for",
+    ],
+    [
+      "one file that waits for its verdict keeps all others waiting",
+      'if (part === "unjudged") unjudged.push(next);',
+      'if (part === "unjudged") return;',
+      broughtFiles,
+      "of commits that are not judged are not asked for",
     ],
     [
       "what was purged is brought again",
@@ -164,13 +186,27 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
   "src/sync/chunk-store.ts": [
     [
       "what a peer brought goes without a receipt",
-      "isOwn: before.isOwn || before.chunks.some(({ isHere }, at) => !isHere && bytes.has(at)),",
+      "isOwn: before.isOwn || (isVouched && isNew),",
       "isOwn: before.isOwn,",
       peerFiles,
       "come when they are asked for, are kept, and count as no server's receipt",
     ],
+    [
+      "what nobody has judged never goes",
+      "isOwn: before.isOwn || (isVouched && isNew),",
+      "isOwn: before.isOwn || isNew,",
+      bundleFiles,
+      "of commits that nobody has judged yet waits",
+    ],
   ],
   "src/sync/bundle-files.ts": [
+    [
+      "a bundle's file of a refused commit is kept",
+      'if (standingOf({ commitHash, dbId }) === "refused") return;',
+      "",
+      bundleFiles,
+      "of commits that were refused leaves nothing behind",
+    ],
     [
       "a chunk of a bundle is kept as it is",
       "chunk === undefined || !isChunk(crypto, chunk, ciphertext)",
@@ -232,6 +268,36 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "",
       "worker/peer-files.test.ts",
       "neither at the next link nor when the purge is the admin's",
+    ],
+  ],
+  "src/tenant/file-standing.ts": [
+    [
+      "a file that was refused later stays",
+      'else if (standing === "refused" || isOld) gone.push(part);',
+      "else if (isOld) gone.push(part);",
+      filesAttack,
+      "are kept, or go, as soon as what the commits waited for is here",
+    ],
+    [
+      "a file that nobody ever judges stays for good",
+      'else if (standing === "refused" || isOld) gone.push(part);',
+      'else if (standing === "refused") gone.push(part);',
+      filesAttack,
+      "leave nothing behind in a bundle where they were refused",
+    ],
+    [
+      "a file that was judged later does not hear of it",
+      "this.#isDue ||= isOfFile || quarantined.length > 0;",
+      "this.#isDue ||= isOfFile && quarantined.length > 1;",
+      filesAttack,
+      "are kept, or go, as soon as what the commits waited for is here",
+    ],
+    [
+      "a file of a refused commit counts",
+      'return row.verdict === "accepted" && row.dbId === dbId ? "accepted" : "refused";',
+      'return row.dbId === dbId ? "accepted" : "refused";',
+      filesAttack,
+      "are not brought from a peer that holds them",
     ],
   ],
   "src/tenant/attachments.ts": [

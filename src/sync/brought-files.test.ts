@@ -3,6 +3,7 @@ import { CofferError, createPeerChannels, type PeerChannel } from "../std/index.
 import { freeChunks } from "./chunk-store.ts";
 import { encodeFileFrame, fileBodyReader, type FileFrame } from "./file-frames.ts";
 import { createFrameReader } from "./frames.ts";
+import type { Standing, StandingOf } from "./held-chunks.ts";
 import {
   addFile,
   createDevice,
@@ -264,6 +265,45 @@ describe("contents of files that a peer holds", () => {
     expect([readCount, wants]).toEqual([0, []]);
     await holder.write(small.commit);
     await expect.poll(() => heldOf(reader, small)).toBe(1);
+  });
+
+  it("of commits that are not judged are not asked for, nor ever once they are refused; others do not wait for them", async () => {
+    const holder = await createHolder(old, large, small);
+    const reader = await createDevice(fixture);
+    const standings = new Map<string, Standing>([
+      [small.part.commitHash, "unknown"],
+      [large.part.commitHash, "unknown"],
+      [old.part.commitHash, "accepted"],
+    ]);
+    const standingOf: StandingOf = ({ commitHash }) => standings.get(commitHash) ?? "unknown";
+    const { links, wants } = link(reader, holder, { standingOf });
+    await expect.poll(() => countOf(reader)).toEqual([2, 0, 0]);
+    await settle();
+    expect(await countOf(reader)).toEqual([2, 0, 0]);
+    standings.set(small.part.commitHash, "refused");
+    standings.set(large.part.commitHash, "accepted");
+    links[0].bring();
+    await expect.poll(() => countOf(reader)).toEqual([2, 6, 0]);
+    await settle();
+    expect([...new Set(wants.map(({ commitHash }) => commitHash))]).toEqual(
+      [old, large].map(({ part }) => part.commitHash),
+    );
+    expect(await reader.chunks.part(small.part.commitHash)).toBeUndefined();
+    expect(links.map(({ status }) => status.phase)).toEqual(["live", "live"]);
+  });
+
+  it("of which some came before their commit was judged go on behind them, and are kept as all others", async () => {
+    const holder = await createHolder(large);
+    const reader = await createDevice(fixture);
+    await reader.write(large.commit);
+    const unjudged = { ...large.part, isNamed: false, isOwn: false };
+    const [first = new Uint8Array()] = large.ciphertexts;
+    await reader.chunks.addFetched(unjudged, 0, first);
+    const { wants } = link(reader, holder);
+    await expect.poll(() => heldOf(reader, large)).toBe(6);
+    expect(wants.flatMap(({ indexes }) => indexes)).toEqual([1, 2, 3, 4, 5]);
+    expect(await reader.chunks.part(large.part.commitHash)).toMatchObject({ isNamed: true, isOwn: true });
+    expect(await freeChunks(reader.chunks, 1e9)).toBe(0);
   });
 
   it("that are other bytes end the link, and nothing of them is kept", async () => {

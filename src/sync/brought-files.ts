@@ -12,6 +12,7 @@
  *      after each round
  * - R4 nothing of a document that was purged here is brought or stays: it is asked before, and again once something was kept. Where that is
  *      not known, as on a locked device, nothing is brought before it is
+ * - R5 nothing is brought of a commit before it was judged accepted; one that waits keeps no other from being brought
  */
 import { CofferError, isCofferError, type DocId } from "../std/index.ts";
 import { factsOf } from "./chunk-eviction.ts";
@@ -91,7 +92,7 @@ export class BroughtFiles {
     void this.#run();
   }
 
-  /** What could not be told of this device's documents can be told now. */
+  /** What could not be told of this device's documents, or of a commit, can be told now. */
   again(): void {
     if (this.#isReady) void this.#run();
   }
@@ -119,22 +120,28 @@ export class BroughtFiles {
     this.#due = [...this.#due, ...this.#waiting.filter(isInLog)];
     // Their commits may come with the next round.
     this.#waiting = this.#waiting.filter((named) => !isInLog(named));
+    const unjudged: NamedPart[] = [];
     for (let [next] = this.#due; next !== undefined; [next] = this.#due) {
       const part = await this.#lacking(next);
       // Of the others it is not known either.
-      if (part === "unsure") return;
+      if (part === "unsure") break;
       this.#due.shift();
-      if (part !== "nothing" && !(await this.#bring(part))) this.#leftBytes = 0;
+      if (part === "unjudged") unjudged.push(next);
+      else if (part !== "nothing" && !(await this.#bring(part))) this.#leftBytes = 0;
     }
+    this.#due = [...unjudged, ...this.#due];
   }
 
-  /** R1, R4 */
-  async #lacking(named: NamedPart): Promise<StoredPart | "nothing" | "unsure"> {
+  /** R1, R4, R5 */
+  async #lacking(named: NamedPart): Promise<StoredPart | "nothing" | "unjudged" | "unsure"> {
     const { isPurged, place } = this.#options;
+    const standing = place.standingOf(named);
+    if (standing !== "accepted") return standing === "refused" ? "nothing" : "unjudged";
     const known = await place.chunks.part(named.commitHash);
     const isWanted = known === undefined || known.isPinned || known.chunks.some(({ isHere }) => isHere);
     if (!isWanted) return "nothing";
-    const part = known ?? (await findPart(place, named));
+    // What came before its commit was judged counts from now on.
+    const part = known ? { ...known, isNamed: true, isOwn: true } : await findPart(place, named);
     // No part of a file, or nothing that goes to others: it becomes neither.
     if (part === undefined) return "nothing";
     const { hereBytes, totalBytes } = factsOf(part);

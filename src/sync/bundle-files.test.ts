@@ -6,16 +6,18 @@ import { createMemoryStorage } from "../store/index.ts";
 import { measureFiles, writeSummary, type BundlePlace } from "./bundle.ts";
 import { bundleOf, takeIn } from "./bundle-fixture.ts";
 import { mayGo } from "./chunk-eviction.ts";
-import { ChunkStore } from "./chunk-store.ts";
+import { ChunkStore, freeChunks } from "./chunk-store.ts";
 import { createDeviceSets } from "./device-sets.ts";
 import { encodeFileFrame } from "./file-frames.ts";
 import { encodeFrame } from "./frames.ts";
+import type { Standing } from "./held-chunks.ts";
 import { addFile, sealFile, type SealedFile } from "./peer-fixture.ts";
 import { createFixture } from "./sync-fixture.ts";
 
 const fixture = await createFixture();
 const { crypto, tenantId } = fixture;
 const minute = 60_000;
+const laterMs = 20 * minute;
 const old = await sealFile(fixture, [4000, 4000], minute);
 const [small, large] = [
   await sealFile(fixture, [500], 9 * minute),
@@ -31,7 +33,11 @@ interface Place extends BundlePlace {
 }
 
 /** A device with these files whole, and the commits of others. */
-async function createPlace(files: readonly SealedFile[], others: readonly SealedFile[] = []): Promise<Place> {
+async function createPlace(
+  files: readonly SealedFile[],
+  others: readonly SealedFile[] = [],
+  standing: Standing = "accepted",
+): Promise<Place> {
   const storage = createMemoryStorage(createSystemEnv());
   const store = await storage.openStore("tenant");
   const chunks = new ChunkStore(storage, "test", tenantId);
@@ -40,7 +46,8 @@ async function createPlace(files: readonly SealedFile[], others: readonly Sealed
   for (const file of files) await addFile({ chunks, write }, file);
   for (const { commit } of others) await write(commit);
   const sets = createDeviceSets(store, tenantId);
-  return { crypto, store, sets, chunks, tenantId, userKey: fixture.signer.key };
+  const judging = { standingOf: () => standing, nowMs: () => laterMs };
+  return { crypto, store, sets, chunks, tenantId, userKey: fixture.signer.key, ...judging };
 }
 
 const withFiles = (place: BundlePlace, summary?: Uint8Array, maxFileBytes = Infinity) =>
@@ -123,12 +130,45 @@ describe("a bundle with contents of files", () => {
     expect(await countOf(into, [small, old])).toBe(0);
   });
 
-  it("is read by a relay without keys, and written by it", async () => {
-    const relay: Place = { ...(await createPlace([])), userKey: undefined };
+  it("is read by a relay without keys, and written by it: what it held before it was locked", async () => {
+    const held = await createPlace([small]);
+    const relay: Place = { ...held, userKey: undefined, standingOf: () => "unknown" };
     await takeIn(relay, await withFiles(await createPlace(all)));
+    expect(await countOf(relay)).toBe(8);
     const into = await createPlace([]);
-    await takeIn(into, await withFiles(relay, await writeSummary(into)));
+    const report = await takeIn(into, await withFiles(relay, await writeSummary(into)));
+    expect(report).toMatchObject({ newCount: 3, newFileBytes: sizeOf(small) });
+    expect(await countOf(into, [small])).toBe(1);
+  });
+
+  it("of commits that nobody has judged yet waits: it is nobody's to give, may go, and counts once it comes again", async () => {
+    const bundle = await withFiles(await createPlace(all));
+    const into = await createPlace([], [], "unknown");
+    expect(await takeIn(into, bundle)).toMatchObject({ newCount: 3, newFileBytes: totalBytes });
     expect(await countOf(into)).toBe(8);
+    for (const { part } of all)
+      expect(await into.chunks.part(part.commitHash)).toMatchObject({
+        isNamed: false,
+        isOwn: false,
+        usedAtMs: laterMs,
+      });
+    expect(await measureFiles(into, undefined, Infinity)).toEqual({ fileBytes: 0, leftOutBytes: 0 });
+    // As on a full disk, or by a budget.
+    expect(await freeChunks(into.chunks, totalBytes)).toBe(totalBytes);
+    const judged: Place = { ...into, standingOf: () => "accepted" };
+    expect(await takeIn(judged, bundle)).toMatchObject({ newFileBytes: totalBytes });
+    for (const { part } of all)
+      expect(await into.chunks.part(part.commitHash)).toMatchObject({ isNamed: true, isOwn: true });
+    expect(await freeChunks(into.chunks, totalBytes)).toBe(0);
+  });
+
+  it("of commits that were refused leaves nothing behind, and is no wrong bundle", async () => {
+    const bundle = await withFiles(await createPlace(all));
+    const into = await createPlace([], [], "refused");
+    expect(await takeIn(into, bundle)).toMatchObject({ newCount: 3, newFileBytes: 0 });
+    expect(await into.chunks.parts()).toEqual([]);
+    const hashes = all.flatMap(({ part }) => part.chunks.map(({ hash }) => hash));
+    expect(await into.chunks.chunksOf(hashes)).toEqual(hashes.map(() => undefined));
   });
 
   it("that is cut at any byte says so, keeps each chunk that came whole, and goes on when it is taken in again", async () => {

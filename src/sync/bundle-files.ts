@@ -4,13 +4,14 @@
  * Guarantees
  * - B5 what is written is what H1 of held-chunks.ts allows, the newest first and of those the smallest, as far as the bundle is to hold:
  *      whole commits' worth of chunks, and never more than was said
- * - B6 what is taken in is held against its commit, chunk by chunk, before it is kept; it counts as no server's receipt
+ * - B6 what is taken in is held against its commit, chunk by chunk, before it is kept; it counts as no server's receipt, and before its commit
+ *      was judged it may go (H4). What belongs to a commit that was refused is passed over
  */
 import { CofferError, type CommitHash } from "../std/index.ts";
 import { keepRestored } from "./chunk-store.ts";
 import { encodeFileFrame, wantedChunks, type ChunkFrame } from "./file-frames.ts";
 import { findPart, isChunk, readHeld, type HeldPlace } from "./held-chunks.ts";
-import { byTurn, type StoredPart } from "./stored-part.ts";
+import { byTurn, isUnjudged, type StoredPart } from "./stored-part.ts";
 
 /** What of files goes into a bundle. */
 export interface ChosenFiles {
@@ -72,7 +73,7 @@ export async function wholeParts({ chunks }: Pick<HeldPlace, "chunks">): Promise
 
 /** The chunks of one bundle. */
 export class ChunkIntake {
-  readonly #place: HeldPlace;
+  readonly #place: HeldPlace & { readonly nowMs: () => number };
   /** the part that came last, which is the next one's most of the time */
   #part: StoredPart | undefined;
   /** of ciphertexts that were not here */
@@ -80,14 +81,15 @@ export class ChunkIntake {
   /** that are not what their commit names, or whose commit is not here */
   wrongCount = 0;
 
-  constructor(place: HeldPlace) {
+  constructor(place: HeldPlace & { readonly nowMs: () => number }) {
     this.#place = place;
   }
 
   /** @throws `protocol/malformed` for a chunk of nothing, `store/…` */
   async take({ ciphertext, commitHash, dbId, index }: ChunkFrame): Promise<void> {
     if (ciphertext === undefined) throw new CofferError("protocol/malformed", { reason: "empty chunk" });
-    const { chunks, crypto } = this.#place;
+    const { chunks, crypto, nowMs, standingOf } = this.#place;
+    if (standingOf({ commitHash, dbId }) === "refused") return;
     if (this.#part?.commitHash !== commitHash || this.#part.dbId !== dbId)
       this.#part = await findPart(this.#place, { commitHash, dbId });
     const part = this.#part;
@@ -100,7 +102,8 @@ export class ChunkIntake {
     const [held] = known?.chunks[index]?.isHere === true ? await chunks.chunksOf([chunk.hash]) : [];
     // What the disk lost or damaged is mended.
     if (held !== undefined && isChunk(crypto, chunk, held)) return;
-    await keepRestored(chunks, part, new Map([[index, ciphertext]]));
+    const usedAtMs = isUnjudged(part) ? nowMs() : part.usedAtMs;
+    await keepRestored(chunks, { ...part, usedAtMs }, new Map([[index, ciphertext]]));
     this.newFileBytes += ciphertext.length;
   }
 }

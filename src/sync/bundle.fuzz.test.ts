@@ -20,7 +20,8 @@ async function createPlace(isFilled: boolean): Promise<BundlePlace> {
   const chunks = new ChunkStore(storage, "test", tenantId);
   if (isFilled) await store.write({ records: commits.map((commit) => ({ ...commit, origin: "" })) });
   const sets = createDeviceSets(store, tenantId);
-  const place = { crypto, store, sets, chunks, tenantId, userKey: fixture.signer.key };
+  const judging: Pick<BundlePlace, "standingOf" | "nowMs"> = { standingOf: () => "accepted", nowMs: () => 1 };
+  const place = { crypto, store, sets, chunks, tenantId, userKey: fixture.signer.key, ...judging };
   if (isFilled) await addFile({ chunks, write: async () => undefined }, file);
   return place;
 }

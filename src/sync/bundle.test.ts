@@ -29,7 +29,8 @@ async function createPlace(...commits: readonly Sealed[]): Promise<BundlePlace> 
   const records = commits.map(({ commitHash, bytes }) => ({ commitHash, bytes, origin: "" }));
   if (records.length > 0) await store.write({ records });
   const sets = createDeviceSets(store, tenantId);
-  return { crypto, store, sets, chunks, tenantId, userKey: fixture.signer.key };
+  const judging: Pick<BundlePlace, "standingOf" | "nowMs"> = { standingOf: () => "accepted", nowMs: () => 1 };
+  return { crypto, store, sets, chunks, tenantId, userKey: fixture.signer.key, ...judging };
 }
 
 const sealMany = (count: number, into?: DbId): Promise<Sealed[]> =>

@@ -78,7 +78,7 @@ const batchCount = 256;
 const batchBytes = 256 * 1024;
 
 /** Where bundles are written from and read into. */
-export type BundlePlace = PeerSource & HeldPlace;
+export type BundlePlace = PeerSource & HeldPlace & { readonly nowMs: () => number };
 
 /** What taking a bundle in came to. */
 export interface BundleReport {

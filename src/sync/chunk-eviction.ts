@@ -12,7 +12,7 @@
  * | freeable | here, safe, and not pinned: `here = unsafe + pinned + freeable`, where what is pinned and unsafe counts as unsafe |
  */
 import type { CommitHash } from "../std/index.ts";
-import { isReceived, type StoredPart } from "./stored-part.ts";
+import { isReceived, isUnjudged, type StoredPart } from "./stored-part.ts";
 
 /** What the chunks of one part, or of many, weigh. */
 export interface ChunkSums {
@@ -28,6 +28,8 @@ export interface PartFacts extends ChunkSums {
   readonly usedAtMs: number;
   readonly createdAtMs: number;
   readonly isPinned: boolean;
+  /** nobody here has judged its commit */
+  readonly isUnjudged: boolean;
   /** of all its chunks, here or not */
   readonly totalBytes: number;
 }
@@ -47,7 +49,7 @@ export function factsOf(part: StoredPart): PartFacts {
   const safeBytes = hereBytes - unsafeBytes;
   const [pinnedBytes, freeableBytes] = isPinned ? [safeBytes, 0] : [0, safeBytes];
   const sums = { hereBytes, unsafeBytes, pinnedBytes, freeableBytes };
-  return { commitHash, createdAtMs, isPinned, totalBytes, usedAtMs, ...sums };
+  return { commitHash, createdAtMs, isPinned, isUnjudged: isUnjudged(part), totalBytes, usedAtMs, ...sums };
 }
 
 /** Whether a chunk is known to be elsewhere: it was fetched from there, or somebody gave a receipt for it. */

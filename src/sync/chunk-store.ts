@@ -37,7 +37,13 @@ import {
 import type { SlotWrite, Storage, Store } from "../store/index.ts";
 import { chooseEvictions, factsOf, mayGo } from "./chunk-eviction.ts";
 import { tenantStoreName } from "./link-slots.ts";
-import { encodeStoredPart, parseStoredPart, type KnownChunk, type StoredPart } from "./stored-part.ts";
+import {
+  encodeStoredPart,
+  isUnjudged,
+  parseStoredPart,
+  type KnownChunk,
+  type StoredPart,
+} from "./stored-part.ts";
 
 const version = 1;
 const chunkPrefix = "c/";
@@ -282,19 +288,25 @@ export class ChunkStore {
 
 /**
  * Keep chunks of a part that a backup or another device brought, by their indexes. The caller verified that they are what its commit names.
- * Who brought them has them no more, perhaps: until a remote gave a receipt they stay, as what was written here.
+ * Who brought them has them no more, perhaps: until a remote gave a receipt they stay, as what was written here. Where nobody has judged their
+ * commit, they may go.
  */
 export async function keepRestored(
   chunks: ChunkStore,
   part: StoredPart,
   bytes: ReadonlyMap<number, Uint8Array<ArrayBuffer>>,
 ): Promise<void> {
-  const edit = (before: StoredPart = part): StoredPart => ({
-    ...before,
-    isNamed: before.isNamed || part.isNamed,
-    isOwn: before.isOwn || before.chunks.some(({ isHere }, at) => !isHere && bytes.has(at)),
-    chunks: before.chunks.map((known, at) => (bytes.has(at) ? { ...known, isHere: true } : known)),
-  });
+  const edit = (before: StoredPart = part): StoredPart => {
+    const isVouched = before.isNamed || part.isOwn;
+    const isNew = before.chunks.some(({ isHere }, at) => !isHere && bytes.has(at));
+    return {
+      ...before,
+      isNamed: before.isNamed || part.isNamed,
+      usedAtMs: isUnjudged(before) ? Math.max(before.usedAtMs, part.usedAtMs) : before.usedAtMs,
+      isOwn: before.isOwn || (isVouched && isNew),
+      chunks: before.chunks.map((known, at) => (bytes.has(at) ? { ...known, isHere: true } : known)),
+    };
+  };
   const named = [...bytes].map(([index, value]) => {
     const chunk = part.chunks[index];
     assert(chunk !== undefined && value.length === chunk.sizeBytes, "chunks: what is kept is what was named");

@@ -69,6 +69,7 @@ export { SeenClaims, type BrokenClaim, type SeenClaim, type UndecidedLog } from 
 export { shareChunkNews } from "./chunk-news.ts";
 export { ChunkStore, chunkStoreName, freeChunks, keepRestored, touchPart } from "./chunk-store.ts";
 export {
+  isUnjudged,
   chunkLimits,
   encodeStoredPart,
   isReceived,
@@ -107,7 +108,7 @@ export { endBound, ReconcileSet, type Bound, type ReconcileItem } from "./reconc
 export { answerReconcile, beginReconcile, type ReconcileAnswer } from "./reconcile.ts";
 export { repairDatabase, type RepairOptions, type RepairReport } from "./repair.ts";
 export { peerLimits } from "./peer-limits.ts";
-export { partOf } from "./held-chunks.ts";
+export { partOf, type Standing, type StandingOf } from "./held-chunks.ts";
 export { createDeviceSets, type DeviceSets } from "./device-sets.ts";
 export {
   bundleLimits,

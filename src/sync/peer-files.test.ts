@@ -107,6 +107,30 @@ describe("contents of files between two peers", () => {
     expect(await heldOf(reader)).toEqual([true, false, false, false]);
   });
 
+  it("are not given on the word of nobody: where a commit is not judged only what a document named before, refused nothing", async () => {
+    for (const [standing, isKnown, isGiven] of [
+      ["accepted", false, true],
+      ["unknown", true, true],
+      ["unknown", false, false],
+      ["refused", true, false],
+      ["refused", false, false],
+    ] as const) {
+      const [reader, holder] = await createPair();
+      // Another part has the same chunks, so that they are here though this one is not.
+      if (!isKnown) {
+        const twin = { ...file.part, commitHash: other.part.commitHash };
+        const [bytes = new Uint8Array()] = file.ciphertexts;
+        await holder.chunks.addFetched(twin, 0, bytes);
+        await holder.chunks.erase([file.part]);
+      }
+      const [here, there] = createPeerChannels();
+      const links = [reader.link(here), holder.link(there, { standingOf: () => standing })] as const;
+      await Promise.all(links.map((link) => link.sync()));
+      expect((await links[0].fetch(file.part, 0)) !== undefined).toBe(isGiven);
+      expect(links.map(({ status }) => status.phase)).toEqual(["live", "live"]);
+    }
+  });
+
   it("are not given for a commit that is not in the log, whoever knows its hash", async () => {
     const [reader, holder] = [await createDevice(fixture), await createDevice(fixture)];
     await addFile({ chunks: holder.chunks, write: async () => undefined }, file);

@@ -112,7 +112,7 @@ export class PeerFiles {
     this.#brought?.ready();
   }
 
-  /** What could not be told of this device's documents can be told now. */
+  /** What could not be told of this device's documents, or of a commit, can be told now. */
   again(): void {
     this.#brought?.again();
   }

@@ -57,6 +57,7 @@ export async function createDevice(fixture: Fixture): Promise<TestDevice> {
         channel,
         userKey: fixture.signer.key,
         bringBytes: 0,
+        standingOf: () => "accepted",
         ...more,
       }),
   };

@@ -30,6 +30,7 @@ import {
 import { directoryDbId } from "../entry/index.ts";
 import { defaultBringBytes, type IsPurged } from "./brought-files.ts";
 import type { ChunkStore } from "./chunk-store.ts";
+import type { StandingOf } from "./held-chunks.ts";
 import { createDeviceSets, digestSets, type DeviceSets } from "./device-sets.ts";
 import { syncLimits, type DatabaseDigest, type Frame } from "./messages.ts";
 import { PeerFiles } from "./peer-files.ts";
@@ -52,6 +53,8 @@ export type PeerOptions = Omit<PeerPlace, "sets" | "room"> &
     readonly isOnDemand?: boolean | undefined;
     /** Documents of which nothing is brought, see brought-files.ts; default: none. */
     readonly isPurged?: IsPurged | undefined;
+    /** How it stands with commits that name contents of files; default: nobody knows, so that none are brought. */
+    readonly standingOf?: StandingOf | undefined;
     /** Some of them came. */
     readonly onBrought?: (() => void) | undefined;
     /** what may come through this link; default: 1 GiB */
@@ -83,7 +86,7 @@ export interface PeerLink {
    * @throws why the link closed, `store/…`
    */
   fetch(part: StoredPart, index: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** Bring what waited until it is known what was purged here. */
+  /** Bring what waited until it is known what was purged here, or how it stands with its commit. */
   bring(): void;
   /** Close it, because of this where it is not wanted: the other end is told. */
   close(code?: CofferErrorCode): void;
@@ -123,9 +126,10 @@ class Link implements PeerLink {
     this.#options = options;
     const sets = options.sets ?? createDeviceSets(store, tenantId);
     this.#place = { ...options, sets, room: { receiveBytes } };
+    const { standingOf = () => "unknown" } = options;
     this.#files = new PeerFiles({
       env: options.env,
-      place: chunks && { ...this.#place, chunks },
+      place: chunks && { ...this.#place, chunks, standingOf },
       bringBytes: options.isOnDemand === true ? undefined : (options.bringBytes ?? defaultBringBytes),
       isPurged: options.isPurged ?? (async () => false),
       onBrought: () => options.onBrought?.(),

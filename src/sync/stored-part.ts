@@ -4,7 +4,7 @@
  * | field | size |
  * |---|---|
  * | version | u8, 1 |
- * | flags | u8: 1 a document names it, 2 it stays here, 4 it was written here, or a backup or another device brought it |
+ * | flags | u8: 1 a document names it, 2 it stays here, 4 it was written here, or a backup or another device brought it. Neither 1 nor 4: another device brought it, and nobody here has judged its commit yet |
  * | dbId, docId | 16, 16 |
  * | createdAt | u64, milliseconds since 1970, as its commit says: a server finds the commit by it |
  * | usedAt | u64, milliseconds since 1970 |
@@ -122,6 +122,11 @@ export function parseStoredPart(commitHash: CommitHash, bytes: Uint8Array): Stor
     chunks,
     received,
   };
+}
+
+/** Whether chunks of this part came before anybody here had judged its commit: what was written here is this device's own. */
+export function isUnjudged({ isNamed, isOwn }: Pick<StoredPart, "isNamed" | "isOwn">): boolean {
+  return !isNamed && !isOwn;
 }
 
 /** Whether some remote gave a receipt for a chunk. */

@@ -32,15 +32,13 @@ import {
   type CommitEntry,
   type OpenVerdict,
 } from "../entry/index.ts";
-import { ChunkStore, touchPart, type StoredPart } from "../sync/index.ts";
+import { ChunkStore, isUnjudged, touchPart, type StoredPart } from "../sync/index.ts";
 import type { TenantCore } from "./core.ts";
 import type { DatabaseSession } from "./database.ts";
 import { requireDoc } from "./edit-desk.ts";
+import { settleUnjudged, standingOf, unnamedForMs, vouchFor } from "./file-standing.ts";
 import { openShared } from "./shared-chunks.ts";
 import type { TenantSession } from "./session.ts";
-
-/** chunks that no document names are erased after this time: whoever added them has ended, one way or the other */
-const unnamedForMs = 7 * 24 * 60 * 60 * 1000;
 
 const stores = new WeakMap<TenantCore, ChunkStore>();
 
@@ -222,15 +220,14 @@ async function findPart(
   if (core.unlocked === undefined) throw new CofferError("access/locked");
   const doc = requireDoc(database.catalog, docId);
   if (core.isPurged(docId)) throw new CofferError("doc/missing", { docId });
-  let row = core.ledger.find(part.commitHash);
-  if (isPatient && (row === undefined || row.verdict === "waiting")) {
-    await session.settle();
-    row = core.ledger.find(part.commitHash);
-  }
+  const named = { commitHash: part.commitHash, dbId: database.dbId };
+  if (isPatient && standingOf(core, named) === "unknown") await session.settle();
+  const standing = standingOf(core, named);
+  const row = core.ledger.find(part.commitHash);
   // The document came before the commit that it names: it is on its way.
-  if (row === undefined || row.verdict === "waiting")
+  if (standing === "unknown" || row === undefined)
     throw new CofferError("net/offline", { what: "attachment" });
-  if (row.verdict !== "accepted" || row.dbId !== database.dbId) throw corrupt(part.commitHash, "commit");
+  if (standing === "refused") throw corrupt(part.commitHash, "commit");
   const [record] = await core.store.readRecords([row.position]);
   const parsed = record && parseCommit(core.world.crypto, record.bytes, part.commitHash);
   if (parsed?.kind !== "verified") throw corrupt(part.commitHash, "commit");
@@ -260,21 +257,21 @@ function misfitOf(
 
 /** A document names these parts now: they may be sent. */
 export async function nameParts(core: TenantCore, commitHashes: readonly CommitHash[]): Promise<void> {
-  for (const commitHash of commitHashes)
-    await chunksOf(core).edit(commitHash, (part) => (part.isNamed ? undefined : { ...part, isNamed: true }));
+  for (const commitHash of commitHashes) await vouchFor(chunksOf(core), { commitHash });
 }
 
 /**
  * See to the parts that nobody said were named: after a worker died between storing them and naming them, or before. Those that their
- * document names are named; others are erased once they are old.
+ * document names are named; others are erased once they are old. And to those that came before their commits were judged.
  */
 export async function settleParts(session: TenantSession): Promise<void> {
   const { core } = session;
+  await settleUnjudged(core, chunksOf(core));
   const old: StoredPart[] = [];
   for (const part of await chunksOf(core).parts()) {
     // A backup, or a peer while this was locked, may have brought what was purged here.
     if (core.isPurged(part.docId)) old.push(part);
-    if (part.isNamed || core.isPurged(part.docId)) continue;
+    if (part.isNamed || isUnjudged(part) || core.isPurged(part.docId)) continue;
     const isNamed = await isNamedBy(session, part);
     if (isNamed === true) await nameParts(core, [part.commitHash]);
     else if (isNamed === false && core.nowMs() - part.usedAtMs > unnamedForMs) old.push(part);

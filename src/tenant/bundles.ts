@@ -8,6 +8,7 @@ import {
   type BundleReport,
 } from "../sync/index.ts";
 import { chunksOf, settleParts } from "./attachments.ts";
+import { standingOf } from "./file-standing.ts";
 import { Serial } from "./serial.ts";
 import type { TenantSession } from "./session.ts";
 
@@ -41,7 +42,13 @@ export async function measureBundle(
 function placeOf({ core, links, row }: TenantSession): BundlePlace {
   const { store, tenantId, world } = core;
   const { sets } = links.peers;
-  return { crypto: world.crypto, store, sets, chunks: chunksOf(core), tenantId, userKey: row.userKey };
+  const log = { crypto: world.crypto, store, sets, tenantId, userKey: row.userKey };
+  return {
+    ...log,
+    chunks: chunksOf(core),
+    standingOf: (named) => standingOf(core, named),
+    nowMs: () => core.nowMs(),
+  };
 }
 
 /** One bundle being taken in, whoever calls in whatever order. */
@@ -74,11 +81,19 @@ export class BundleImport {
   }
 
   /** Give it up: what came whole is kept. @throws `store/…` */
-  close(): Promise<void> {
-    return this.#calls.run(() => this.#reading.close());
+  async close(): Promise<void> {
+    try {
+      await this.#calls.run(() => this.#reading.close());
+    } finally {
+      // Locked, or closed meanwhile, nothing more is known than before.
+      if (this.#session.core.unlocked !== undefined) {
+        await this.#session.catchUp();
+        await this.#follow();
+      }
+    }
   }
 
-  /** What was purged here is not brought back, and what no server has may be sent to one. */
+  /** What was purged or refused here is not brought back, and what no server has may be sent to one. */
   async #follow(): Promise<void> {
     await settleParts(this.#session);
     this.#session.links.chunks.wake();

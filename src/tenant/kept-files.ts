@@ -23,6 +23,7 @@ import {
 import type { TenantStatus, WorkerEvent } from "../../worker/api.ts";
 import { chunksOf } from "./attachments.ts";
 import type { TenantCore } from "./core.ts";
+import { settleUnjudged } from "./file-standing.ts";
 
 type AttachmentState = Extract<WorkerEvent, { readonly kind: "file" }>["state"];
 
@@ -82,6 +83,15 @@ export class KeptFiles {
 
   unwatch(subscription: number): void {
     this.#watched.delete(subscription);
+  }
+
+  /** Commits were judged: see to what came before them. Before all is weighed the opening does it. @returns whether there was any */
+  async settleUnjudged(): Promise<boolean> {
+    if (this.#stage !== "loaded") return false;
+    await this.settled();
+    if (![...this.#parts.values()].some((part) => part.isUnjudged)) return false;
+    await settleUnjudged(this.#core, chunksOf(this.#core));
+    return true;
   }
 
   /** Set what is kept at most. */

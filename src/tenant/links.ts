@@ -20,6 +20,7 @@ import { createPublication } from "./admin.ts";
 import { ChunkLinks } from "./chunk-links.ts";
 import type { AdminPassword } from "./directory-writes.ts";
 import type { TenantCore } from "./core.ts";
+import { FileVerdicts } from "./file-standing.ts";
 import { KeptFiles } from "./kept-files.ts";
 import { lackingCommits } from "./ledger.ts";
 import { Presences } from "./presences.ts";
@@ -54,6 +55,8 @@ export class Links {
   readonly chunks: ChunkLinks;
   /** and what of them is kept here */
   readonly files: KeptFiles;
+  /** and what waits for verdicts on them */
+  readonly verdicts = new FileVerdicts();
   readonly #waking: Waking;
   /** holds what others saw of servers against what is seen here */
   readonly witness: Witness;

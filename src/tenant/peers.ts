@@ -20,6 +20,7 @@ import {
 import type { WorkerEvent } from "../../worker/api.ts";
 import { chunksOf } from "./attachments.ts";
 import type { TenantCore } from "./core.ts";
+import { standingOf } from "./file-standing.ts";
 import { mayBePeer, PeerWords } from "./peer-words.ts";
 import { readPurged } from "./purge.ts";
 
@@ -89,6 +90,7 @@ export class Peers {
       chunks: attachments === false ? undefined : chunksOf(this.#core),
       isOnDemand: attachments === "on-demand",
       isPurged: (docId) => isPurged(this.#core, docId),
+      standingOf: (named) => standingOf(this.#core, named),
       onBrought: () => this.onBrought(),
       channel,
       onStatus: (status) => {
@@ -129,7 +131,7 @@ export class Peers {
     return undefined;
   }
 
-  /** It is known again what was purged here: contents of files that waited for that may come. */
+  /** It is known again what was purged here, or how it stands with a commit: contents of files that waited for that may come. */
   bring(): void {
     for (const { link } of this.#peers.values()) link.bring();
   }

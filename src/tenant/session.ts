@@ -339,7 +339,7 @@ export class TenantSession {
       saveSnapshots: () => this.#saveSnapshots(),
       onOutcome: (outcome) => tellOutcome(this, outcome),
       onEquivocation: (row) => this.alarm("equivocation", `${row.author} ${row.commitHash}`),
-      onProgress: () => this.touch(),
+      onProgress: () => tellProgress(this),
       firstRows: this.subscriptions.queries.firstRows,
       onSummaries: loaded,
       onReset: () => {
@@ -399,6 +399,12 @@ function purging(databaseOf: (dbId: DbId) => DatabaseSession): (docs: readonly P
 
 function tellOutcome(session: TenantSession, outcome: JudgeOutcome): void {
   session.links.witness.note(outcome);
+  session.links.verdicts.note(outcome);
   for (const { commitHash, reason } of outcome.quarantined)
     session.alarm("quarantined", `${commitHash}: ${reason}`);
+}
+
+function tellProgress(session: TenantSession): void {
+  session.links.verdicts.tell(session.links);
+  session.touch();
 }
