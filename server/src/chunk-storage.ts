@@ -33,8 +33,8 @@ export interface ChunkUsage {
 
 /** The part of a storage that is about files. */
 export interface ChunkStorage {
-  /** A stored commit by its hash, and the time in its header. */
-  findCommit(place: CommitPlace): Promise<Uint8Array | undefined>;
+  /** A stored commit and its place in the log, by its hash and the time in its header. */
+  findCommit(place: CommitPlace): Promise<FoundCommit | undefined>;
   /** Store a chunk; one that is there stays as it is, and goes with this document too. @throws `store/failed` for an unknown tenant */
   addChunk(tenantId: TenantId, chunk: NewChunk): Promise<"stored" | "present">;
   /** The sizes of chunks, in the order asked; `undefined` for one that is not stored for this document. */
@@ -43,6 +43,12 @@ export interface ChunkStorage {
   /** Remove the chunks that go with no other document than these. Doing it twice changes nothing. */
   removeChunks(tenantId: TenantId, docIds: readonly DocId[]): Promise<void>;
   chunkUsage(tenantId: TenantId, author: AuthorKey): Promise<ChunkUsage>;
+}
+
+/** A commit that was found. */
+export interface FoundCommit {
+  readonly seq: number;
+  readonly bytes: Uint8Array;
 }
 
 /** Where a commit is. */

@@ -9,7 +9,8 @@
  *
  * `hash` is the SHA-256 of the ciphertext, base64url. `db`, `commit`, `at` (milliseconds) and `entry` say which entry of which commit
  * names it: one that the log of this tenant holds, of the type `attachment_chunk`, with this hash and size, and of no purged document.
- * So nobody stores here what no member with the right to write has signed for.
+ * So nobody stores here what no member with the right to write has signed for. Another server that forwards may PUT and ask, and not GET:
+ * see `forward-auth.ts`.
  *
  * What is checked, cheapest first: session, revocation, rate, size, hash, commit, quota. A chunk whose commit is not here yet is
  * `directory/behind`: it is sent again later. Files share the quota of their tenant, and their author's; a tenant that is full of files still takes
@@ -17,7 +18,14 @@
  */
 import type { SigningKeyPair } from "../../src/crypto/index.ts";
 import { parseCommit, type CommitEntry, type CommitHeader } from "../../src/entry/index.ts";
-import { bytesToBase64url, CofferError, equalBytes, parseId } from "../../src/std/index.ts";
+import {
+  bytesToBase64url,
+  CofferError,
+  equalBytes,
+  parseId,
+  type DbId,
+  type TenantId,
+} from "../../src/std/index.ts";
 import {
   chunkLimits,
   chunkQuestionLimits,
@@ -34,6 +42,9 @@ import { readBody } from "./request-body.ts";
 import type { Session } from "./sessions.ts";
 import type { RelayStorage } from "./storage.ts";
 
+/** Who asks for chunks or brings them: a member, or another server at a rate of its own. */
+export type ChunkBringer = Pick<Session, "tenantId" | "userKey"> & { readonly isForwarder?: true };
+
 /** What chunks need of a relay. */
 export interface ChunkParts {
   readonly crypto: RelayCrypto;
@@ -41,12 +52,14 @@ export interface ChunkParts {
   readonly directories: Directories;
   readonly quotas: Quotas;
   readonly signing: SigningKeyPair;
+  /** a chunk is stored that a commit at this place names */
+  readonly chunkStored: (tenantId: TenantId, dbId: DbId, seq: number) => void;
 }
 
 /** Store a chunk. @throws `input/…`, `entry/forged`, `store/quota`, `directory/behind` while its commit is not here */
 export async function putChunk(
   parts: ChunkParts,
-  { tenantId }: Session,
+  { tenantId }: Pick<ChunkBringer, "tenantId">,
   hash: Uint8Array,
   request: Request,
 ): Promise<Response> {
@@ -54,7 +67,7 @@ export async function putChunk(
   const named = readPlace(request);
   const bytes = await readBody(request, chunkLimits.ciphertextBytes);
   if (!equalBytes(crypto.sha256(bytes), hash)) throw new CofferError("entry/forged", { what: "chunk" });
-  const { header, entry } = await findEntry(parts, { ...named.place, tenantId }, named.entryIndex);
+  const { seq, header, entry } = await findEntry(parts, { ...named.place, tenantId }, named.entryIndex);
   const isNamed =
     entry?.header?.entryType === "attachment_chunk" &&
     entry.header.ciphertextSizeBytes === bytes.length &&
@@ -69,6 +82,7 @@ export async function putChunk(
     await storage.removeChunks(tenantId, [docId]);
     throw cause;
   });
+  parts.chunkStored(tenantId, named.place.dbId, seq);
   const receipt = await signChunk(crypto, parts.signing.privateKey, {
     tenantId,
     hash,
@@ -112,8 +126,8 @@ const askedPerRequest = 16;
 
 /** Say which of many chunks are here. @throws `protocol/malformed`, `input/too-large`, `net/rate-limited` */
 export async function answerChunks(
-  { charge, crypto, signing, storage }: ChunkParts & { readonly charge: (session: Session) => void },
-  session: Session,
+  { charge, crypto, signing, storage }: ChunkParts & { readonly charge: (bringer: ChunkBringer) => void },
+  session: ChunkBringer,
   request: Request,
 ): Promise<Response> {
   const { tenantId } = session;
@@ -159,13 +173,17 @@ async function findEntry(
   { crypto, storage }: ChunkParts,
   place: CommitPlace,
   entryIndex: number,
-): Promise<{ readonly header: CommitHeader; readonly entry: CommitEntry | undefined }> {
+): Promise<{
+  readonly seq: number;
+  readonly header: CommitHeader;
+  readonly entry: CommitEntry | undefined;
+}> {
   const stored = await storage.findCommit(place);
   if (stored === undefined) throw new CofferError("directory/behind", { what: "chunk" });
-  const verdict = parseCommit(crypto, stored, place.commitHash);
+  const verdict = parseCommit(crypto, stored.bytes, place.commitHash);
   if (verdict.kind === "forged")
     throw new CofferError("store/failed", { message: "A stored commit is damaged." });
-  return { header: verdict.commit.header, entry: verdict.commit.entries[entryIndex] };
+  return { seq: stored.seq, header: verdict.commit.header, entry: verdict.commit.entries[entryIndex] };
 }
 
 async function refusePurged(

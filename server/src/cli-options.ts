@@ -30,6 +30,7 @@ cofferdb-server verify --data DIR                 recompute every hash, signatur
   --push-host HOST          a further push service: a host, *. and the end of one, or an origin; may be repeated
   --forward-to URL          forward what this server holds to another one, which must accept its key; may be repeated
   --forward-tenant ID       forward this tenant, and no others but those named likewise; may be repeated
+  --forward-no-files        forward commits alone: what files hold stays here
   --accept-from KEY         take what the server with this key forwards (its serverKey at /sync/capabilities); may be repeated
   --max-tenants N           tenants that this server takes (default 100000)
   --tenant-bytes N          bytes that one tenant may store (default 17179869184)
@@ -78,6 +79,7 @@ const serveOptions = {
   "push-host": { type: "string", multiple: true },
   "forward-to": { type: "string", multiple: true },
   "forward-tenant": { type: "string", multiple: true },
+  "forward-no-files": { type: "boolean" },
   "accept-from": { type: "string", multiple: true },
   "max-tenants": { type: "string" },
   "tenant-bytes": { type: "string" },
@@ -120,6 +122,7 @@ function readServe(args: readonly string[]): Command {
       pushHosts: values["push-host"],
       forwardTo: values["forward-to"]?.map(readForwardUrl),
       forwardTenants: values["forward-tenant"]?.map((text) => readId("TenantId", "forward-tenant", text)),
+      forwardsFiles: values["forward-no-files"] !== true,
       acceptFrom: values["accept-from"]?.map((text) => readId("AuthorKey", "accept-from", text)),
       limits: readLimits(values),
     },

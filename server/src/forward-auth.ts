@@ -10,8 +10,9 @@
  * B trusts A, whom its operator named, not to flood it, and for nothing else:
  * - A shows that it holds its server's key. The signature is bound to B's origin and key, to the tenant and to a challenge that is good
  *   once and for a minute: it is worth nothing at another server, for another tenant, a second time, or as a member's login
- * - A brings commits within the quotas of the tenant and of each author, and at the rate of one user. It cannot read: a session of
- *   this kind opens no other address
+ * - A brings commits within the quotas of the tenant and of each author, and at the rate of one user; chunks of files likewise, at the rate
+ *   of one user more, so that neither holds up the other. It cannot read: a session of this kind opens no address but these three
+ * - a chunk that A brings is held to what a member's is: its hash and size are what a commit here names, or it is refused
  * - A may bring commits that lack ciphertexts: what was erased on its way to A cannot come from there. B keeps them as lacking, and
  *   whoever has them whole fills them in. A could as well bring nothing: withholding is no right that this gives
  *
@@ -32,7 +33,9 @@
  * `POST /v1/auth/challenge` as a member does, then `POST /v1/auth/forward` with `{ tenant, key, challenge, clientNonce, signature }`
  * gives `{ token, expiresInMs }`. Then `POST /v1/t/{tenant}/forward`, with the token and frames: HELLO, any number of PUSH, those of the directory judged
  * together and first. The answer: HEAD of the directory, whose epoch tells A whether B began anew; an ACK for each PUSH in the order of the
- * request; END. A place moves only by such an ACK, see `forward-place.ts`.
+ * request; END. A place moves only by such an ACK, see `forward-place.ts`. Chunks of files, of commits that B acknowledged, go as a member
+ * sends them, with the same token: `POST /v1/t/{tenant}/blobs` asks which B has, `PUT /v1/t/{tenant}/blob/{hash}` brings one. A counts a
+ * chunk as brought by B's receipt alone, and gives nobody a receipt for what it does not hold itself.
  *
  * A believes B's ACK, which is not signed: that a server keeps what it acknowledged is proven to the devices that read there. Who runs A
  * and B sees the same of a tenant twice, and nothing more.
@@ -86,6 +89,8 @@ export interface ForwardAuthParts {
 export interface ForwardAuth {
   /** `POST /v1/auth/forward`. @throws `access/unauthenticated`; `access/denied` for a key that is not listed; `input/unknown-id` for a tenant that was not published here */
   token(body: unknown, origin: string): Promise<{ readonly token: string; readonly expiresInMs: number }>;
+  /** The session of a token, as {@link ForwardAuth.session}; `undefined` where it is none of this kind. @throws `access/denied` for another tenant's */
+  find(token: Uint8Array | undefined, tenantId: TenantId): Session | undefined;
   /** The session of a token: both of its keys are the forwarding server's. @throws `access/unauthenticated` */
   session(token: Uint8Array | undefined, tenantId: TenantId): Session;
 }
@@ -96,6 +101,14 @@ export function createForwardAuth(parts: ForwardAuthParts): ForwardAuth {
   const trusted: ReadonlySet<AuthorKey> = new Set(parts.acceptFrom);
   const challenges = createChallenges(crypto, env, { key: secrets.challengeKey, burn: secrets.burn });
   const sessions = createSessions(crypto, env, crypto.hmacSha256(secrets.tokenKey, tokenDomain));
+
+  function find(token: Uint8Array | undefined, tenantId: TenantId): Session | undefined {
+    const session = token && sessions.find(token);
+    // Who is no longer listed is not let in by a token from before: nodes may differ for a while.
+    if (session === undefined || !trusted.has(session.key)) return undefined;
+    if (session.tenantId !== tenantId) throw new CofferError("access/denied");
+    return session;
+  }
 
   return {
     async token(body, origin) {
@@ -117,11 +130,10 @@ export function createForwardAuth(parts: ForwardAuthParts): ForwardAuth {
       const token = sessions.open({ tenantId, key, userKey: key, expiresAtMs });
       return { token: bytesToBase64url(token), expiresInMs: tokenLifetimeMs };
     },
+    find,
     session(token, tenantId) {
-      const session = token && sessions.find(token);
-      // Who is no longer listed is not let in by a token from before: nodes may differ for a while.
-      if (session === undefined || !trusted.has(session.key)) throw new CofferError("access/unauthenticated");
-      if (session.tenantId !== tenantId) throw new CofferError("access/denied");
+      const session = find(token, tenantId);
+      if (session === undefined) throw new CofferError("access/unauthenticated");
       return session;
     },
   };

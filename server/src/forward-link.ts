@@ -15,6 +15,10 @@ import {
   protocolVersion,
   verifyHead,
   type Frame,
+  encodeChunkQuestion,
+  parseChunkAnswer,
+  verifyChunk,
+  type AskedChunk,
   type HttpTransport,
   type PushResult,
 } from "../../src/sync/index.ts";
@@ -32,6 +36,19 @@ export interface ForwardAnswer {
   readonly results: readonly (readonly PushResult[])[];
 }
 
+/** A chunk that is asked for, and its size. */
+export interface SizedChunk extends AskedChunk {
+  readonly sizeBytes: number;
+}
+
+/** A chunk on its way, and the query that says which entry names it. */
+export interface BroughtChunk {
+  /** 32 bytes */
+  readonly hash: Uint8Array;
+  readonly query: string;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
 /** The way to one other server. */
 export interface ForwardLink {
   readonly url: string;
@@ -39,6 +56,10 @@ export interface ForwardLink {
   serverKey(): Promise<Uint8Array>;
   /** Hand over commits; without any, ask for the epoch alone. @throws `net/…`, `access/…`, `protocol/…`, `input/unknown-id` */
   push(tenantId: TenantId, pushes: readonly PushFrame[]): Promise<ForwardAnswer>;
+  /** For each of at most 256 chunks, whether that server gave a receipt for it that verifies. @throws as {@link push} */
+  askChunks(tenantId: TenantId, asked: readonly SizedChunk[]): Promise<readonly boolean[]>;
+  /** Bring a chunk, and have a receipt for it. @throws as {@link push}, and what the server says of a chunk */
+  putChunk(tenantId: TenantId, chunk: BroughtChunk): Promise<void>;
   /** That server may be another one the next time. */
   forget(): void;
   /** Break off what is under way. */
@@ -59,6 +80,8 @@ interface Token {
 }
 
 const maxTokens = 10_000;
+/** of an answer about so many chunks */
+const chunkAnswerBytes = (count: number): number => 1 + count * 65;
 /** A token is not used in its last minute. */
 const marginMs = 60_000;
 
@@ -91,8 +114,26 @@ export function createForwardLink(options: ForwardLinkOptions): ForwardLink {
     return token;
   }
 
-  async function ask(tenantId: TenantId, pushes: readonly PushFrame[]): Promise<ForwardAnswer> {
-    const token = await tokenOf(tenantId);
+  /** Ask with a token, and with another one where a server that began anew does not know it. */
+  async function signedIn<T>(tenantId: TenantId, ask: (token: Uint8Array) => Promise<T>): Promise<T> {
+    const hadToken = tokens.has(tenantId);
+    try {
+      return await ask(await tokenOf(tenantId));
+    } catch (cause) {
+      const code = isCofferError(cause) ? cause.code : undefined;
+      // What is said of one chunk says nothing of the token, and neither does a full store.
+      if (code === undefined || !isAboutChunk(code)) tokens.delete(tenantId);
+      if (!hadToken || code !== "access/unauthenticated") throw cause;
+      farKey = undefined;
+      return ask(await tokenOf(tenantId));
+    }
+  }
+
+  async function ask(
+    tenantId: TenantId,
+    token: Uint8Array,
+    pushes: readonly PushFrame[],
+  ): Promise<ForwardAnswer> {
     const body = encodeFrames([{ type: "hello", version: protocolVersion, replicaId }, ...pushes]);
     const chunks: Uint8Array[] = [];
     const onChunk = (chunk: Uint8Array): void => void chunks.push(chunk);
@@ -101,28 +142,61 @@ export function createForwardLink(options: ForwardLinkOptions): ForwardLink {
     return readAnswer(crypto, { tenantId, serverKey: await serverKey() }, frames ?? [], pushes);
   }
 
+  async function askChunks(
+    tenantId: TenantId,
+    token: Uint8Array,
+    asked: readonly SizedChunk[],
+  ): Promise<readonly boolean[]> {
+    const taken: Uint8Array[] = [];
+    let roomBytes = chunkAnswerBytes(asked.length);
+    const onChunk = (chunk: Uint8Array): void => {
+      roomBytes -= chunk.length;
+      if (roomBytes < 0) throw malformed();
+      taken.push(chunk.slice());
+    };
+    const body = encodeChunkQuestion(asked);
+    await http.exchange({ tenantId, token, body, onChunk, endpoint: "blobs", signal });
+    const receipts = parseChunkAnswer(concatBytes(...taken), asked.length);
+    if (receipts === undefined) throw malformed();
+    const key = await serverKey();
+    return Promise.all(
+      asked.map(async ({ hash, sizeBytes }, at) => {
+        const receipt = receipts[at];
+        return (
+          receipt !== undefined && (await verifyChunk(crypto, key, { tenantId, hash, sizeBytes }, receipt))
+        );
+      }),
+    );
+  }
+
+  async function putChunk(
+    tenantId: TenantId,
+    token: Uint8Array,
+    { body, hash, query }: BroughtChunk,
+  ): Promise<void> {
+    if (http.chunks === undefined) throw new CofferError("net/offline", { what: "chunks" });
+    const said = await http.chunks.put({ tenantId, token, hash, query, body, signal });
+    const claim = { tenantId, hash, sizeBytes: body.length };
+    if (!(await verifyChunk(crypto, await serverKey(), claim, bytesOf(said, "receipt"))))
+      throw new CofferError("access/denied", { reason: "server key" });
+  }
+
   return {
     url: http.origin,
     serverKey,
-    async push(tenantId, pushes) {
-      const hadToken = tokens.has(tenantId);
-      try {
-        return await ask(tenantId, pushes);
-      } catch (cause) {
-        tokens.delete(tenantId);
-        // A server that began anew knows no token from before.
-        const isOld = hadToken && isCofferError(cause) && cause.code === "access/unauthenticated";
-        if (!isOld) throw cause;
-        farKey = undefined;
-        return ask(tenantId, pushes);
-      }
-    },
+    push: (tenantId, pushes) => signedIn(tenantId, (token) => ask(tenantId, token, pushes)),
+    askChunks: (tenantId, asked) => signedIn(tenantId, (token) => askChunks(tenantId, token, asked)),
+    putChunk: (tenantId, chunk) => signedIn(tenantId, (token) => putChunk(tenantId, token, chunk)),
     forget() {
       farKey = undefined;
       tokens.clear();
     },
     abort: () => aborting.abort(),
   };
+}
+
+function isAboutChunk(code: string): boolean {
+  return code === "directory/behind" || code === "net/rate-limited" || /^(doc|entry|store)\//.test(code);
 }
 
 /** Answer a challenge with this server's key. */

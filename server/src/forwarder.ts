@@ -30,6 +30,7 @@ import {
   type ForwardParts,
   type TenantTurns,
 } from "./forward-turn.ts";
+import { askedWaitMs, waitMs } from "./forward-wait.ts";
 import { describeFailure, shortId } from "./logger.ts";
 import type { RelayMetrics } from "./relay-metrics.ts";
 import { listAllTenants } from "./storage.ts";
@@ -39,6 +40,8 @@ export interface ForwarderOptions extends ForwardParts {
   readonly metrics: ForwardParts["metrics"] & Pick<RelayMetrics, "forwardFailed">;
   /** these alone; all where it is left out */
   readonly tenants?: ReadonlySet<TenantId> | undefined;
+  /** what of a tenant can be acknowledged at present is: its files may follow */
+  readonly onSettled?: ((tenantId: TenantId) => void) | undefined;
 }
 
 const atOnce = 4;
@@ -57,11 +60,6 @@ interface PutOff {
 
 /** Tenants of whom more than their places is known. */
 const maxTurns = 5000;
-
-/** Full jitter. */
-function waitMs({ randomFraction }: Pick<Env, "randomFraction">, attempt: number, limitMs: number): number {
-  return randomFraction() * Math.min(limitMs, 500 * 2 ** Math.min(attempt, 16));
-}
 
 /** Forwards what a relay holds to one other server. */
 export class Forwarder {
@@ -188,6 +186,7 @@ export class Forwarder {
       this.#pauseAttempt = 0;
       isMore = outcome === "more";
       if (outcome === "done") this.#putOff.delete(tenantId);
+      if (!isMore) this.#options.onSettled?.(tenantId);
       if (isCofferError(outcome)) this.#failed(tenantId, outcome, false);
     } catch (cause) {
       this.#failed(tenantId, toCofferError(cause, "net/failed"), true);
@@ -209,13 +208,14 @@ export class Forwarder {
   }
 
   /** That server is away, or does not let this one in: all wait, and then it may be another one. */
-  #pause(tenantId: TenantId, { details }: CofferError): void {
+  #pause(tenantId: TenantId, error: CofferError): void {
     this.#queue.add(tenantId);
     if (this.#cancelPause !== undefined) return;
     const { env, link } = this.#options;
-    const { retryAfterMs } = details;
-    const atLeastMs = typeof retryAfterMs === "number" ? Math.min(retryAfterMs, pauseLimitMs) : 0;
-    const afterMs = Math.max(atLeastMs, waitMs(env, this.#pauseAttempt++, pauseLimitMs));
+    const afterMs = Math.max(
+      askedWaitMs(error, pauseLimitMs),
+      waitMs(env, this.#pauseAttempt++, pauseLimitMs),
+    );
     this.#cancelPause = env.setTimer(afterMs, () => {
       this.#cancelPause = undefined;
       link.forget();

@@ -31,6 +31,7 @@ import {
   type TenantId,
 } from "../../src/std/index.ts";
 import { createAuthenticator, type AuthSecrets } from "./auth.ts";
+import type { ChunkBringer } from "./chunks.ts";
 import { createAuthorCommits } from "./author-commits.ts";
 import { createLogSets } from "./log-sets.ts";
 import { createMemoryBurn } from "./challenges.ts";
@@ -40,7 +41,7 @@ import { EntryIndexes } from "./entries.ts";
 import { push, type ExchangeParts } from "./exchange.ts";
 import { createForwardAuth } from "./forward-auth.ts";
 import type { ForwardLink } from "./forward-link.ts";
-import { Forwarder, type ForwarderOptions } from "./forwarder.ts";
+import { openForwarding } from "./forwarding.ts";
 import { createHeads } from "./heads.ts";
 import { LiveSessions, type LiveConnection, type LiveSession, type Whisper } from "./live.ts";
 import { describeFailure, silentLogger, type Logger } from "./logger.ts";
@@ -90,6 +91,8 @@ export interface RelayOptions {
   /** the servers that this one forwards to, and which tenants, where that is not all of them */
   readonly forwardTo?: readonly ForwardLink[] | undefined;
   readonly forwardTenants?: ReadonlySet<TenantId> | undefined;
+  /** false: commits alone are forwarded, and what files hold stays here */
+  readonly forwardsFiles?: boolean | undefined;
   /** the other nodes, where this one is not alone */
   readonly cluster?: RelayCluster | undefined;
 }
@@ -167,7 +170,9 @@ export function createRelay(options: RelayOptions): Relay {
     },
   );
   const members = createRateLimiter(env, limits.member);
-  const charge = ({ tenantId, userKey }: Session): void => takeOne(members, `${tenantId}/${userKey}`);
+  // What another server brings of files does not hold up the commits.
+  const charge = ({ isForwarder, tenantId, userKey }: ChunkBringer): void =>
+    takeOne(members, `${tenantId}/${userKey}${isForwarder === true ? "/files" : ""}`);
   const whispered = createWhispering(options, limits.whispers);
   const live = new LiveSessions({
     ...parts,
@@ -178,7 +183,7 @@ export function createRelay(options: RelayOptions): Relay {
     whispered,
   });
   const waker = service && createWaker({ env, storage, service, logger, metrics }, parts.directories, live);
-  const forwarding = openForwarding(options, { logger, metrics, directories: parts.directories });
+  const forwarding = openForwarding({ ...options, logger, metrics, directories: parts.directories });
   const findRoute = createRoutes({
     ...parts,
     env,
@@ -188,6 +193,7 @@ export function createRelay(options: RelayOptions): Relay {
     ...limits,
     live,
     signing,
+    chunkStored: (...chunk) => forwarding.arrived(...chunk),
     unready: () => readiness.unready(),
     service,
   });
@@ -206,7 +212,8 @@ export function createRelay(options: RelayOptions): Relay {
       forwarding.grown(tenantId, dbId, filled);
     },
     whispered: (tenantId, whisper) => live.whisper(tenantId, whisper),
-    ...forwarding.relay,
+    forwardWaiting: () => forwarding.waiting(),
+    stopForwarding: () => forwarding.stop(),
     unready: () => readiness.unready(),
     drain: () => readiness.drain(),
     close() {
@@ -235,28 +242,6 @@ function timed(
     const response = await handle(route, request, peer);
     metrics.answered(route?.name ?? "none", response.status, (env.monotonicMs() - startMs) / 1000);
     return response;
-  };
-}
-
-/** Forwards to each of the other servers that are named. */
-function openForwarding(
-  { crypto, env, forwardTenants: tenants, forwardTo = [], storage }: RelayOptions,
-  parts: Pick<ForwarderOptions, "directories" | "logger" | "metrics">,
-): Pick<Forwarder, "grown"> & { readonly relay: Pick<Relay, "forwardWaiting" | "stopForwarding"> } {
-  const forwarders = forwardTo.map(
-    (link) => new Forwarder({ ...parts, crypto, env, storage, link, tenants }),
-  );
-  for (const forwarder of forwarders) forwarder.start();
-  return {
-    grown(...log) {
-      for (const forwarder of forwarders) forwarder.grown(...log);
-    },
-    relay: {
-      forwardWaiting: () => forwarders.reduce((sum, { waiting }) => sum + waiting, 0),
-      async stopForwarding() {
-        await Promise.all(forwarders.map((forwarder) => forwarder.stop()));
-      },
-    },
   };
 }
 

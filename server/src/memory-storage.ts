@@ -8,7 +8,7 @@ import {
   type Env,
   type TenantId,
 } from "../../src/std/index.ts";
-import type { CommitPlace } from "./chunk-storage.ts";
+import type { CommitPlace, FoundCommit } from "./chunk-storage.ts";
 import { createMemoryChunks } from "./memory-chunks.ts";
 import { createMemoryForward } from "./memory-forward.ts";
 import { createMemorySubscriptions } from "./memory-subscriptions.ts";
@@ -141,10 +141,11 @@ function raiseEpochs(tenants: Iterable<MemoryTenant>, lowest: number): void {
 function findCommit(
   tenants: ReadonlyMap<TenantId, MemoryTenant>,
   { commitHash, createdAtMs, dbId, tenantId }: CommitPlace,
-): Uint8Array | undefined {
+): FoundCommit | undefined {
   const log = tenants.get(tenantId)?.logs.get(dbId);
-  const row = log?.rows[log.seqByHash.get(commitHash) ?? -1];
-  return row?.createdAtMs === createdAtMs ? row.bytes : undefined;
+  const seq = log?.seqByHash.get(commitHash) ?? -1;
+  const row = log?.rows[seq];
+  return row?.createdAtMs === createdAtMs ? { seq, bytes: row.bytes } : undefined;
 }
 
 function readerOf(

@@ -50,6 +50,8 @@ export interface ServerOptions extends BackendOptions {
   readonly forwardTo?: readonly string[] | undefined;
   /** what is forwarded, when it is not every tenant */
   readonly forwardTenants?: readonly TenantId[] | undefined;
+  /** false: commits alone are forwarded, and what files hold stays here */
+  readonly forwardsFiles?: boolean | undefined;
   /** the keys of servers that may forward what they hold to this one */
   readonly acceptFrom?: readonly AuthorKey[] | undefined;
   /** default: this machine only */
@@ -109,6 +111,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       acceptFrom: options.acceptFrom,
       forwardTo: openLinks(options, { crypto, env, signing, logger }),
       forwardTenants: options.forwardTenants && new Set(options.forwardTenants),
+      forwardsFiles: options.forwardsFiles,
     });
     const admin = await openAdmin(options, { relay, metrics, storage });
     const origins = createOriginPolicy({ ownOrigins, allowedOrigins: options.allowedOrigins ?? [] });

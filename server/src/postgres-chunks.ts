@@ -4,7 +4,7 @@ import { bytesAt, numberAt, type Querier } from "./postgres-schema.ts";
 
 const tenantId = "(SELECT id FROM coffer.tenants WHERE tenant = $1)";
 const commitSql = `
-  SELECT bytes FROM coffer.commits JOIN coffer.logs ON commits.log = logs.id
+  SELECT seq, bytes FROM coffer.commits JOIN coffer.logs ON commits.log = logs.id
   WHERE logs.tenant = ${tenantId} AND logs.db = $2 AND commits.created_at = $3 AND commits.hash = $4`;
 const usageSql = `
   SELECT coalesce(sum(size_bytes), 0) AS tenant_bytes,
@@ -24,7 +24,7 @@ export function createPostgresChunks(db: Querier): ChunkStorage {
     async findCommit({ commitHash, createdAtMs, dbId, tenantId: tenant }) {
       const values = [idToBytes(tenant), idToBytes(dbId), createdAtMs, idToBytes(commitHash)];
       const [row] = (await db.query(commitSql, values)).rows;
-      return row === undefined ? undefined : bytesAt(row, "bytes");
+      return row === undefined ? undefined : { seq: numberAt(row, "seq"), bytes: bytesAt(row, "bytes") };
     },
     async addChunk(tenant, { author, bytes, docId, hash }) {
       const values = [idToBytes(tenant), hash, idToBytes(docId), idToBytes(author), bytes.length, bytes];

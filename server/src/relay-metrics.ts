@@ -14,6 +14,8 @@ export interface RelayMetrics {
   woken(outcome: PushOutcome["kind"]): void;
   /** Another server answered to commits that were forwarded. */
   forwarded(results: readonly PushResult[]): void;
+  /** A chunk was forwarded, or another server has it or refused it. @param sizeBytes what was sent and stored there */
+  forwardedChunk(outcome: "stored" | "present" | CofferErrorCode, sizeBytes: number): void;
   /** Forwarding to another server failed, or was put off. */
   forwardFailed(code: CofferErrorCode): void;
 }
@@ -25,6 +27,7 @@ export const silentMetrics: RelayMetrics = {
   liveOpened: () => undefined,
   woken: () => undefined,
   forwarded: () => undefined,
+  forwardedChunk: () => undefined,
   forwardFailed: () => undefined,
 };
 
@@ -41,6 +44,8 @@ const secondsBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10];
  * | `coffer_commit_bytes_total` | | bytes of accepted commits |
  * | `coffer_live_opened_total` | | connections that asked for a live session |
  * | `coffer_forwarded_commits_total` | outcome: as above | commits that were forwarded to other servers, again ones too |
+ * | `coffer_forwarded_chunks_total` | outcome: `stored`, `present` where the other server had it, or the code of the refusal | chunks of files that were forwarded |
+ * | `coffer_forwarded_chunk_bytes_total` | | bytes of those that were stored |
  * | `coffer_forward_failures_total` | code | what another server refused whole, or put off |
  * | `coffer_wakes_total` | outcome: `taken`, `gone`, `again` | messages to push services |
  */
@@ -59,6 +64,15 @@ export function createRelayMetrics(metrics: Metrics): RelayMetrics {
     "coffer_forwarded_commits_total",
     "Commits that were forwarded to other servers, by outcome.",
     ["outcome"],
+  );
+  const chunks = metrics.counter(
+    "coffer_forwarded_chunks_total",
+    "Chunks of files that were forwarded to other servers, by outcome.",
+    ["outcome"],
+  );
+  const chunkBytes = metrics.counter(
+    "coffer_forwarded_chunk_bytes_total",
+    "Bytes of chunks that other servers stored.",
   );
   const forwardFailures = metrics.counter(
     "coffer_forward_failures_total",
@@ -79,6 +93,10 @@ export function createRelayMetrics(metrics: Metrics): RelayMetrics {
     woken: (outcome) => wakes.add(1, outcome),
     forwarded(results) {
       for (const result of results) forwarded.add(1, outcomeOf(result));
+    },
+    forwardedChunk(outcome, sizeBytes) {
+      chunks.add(1, outcome);
+      if (sizeBytes > 0) chunkBytes.add(sizeBytes);
     },
     forwardFailed: (code) => forwardFailures.add(1, code),
   };

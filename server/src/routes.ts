@@ -13,7 +13,7 @@ import {
   syncLimits,
   type Capabilities,
 } from "../../src/sync/index.ts";
-import { answerChunks, getChunk, putChunk, type ChunkParts } from "./chunks.ts";
+import { answerChunks, getChunk, putChunk, type ChunkBringer, type ChunkParts } from "./chunks.ts";
 import { errorResponse, jsonResponse } from "./error-status.ts";
 import { entries, type EntryParts } from "./entries.ts";
 import { answerForward } from "./forward-answer.ts";
@@ -55,7 +55,7 @@ export interface RouteParts
   readonly anonymousBodyMs: number;
   readonly origins: readonly [string, ...string[]];
   readonly logger: Logger;
-  readonly charge: (session: Session) => void;
+  readonly charge: (bringer: ChunkBringer) => void;
   readonly maxTenants: number;
   readonly unready: () => Promise<CofferError | undefined>;
 }
@@ -119,17 +119,13 @@ function chunkRoute(
 ): Route | undefined {
   const hash = name.length <= 43 ? parseBase64url(name) : undefined;
   if (hash?.length !== 32) return undefined;
-  const withSession = async (
-    request: Request,
-    answer: (session: Session) => Promise<Response>,
-  ): Promise<Response> => answer(await sessionOf(parts, tenantId, request));
   if (method !== "PUT") {
-    const handle = (request: Request): Promise<Response> =>
-      withSession(request, (session) => getChunk(parts, session, hash, request));
+    const handle = async (request: Request): Promise<Response> =>
+      getChunk(parts, await sessionOf(parts, tenantId, request), hash, request);
     return { name: "chunk", method: "GET", isLimited: false, handle };
   }
-  const handle = (request: Request): Promise<Response> =>
-    withSession(request, (session) => putChunk(parts, session, hash, request));
+  const handle = async (request: Request): Promise<Response> =>
+    putChunk(parts, await bringerOf(parts, tenantId, request), hash, request);
   return { name: "chunk", method: "PUT", type: "application/octet-stream", isLimited: false, handle };
 }
 
@@ -140,6 +136,15 @@ async function sessionOf(parts: RouteParts, tenantId: TenantId, request: Request
   await parts.authenticator.authorize(session);
   parts.charge(session);
   return session;
+}
+
+/** Who brings chunks: another server that may forward, else a member. @throws as {@link sessionOf} */
+async function bringerOf(parts: RouteParts, tenantId: TenantId, request: Request): Promise<ChunkBringer> {
+  const forwarding = parts.forwardAuth.find(bearerOf(request), tenantId);
+  if (forwarding === undefined) return sessionOf(parts, tenantId, request);
+  const bringer = { tenantId, userKey: forwarding.userKey, isForwarder: true } as const;
+  parts.charge(bringer);
+  return bringer;
 }
 
 function fixedRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
@@ -258,7 +263,7 @@ async function exchangeFrames(
 }
 
 async function askChunks(parts: RouteParts, tenantId: TenantId, request: Request): Promise<Response> {
-  return answerChunks(parts, await sessionOf(parts, tenantId, request), request);
+  return answerChunks(parts, await bringerOf(parts, tenantId, request), request);
 }
 
 async function askEntries(parts: RouteParts, tenantId: TenantId, request: Request): Promise<Response> {

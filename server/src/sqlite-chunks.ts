@@ -22,7 +22,8 @@ export function createSqliteChunks(
         const logId = numberAt(log, "id");
         const row: unknown = statements.findCommit.get(logId, createdAtMs, idToBytes(commitHash));
         if (row === undefined) return undefined;
-        return bytesAt(statements.readBytes.get(logId * rowsPerLog + numberAt(row, "seq")), "bytes");
+        const seq = numberAt(row, "seq");
+        return { seq, bytes: bytesAt(statements.readBytes.get(logId * rowsPerLog + seq), "bytes") };
       }),
     addChunk: (tenantId, { author, bytes, docId, hash }) =>
       guarded(() => {

@@ -1,16 +1,6 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { encodeCommit, parseCommit, presenceOf, type Commit } from "../../src/entry/index.ts";
-import {
-  bytesToBase64url,
-  bytesToId,
-  parseBase64url,
-  type AuthorKey,
-  type CommitHash,
-} from "../../src/std/index.ts";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { encodeCommit, presenceOf, type Commit } from "../../src/entry/index.ts";
+import { bytesToBase64url, parseBase64url } from "../../src/std/index.ts";
 import {
   authPreimage,
   decodeFrames,
@@ -19,11 +9,9 @@ import {
   type Frame,
   type HttpTransport,
 } from "../../src/sync/index.ts";
-import { runAdminCommand } from "../src/cli-admin.ts";
-import { readCommand, UsageError, type AdminCommand } from "../src/cli-options.ts";
+import { readCommand, UsageError } from "../src/cli-options.ts";
 import { createForwardLink } from "../src/forward-link.ts";
 import { forwardPreimage } from "../src/forward-auth.ts";
-import { startServer, type LogFields, type RunningServer, type ServerOptions } from "../src/index.ts";
 import { bundleServer } from "./bundle-fixtures.ts";
 import {
   createTestEnv,
@@ -34,7 +22,6 @@ import {
   itemsOf,
   joinTenant,
   origin,
-  publicationRequest,
   publish,
   TestClient,
   TestTenant,
@@ -43,167 +30,33 @@ import {
   type TestRelay,
   type TestUser,
 } from "./fixtures.ts";
+import {
+  children,
+  createPair,
+  createSite,
+  epochOf,
+  hashesOf,
+  join2,
+  metricOf,
+  newFolder,
+  newPort,
+  open,
+  publishAt,
+  pushAll,
+  readLog,
+  run,
+  seen,
+  spawnServer,
+  start,
+  stop,
+  untilIdleMs,
+  writeMany,
+} from "./forward-fixtures.ts";
 import { hasPostgres, startPostgres, startTimeoutMs, type PrivatePostgres } from "./private-postgres.ts";
 
 /*
  * A server that forwards what it holds to another one: devices that know only the second one see what is written at the first.
  */
-const root = mkdtempSync(join(tmpdir(), "coffer-forward-"));
-const running = new Set<RunningServer>();
-const children = new Set<ChildProcess>();
-let folders = 0;
-// Below those that the system gives out by itself, to whoever asks for any.
-let nextPort = 10_000 + Math.floor(Math.random() * 20_000);
-const untilIdleMs = { timeout: 60_000, interval: 25 };
-
-afterEach(async () => {
-  for (const child of children) child.kill("SIGKILL");
-  children.clear();
-  await Promise.all([...running].map(stop));
-});
-afterAll(() => rmSync(root, { recursive: true, force: true }));
-
-/** A place for a server whose key and address are known before it runs. */
-interface Site {
-  readonly folder: string;
-  readonly port: number;
-  readonly url: string;
-  readonly key: AuthorKey;
-  readonly serverKey: Uint8Array;
-  readonly log: { readonly event: string; readonly fields: LogFields }[];
-}
-
-async function createSite(): Promise<Site> {
-  const folder = join(root, String(folders++));
-  mkdirSync(folder, { mode: 0o700 });
-  const seed = crypto.randomBytes(32);
-  writeFileSync(join(folder, "server-key"), seed, { mode: 0o600 });
-  const serverKey = (await crypto.importSigningPair(seed))?.publicKey ?? expect.fail();
-  const port = nextPort++;
-  return {
-    folder,
-    port,
-    url: `http://127.0.0.1:${port}`,
-    key: bytesToId("AuthorKey", serverKey),
-    serverKey,
-    log: [],
-  };
-}
-
-async function start(site: Site, more: Partial<ServerOptions> = {}): Promise<RunningServer> {
-  const note = (event: string, fields: LogFields = {}): void => void site.log.push({ event, fields });
-  const server = await startServer({
-    dataFolder: site.folder,
-    port: site.port,
-    logger: { info: note, warn: note },
-    ...more,
-  });
-  running.add(server);
-  return server;
-}
-
-async function stop(server: RunningServer): Promise<void> {
-  running.delete(server);
-  await server.close();
-}
-
-/** After a restart a kept connection of Node's may turn out to be dead: it is asked again then. */
-async function patient(request: Request): Promise<Response> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await fetch(request.clone());
-    } catch (cause) {
-      if (attempt === 5) throw cause;
-    }
-  }
-}
-
-async function join2(site: Site, tenant: TestTenant, user: TestUser): Promise<TestClient> {
-  const client = new TestClient(patient, tenant.tenantId, user, { url: site.url });
-  await client.signIn(site.serverKey);
-  return client;
-}
-
-async function publishAt(site: Site, tenant: TestTenant): Promise<void> {
-  const body = await tenant.publication({ origin: site.url });
-  expect([200, 201]).toContain((await patient(publicationRequest(body, site.url))).status);
-}
-
-/** What a reader of a log gets, in its order. */
-async function readLog(client: TestClient, { dbId }: Pick<TestTenant, "dbId">): Promise<readonly Commit[]> {
-  const commits: Commit[] = [];
-  for (let more = true; more;) {
-    const last = commits.length;
-    const frames = await client.pull([{ dbId, epoch: await epochOf(client, dbId), seq: last }], {
-      allDatabases: false,
-      full: true,
-      maxBytes: 1e7,
-    });
-    for (const item of itemsOf(frames, dbId)) {
-      const verdict = "commit" in item ? parseCommit(crypto, item.commit) : undefined;
-      if (verdict?.kind === "verified") commits.push(verdict.commit);
-    }
-    more = frames.some((frame) => frame.type === "end" && frame.more) && commits.length > last;
-  }
-  return commits;
-}
-
-async function epochOf(client: TestClient, dbId: TestTenant["dbId"]): Promise<number> {
-  const frames = await client.pull([], { maxBytes: 1e7 });
-  for (const frame of frames) if (frame.type === "head" && frame.dbId === dbId) return frame.epoch;
-  return 0;
-}
-
-const hashesOf = (commits: readonly Pick<Commit, "commitHash">[]): readonly CommitHash[] =>
-  commits.map(({ commitHash }) => commitHash);
-
-async function seen(client: TestClient, tenant: TestTenant, commits: readonly Commit[]): Promise<void> {
-  await vi.waitFor(async () => {
-    expect(hashesOf(await readLog(client, tenant)).toSorted()).toEqual(hashesOf(commits).toSorted());
-  }, untilIdleMs);
-}
-
-/** Two servers, of which A forwards to B, and a tenant that its admin published at both. */
-async function createPair(more: { a?: Partial<ServerOptions>; b?: Partial<ServerOptions> } = {}) {
-  const [a, b] = [await createSite(), await createSite()];
-  const [anna, bert] = [await createUser(), await createUser()];
-  const tenant = await TestTenant.withUsers(anna, bert);
-  const forA = { forwardTo: [b.url], ...more.a };
-  const forB = { acceptFrom: [a.key], ...more.b };
-  const place = {
-    a,
-    b,
-    anna,
-    bert,
-    tenant,
-    startA: () => start(a, forA),
-    startB: () => start(b, forB),
-  };
-  return place;
-}
-
-async function open(more: Parameters<typeof createPair>[0] = {}) {
-  const pair = await createPair(more);
-  const [serverA, serverB] = [await pair.startA(), await pair.startB()];
-  for (const site of [pair.a, pair.b]) await publishAt(site, pair.tenant);
-  const atA = await join2(pair.a, pair.tenant, pair.anna);
-  const atB = await join2(pair.b, pair.tenant, pair.bert);
-  return { ...pair, serverA, serverB, atA, atB };
-}
-
-const writeMany = (tenant: TestTenant, user: TestUser, count: number): Promise<Commit[]> =>
-  Promise.all(Array.from({ length: count }, () => tenant.write(user)));
-
-async function pushAll(client: TestClient, tenant: TestTenant, commits: readonly Commit[]): Promise<void> {
-  for (const { status } of await client.push(tenant.dbId, ...commits)) expect(status).toBe("accepted");
-}
-
-async function metricOf(server: RunningServer, name: string): Promise<number> {
-  const text = await (await fetch(`${server.adminUrl}/metrics`)).text();
-  const line = text.split("\n").find((one) => one.startsWith(`${name} `));
-  return Number(line?.slice(name.length + 1) ?? 0);
-}
-
 describe("what is written at a server that forwards", () => {
   it("is seen by who knows only the other one: the directory before all, and newcomers with it", async () => {
     const { atA, atB, anna, tenant, a, b } = await open();
@@ -281,7 +134,7 @@ describe("what is written at a server that forwards", () => {
     const first = await writeMany(tenant, anna, 5);
     await pushAll(atA, tenant, first);
     await seen(atB, tenant, first);
-    const copy = join(root, String(folders++));
+    const copy = newFolder();
     await run("backup", "--data", b.folder, "--to", copy);
     const lost = await writeMany(tenant, anna, 5);
     await pushAll(atA, tenant, lost);
@@ -290,7 +143,7 @@ describe("what is written at a server that forwards", () => {
     await stop(serverB);
     const meanwhile = await tenant.write(anna);
     await pushAll(atA, tenant, [meanwhile]);
-    const restored = { ...b, folder: join(root, String(folders++)) };
+    const restored = { ...b, folder: newFolder() };
     await run("restore", "--data", restored.folder, "--from", copy);
     await start(restored, { acceptFrom: [a.key] });
     const again = await join2(b, tenant, bert);
@@ -476,23 +329,8 @@ describe("what was erased", () => {
   );
 });
 
-async function run(...args: string[]): Promise<void> {
-  await runAdminCommand(readCommand(args) as AdminCommand, () => undefined);
-}
-
 describe("a server that is killed while it forwards", () => {
   const command = bundleServer();
-
-  async function spawnServer(site: Site, ...args: readonly string[]): Promise<ChildProcess> {
-    const all = [command.path, "--data", site.folder, "--port", String(site.port), ...args];
-    const child = spawn(process.execPath, all, { stdio: ["ignore", "pipe", "inherit"] });
-    children.add(child);
-    await new Promise<void>((resolve, reject) => {
-      child.stdout.on("data", (data: Buffer) => data.includes("server.listening") && resolve());
-      child.once("exit", () => reject(new Error("the server did not start")));
-    });
-    return child;
-  }
 
   it(
     "goes on where it was acknowledged: nothing is lost, nothing is twice",
@@ -504,7 +342,7 @@ describe("a server that is killed while it forwards", () => {
       const atB = await join2(b, tenant, bert);
       const written: Commit[] = [];
       for (let round = 0; round < 3; round++) {
-        const child = await spawnServer(a, "--forward-to", b.url);
+        const child = await spawnServer(command.path, a, "--forward-to", b.url);
         await publishAt(a, tenant);
         const atA = await join2(a, tenant, anna);
         const commits = await writeMany(tenant, anna, 60);
@@ -917,7 +755,7 @@ describe.skipIf(!hasPostgres)("a node on PostgreSQL", () => {
   it("forwards what another node took, and goes on after a restart", async () => {
     const postgresUrl = await postgres.createDatabase();
     const { a, b, anna, bert, tenant, startB, startA } = await createPair({ a: { postgresUrl } });
-    const node = { ...a, port: nextPort++ };
+    const node = { ...a, port: newPort() };
     await startB();
     const forwarding = await startA();
     const other = { ...node, url: `http://127.0.0.1:${node.port}` };

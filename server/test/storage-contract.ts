@@ -474,7 +474,8 @@ export function describeStorage(
       const place = { tenantId: other.tenantId, dbId, commitHash, createdAtMs };
       expect(await storage.findCommit(place)).toBeUndefined();
       await append([commit], { tenantId: other.tenantId });
-      expect([...((await storage.findCommit(place)) ?? [])]).toEqual([...commit.bytes]);
+      const found = (await storage.findCommit(place)) ?? expect.fail();
+      expect([found.seq, ...found.bytes]).toEqual([0, ...commit.bytes]);
       const elsewhere = [{ dbId: createDbId() }, { createdAtMs: createdAtMs + 1 }, { tenantId }];
       for (const wrong of elsewhere) expect(await storage.findCommit({ ...place, ...wrong })).toBeUndefined();
     });

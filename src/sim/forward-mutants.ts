@@ -5,6 +5,8 @@
 import type { SourceMutant } from "./security-mutants.ts";
 
 const forwardingTest = "server/test/forwarding.test.ts";
+const filesTest = "server/test/forward-files.test.ts";
+const filesPlaceTest = "server/test/forward-files-place.test.ts";
 const placeTest = "server/test/forward-place.test.ts";
 
 type Change = readonly [name: string, from: string, to: string, file: string, test: string];
@@ -63,7 +65,85 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "what is acknowledged is not sent again after a restart",
     ],
   ],
+  "server/src/forward-files-place.ts": [
+    [
+      "the files of a server that began anew are taken for there",
+      "known.farEpoch === farEpoch &&",
+      "known.farEpoch >= 0 &&",
+      filesPlaceTest,
+      "is the place that is known",
+    ],
+    [
+      "files that are missing are forgotten beyond a bound",
+      "left = addRange(left, { from: seq, to: seq + 1 }, maxMissing);",
+      "left = left.length < maxMissing ? addRange(left, { from: seq, to: seq + 1 }, maxMissing) : left;",
+      filesPlaceTest,
+      "forgets nothing, however much is missing",
+    ],
+  ],
+  "server/src/forward-files-turn.ts": [
+    [
+      "a chunk that comes after its commit is never forwarded",
+      "const missing = new Set(names.filter((name) => !here.includes(name)).map(({ seq }) => seq));",
+      "const missing = new Set<number>();",
+      filesTest,
+      "follows when it comes long after its commit",
+    ],
+    [
+      "a chunk is brought whether it is there or not",
+      "if (known[at] === true) metrics",
+      "if (known[at] === undefined) metrics",
+      filesTest,
+      "is asked for first",
+    ],
+    [
+      "nobody is told that there is no room for files",
+      'if (code === "store/quota") turns.full.add(name.author);',
+      'if (code === "doc/deleted") turns.full.add(name.author);',
+      filesTest,
+      "waits where the other one has no room for its author",
+    ],
+    [
+      "how far another server has the files is forgotten at once",
+      "await storage.writeForwarded(tenantId, filesName(crypto, farKey), new Map([[log.dbId, place]]));",
+      "turns.hasBegun = true;",
+      filesTest,
+      "follows its commit, and is there",
+    ],
+    [
+      "what was purged is brought",
+      "if (!isApart || purgedDocs.has(header.docId)) return [];",
+      "if (!isApart) return [];",
+      filesTest,
+      "of what was purged before is not sent",
+    ],
+  ],
+  "server/src/routes.ts": [
+    [
+      "who forwards reads files",
+      "getChunk(parts, await sessionOf(parts, tenantId, request), hash, request);",
+      "getChunk(parts, { ...(await sessionOf(parts, tenantId, request).catch(() => bringerOf(parts, tenantId, request))), key: tenantId as never, expiresAtMs: 0 }, hash, request);",
+      filesTest,
+      "brings what a commit names, byte for byte",
+    ],
+  ],
+  "server/src/handler.ts": [
+    [
+      "files that are forwarded hold up the commits",
+      '${isForwarder === true ? "/files" : ""}',
+      '${isForwarder === true ? "" : ""}',
+      filesTest,
+      "has one user's rate for them beside that for commits",
+    ],
+  ],
   "server/src/forward-auth.ts": [
+    [
+      "who forwards one tenant forwards all of them",
+      'if (session.tenantId !== tenantId) throw new CofferError("access/denied");',
+      "",
+      filesTest,
+      "brings what a commit names, byte for byte",
+    ],
     [
       "whoever has a key may forward",
       "      if (!trusted.has(key))\n",
@@ -73,6 +153,13 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
     ],
   ],
   "server/src/forward-link.ts": [
+    [
+      "a receipt that another server did not sign counts",
+      "receipt !== undefined && (await verifyChunk(crypto, key, { tenantId, hash, sizeBytes }, receipt))",
+      "receipt !== undefined && key.length === 32 && hash.length + sizeBytes > 0",
+      filesTest,
+      "counts by receipts that verify",
+    ],
     [
       "an answer that another server did not sign counts",
       "if (!(await verifyHead(crypto, serverKey, tenantId, head)))",
