@@ -33,7 +33,8 @@
  * `POST /v1/auth/challenge` as a member does, then `POST /v1/auth/forward` with `{ tenant, key, challenge, clientNonce, signature }`
  * gives `{ token, expiresInMs }`. Then `POST /v1/t/{tenant}/forward`, with the token and frames: HELLO, any number of PUSH, those of the directory judged
  * together and first. The answer: HEAD of the directory, whose epoch tells A whether B began anew; an ACK for each PUSH in the order of the
- * request; END. A place moves only by such an ACK, see `forward-place.ts`. Chunks of files, of commits that B acknowledged, go as a member
+ * request; END. Or HELLO and one RANGES: what of a log both have, see `forward-compare.ts`; the answer is HEAD, RANGES, NEED with commits that lack
+ * ciphertexts at B, END, and none of the commits that A lacks: of those A learns how many they are, and when they were written. A place moves only by such an ACK, see `forward-place.ts`. Chunks of files, of commits that B acknowledged, go as a member
  * sends them, with the same token: `POST /v1/t/{tenant}/blobs` asks which B has, `PUT /v1/t/{tenant}/blob/{hash}` brings one. A counts a
  * chunk as brought by B's receipt alone, and gives nobody a receipt for what it does not hold itself.
  *

@@ -6,6 +6,7 @@ import { syncLimits } from "../../src/sync/index.ts";
 import type { RelayCrypto } from "./directories.ts";
 import type { PushFrame } from "./forward-link.ts";
 import type { OwedLog } from "./forward-place.ts";
+import { nextIn } from "./seq-ranges.ts";
 import type { RelayReader, StoredCommit } from "./storage.ts";
 
 export interface BatchParts {
@@ -61,8 +62,9 @@ export async function readBatch(parts: BatchParts, request: BatchRequest): Promi
         );
     if (budgetBytes <= 0) break;
     const isWhole = place.seq < place.everythingThrough;
+    const lackingTo = (log.lacking && nextIn(log.lacking, place.seq)?.to) ?? size;
     const maxCount = Math.min(
-      (isWhole ? Math.min(place.everythingThrough, size) : size) - place.seq,
+      (isWhole ? Math.min(place.everythingThrough, lackingTo, size) : size) - place.seq,
       syncLimits.commitsPerFrame,
     );
     if (maxCount <= 0) continue;

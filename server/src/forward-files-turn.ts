@@ -38,7 +38,7 @@ import { shortId } from "./logger.ts";
 import type { RelayMetrics } from "./relay-metrics.ts";
 import { addRange, removeRange, type SeqRange, type SeqRanges } from "./seq-ranges.ts";
 
-export interface FilesParts extends Omit<ForwardParts, "metrics"> {
+export interface FilesParts extends Omit<ForwardParts, "logSets" | "metrics"> {
   readonly metrics: Pick<RelayMetrics, "forwardedChunk">;
   /** nothing more is to be sent */
   readonly signal: AbortSignal;

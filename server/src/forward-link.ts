@@ -6,6 +6,8 @@ import {
   concatBytes,
   isCofferError,
   parseBase64url,
+  type CommitHash,
+  type DbId,
   type Env,
   type TenantId,
 } from "../../src/std/index.ts";
@@ -27,6 +29,18 @@ import { forwardPreimage, forwardReplica } from "./forward-auth.ts";
 
 /** Commits of one log on their way to another server. */
 export type PushFrame = Extract<Frame, { type: "push" }>;
+
+/** Ranges of the set of a log's commits. */
+export type AskedRanges = Pick<Extract<Frame, { type: "ranges" }>, "dbId" | "ranges" | "salt">;
+
+/** What another server said to ranges. */
+export interface CompareAnswer {
+  /** of the tenant's directory there */
+  readonly farEpoch: number;
+  readonly ranges: AskedRanges["ranges"];
+  /** commits that it has without some ciphertexts */
+  readonly incomplete: readonly CommitHash[];
+}
 
 /** What another server said to what was forwarded. */
 export interface ForwardAnswer {
@@ -56,6 +70,8 @@ export interface ForwardLink {
   serverKey(): Promise<Uint8Array>;
   /** Hand over commits; without any, ask for the epoch alone. @throws `net/…`, `access/…`, `protocol/…`, `input/unknown-id` */
   push(tenantId: TenantId, pushes: readonly PushFrame[]): Promise<ForwardAnswer>;
+  /** Compare a log: see `forward-compare.ts`. @throws as {@link push}; `protocol/malformed` where that server does not know the question */
+  compare(tenantId: TenantId, asked: AskedRanges): Promise<CompareAnswer>;
   /** For each of at most 256 chunks, whether that server gave a receipt for it that verifies. @throws as {@link push} */
   askChunks(tenantId: TenantId, asked: readonly SizedChunk[]): Promise<readonly boolean[]>;
   /** Bring a chunk, and have a receipt for it. @throws as {@link push}, and what the server says of a chunk */
@@ -129,17 +145,21 @@ export function createForwardLink(options: ForwardLinkOptions): ForwardLink {
     }
   }
 
+  /** What is said after HEAD, which the server signed. */
   async function ask(
     tenantId: TenantId,
     token: Uint8Array,
-    pushes: readonly PushFrame[],
-  ): Promise<ForwardAnswer> {
-    const body = encodeFrames([{ type: "hello", version: protocolVersion, replicaId }, ...pushes]);
+    said: readonly Frame[],
+  ): Promise<{ readonly farEpoch: number; readonly rest: readonly Frame[] }> {
+    const body = encodeFrames([{ type: "hello", version: protocolVersion, replicaId }, ...said]);
     const chunks: Uint8Array[] = [];
     const onChunk = (chunk: Uint8Array): void => void chunks.push(chunk);
     await http.exchange({ tenantId, token, body, onChunk, endpoint: "forward", signal });
-    const frames = decodeFrames(concatBytes(...chunks));
-    return readAnswer(crypto, { tenantId, serverKey: await serverKey() }, frames ?? [], pushes);
+    const [head, ...rest] = decodeFrames(concatBytes(...chunks)) ?? [];
+    if (head?.type !== "head") throw malformed();
+    if (!(await verifyHead(crypto, await serverKey(), tenantId, head)))
+      throw new CofferError("access/denied", { reason: "server key" });
+    return { farEpoch: head.epoch, rest };
   }
 
   async function askChunks(
@@ -184,7 +204,16 @@ export function createForwardLink(options: ForwardLinkOptions): ForwardLink {
   return {
     url: http.origin,
     serverKey,
-    push: (tenantId, pushes) => signedIn(tenantId, (token) => ask(tenantId, token, pushes)),
+    push: (tenantId, pushes) =>
+      signedIn(tenantId, async (token) => {
+        const { farEpoch, rest } = await ask(tenantId, token, pushes);
+        return { farEpoch, results: readResults(rest, pushes) };
+      }),
+    compare: (tenantId, asked) =>
+      signedIn(tenantId, async (token) => {
+        const { farEpoch, rest } = await ask(tenantId, token, [{ type: "ranges", ...asked }]);
+        return { farEpoch, ...readCompared(rest, asked.dbId) };
+      }),
     askChunks: (tenantId, asked) => signedIn(tenantId, (token) => askChunks(tenantId, token, asked)),
     putChunk: (tenantId, chunk) => signedIn(tenantId, (token) => putChunk(tenantId, token, chunk)),
     forget() {
@@ -243,25 +272,35 @@ function bytesOf(value: unknown, field: string): Uint8Array {
   return bytes;
 }
 
-/** Read an answer strictly: whatever is not said of a commit is not said. */
-async function readAnswer(
-  crypto: RelayCrypto,
-  { serverKey, tenantId }: { readonly tenantId: TenantId; readonly serverKey: Uint8Array },
-  [head, ...rest]: readonly Frame[],
+/** Read what was said of commits, strictly: whatever is not said of a commit is not said. */
+function readResults(
+  frames: readonly Frame[],
   pushes: readonly PushFrame[],
-): Promise<ForwardAnswer> {
-  const [end, ...acks] = rest.toReversed();
-  if (head?.type !== "head" || end?.type !== "end" || acks.length !== pushes.length) throw malformed();
-  if (!(await verifyHead(crypto, serverKey, tenantId, head)))
-    throw new CofferError("access/denied", { reason: "server key" });
-  const results = acks.toReversed().map((ack, index) => {
+): readonly (readonly PushResult[])[] {
+  const [end, ...acks] = frames.toReversed();
+  if (end?.type !== "end" || acks.length !== pushes.length) throw malformed();
+  return acks.toReversed().map((ack, index) => {
     const push = pushes[index];
     const isOurs =
       ack.type === "ack" && ack.dbId === push?.dbId && ack.results.length === push.commits.length;
     if (!isOurs) throw malformed();
     return ack.results;
   });
-  return { farEpoch: head.epoch, results };
+}
+
+function readCompared(
+  [said, ...rest]: readonly Frame[],
+  dbId: DbId,
+): Pick<CompareAnswer, "incomplete" | "ranges"> {
+  const [end, need, ...more] = rest.toReversed();
+  const isRead =
+    said?.type === "ranges" &&
+    said.dbId === dbId &&
+    end?.type === "end" &&
+    (need === undefined || (need.type === "need" && need.dbId === dbId)) &&
+    more.length === 0;
+  if (!isRead) throw malformed();
+  return { ranges: said.ranges, incomplete: need === undefined ? [] : need.commits };
 }
 
 function malformed(): CofferError {

@@ -7,7 +7,7 @@
  * | epoch | varint: of the log here |
  * | farEpoch | varint: of the tenant's directory there, which every server that begins anew raises |
  * | seq | varint: everything before is there, or was refused there for good |
- * | everythingThrough | varint: before this, what the other server brought here is sent too |
+ * | everythingThrough | varint: before this, what it has is not known from its acknowledgements: it is asked, see forward-compare.ts, and what it brought here itself and lost is sent too |
  * | lacking | varint count (at most 1024), each varint, rising: commits before `seq` that went without ciphertexts and may still get them |
  *
  * ```
@@ -15,12 +15,14 @@
  *   0 ────────────────── seq ───────────────────── size
  *        ^ lacking: sent once more when it is filled here
  * ```
- * The place moves over what was acknowledged, and over nothing else. Another epoch on either side, or a log that is shorter than its place,
- * begins again from 0: what is there is acknowledged as being there. Where more than 1024 commits lack ciphertexts, the earliest are
+ * The place moves over what was acknowledged, or what the other server has when the two compare, and over nothing else. Another epoch on
+ * either side, or a log that is shorter than its place, begins again from 0; a log of few commits is sent uncompared: what is there is
+ * acknowledged as being there. Where more than 1024 commits lack ciphertexts, the earliest are
  * forgotten: whoever has them whole brings them.
  */
 import { ByteReader, ByteWriter, type DbId } from "../../src/std/index.ts";
 import type { PushResult } from "../../src/sync/index.ts";
+import { nextIn, type SeqRanges } from "./seq-ranges.ts";
 import type { LogState } from "./storage.ts";
 
 /** How far another server has a log. */
@@ -62,6 +64,22 @@ export function placeOf(log: LogState, known: ForwardPlace | undefined, farEpoch
     known !== undefined && known.epoch === log.epoch && known.farEpoch === farEpoch && known.seq <= log.size;
   if (isGood) return known;
   return { epoch: log.epoch, farEpoch, seq: 0, everythingThrough: log.size, lacking: [] };
+}
+
+/** So few commits are sent without asking first. */
+const fewestCompared = 4;
+
+/** Whether it must be asked what the other server has. */
+export function isUnknown({ everythingThrough, seq }: ForwardPlace): boolean {
+  return everythingThrough - seq > fewestCompared;
+}
+
+/** Move a place over what the other server has, as the two found when they compared. */
+export function passPresent(place: ForwardPlace, lacking: SeqRanges): ForwardPlace {
+  const { everythingThrough, seq } = place;
+  if (seq >= everythingThrough) return place;
+  const next = nextIn(lacking, seq)?.from ?? everythingThrough;
+  return next === seq ? place : { ...place, seq: Math.min(next, everythingThrough) };
 }
 
 /** A commit whose turn came. */
@@ -106,6 +124,8 @@ export interface OwedLog {
   readonly dbId: DbId;
   readonly size: number;
   readonly place: ForwardPlace;
+  /** what the other server lacks of it, where they compared: before `everythingThrough` nothing else is sent */
+  readonly lacking?: SeqRanges | undefined;
 }
 
 /** What is owed of a tenant: its directory alone while that is behind, since the far server judges by it. */

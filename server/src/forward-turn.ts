@@ -3,8 +3,9 @@
  *
  * ```
  * places ─► owed logs, the directory before all ─► PUSH ─► ACK ─► places are stored ─► "more" or "done"
- *                  ▲                                  │ HEAD of another epoch: that server began anew
- *                  └───────── from the start ─────────┘
+ *   ▲              ▲                                  │ HEAD of another epoch: that server began anew
+ *   │              └───────── from the start ─────────┘
+ *   └─ RANGES ─► what it lacks of a log of which that is not known
  * ```
  */
 import { CofferError, type AuthorKey, type DbId, type TenantId } from "../../src/std/index.ts";
@@ -13,17 +14,22 @@ import type { Directories, RelayCrypto } from "./directories.ts";
 import { forwardReplica } from "./forward-auth.ts";
 import { packBatch, readBackwards, readBatch, type BatchCommit } from "./forward-batch.ts";
 import type { ForwardLink } from "./forward-link.ts";
+import { compareLog } from "./forward-compare.ts";
 import {
   decodeForwardPlace,
   encodeForwardPlace,
+  isUnknown,
   owedLogs,
+  passPresent,
   placeOf,
   settle,
   type ForwardPlace,
   type OwedLog,
 } from "./forward-place.ts";
+import type { LogSets } from "./log-sets.ts";
 import { shortId, type Logger } from "./logger.ts";
 import type { RelayMetrics } from "./relay-metrics.ts";
+import type { SeqRanges } from "./seq-ranges.ts";
 import type { RelayStorage } from "./storage.ts";
 import type { DirectoryState } from "../../src/directory/index.ts";
 
@@ -33,6 +39,7 @@ export interface ForwardParts {
   readonly directories: Directories;
   readonly link: ForwardLink;
   readonly logger: Logger;
+  readonly logSets: LogSets;
   readonly metrics: Pick<RelayMetrics, "forwarded">;
 }
 
@@ -47,6 +54,14 @@ export interface TenantTurns {
   /** logs that were sent from their end once, and those that wait for another time, with the reason */
   readonly turned: Set<DbId>;
   readonly stuck: Map<DbId, CofferError>;
+  /** what it lacks of logs, found by comparing them */
+  readonly compared: Map<DbId, Compared>;
+}
+
+interface Compared {
+  readonly epoch: number;
+  readonly farEpoch: number;
+  readonly lacking: SeqRanges;
 }
 
 /** of one log; what was filled beyond is found when the process begins again */
@@ -60,6 +75,7 @@ export function createTenantTurns(): TenantTurns {
     searched: new Set(),
     turned: new Set(),
     stuck: new Map(),
+    compared: new Map(),
   };
 }
 
@@ -88,7 +104,7 @@ export async function forwardTurn(
     const place = placeOf(log, known, farEpoch);
     if (known !== undefined && place !== known)
       logger.info("forward.again", { to: link.url, tenant: shortId(tenantId), from: known.seq });
-    return { dbId: log.dbId, size: log.size, place };
+    return { dbId: log.dbId, size: log.size, place, lacking: lackingOf(turns, log.dbId, place) };
   });
   for (const log of logs) await searchFilled(storage, tenantId, log, turns);
   const filledOf = ({ dbId, place }: OwedLog): readonly number[] =>
@@ -99,6 +115,13 @@ export async function forwardTurn(
   if (moving.length === 0) {
     const [reason] = turns.stuck.values();
     return owed.length > 0 && reason !== undefined ? reason : "done";
+  }
+  const unknown = moving.find(({ lacking, place }) => lacking === undefined && isUnknown(place));
+  if (unknown !== undefined) {
+    const place = await compare(parts, turns, { tenantId, log: unknown });
+    if (place !== undefined)
+      await storage.writeForwarded(tenantId, farKey, new Map([[unknown.dbId, encodeForwardPlace(place)]]));
+    return "more";
   }
   const farReplica = forwardReplica(parts.crypto, farKey);
   const batch = await readBatch(parts, { directory, logs: moving, farReplica, filledOf });
@@ -111,11 +134,37 @@ export async function forwardTurn(
   if (said === "anew") return "more";
   const places = new Map<DbId, Uint8Array>();
   for (const log of moving) {
-    const after = await settleLog(parts, { directory, log, turns }, batchOf(log, batch, said));
+    const settled = await settleLog(parts, { directory, log, turns }, batchOf(log, batch, said));
+    const after = log.lacking === undefined ? settled : passPresent(settled, log.lacking);
     if (after !== stored.get(log.dbId)) places.set(log.dbId, encodeForwardPlace(after));
   }
   if (places.size > 0) await storage.writeForwarded(tenantId, farKey, places);
   return "more";
+}
+
+function lackingOf({ compared }: TenantTurns, dbId: DbId, place: ForwardPlace): SeqRanges | undefined {
+  const known = compared.get(dbId);
+  const isSame = known?.epoch === place.epoch && known.farEpoch === place.farEpoch;
+  return isSame && place.seq < place.everythingThrough ? known.lacking : undefined;
+}
+
+/** Find what that server lacks of a log. @returns the place behind what it has; `undefined` when it is not where it was */
+async function compare(
+  parts: ForwardParts,
+  turns: TenantTurns,
+  { log, tenantId }: { readonly log: OwedLog; readonly tenantId: TenantId },
+): Promise<ForwardPlace | undefined> {
+  const { dbId, place, size } = log;
+  const { farEpoch = place.farEpoch, lacking } = await compareLog(parts, tenantId, dbId);
+  if (farEpoch !== place.farEpoch) {
+    turns.farEpoch = farEpoch;
+    return undefined;
+  }
+  turns.compared.set(dbId, { epoch: place.epoch, farEpoch, lacking });
+  const count = lacking.reduce((sum, { from, to }) => sum + Math.max(0, Math.min(to, size) - from), 0);
+  const { link, logger } = parts;
+  logger.info("forward.compared", { to: link.url, tenant: shortId(tenantId), here: size, lacking: count });
+  return passPresent(place, lacking);
 }
 
 async function readPlaces(

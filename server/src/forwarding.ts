@@ -5,7 +5,7 @@ import { Forwarder, type ForwarderOptions } from "./forwarder.ts";
 
 export interface ForwardingOptions extends Pick<
   ForwarderOptions,
-  "crypto" | "directories" | "logger" | "storage"
+  "crypto" | "directories" | "logger" | "logSets" | "storage"
 > {
   readonly metrics: ForwarderOptions["metrics"] & FileForwarderOptions["metrics"];
   readonly env: Pick<Env, "setTimer" | "randomFraction">;

@@ -183,7 +183,7 @@ export function createRelay(options: RelayOptions): Relay {
     whispered,
   });
   const waker = service && createWaker({ env, storage, service, logger, metrics }, parts.directories, live);
-  const forwarding = openForwarding({ ...options, logger, metrics, directories: parts.directories });
+  const forwarding = openForwarding({ ...parts, ...options, logger, metrics });
   const findRoute = createRoutes({
     ...parts,
     env,

@@ -1,4 +1,4 @@
-import { idToBytes, type DbId, type TenantId } from "../../src/std/index.ts";
+import { bytesToId, idToBytes, type CommitHash, type DbId, type TenantId } from "../../src/std/index.ts";
 import { ReconcileSet } from "../../src/sync/index.ts";
 import type { RelayReader } from "./storage.ts";
 
@@ -6,6 +6,13 @@ import type { RelayReader } from "./storage.ts";
 export interface LogSet {
   readonly set: ReconcileSet;
   readonly seqByHash: ReadonlyMap<string, number>;
+  /** those that lacked ciphertexts when they were read: some may be whole by now */
+  readonly incomplete: ReadonlySet<CommitHash>;
+}
+
+/** The name that a commit's hash has in a set. */
+export function idToCommitHash(hash: Uint8Array): CommitHash {
+  return bytesToId("CommitHash", hash);
 }
 
 /** The logs that were reconciled last, as sets: a cache, which any node makes again. */
@@ -20,6 +27,7 @@ interface Known {
   nextSeq: number;
   readonly set: ReconcileSet;
   readonly seqByHash: Map<string, number>;
+  readonly incomplete: Set<CommitHash>;
 }
 
 /** Of all cached sets together: some hundred bytes each. */
@@ -37,13 +45,20 @@ export function createLogSets(storage: Pick<RelayReader, "readLog" | "readKeys">
     const isSame = before !== undefined && before.epoch === log?.epoch && before.nextSeq <= log.size;
     const current: Known = isSame
       ? before
-      : { epoch: log?.epoch ?? 0, nextSeq: 0, set: ReconcileSet.of([]), seqByHash: new Map() };
+      : {
+          epoch: log?.epoch ?? 0,
+          nextSeq: 0,
+          set: ReconcileSet.of([]),
+          seqByHash: new Map(),
+          incomplete: new Set(),
+        };
     while (current.nextSeq < (log?.size ?? 0)) {
       const keys = await storage.readKeys(tenantId, dbId, current.nextSeq, pageRows);
       if (keys.length === 0) break;
-      for (const { seq, commitHash, createdAtMs } of keys) {
+      for (const { seq, commitHash, createdAtMs, isPartial } of keys) {
         current.set.add({ timeMs: createdAtMs, hash: idToBytes(commitHash) });
         current.seqByHash.set(commitHash, seq);
+        if (isPartial) current.incomplete.add(commitHash);
       }
       current.nextSeq += keys.length;
     }

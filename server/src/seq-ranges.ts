@@ -37,14 +37,35 @@ export function removeRange(ranges: SeqRanges, removed: SeqRange, maxCount: numb
   );
 }
 
-function joinNearest(ranges: SeqRanges, maxCount: number): SeqRanges {
-  let fewer = ranges;
-  while (fewer.length > maxCount) {
-    const gaps = fewer.map(({ from }, index) => from - (fewer[index - 1]?.to ?? -Infinity));
-    const at = gaps.indexOf(Math.min(...gaps));
-    const [before, after] = [fewer[at - 1], fewer[at]];
-    if (before === undefined || after === undefined) break;
-    fewer = [...fewer.slice(0, at - 1), { from: before.from, to: after.to }, ...fewer.slice(at + 1)];
+/** The ranges of places that rise, held to `maxCount` as in {@link addRange}. */
+export function rangesOf(seqs: readonly number[], maxCount: number): SeqRanges {
+  const ranges: SeqRange[] = [];
+  let from: number | undefined;
+  for (const [index, seq] of seqs.entries()) {
+    from ??= seq;
+    if (seqs[index + 1] === seq + 1) continue;
+    ranges.push({ from, to: seq + 1 });
+    from = undefined;
   }
-  return fewer;
+  return joinNearest(ranges, maxCount);
+}
+
+/** The first place from one on that is in a range, and where that range ends; `undefined` behind all of them. */
+export function nextIn(ranges: SeqRanges, seq: number): SeqRange | undefined {
+  const range = ranges.find(({ to }) => to > seq);
+  return range && { from: Math.max(range.from, seq), to: range.to };
+}
+
+/** What is apart stays so across the widest gaps. */
+function joinNearest(ranges: SeqRanges, maxCount: number): SeqRanges {
+  if (ranges.length <= maxCount) return ranges;
+  const gaps = ranges
+    .slice(1)
+    .map(({ from }, index) => ({ at: index + 1, size: from - (ranges[index]?.to ?? 0) }));
+  const widest = gaps.sort((a, b) => b.size - a.size || a.at - b.at).slice(0, maxCount - 1);
+  const starts = [0, ...widest.map(({ at }) => at).sort((a, b) => a - b)];
+  return starts.flatMap((start, index) => {
+    const [first, last] = [ranges[start], ranges[(starts[index + 1] ?? ranges.length) - 1]];
+    return first === undefined || last === undefined ? [] : [{ from: first.from, to: last.to }];
+  });
 }

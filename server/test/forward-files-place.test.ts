@@ -8,7 +8,7 @@ import {
   maxMissing,
   type FilesPlace,
 } from "../src/forward-files-place.ts";
-import { addRange, removeRange, type SeqRange, type SeqRanges } from "../src/seq-ranges.ts";
+import { addRange, nextIn, rangesOf, removeRange, type SeqRange, type SeqRanges } from "../src/seq-ranges.ts";
 
 const place: FilesPlace = {
   epoch: 300,
@@ -114,6 +114,23 @@ describe("ranges", () => {
       fc.property(steps, (all) => {
         const { plain, ranges } = play(all, 1000);
         expect(ranges).toEqual(plain);
+      }),
+    );
+  });
+
+  it("of places that rise are these, and lead from each to the next", () => {
+    const some = fc.uniqueArray(fc.nat(80), { maxLength: 40 }).map((seqs) => seqs.sort((a, b) => a - b));
+    fc.assert(
+      fc.property(some, fc.nat(90), fc.integer({ min: 1, max: 4 }), (seqs, from, maxCount) => {
+        const ranges = rangesOf(seqs, 1000);
+        expect(seqsOf(ranges)).toEqual(seqs);
+        const next = nextIn(ranges, from);
+        expect(next?.from).toBe(seqs.find((seq) => seq >= from));
+        if (next !== undefined) expect(seqs).not.toContain(next.to);
+        const fewer = rangesOf(seqs, maxCount);
+        expect(fewer.length).toBeLessThanOrEqual(maxCount);
+        for (const seq of seqs) expect(seqsOf(fewer)).toContain(seq);
+        expect(fewer[0]?.from).toBe(seqs[0]);
       }),
     );
   });

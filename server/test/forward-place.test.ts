@@ -3,7 +3,9 @@ import { bytesToId, type CofferErrorCode } from "../../src/std/index.ts";
 import {
   decodeForwardPlace,
   encodeForwardPlace,
+  isUnknown,
   owedLogs,
+  passPresent,
   placeOf,
   settle,
   type ForwardPlace,
@@ -47,6 +49,27 @@ describe("where forwarding goes on", () => {
     expect(placeOf(log, place, 8)).toEqual({ ...anew, farEpoch: 8 });
     expect(placeOf({ ...log, epoch: 301 }, place, 7)).toEqual({ ...anew, epoch: 301 });
     expect(placeOf({ ...log, size: 4 }, place, 7)).toEqual({ ...anew, everythingThrough: 4 });
+  });
+});
+
+describe("a log of which it is not known what is there", () => {
+  const lacking = [
+    { from: 2, to: 4 },
+    { from: 7, to: 8 },
+  ];
+  it("is one that is not gone through, of more than a few commits", () => {
+    expect(isUnknown({ ...place, seq: 0, everythingThrough: 5 })).toBe(true);
+    expect(isUnknown({ ...place, seq: 0, everythingThrough: 4 })).toBe(false);
+    expect(isUnknown({ ...place, seq: 12, everythingThrough: 9 })).toBe(false);
+  });
+
+  it("is passed where both have it, up to where its acknowledgements are known", () => {
+    const at = (seq: number) => passPresent({ ...place, seq }, lacking).seq;
+    expect([0, 1, 2, 3, 4, 6, 7, 8, 9, 30].map(at)).toEqual([2, 2, 2, 3, 7, 7, 7, 9, 9, 30]);
+    expect(passPresent({ ...place, seq: 0 }, [])).toEqual({ ...place, seq: 9 });
+    expect(passPresent({ ...place, seq: 0 }, [{ from: 20, to: 30 }]).seq).toBe(9);
+    const same = { ...place, seq: 3 };
+    expect(passPresent(same, lacking)).toBe(same);
   });
 });
 

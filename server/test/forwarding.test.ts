@@ -1,14 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { encodeCommit, presenceOf, type Commit } from "../../src/entry/index.ts";
-import { bytesToBase64url, parseBase64url } from "../../src/std/index.ts";
+import { bytesToBase64url, idToBytes, parseBase64url } from "../../src/std/index.ts";
 import {
   authPreimage,
   decodeFrames,
   encodeFrames,
+  endBound,
   parseCapabilities,
   type Frame,
   type HttpTransport,
 } from "../../src/sync/index.ts";
+import { idOf } from "../../src/sync/reconcile.ts";
 import { readCommand, UsageError } from "../src/cli-options.ts";
 import { createForwardLink } from "../src/forward-link.ts";
 import { forwardPreimage } from "../src/forward-auth.ts";
@@ -627,6 +629,47 @@ describe("who forwards", () => {
     const closed = await createFar({ acceptFrom: [] });
     const { body } = await postJson(closed, "/v1/auth/forward", await answerOf(closed, closed.near));
     expect(body["code"]).toBe("access/denied");
+  });
+
+  it("is told what it has in common with the other one, and handed nothing of the rest", async () => {
+    const far = await createFar();
+    const { anna, tenant } = far;
+    const token = await signIn(far);
+    const commits = await writeMany(tenant, anna, 5);
+    await forward(far, token, [pushOf(tenant, ...commits)]);
+    const two = await tenant.write(anna, { texts: ["a", "b"] });
+    await forward(far, token, [
+      pushOf(
+        tenant,
+        withoutCiphertexts(two, (index) => index === 1),
+      ),
+    ]);
+    const salt = crypto.randomBytes(8);
+    const ask = (...ranges: Extract<Frame, { type: "ranges" }>["ranges"]): Frame => ({
+      type: "ranges",
+      dbId: tenant.dbId,
+      salt,
+      ranges,
+    });
+    // As somebody who has nothing, and wants everything.
+    const nothing = ask({ upTo: endBound, mode: "ids", ids: [] });
+    const names = [...commits, two].map(({ commitHash }) =>
+      idOf(crypto, salt, { hash: idToBytes(commitHash) }),
+    );
+    for (const question of [nothing, ask({ upTo: endBound, mode: "want", ids: names })]) {
+      const { frames } = await forward(far, token, [question]);
+      expect(frames.map(({ type }) => type)).toEqual(["head", "ranges", "need", "end"]);
+      expect(frames[2]).toMatchObject({ commits: [two.commitHash] });
+    }
+    const elsewhere = { ...nothing, dbId: tenant.directoryDbId };
+    const { frames } = await forward(far, token, [elsewhere]);
+    expect(frames.map(({ type }) => type)).toEqual(["head", "ranges", "end"]);
+    for (const frames of [
+      [nothing, nothing],
+      [nothing, pushOf(tenant)],
+      [pushOf(tenant), nothing],
+    ])
+      expect(await forward(far, token, frames)).toMatchObject({ status: 400, code: "protocol/malformed" });
   });
 
   it("brings what members signed, and nothing else", async () => {

@@ -7,6 +7,7 @@ import type { SourceMutant } from "./security-mutants.ts";
 const forwardingTest = "server/test/forwarding.test.ts";
 const filesTest = "server/test/forward-files.test.ts";
 const filesPlaceTest = "server/test/forward-files-place.test.ts";
+const restoredTest = "server/test/forward-restored.test.ts";
 const placeTest = "server/test/forward-place.test.ts";
 
 type Change = readonly [name: string, from: string, to: string, file: string, test: string];
@@ -35,6 +36,13 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "is the start, what the other one brought included",
     ],
     [
+      "what is there is not passed, and sent once more",
+      "nextIn(lacking, seq)?.from ?? everythingThrough;",
+      "nextIn(lacking, seq)?.from ?? seq;",
+      placeTest,
+      "is passed where both have it",
+    ],
+    [
       "documents are forwarded before the directory that they are judged by",
       "return directory.length > 0 ? directory : owed;",
       "return owed;",
@@ -42,7 +50,41 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "is the directory alone while it is behind",
     ],
   ],
+  "server/src/forward-batch.ts": [
+    [
+      "between what another server lacks, what it has is sent too",
+      "const lackingTo = (log.lacking && nextIn(log.lacking, place.seq)?.to) ?? size;",
+      "const lackingTo = log.lacking === undefined || nextIn(log.lacking, 0) === undefined ? size : Infinity;",
+      restoredTest,
+      "in the middle of what it sent",
+    ],
+  ],
+  "server/src/forward-compare.ts": [
+    [
+      "what lacks ciphertexts at a restored server is not filled in",
+      "for (const commitHash of answer.incomplete) note(commitHash);",
+      "",
+      "server/test/forward-compare.test.ts",
+      "is what it has without ciphertexts too",
+    ],
+  ],
+  "server/src/forward-answer.ts": [
+    [
+      "nobody is told what lacks ciphertexts here",
+      "commits.length === 0 ?",
+      "commits.length >= 0 ?",
+      forwardingTest,
+      "is told what it has in common",
+    ],
+  ],
   "server/src/forward-turn.ts": [
+    [
+      "after a restored backup everything is sent again",
+      "if (unknown !== undefined) {",
+      "if (unknown !== undefined && unknown.size < 0) {",
+      restoredTest,
+      "and given other commits sends these",
+    ],
     [
       "what the past of a cut waits for is never forwarded",
       "if (waits && !turns.turned.has(log.dbId)) {",
@@ -108,14 +150,7 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "await storage.writeForwarded(tenantId, filesName(crypto, farKey), new Map([[log.dbId, place]]));",
       "turns.hasBegun = true;",
       filesTest,
-      "follows its commit, and is there",
-    ],
-    [
-      "what was purged is brought",
-      "if (!isApart || purgedDocs.has(header.docId)) return [];",
-      "if (!isApart) return [];",
-      filesTest,
-      "of what was purged before is not sent",
+      "passes on through a chain of three",
     ],
   ],
   "server/src/routes.ts": [
