@@ -1,6 +1,7 @@
 import type { Env, TenantId } from "../../src/std/index.ts";
 import { FileForwarder, type FileForwarderOptions } from "./file-forwarder.ts";
 import type { ForwardLink } from "./forward-link.ts";
+import type { Relay } from "./handler.ts";
 import { Forwarder, type ForwarderOptions } from "./forwarder.ts";
 
 export interface ForwardingOptions extends Pick<
@@ -16,10 +17,7 @@ export interface ForwardingOptions extends Pick<
 
 /** Forwarding to all other servers that are named. */
 export interface Forwarding extends Pick<Forwarder, "grown">, Pick<FileForwarder, "arrived"> {
-  /** Tenants that have something to be forwarded, or are to be looked at. */
-  waiting(): number;
-  /** Forward nothing more, and let what is under way end. */
-  stop(): Promise<void>;
+  readonly relay: Pick<Relay, "forwardWaiting" | "stopForwarding">;
 }
 
 /** Forward to each of the other servers: commits, and behind them what files hold. */
@@ -41,9 +39,11 @@ export function openForwarding(options: ForwardingOptions): Forwarding {
     arrived(...chunk) {
       for (const forwarder of files) forwarder.arrived(...chunk);
     },
-    waiting: () => all.reduce((sum, { waiting }) => sum + waiting, 0),
-    async stop() {
-      await Promise.all(all.map((forwarder) => forwarder.stop()));
+    relay: {
+      forwardWaiting: () => all.reduce((sum, { waiting }) => sum + waiting, 0),
+      async stopForwarding() {
+        await Promise.all(all.map((forwarder) => forwarder.stop()));
+      },
     },
   };
 }

@@ -169,10 +169,7 @@ export function createRelay(options: RelayOptions): Relay {
       },
     },
   );
-  const members = createRateLimiter(env, limits.member);
-  // What another server brings of files does not hold up the commits.
-  const charge = ({ isForwarder, tenantId, userKey }: ChunkBringer): void =>
-    takeOne(members, `${tenantId}/${userKey}${isForwarder === true ? "/files" : ""}`);
+  const charge = createCharging(env, limits.member);
   const whispered = createWhispering(options, limits.whispers);
   const live = new LiveSessions({
     ...parts,
@@ -212,8 +209,7 @@ export function createRelay(options: RelayOptions): Relay {
       forwarding.grown(tenantId, dbId, filled);
     },
     whispered: (tenantId, whisper) => live.whisper(tenantId, whisper),
-    forwardWaiting: () => forwarding.waiting(),
-    stopForwarding: () => forwarding.stop(),
+    ...forwarding.relay,
     unready: () => readiness.unready(),
     drain: () => readiness.drain(),
     close() {
@@ -222,6 +218,13 @@ export function createRelay(options: RelayOptions): Relay {
       live.closeAll();
     },
   };
+}
+
+/** Takes a request of who asks; what another server brings of files does not hold up its commits. */
+function createCharging(env: RelayOptions["env"], rate: Rate): (bringer: ChunkBringer) => void {
+  const members = createRateLimiter(env, rate);
+  return ({ isForwarder, tenantId, userKey }) =>
+    takeOne(members, `${tenantId}/${userKey}${isForwarder === true ? "/files" : ""}`);
 }
 
 /** Finds a request's route, and counts how long its answer took. */

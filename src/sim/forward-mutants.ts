@@ -197,7 +197,7 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
     ],
     [
       "an answer that another server did not sign counts",
-      "if (!(await verifyHead(crypto, serverKey, tenantId, head)))",
+      "if (!(await verifyHead(crypto, await serverKey(), tenantId, head)))",
       "if (head.signature.length === 0)",
       forwardingTest,
       "is believed by its signature alone",
