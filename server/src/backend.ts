@@ -80,6 +80,7 @@ async function openNode(
       key: clusterKey,
       burn: (nonce, expiresAtMs) => storage.burn(nonce, expiresAtMs),
       announce: (tenantId, dbId, filled) => fanOut.announce(tenantId, dbId, filled),
+      chunkStored: (tenantId, dbId, seq) => fanOut.chunkStored(tenantId, dbId, seq),
       whisper: (tenantId, whisper) => fanOut.whisper(tenantId, whisper),
     },
     start: (relay) => fanOut.start(relay),

@@ -13,6 +13,7 @@
  * | node | 16 base64url characters: whoever sent it ignores it |
  * | logs | `:tenantId.dbId` in base64url, at most 100 of them; unreadable ones are ignored |
  * | commits | `:tenantId.dbId.seq` among them: a commit that has what it lacked; a lost one is found by who asks for it |
+ * | chunks | `:tenantId.dbId.f` and seq among them: a chunk has come that this commit names; who forwards finds a lost one within five minutes |
  *
  * | payload of channel `coffer_whisper` | text |
  * |---|---|
@@ -41,6 +42,8 @@ export interface Followed {
   liveTenants(): readonly TenantId[];
   /** a log has grown or gone, on whatever node, or commits of it were filled */
   changed(tenantId: TenantId, dbId: DbId, filled?: readonly number[]): void;
+  /** a chunk has come on another node that the commit at this place names */
+  chunkArrived(tenantId: TenantId, dbId: DbId, seq: number): void;
   /** somebody whispered on another node */
   whispered(tenantId: TenantId, whisper: Whisper): void;
 }
@@ -49,6 +52,8 @@ export interface Followed {
 export interface FanOut {
   /** A log has grown on this node, or commits of it were filled. */
   announce: (this: void, tenantId: TenantId, dbId: DbId, filled?: readonly number[]) => void;
+  /** A chunk has come to this node that the commit at this place names. */
+  chunkStored: (this: void, tenantId: TenantId, dbId: DbId, seq: number) => void;
   /** Somebody whispers on this node. */
   whisper: (this: void, tenantId: TenantId, whisper: Whisper) => void;
   start(relay: Followed): void;
@@ -80,6 +85,7 @@ export function createFanOut(options: FanOutOptions): FanOut {
   let relay: Followed | undefined;
   const notices = createNotices(options, timers, {
     onChange: (tenantId, dbId, filled) => relay?.changed(tenantId, dbId, filled),
+    onChunk: (tenantId, dbId, seq) => relay?.chunkArrived(tenantId, dbId, seq),
     onWhisper: (tenantId, whisper) => relay?.whispered(tenantId, whisper),
   });
 
@@ -95,6 +101,7 @@ export function createFanOut(options: FanOutOptions): FanOut {
 
   return {
     announce: notices.announce,
+    chunkStored: notices.chunkStored,
     whisper: notices.whisper,
     start(started) {
       relay = started;
@@ -139,6 +146,7 @@ function createTimers({ env, logger }: FanOutOptions): Timers {
 
 interface Notices {
   announce: FanOut["announce"];
+  chunkStored: FanOut["chunkStored"];
   whisper: (this: void, tenantId: TenantId, whisper: Whisper) => void;
   listen(): Promise<void>;
   close(): Promise<void>;
@@ -146,6 +154,7 @@ interface Notices {
 
 interface NoticeHooks {
   readonly onChange: (tenantId: TenantId, dbId: DbId, filled: readonly number[]) => void;
+  readonly onChunk: (tenantId: TenantId, dbId: DbId, seq: number) => void;
   readonly onWhisper: (tenantId: TenantId, whisper: Whisper) => void;
 }
 
@@ -153,7 +162,7 @@ interface NoticeHooks {
 function createNotices(
   { storage, crypto, logger }: FanOutOptions,
   timers: Timers,
-  { onChange, onWhisper }: NoticeHooks,
+  { onChange, onChunk, onWhisper }: NoticeHooks,
 ): Notices {
   const node = bytesToBase64url(crypto.randomBytes(12));
   const dirty = new Set<string>();
@@ -176,7 +185,9 @@ function createNotices(
           if (whispered !== undefined) onWhisper(...whispered);
           return;
         }
-        for (const change of parseNotice(payload, node)) onChange(...change);
+        for (const { chunk, dbId, filled, tenantId } of parseNotice(payload, node))
+          if (chunk === undefined) onChange(tenantId, dbId, filled);
+          else onChunk(tenantId, dbId, chunk);
       });
       await opened.query("LISTEN coffer");
       await opened.query("LISTEN coffer_whisper");
@@ -202,6 +213,11 @@ function createNotices(
       if (client === undefined || dirty.size >= maxDirty) return;
       dirty.add(`${tenantId}.${dbId}`);
       for (const seq of filled.slice(0, logsPerNotice)) dirty.add(`${tenantId}.${dbId}.${seq}`);
+      timers.later("notify", notifyDelayMs, notify);
+    },
+    chunkStored(tenantId, dbId, seq) {
+      if (client === undefined || dirty.size >= maxDirty) return;
+      dirty.add(`${tenantId}.${dbId}.f${seq}`);
       timers.later("notify", notifyDelayMs, notify);
     },
     whisper(tenantId, { dbId, sealed }) {
@@ -232,19 +248,27 @@ function parseWhisper(payload: string, ownNode: string): readonly [TenantId, Whi
   return isShort ? [tenantId, { dbId, sealed }] : undefined;
 }
 
+interface Notice {
+  readonly tenantId: TenantId;
+  readonly dbId: DbId;
+  readonly filled: readonly number[];
+  /** the place of a commit whose chunk has come */
+  readonly chunk: number | undefined;
+}
+
 /** Read a notice; what cannot be read says nothing, and neither does one's own. */
-function parseNotice(
-  payload: string,
-  ownNode: string,
-): readonly (readonly [tenantId: TenantId, dbId: DbId, filled: readonly number[]])[] {
+function parseNotice(payload: string, ownNode: string): readonly Notice[] {
   const [from, ...logs] = payload.split(":");
   if (from === ownNode) return [];
   return logs.slice(0, logsPerNotice).flatMap((log) => {
-    const [tenant, db, place] = log.split(".");
+    const [tenant, db, place = ""] = log.split(".");
     const tenantId = parseId("TenantId", tenant);
     const dbId = parseId("DbId", db);
-    const filled = place !== undefined && /^\d{1,15}$/.test(place) ? [Number(place)] : [];
-    return tenantId === undefined || dbId === undefined ? [] : [[tenantId, dbId, filled] as const];
+    if (tenantId === undefined || dbId === undefined) return [];
+    const [, kind, digits] = /^(f?)(\d{1,15})$/.exec(place) ?? [];
+    const isChunk = kind === "f";
+    const filled = digits !== undefined && !isChunk ? [Number(digits)] : [];
+    return [{ tenantId, dbId, filled, chunk: isChunk ? Number(digits) : undefined }];
   });
 }
 

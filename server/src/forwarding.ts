@@ -1,7 +1,7 @@
 import type { Env, TenantId } from "../../src/std/index.ts";
 import { FileForwarder, type FileForwarderOptions } from "./file-forwarder.ts";
 import type { ForwardLink } from "./forward-link.ts";
-import type { Relay } from "./handler.ts";
+import type { Relay, RelayCluster } from "./handler.ts";
 import { Forwarder, type ForwarderOptions } from "./forwarder.ts";
 
 export interface ForwardingOptions extends Pick<
@@ -13,11 +13,15 @@ export interface ForwardingOptions extends Pick<
   readonly forwardTo?: readonly ForwardLink[] | undefined;
   readonly forwardTenants?: ReadonlySet<TenantId> | undefined;
   readonly forwardsFiles?: boolean | undefined;
+  /** the other nodes, one of which may forward what comes here */
+  readonly cluster?: Pick<RelayCluster, "chunkStored"> | undefined;
 }
 
 /** Forwarding to all other servers that are named. */
-export interface Forwarding extends Pick<Forwarder, "grown">, Pick<FileForwarder, "arrived"> {
-  readonly relay: Pick<Relay, "forwardWaiting" | "stopForwarding">;
+export interface Forwarding extends Pick<Forwarder, "grown"> {
+  /** A chunk has come to this node. */
+  readonly chunkStored: FileForwarder["arrived"];
+  readonly relay: Pick<Relay, "chunkArrived" | "forwardWaiting" | "stopForwarding">;
 }
 
 /** Forward to each of the other servers: commits, and behind them what files hold. */
@@ -31,15 +35,20 @@ export function openForwarding(options: ForwardingOptions): Forwarding {
     return new Forwarder({ ...options, link, tenants, onSettled });
   });
   for (const forwarder of commits) forwarder.start();
+  const chunkArrived: FileForwarder["arrived"] = (...chunk) => {
+    for (const forwarder of files) forwarder.arrived(...chunk);
+  };
   const all = [...commits, ...files];
   return {
     grown(...log) {
       for (const forwarder of commits) forwarder.grown(...log);
     },
-    arrived(...chunk) {
-      for (const forwarder of files) forwarder.arrived(...chunk);
+    chunkStored(...chunk) {
+      chunkArrived(...chunk);
+      options.cluster?.chunkStored(...chunk);
     },
     relay: {
+      chunkArrived,
       forwardWaiting: () => all.reduce((sum, { waiting }) => sum + waiting, 0),
       async stopForwarding() {
         await Promise.all(all.map((forwarder) => forwarder.stop()));

@@ -105,6 +105,8 @@ export interface RelayCluster {
   burn(nonce: Uint8Array, expiresAtMs: number): Promise<boolean>;
   /** Tell the others that a log has grown here, and which of its commits have what they lacked. */
   announce(tenantId: TenantId, dbId: DbId, filled: readonly number[]): void;
+  /** Tell the others that a chunk has come here which the commit at this place names. */
+  chunkStored(tenantId: TenantId, dbId: DbId, seq: number): void;
   /** Pass on to the others what was whispered here. */
   whisper(tenantId: TenantId, whisper: Whisper): void;
 }
@@ -121,6 +123,8 @@ export interface Relay {
   liveTenants(): readonly TenantId[];
   /** A log has grown or gone on another node, or commits of it were filled: tell who follows it. */
   changed(tenantId: TenantId, dbId: DbId, filled?: readonly number[]): void;
+  /** A chunk has come on another node that the commit at this place names. */
+  chunkArrived(tenantId: TenantId, dbId: DbId, seq: number): void;
   /** Somebody whispered on another node. */
   whispered(tenantId: TenantId, whisper: Whisper): void;
   /** What stands against sending new callers here: the storage does not answer, or the server is about to stop. */
@@ -190,7 +194,7 @@ export function createRelay(options: RelayOptions): Relay {
     ...limits,
     live,
     signing,
-    chunkStored: (...chunk) => forwarding.arrived(...chunk),
+    chunkStored: forwarding.chunkStored,
     unready: () => readiness.unready(),
     service,
   });

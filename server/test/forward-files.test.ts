@@ -558,4 +558,19 @@ describe.skipIf(!hasPostgres)("a node on PostgreSQL", () => {
     await bringChunks(await join2(a, tenant, anna), commit, [3]);
     await arrived(atB, commit);
   });
+
+  it("forwards what comes to another node, commits and chunks", async () => {
+    const postgresUrl = await postgres.createDatabase();
+    const { atA, atB, anna, tenant, a } = await open({ a: { postgresUrl } });
+    const other = { ...a, port: newPort() };
+    const node = { ...other, url: `http://127.0.0.1:${other.port}` };
+    await start(node, { postgresUrl });
+    const atOther = await join2(node, tenant, anna);
+    const commit = await sealFile(tenant, anna, randomChunks(3));
+    await bringFile(atOther, tenant, commit, [0]);
+    await bringFile(atA, tenant, await sealFile(tenant, anna, randomChunks(1)));
+    await arrived(atB, commit, [0]);
+    await bringChunks(atOther, commit, [1, 2]);
+    await arrived(atB, commit);
+  });
 });

@@ -336,6 +336,7 @@ describe.skipIf(!hasPostgres)("two nodes on one PostgreSQL", () => {
     const told: string[] = [];
     const notices: string[] = [];
     const filled: number[] = [];
+    const chunks: number[] = [];
     const listen = (usesNotify: boolean, to: string[]) => {
       const fanOut = createFanOut({ storage, env, crypto, logger: silentLogger, usesNotify });
       fanOut.start({
@@ -344,6 +345,7 @@ describe.skipIf(!hasPostgres)("two nodes on one PostgreSQL", () => {
           to.push(dbId);
           filled.push(...places);
         },
+        chunkArrived: (_, __, seq) => void chunks.push(seq),
         whispered: () => undefined,
       });
       return fanOut;
@@ -351,7 +353,10 @@ describe.skipIf(!hasPostgres)("two nodes on one PostgreSQL", () => {
     const [deaf, hearing] = [listen(false, told), listen(true, notices)];
     await vi.waitFor(() => expect(told).toContain(tenant.directoryDbId), 30_000);
     const client = await storage.connect();
-    for (const payload of ["", ":", "x:y.z", `:${tenant.tenantId}`, `:${"A".repeat(7000)}`])
+    const bent = ["f", "f-1", "fx", "f1x", "7f"].map(
+      (place) => `x:${tenant.tenantId}.${tenant.dbId}.${place}`,
+    );
+    for (const payload of ["", ":", "x:y.z", `:${tenant.tenantId}`, `:${"A".repeat(7000)}`, ...bent])
       await client.query("SELECT pg_notify('coffer', $1)", [payload]);
     await client.end();
     const writer = await signedIn(a, tenant, anna);
@@ -364,11 +369,21 @@ describe.skipIf(!hasPostgres)("two nodes on one PostgreSQL", () => {
     deaf.announce(tenant.tenantId, tenant.dbId, [7]);
     const other = await openPostgresStorage(postgresUrl, { env });
     const teller = createFanOut({ storage: other, env, crypto, logger: silentLogger });
-    teller.start({ liveTenants: () => [], changed: () => undefined, whispered: () => undefined });
+    teller.start({
+      liveTenants: () => [],
+      changed: () => undefined,
+      chunkArrived: () => undefined,
+      whispered: () => undefined,
+    });
     await vi.waitFor(() => {
       teller.announce(tenant.tenantId, tenant.dbId, [3, 12]);
       expect(new Set(filled)).toEqual(new Set([3, 12]));
     }, 30_000);
+    // And that chunks have come, apart from that.
+    expect(chunks).toEqual([]);
+    teller.chunkStored(tenant.tenantId, tenant.dbId, 5);
+    await vi.waitFor(() => expect(chunks).toEqual([5]), 30_000);
+    expect(new Set(filled)).toEqual(new Set([3, 12]));
     await teller.close();
     await other.close();
     await Promise.all([deaf.close(), hearing.close()]);

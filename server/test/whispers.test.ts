@@ -164,6 +164,7 @@ describe("whispers", () => {
       key: new Uint8Array(32).fill(1),
       burn: async () => true,
       announce: () => undefined,
+      chunkStored: () => undefined,
       whisper,
     };
     const { test, anna, tenant, whisperOf } = await createPlace({ cluster });
