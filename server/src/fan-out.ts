@@ -162,7 +162,7 @@ interface NoticeHooks {
 function createNotices(
   { storage, crypto, logger }: FanOutOptions,
   timers: Timers,
-  { onChange, onChunk, onWhisper }: NoticeHooks,
+  hooks: NoticeHooks,
 ): Notices {
   const node = bytesToBase64url(crypto.randomBytes(12));
   const dirty = new Set<string>();
@@ -179,16 +179,7 @@ function createNotices(
       };
       opened.on("error", onEnd);
       opened.on("end", onEnd);
-      opened.on("notification", ({ channel, payload = "" }) => {
-        if (channel === "coffer_whisper") {
-          const whispered = parseWhisper(payload, node);
-          if (whispered !== undefined) onWhisper(...whispered);
-          return;
-        }
-        for (const { chunk, dbId, filled, tenantId } of parseNotice(payload, node))
-          if (chunk === undefined) onChange(tenantId, dbId, filled);
-          else onChunk(tenantId, dbId, chunk);
-      });
+      opened.on("notification", ({ channel, payload = "" }) => hear(hooks, node, channel, payload));
       await opened.query("LISTEN coffer");
       await opened.query("LISTEN coffer_whisper");
       client = opened;
@@ -207,19 +198,19 @@ function createNotices(
     }
   }
 
+  function note(...texts: readonly string[]): void {
+    // Without a connection, and beyond a bound, the others find it when they look.
+    if (client === undefined || dirty.size >= maxDirty) return;
+    for (const text of texts) dirty.add(text);
+    timers.later("notify", notifyDelayMs, notify);
+  }
+
   return {
     announce(tenantId, dbId, filled = []) {
-      // Without a connection, and beyond a bound, the poll of the others finds it.
-      if (client === undefined || dirty.size >= maxDirty) return;
-      dirty.add(`${tenantId}.${dbId}`);
-      for (const seq of filled.slice(0, logsPerNotice)) dirty.add(`${tenantId}.${dbId}.${seq}`);
-      timers.later("notify", notifyDelayMs, notify);
+      const log = `${tenantId}.${dbId}`;
+      note(log, ...filled.slice(0, logsPerNotice).map((seq) => `${log}.${seq}`));
     },
-    chunkStored(tenantId, dbId, seq) {
-      if (client === undefined || dirty.size >= maxDirty) return;
-      dirty.add(`${tenantId}.${dbId}.f${seq}`);
-      timers.later("notify", notifyDelayMs, notify);
-    },
+    chunkStored: (tenantId, dbId, seq) => note(`${tenantId}.${dbId}.f${seq}`),
     whisper(tenantId, { dbId, sealed }) {
       // What cannot go at once is not worth keeping.
       if (client === undefined || whisperCount >= maxWhispers) return;
@@ -233,6 +224,23 @@ function createNotices(
     listen,
     close: async () => client?.end(),
   };
+}
+
+/** Hand on what another node said. */
+function hear(
+  { onChange, onChunk, onWhisper }: NoticeHooks,
+  ownNode: string,
+  channel: string,
+  payload: string,
+): void {
+  if (channel === "coffer_whisper") {
+    const whispered = parseWhisper(payload, ownNode);
+    if (whispered !== undefined) onWhisper(...whispered);
+    return;
+  }
+  for (const { chunk, dbId, filled, tenantId } of parseNotice(payload, ownNode))
+    if (chunk === undefined) onChange(tenantId, dbId, filled);
+    else onChunk(tenantId, dbId, chunk);
 }
 
 /** Read what was whispered on another node; what cannot be read says nothing. */

@@ -13,6 +13,7 @@ import {
 import { readCommand } from "../src/cli-options.ts";
 import { forwardPreimage } from "../src/forward-auth.ts";
 import { createForwardLink } from "../src/forward-link.ts";
+import type { RunningServer } from "../src/index.ts";
 import { bundleServer } from "./bundle-fixtures.ts";
 import {
   allOf,
@@ -65,6 +66,9 @@ async function arrived(client: TestClient, commit: Commit, indexes = allOf(commi
   await vi.waitFor(async () => expect(await chunksAt(client, commit)).toEqual(indexes), untilIdleMs);
 }
 
+const idle = (server: RunningServer): Promise<void> =>
+  vi.waitFor(async () => expect(await metricOf(server, "coffer_forward_waiting")).toBe(0), untilIdleMs);
+
 /** Push a commit that names chunks, and bring some of them. */
 async function bringFile(client: TestClient, tenant: TestTenant, commit: Commit, some = allOf(commit)) {
   await pushAll(client, tenant, [commit]);
@@ -91,6 +95,7 @@ describe("what files hold", () => {
     await seen(atB, tenant, [commit, ...others]);
     await bringChunks(atA, commit, [3]);
     await arrived(atB, commit, [1, 3]);
+    await idle(serverA);
     expect(await metricOf(serverA, stored)).toBe(2);
     await stop(serverA);
     // Nobody forwards while it comes.
@@ -102,6 +107,7 @@ describe("what files hold", () => {
     await arrived(atB, commit, [0, 1, 3]);
     await bringChunks(await join2(a, tenant, anna), commit, [2]);
     await arrived(atB, commit);
+    await idle(second);
     expect(await metricOf(second, stored)).toBe(2);
     await run("verify", "--data", b.folder);
   });
@@ -124,10 +130,7 @@ describe("what files hold", () => {
     const serverA = await startA();
     for (const commit of commits.slice(0, 2)) await arrived(atB, commit);
     await vi.waitFor(async () => expect(await metricOf(serverA, present)).toBe(28 * 16), untilIdleMs);
-    await vi.waitFor(
-      async () => expect(await metricOf(serverA, "coffer_forward_waiting")).toBe(0),
-      untilIdleMs,
-    );
+    await idle(serverA);
     expect(await metricOf(serverA, stored)).toBe(2 * 16);
     expect(await metricOf(serverA, "coffer_forwarded_chunk_bytes_total")).toBeGreaterThan(2 * 16 * 40);
   });
@@ -152,10 +155,7 @@ describe("what files hold", () => {
     await bringFile(atA, tenant, fromA);
     await bringFile(atB, tenant, fromB);
     for (const client of [atA, atB, atC]) for (const commit of [fromA, fromB]) await arrived(client, commit);
-    await vi.waitFor(
-      async () => expect(await metricOf(serverB, "coffer_forward_waiting")).toBe(0),
-      untilIdleMs,
-    );
+    await idle(serverB);
     // To C all five, to A its own two.
     expect(await metricOf(serverB, stored)).toBe(5 + 2);
   });
@@ -257,17 +257,15 @@ describe("what files hold", () => {
     const lost = await sealFile(tenant, anna, randomChunks(3));
     await bringFile(atA, tenant, lost);
     await arrived(atB, lost);
-    await stop(serverB);
+    await idle(serverA);
     expect(await metricOf(serverA, stored)).toBe(9);
+    await stop(serverB);
     const restored = { ...b, folder: newFolder() };
     await run("restore", "--data", restored.folder, "--from", copy);
     await start(restored, { acceptFrom: [a.key] });
     const again = await join2(b, tenant, bert);
     for (const commit of [kept, lost]) await arrived(again, commit);
-    await vi.waitFor(
-      async () => expect(await metricOf(serverA, "coffer_forward_waiting")).toBe(0),
-      untilIdleMs,
-    );
+    await idle(serverA);
     expect(await metricOf(serverA, stored)).toBe(9 + 3);
   });
 });

@@ -666,8 +666,8 @@ describe("who forwards", () => {
     expect(frames.map(({ type }) => type)).toEqual(["head", "ranges", "end"]);
     for (const frames of [
       [nothing, nothing],
-      [nothing, pushOf(tenant)],
-      [pushOf(tenant), nothing],
+      [nothing, pushOf(tenant, two)],
+      [pushOf(tenant, two), nothing],
     ])
       expect(await forward(far, token, frames)).toMatchObject({ status: 400, code: "protocol/malformed" });
   });
