@@ -539,6 +539,13 @@ export const metrics = [
     kind: "time",
     bar: 50,
   },
+  {
+    name: "largeAttachment.longestTaskCpu",
+    label: "longest task of the page for 256 MiB, on the processor",
+    unit: "ms",
+    kind: "time",
+    bar: 50,
+  },
 
   { name: "peers.bulk", label: "bulk insert, one document", unit: "µs", kind: "time", goal: 40 },
   { name: "peers.bulkVsDexie", label: "against Dexie, plain", unit: "×", kind: "ratio", bar: 0.2 },

@@ -113,25 +113,36 @@ export async function addLarge(options: {
   const film = await openFilm(options.cofferName);
   await film.db.addAttachment(film.doc, await makeFile(8), { name: "first.mp4" });
   const beforeBytes = (await measureMemoryNow()).allBytes;
-  let pieceCount = 0;
   return watched(beforeBytes, async (beat) => {
-    const stream = new ReadableStream<Uint8Array>(
-      {
-        async pull(controller) {
-          await beat(pieceCount * mebibyte);
-          controller.enqueue(makePiece(pieceCount));
-          pieceCount += 1;
-          if (pieceCount === options.mebibytes) controller.close();
-        },
-      },
-      { highWaterMark: 0 },
-    );
-    const file = await film.db.addAttachmentStream(film.doc, stream, {
-      name: "large.mp4",
-      type: "video/mp4",
-    });
+    const file = await addGenerated(film, options.mebibytes, beat);
     large = { ...film, beforeBytes, file };
   });
+}
+
+function addGenerated({ db, doc }: OpenFilm, mebibytes: number, beat?: Beat): Promise<Attachment> {
+  let pieceCount = 0;
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        await beat?.(pieceCount * mebibyte);
+        controller.enqueue(makePiece(pieceCount));
+        pieceCount += 1;
+        if (pieceCount === mebibytes) controller.close();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return db.addAttachmentStream(doc, stream, { name: "large.mp4", type: "video/mp4" });
+}
+
+/** Stream a generated file in and out again, for whoever watches the page from outside: nothing else is done meanwhile. */
+export async function streamFile(options: {
+  readonly cofferName: string;
+  readonly mebibytes: number;
+}): Promise<void> {
+  const film = await openFilm(options.cofferName);
+  await readAll(film, await addGenerated(film, options.mebibytes));
+  await removeSession(film.session);
 }
 
 /** Stream it out again, and leave. */

@@ -3,13 +3,14 @@
  * how long the tasks of the page's main thread took.
  */
 import { randomBytes } from "node:crypto";
+import { traced } from "../trace.mjs";
 
 const documentCount = 100_000;
 const wheelSteps = 300;
 const jumps = 30;
 const frameUs = 1e6 / 60;
 
-/** @typedef {{ name: string, ph: string, pid: number, tid: number, ts: number, dur?: number, tdur?: number, args?: { name?: string } }} TraceEvent */
+/** @typedef {import("../trace.mjs").TraceEvent} TraceEvent */
 
 /** @type {import("./index.mjs").Workload} */
 export const scroll = {
@@ -117,56 +118,6 @@ async function jump(page) {
     await scroller.evaluate((element, to) => (element.scrollTop = element.scrollHeight * to), part);
     await page.waitForTimeout(120);
   }
-}
-
-/**
- * The tasks of the page's main thread while something is done.
- *
- * @param {import("@playwright/test").Page} page
- * @param {() => Promise<void>} run
- */
-async function traced(page, run) {
-  const cdp = await page.context().newCDPSession(page);
-  /** @type {TraceEvent[]} */
-  const events = [];
-  cdp.on("Tracing.dataCollected", ({ value }) => {
-    for (const event of value) events.push(/** @type {TraceEvent} */ (/** @type {unknown} */ (event)));
-  });
-  const ended = new Promise((resolve) => cdp.once("Tracing.tracingComplete", resolve));
-  await cdp.send("Tracing.start", {
-    transferMode: "ReportEvents",
-    traceConfig: {
-      includedCategories: ["toplevel", "devtools.timeline", "disabled-by-default-devtools.timeline"],
-    },
-  });
-  await run();
-  await cdp.send("Tracing.end");
-  await ended;
-  await cdp.detach();
-  return mainThreadTasks(events);
-}
-
-/**
- * The tasks of the renderer whose main thread drew most frames: the page's.
- *
- * @param {readonly TraceEvent[]} events
- */
-function mainThreadTasks(events) {
-  const mains = events.filter(({ name, args }) => name === "thread_name" && args?.name === "CrRendererMain");
-  const drawn = mains.map(({ pid, tid }) => ({
-    pid,
-    tid,
-    frames: events.filter(
-      (event) => event.pid === pid && event.tid === tid && event.name === "FireAnimationFrame",
-    ).length,
-  }));
-  const page = drawn.toSorted((one, other) => other.frames - one.frames)[0];
-  if (page === undefined) throw new Error("The trace has no main thread");
-  const tasks = events.filter(
-    ({ name, ph, pid, tid }) => ph === "X" && name === "RunTask" && pid === page.pid && tid === page.tid,
-  );
-  if (tasks.length === 0) throw new Error("The trace has no tasks");
-  return tasks;
 }
 
 /**
