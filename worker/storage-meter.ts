@@ -73,6 +73,7 @@ export class StorageMeter {
       write: (batch) => this.#after(store.write(batch)),
       rewrite: (records, slots) => this.#after(store.rewrite(records, slots)),
       readLog: (range) => store.readLog(range),
+      readRecent: (after) => store.readRecent(after),
       readRecords: (positions) => store.readRecords(positions),
       lastPosition: () => store.lastPosition(),
       readSlot: (name) => store.readSlot(name),

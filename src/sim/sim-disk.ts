@@ -56,6 +56,7 @@ export class SimDisk {
   onStored: (batch: Batch) => void = () => undefined;
   readonly #name: string;
   readonly #random: Random;
+  readonly #scheduler: Scheduler;
   #journal: JournalEntry[] = [];
   /** how much of the journal no loss of power can take back */
   #durableLength = 0;
@@ -65,6 +66,7 @@ export class SimDisk {
 
   constructor(name: string, scheduler: Scheduler) {
     this.#name = name;
+    this.#scheduler = scheduler;
     this.#random = scheduler.random.fork();
     this.#storage = this.#createStorage([]);
   }
@@ -162,12 +164,12 @@ export class SimDisk {
       return new Uint8Array(digest.subarray(0, sizeBytes));
     };
     const unused = (): never => {
-      throw new Error("a memory storage draws random bytes, and nothing else");
+      throw new Error("a memory storage draws random bytes and asks for the time, and nothing else");
     };
     return createMemoryStorage({
       randomBytes,
       nowMs: unused,
-      monotonicMs: unused,
+      monotonicMs: () => this.#scheduler.nowMs,
       randomFraction: unused,
       setTimer: unused,
       withLock: unused,
@@ -233,6 +235,7 @@ export class SimDisk {
       write: (batch) => this.#write(worker, store, batch),
       rewrite: (records, slots) => this.#rewrite(worker, store, { records, slots: slots ?? [] }),
       readLog: (range) => read(`reads log ${range.after}`, () => store.readLog(range)),
+      readRecent: (after) => store.readRecent(after),
       readRecords: (positions) =>
         read(`reads ${positions.length} records`, () => store.readRecords(positions)),
       lastPosition: () => read("reads its end", () => store.lastPosition()),

@@ -27,6 +27,7 @@ import {
 } from "./idb-log.ts";
 import { databaseNames, openOnly, type DatabaseMaker } from "./idb-open.ts";
 import { createListeners } from "./listeners.ts";
+import { RecentRecords } from "./recent-records.ts";
 import type {
   Batch,
   BatchResult,
@@ -80,6 +81,7 @@ class IdbStore implements Store {
   readonly #connection: Connection;
   readonly #channel: Channel;
   readonly #written = createListeners<WriteEvent>();
+  readonly #recent: RecentRecords;
   readonly #damaged = createListeners<Damage>();
   #lastKnown = 0;
   /** names of slots that other threads are told of soon, and what keeps the telling for then */
@@ -91,6 +93,7 @@ class IdbStore implements Store {
     this.#env = env;
     this.#maker = maker;
     this.#connection = new Connection(env, name, maker);
+    this.#recent = new RecentRecords(env);
     this.#channel = env.openChannel(channelPrefix + name);
     this.#channel.onMessage((message) => this.#hear(message));
   }
@@ -109,6 +112,7 @@ class IdbStore implements Store {
     const result = await this.#change({ records, slots, durability }, (scope) => writeBatch(scope, batch));
     if (result.kind === "conflict") return result;
     this.#lastKnown = Math.max(this.#lastKnown, ...result.positions.slice(-1));
+    this.#recent.add(records, result.positions, this.logEpoch);
     if (!this.#connection.isClosed) {
       this.#tellOthersSoon(slotNames);
       this.#written.tell({ lastPosition: this.#lastKnown, slotNames, local: true });
@@ -124,13 +128,21 @@ class IdbStore implements Store {
       this.#connection.assertOpen();
       return { kind: "stored", count: 0 };
     }
-    return this.#change({ records, slots, durability: "strict" }, (scope) =>
-      rewriteRows(scope, records, slots),
-    );
+    try {
+      return await this.#change({ records, slots, durability: "strict" }, (scope) =>
+        rewriteRows(scope, records, slots),
+      );
+    } finally {
+      this.#recent.clear();
+    }
   }
 
   readLog(range: { after: number; maxCount: number; maxBytes: number }): Promise<readonly LogRecord[]> {
     return this.#readSound("log", (scope) => readLogRows(scope, range));
+  }
+
+  readRecent(after: number): readonly LogRecord[] {
+    return this.#connection.isClosed ? [] : this.#recent.after(after, this.logEpoch);
   }
 
   readRecords(positions: readonly number[]): Promise<readonly LogRecord[]> {

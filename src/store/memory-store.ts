@@ -1,6 +1,7 @@
 /** Storage in plain objects: for tests, the simulator, and threads without IndexedDB. */
 import { assert, bytesToHex, CofferError, copyBytes, type Env, type Release } from "../std/index.ts";
 import { createListeners } from "./listeners.ts";
+import { RecentRecords } from "./recent-records.ts";
 import type {
   Batch,
   BatchResult,
@@ -38,16 +39,16 @@ export function createMemoryStorage(env: Env): Storage {
 class Origin {
   readonly contents = new Map<string, Content>();
   readonly opened = new Set<MemoryStore>();
-  readonly #env: Env;
+  readonly env: Env;
 
   constructor(env: Env) {
-    this.#env = env;
+    this.env = env;
   }
 
   content(name: string): Content {
     let content = this.contents.get(name);
     if (content === undefined) {
-      content = { logEpoch: bytesToHex(this.#env.randomBytes(16)), log: [], slots: new Map() };
+      content = { logEpoch: bytesToHex(this.env.randomBytes(16)), log: [], slots: new Map() };
       this.contents.set(name, content);
     }
     return content;
@@ -58,12 +59,14 @@ class MemoryStore implements Store {
   readonly name: string;
   readonly #origin: Origin;
   readonly #written = createListeners<WriteEvent>();
+  readonly #recent: RecentRecords;
   readonly #damaged = createListeners<Damage>();
   #logEpoch: string;
 
   constructor(origin: Origin, name: string) {
     this.name = name;
     this.#origin = origin;
+    this.#recent = new RecentRecords(origin.env);
     this.#logEpoch = origin.content(name).logEpoch;
     origin.opened.add(this);
   }
@@ -89,6 +92,7 @@ class MemoryStore implements Store {
       content.log.push({ position, commitHash, bytes: copyBytes(bytes), origin });
       return position;
     });
+    this.#recent.add(records, positions, content.logEpoch);
     if (records.length + slots.length > 0)
       this.#tell(
         content.log.length,
@@ -104,6 +108,7 @@ class MemoryStore implements Store {
     const content = this.#content();
     const conflict = writeSlots(content, slots);
     if (conflict !== undefined) return { kind: "conflict", slotName: conflict };
+    this.#recent.clear();
     let count = 0;
     for (const { position, bytes } of records) {
       const record = content.log[position - 1];
@@ -133,6 +138,10 @@ class MemoryStore implements Store {
       found.push(copyRecord(record));
     }
     return found;
+  }
+
+  readRecent(after: number): readonly LogRecord[] {
+    return this.#origin.opened.has(this) ? this.#recent.after(after, this.#content().logEpoch) : [];
   }
 
   async readRecords(positions: readonly number[]): Promise<readonly LogRecord[]> {

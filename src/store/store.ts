@@ -13,7 +13,7 @@
  * - S6 `logEpoch` changes only when the log was emptied or lost; an open store whose database was deleted by others goes on
  *      with an empty log under a new epoch
  *
- * The bytes of a batch stay unchanged until its promise settles; the caller sees to it.
+ * The bytes of a record stay unchanged for good, those of a slot until the promise of its batch settles; the caller sees to it.
  * A write whose outcome nobody can know rejects with `store/failed` and the detail `outcome: "unknown"`; everything else that
  * rejects has written nothing.
  *
@@ -94,6 +94,11 @@ export interface Store {
   write(batch: Batch): Promise<BatchResult>;
   /** Sound records with position > `after`, in order, until `maxCount` or `maxBytes` (at least one when there is one). */
   readLog(range: { after: number; maxCount: number; maxBytes: number }): Promise<readonly LogRecord[]>;
+  /**
+   * What {@link readLog} would give first, of what was written through this very store a moment ago, without waiting for it: for who follows
+   * the log. It may end anywhere, and may be nothing at any time. The bytes are shared, and nobody may change them. See `recent-records.ts`.
+   */
+  readRecent(after: number): readonly LogRecord[];
   /** The records at these positions, in the order asked; a position that is not there is left out. */
   readRecords(positions: readonly number[]): Promise<readonly LogRecord[]>;
   /**

@@ -235,7 +235,8 @@ function createCommitIndex(crypto: Pick<Verifier, "sha256">, store: Store): Comm
 export async function* recordsAfter(store: Store, after: number): AsyncGenerator<LogRecord, void> {
   let position = after;
   for (;;) {
-    const some = await store.readLog({ after: position, ...page });
+    const recent = store.readRecent(position);
+    const some = recent.length > 0 ? recent : await store.readLog({ after: position, ...page });
     if (some.length === 0) return;
     yield* some;
     position = some.at(-1)?.position ?? position;

@@ -202,7 +202,7 @@ export function createFreezable(world: Env, storage: Storage): FreezableThread {
         if (name === "onWrite")
           return (listener: (event: unknown) => void) =>
             call((event: unknown) => later(() => listener(event)));
-        return name === "close" || name === "onDamage"
+        return name === "close" || name === "onDamage" || name === "readRecent"
           ? call
           : (...given: unknown[]) => pass(async () => call(...given));
       },

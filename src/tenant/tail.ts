@@ -138,11 +138,12 @@ export class Tail {
       if (isOfferedKeys(this.#core))
         await this.#core.serial.run(async () => this.#addDue(await adoptKeys(this.#core)));
       for (let moved = true; moved && !this.#stopped;) {
-        const records = await this.#core.store.readLog({
-          after: this.#judgedTo,
-          maxCount: 256,
-          maxBytes: 1024 * 1024,
-        });
+        const { store } = this.#core;
+        const recent = store.readRecent(this.#judgedTo);
+        const records =
+          recent.length > 0
+            ? recent
+            : await store.readLog({ after: this.#judgedTo, maxCount: 256, maxBytes: 1024 * 1024 });
         if (this.#core.store.logEpoch !== this.#logEpoch) return this.#hooks.onLost();
         if (records.length > 0) await this.#core.serial.run(() => this.#slice(records));
         while (this.#due.size > 0 && !this.#stopped) await this.#core.serial.run(() => this.#dueSlice());
