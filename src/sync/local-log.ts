@@ -90,7 +90,10 @@ export function createLocalLog(
       let sizeBytes = 0;
       let hasConfirmed = false;
       let isFull = false;
-      for await (const record of at === undefined ? records(after) : recordsAt(store, at)) {
+      // What was just written goes at once; what lies behind it is read when that is answered.
+      const recent = at === undefined ? store.readRecent(after) : [];
+      const next = recent.length > 0 ? recent : records(after);
+      for await (const record of at === undefined ? next : recordsAt(store, at)) {
         const { position, commitHash, bytes, origin } = record;
         const isOwn = origin !== remoteId;
         const commit = isOwn || position <= everythingThrough ? commitOf(crypto, record) : undefined;
