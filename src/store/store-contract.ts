@@ -1,7 +1,7 @@
 /** The contract of `store.ts` as a suite that every storage runs: in Node, and in real browsers. */
 import { describe, expect, test } from "vitest";
 import { bytesToId, copyBytes, type CommitHash } from "../std/index.ts";
-import type { NewRecord, Storage, Store, WriteEvent } from "./store.ts";
+import type { LogRecord, NewRecord, Storage, Store, WriteEvent } from "./store.ts";
 
 /** Fixed bytes that look random: the same for the same seed. */
 export function bytesOf(seed: number, sizeBytes: number): Uint8Array<ArrayBuffer> {
@@ -160,6 +160,49 @@ export function storeContract(
       const twice = { name: "a", value: bytesOf(1, 1) };
       await expect(store.write({ slots: [twice, twice] })).rejects.toThrow("S3");
       expect(await store.readSlot("a")).toBeUndefined();
+    });
+  });
+
+  describe(`${title}: records written a moment ago`, () => {
+    test("are given by the store that wrote them, as the log gives them, when it tells of them", async () => {
+      const { store, other } = await opened();
+      const told: (readonly LogRecord[])[] = [];
+      store.onWrite(() => told.push(store.readRecent(0)));
+      await store.write({ records: [recordOf(1), recordOf(2, 3000, "server")] });
+      expect(told).toEqual([await store.readLog(wholeLog)]);
+      expect(store.readRecent(1)).toEqual([{ position: 2, ...recordOf(2, 3000, "server") }]);
+      expect(store.readRecent(2)).toEqual([]);
+      expect(other.readRecent(0)).toEqual([]);
+    });
+
+    test("end where another handle wrote", async () => {
+      const { store, other } = await opened();
+      await store.write({ records: [recordOf(1)] });
+      await other.write({ records: [recordOf(2)] });
+      await store.write({ records: [recordOf(3)] });
+      expect(store.readRecent(0).map(({ position }) => position)).toEqual([1]);
+      expect(store.readRecent(1)).toEqual([]);
+      expect(other.readRecent(1).map(({ position }) => position)).toEqual([2]);
+    });
+
+    test("are read from the log once one of it was rewritten, and are none in a store that is closed", async () => {
+      const { store } = await opened();
+      await store.write({ records: [recordOf(1), recordOf(2)] });
+      await store.rewrite([{ position: 1, bytes: bytesOf(9, 10) }]);
+      expect(store.readRecent(0)).toEqual([]);
+      expect(store.readRecent(1)).toEqual([]);
+      await store.write({ records: [recordOf(3)] });
+      expect(store.readRecent(2)).toEqual([{ position: 3, ...recordOf(3) }]);
+      store.close();
+      expect(store.readRecent(2)).toEqual([]);
+    });
+
+    test("are none of a log that is gone", async () => {
+      const { store, other } = await opened();
+      await store.write({ records: [recordOf(1)] });
+      await other.destroy();
+      await store.lastPosition();
+      expect(store.readRecent(0)).toEqual([]);
     });
   });
 

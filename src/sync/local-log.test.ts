@@ -52,6 +52,33 @@ describe("what is pushed", () => {
     expect(await pushed(undefined)).toEqual([whole.commitHash]);
   });
 
+  it("is what was just written, at once: the log is read once that is sent", async () => {
+    const [first, second, third] = [await fixture.seal(), await fixture.seal(), await fixture.seal()];
+    await append("server", first);
+    await append("", second);
+    let reads = 0;
+    const watched: Store = new Proxy(store, {
+      get(target, name) {
+        if (name === "readLog") reads += 1;
+        const member: unknown = Reflect.get(target, name, target);
+        return typeof member === "function" ? (member.bind(target) as unknown) : member;
+      },
+    });
+    const log = createLocalLog(fixture.crypto, watched, { remoteId: "server", userKey: author });
+    const read = async (after: number) => {
+      const effect = { kind: "read-outbox", after, everythingThrough: 0, maxBytes: 1e6 } as const;
+      const { records, through } = await log.readOutbox(effect);
+      return { sent: records.map(({ commitHash }) => commitHash), through };
+    };
+    expect(await read(0)).toEqual({ sent: [second.commitHash], through: 2 });
+    expect(reads).toBe(0);
+    await append("", third);
+    expect(await read(2)).toEqual({ sent: [third.commitHash], through: 3 });
+    expect(reads).toBe(0);
+    expect(await read(3)).toEqual({ sent: [], through: 3 });
+    expect(reads).toBe(1);
+  });
+
   it("parts no merge from the commit before it that it brings in, however full the batch is", async () => {
     const other = await fixture.seal();
     const one = await fixture.seal(undefined, 3000);

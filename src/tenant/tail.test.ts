@@ -68,3 +68,41 @@ it("judges what waited once what it waited for is here, even when it cannot be r
   await eventually(() => tenantOf(replica)?.status.unjudgedCount).toBe(0);
   expect(await valueOf(replica, made.docId)).toEqual({ name: "edited" });
 });
+
+it("judges what came through its own store without reading the log for it", async () => {
+  const stage = await setStage();
+  const { victim, villain: author } = stage;
+  let open: () => void = () => undefined;
+  let gate = Promise.resolve();
+  let opened: Store | undefined;
+  const storage: Storage = {
+    ...victim.storage,
+    openStore: async (name) => {
+      const store = await victim.storage.openStore(name);
+      const watched = new Proxy(store, {
+        get(target, key) {
+          const value: unknown = Reflect.get(target, key, target);
+          if (typeof value !== "function") return value;
+          return (...given: unknown[]): unknown =>
+            key === "readLog"
+              ? gate.then(() => Reflect.apply(value, target, given) as unknown)
+              : (Reflect.apply(value, target, given) as unknown);
+        },
+      });
+      if (name === `coffer/tenant/${victim.tenantId}`) opened = watched;
+      return watched;
+    },
+  };
+  const replica = await reopen({ ...victim, storage }, people.userPassword);
+  const writerNonce = author.nonce();
+  const made = author.create(writerNonce, 0, { name: "theirs" });
+  const { bytes, commitHash } = await author.seal({ writerNonce, entries: [made.entry] });
+  gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  await opened?.write({ records: [{ bytes: new Uint8Array(bytes), commitHash, origin: "server" }] });
+  await expect
+    .poll(() => replica.device.api.documentIds(replica.database), { timeout: 60_000 })
+    .toContain(made.docId);
+  open();
+});
