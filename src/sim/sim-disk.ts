@@ -235,7 +235,8 @@ export class SimDisk {
       write: (batch) => this.#write(worker, store, batch),
       rewrite: (records, slots) => this.#rewrite(worker, store, { records, slots: slots ?? [] }),
       readLog: (range) => read(`reads log ${range.after}`, () => store.readLog(range)),
-      readRecent: (after) => store.readRecent(after),
+      // It may give nothing at any time, and then the log is read.
+      readRecent: (after) => (this.#random.chance(0.5) ? store.readRecent(after) : []),
       readRecords: (positions) =>
         read(`reads ${positions.length} records`, () => store.readRecords(positions)),
       lastPosition: () => read("reads its end", () => store.lastPosition()),
