@@ -5,8 +5,8 @@ import { recordOf } from "./store-contract.ts";
 const epoch = "a".repeat(32);
 
 function createRecent(): { readonly recent: RecentRecords; nowMs: number } {
-  const clock = { nowMs: 1000, recent: new RecentRecords({ monotonicMs: () => clock.nowMs }) };
-  return clock;
+  const clock = { nowMs: 1000 };
+  return Object.assign(clock, { recent: new RecentRecords({ monotonicMs: () => clock.nowMs }) });
 }
 
 const positionsAfter = (recent: RecentRecords, position: number): readonly number[] =>
