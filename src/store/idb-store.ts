@@ -114,7 +114,9 @@ class IdbStore implements Store {
     this.#lastKnown = Math.max(this.#lastKnown, ...result.positions.slice(-1));
     this.#recent.add(records, result.positions, this.logEpoch);
     if (!this.#connection.isClosed) {
-      this.#tellOthersSoon(slotNames);
+      // Whoever wrote is answered first; what is written in one turn is told at once.
+      for (const name of slotNames) this.#untold.add(name);
+      this.#telling ??= this.#env.setTimer(0, () => this.#tellOthers());
       this.#written.tell({ lastPosition: this.#lastKnown, slotNames, local: true });
     }
     return result;
@@ -238,12 +240,6 @@ class IdbStore implements Store {
     const { sound, damaged } = await this.#read(table, body);
     for (const damage of damaged) this.#damaged.tell(damage);
     return sound;
-  }
-
-  /** Whoever wrote is answered first; what is written in one turn is told at once. */
-  #tellOthersSoon(slotNames: readonly string[]): void {
-    for (const name of slotNames) this.#untold.add(name);
-    this.#telling ??= this.#env.setTimer(0, () => this.#tellOthers());
   }
 
   #tellOthers(): void {
