@@ -7,6 +7,7 @@ import { forwardMutants } from "./forward-mutants.ts";
 import type { SourceMutant } from "./security-mutants.ts";
 
 const killedBy = { file: "src/sim/logs.sim.test.ts", test: "hold from seed" };
+const remoteSlotsTest = "src/sync/remote-slots.property.test.ts";
 const localLogTest = "src/sync/local-log.test.ts";
 const byRevoked = { file: "src/sim/revoked.sim.test.ts", test: "hold from seed" };
 const revokedTest = "server/test/revoked-history.test.ts";
@@ -110,11 +111,13 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "a round is complete whatever the head of all logs says",
       "head.databaseCount === rows.length && equalBytes(digestHeads(turn.crypto, rows), head.digest);",
       "head.databaseCount >= 0;",
+      { file: "src/sync/runner.test.ts", test: "which rewrites its log at the same size" },
     ],
     [
       "an old answer that comes late is evidence",
       "const isOld = head.timeMs <= known.headTimeMs;",
       "const isOld = head.timeMs < 0;",
+      { file: "src/sync/engine.test.ts", test: "an old answer that comes late is no alarm" },
     ],
   ],
   "src/sync/engine.ts": [
@@ -153,6 +156,7 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "an answer without its end is whole",
       'if (round.end === undefined || run !== undefined) return fail(turn, "net/failed");',
       "if (round.end === undefined) return endCycle(turn);",
+      { file: "src/sync/engine.test.ts", test: "an answer without its end is a network failure" },
     ],
   ],
   "src/sync/turn.ts": [
@@ -197,6 +201,7 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "what comes again is stored again",
       "return known.epoch !== frame.epoch || known.audit !== undefined || state.needsFull.has(frame.dbId);",
       "return frame.items.length < 0;",
+      { file: "src/sync/judge-frame.test.ts", test: "is held against all that the device has" },
     ],
   ],
   "src/sync/remote-slots.ts": [
@@ -204,11 +209,13 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "an audit that was under way is forgotten at a restart",
       "if (auditFlag === 1) return { dbId, epoch, size: 0, frontier: [], headTimeMs: 0, audit: [] };",
       "",
+      { file: remoteSlotsTest, test: "with an audit pending it begins again" },
     ],
     [
       "how far everything is pushed again is forgotten at a restart",
       ".u64(outbox.everythingThrough);",
       ".u64(0);",
+      { file: remoteSlotsTest, test: "an outbox comes back as it went in" },
     ],
   ],
   "src/sync/conversation.ts": [
@@ -216,6 +223,7 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       "a request that was given up is answered all the same",
       "if (signal.aborted) return connection.close();",
       "",
+      { file: "src/sync/conversation.test.ts", test: "opens when nobody wants it any more" },
     ],
   ],
   "src/sync/chunk-link.ts": [
