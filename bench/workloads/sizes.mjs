@@ -87,7 +87,7 @@ const gzipBytes = (bytes) => gzipSync(bytes, { level: 9 }).length;
 
 /**
  * Load the demo as a first visit, and list what it asked for until it had painted its first content. The bytes are those of the
- * page's own files: whether its worker has begun to load by then is a matter of chance.
+ * page's own files that were there when it did: whether its worker has begun to load by then is a matter of chance.
  *
  * @param {import("@playwright/test").Page} page
  * @param {string} url
@@ -97,20 +97,25 @@ async function firstPaint(page, url) {
   const responses = [];
   page.on("response", (response) => responses.push(response));
   await page.goto(`${url}/`, { waitUntil: "commit" });
-  const paintMs = await page.evaluate(
-    () =>
-      new Promise((/** @type {(ms: number) => void} */ resolve) => {
-        new PerformanceObserver((list) => {
-          const entry = list.getEntriesByName("first-contentful-paint")[0];
-          if (entry !== undefined) resolve(entry.startTime);
-        }).observe({ type: "paint", buffered: true });
-      }),
-  );
+  const { paintMs, there } = await page.evaluate(async () => {
+    const painted = new Promise((/** @type {(ms: number) => void} */ resolve) => {
+      new PerformanceObserver((list) => {
+        const entry = list.getEntriesByName("first-contentful-paint")[0];
+        if (entry !== undefined) resolve(entry.startTime);
+      }).observe({ type: "paint", buffered: true });
+    });
+    const paintMs = await painted;
+    // What comes later may be there too by now.
+    const files = performance
+      .getEntriesByType("resource")
+      .filter((file) => file instanceof PerformanceResourceTiming && file.responseEnd <= paintMs);
+    return { there: [location.href, ...files.map(({ name }) => name)], paintMs };
+  });
   const before = [...responses];
   const names = before.map((response) => new URL(response.url()).pathname);
-  const own = before.filter(
-    (response) => isOfPage(response.request().resourceType()) && !/worker/.test(response.url()),
-  );
+  const own = before
+    .filter((response) => there.includes(response.url()))
+    .filter((response) => isOfPage(response.request().resourceType()) && !/worker/.test(response.url()));
   const bodies = await Promise.all(own.map((response) => response.body()));
   await page.context().close();
   return { paintMs, names, bytes: bodies.reduce((sum, body) => sum + gzipBytes(body), 0) };
