@@ -50,7 +50,7 @@ describe("stories of files", () => {
 });
 
 describe("determinism", () => {
-  it.each([2, 3])("seed %i tells the same story of files twice", async (seed) => {
+  it.each([3, 4])("seed %i tells the same story of files twice", async (seed) => {
     const [first, second] = [await simulateFiles(seed, engine), await simulateFiles(seed, engine)];
     expect(second.traceHash).toBe(first.traceHash);
     expect([...first.counts.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThan(10);
