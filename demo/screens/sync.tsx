@@ -65,7 +65,7 @@ function LinkActions({ link, tenant }: { readonly link: ServerLink; readonly ten
     noteWoken(link.url, !isWoken);
   });
   return (
-    <div class="panel" data-testid="link">
+    <div class="form panel" data-testid="link">
       <p class="hint">
         {isWoken
           ? "When there is news and this app is closed, the server has the browser fetch it. The message itself is empty."
