@@ -26,11 +26,11 @@ import {
   lookAgain,
   noteArrived,
   type FilesParts,
-  type FilesTurns,
 } from "./forward-files-turn.ts";
 import { askedWaitMs, waitMs } from "./forward-wait.ts";
 import { describeFailure, shortId } from "./logger.ts";
 import type { RelayMetrics } from "./relay-metrics.ts";
+import { KeptTurns, TenantQueue } from "./tenant-queue.ts";
 
 export interface FileForwarderOptions extends Omit<FilesParts, "signal"> {
   readonly env: Pick<Env, "setTimer" | "randomFraction">;
@@ -44,8 +44,6 @@ const passEveryMs = 5 * 60_000;
 const pauseLimitMs = 60_000;
 const putOffLimitMs = 10 * 60_000;
 const stopWithinMs = 2000;
-/** Tenants of whom more than their places is known. */
-const maxTurns = 5000;
 
 /** A tenant that failed; `cancel` is gone while it is tried again. */
 interface PutOff {
@@ -56,50 +54,47 @@ interface PutOff {
 /** Forwards the files that a relay holds to one other server. */
 export class FileForwarder {
   readonly #options: FileForwarderOptions;
-  readonly #queue = new Set<TenantId>();
-  readonly #active = new Map<TenantId, Promise<void>>();
-  readonly #turnsByTenant = new Map<TenantId, FilesTurns>();
+  readonly #tenants: TenantQueue;
+  readonly #turns = new KeptTurns(createFilesTurns);
   readonly #putOff = new Map<TenantId, PutOff>();
   readonly #stopping = new AbortController();
   #pauseAttempt = 0;
-  #cancelPause: Release | undefined;
   #cancelPass: Release | undefined;
 
   constructor(options: FileForwarderOptions) {
     this.#options = options;
+    this.#tenants = new TenantQueue({ env: options.env, atOnce, turn: (tenantId) => this.#turn(tenantId) });
     this.#passLater();
   }
 
   /** Tenants whose files are looked at, or wait for it. */
   get waiting(): number {
     const isWaiting = ({ cancel }: PutOff): boolean => cancel !== undefined;
-    return this.#queue.size + this.#active.size + [...this.#putOff.values()].filter(isWaiting).length;
+    return this.#tenants.size + [...this.#putOff.values()].filter(isWaiting).length;
   }
 
   /** Commits of a tenant may have been acknowledged. */
   look(tenantId: TenantId): void {
     const isWaiting = this.#putOff.get(tenantId)?.cancel !== undefined;
     if (!this.#isMeant(tenantId) || isWaiting) return;
-    this.#queue.add(tenantId);
-    this.#pump();
+    this.#tenants.add(tenantId);
   }
 
   /** A chunk that a commit names is stored here. */
   arrived(tenantId: TenantId, dbId: DbId, seq: number): void {
     if (!this.#isMeant(tenantId)) return;
-    noteArrived(this.#turnsOf(tenantId), dbId, seq);
+    noteArrived(this.#turns.of(tenantId), dbId, seq);
     this.look(tenantId);
   }
 
   /** Begin nothing more, and let what is under way end, for a while. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#queue.clear();
-    for (const cancel of [this.#cancelPass, this.#cancelPause]) cancel?.();
+    this.#cancelPass?.();
     for (const { cancel } of this.#putOff.values()) cancel?.();
     const { env, link } = this.#options;
     const cancel = env.setTimer(stopWithinMs, () => link.abort());
-    await Promise.all(this.#active.values());
+    await this.#tenants.stop();
     cancel();
   }
 
@@ -107,41 +102,23 @@ export class FileForwarder {
     return !this.#stopping.signal.aborted && (this.#options.tenants?.has(tenantId) ?? true);
   }
 
-  #turnsOf(tenantId: TenantId): FilesTurns {
-    const known = this.#turnsByTenant.get(tenantId) ?? createFilesTurns();
-    this.#turnsByTenant.delete(tenantId);
-    this.#turnsByTenant.set(tenantId, known);
-    const [oldest] = this.#turnsByTenant.keys();
-    if (this.#turnsByTenant.size > maxTurns && oldest !== undefined) this.#turnsByTenant.delete(oldest);
-    return known;
-  }
-
   /** What arrived on another node, and was missed, is found. */
   #passLater(): void {
     this.#cancelPass = this.#options.env.setTimer(passEveryMs, () => {
-      for (const turns of this.#turnsByTenant.values()) turns.hasBegun = false;
-      // Beginning a turn moves its tenant to the end of the map.
-      const known = Array.from(this.#turnsByTenant.keys());
-      for (const tenantId of known) this.look(tenantId);
+      for (const [tenantId, turns] of this.#turns.all()) {
+        turns.hasBegun = false;
+        this.look(tenantId);
+      }
       this.#passLater();
     });
   }
 
-  #pump(): void {
-    if (this.#cancelPause !== undefined) return;
-    for (const tenantId of this.#queue) {
-      if (this.#active.size >= atOnce) return;
-      if (this.#active.has(tenantId)) continue;
-      this.#queue.delete(tenantId);
-      this.#active.set(tenantId, this.#turn(tenantId));
-    }
-  }
-
-  async #turn(tenantId: TenantId): Promise<void> {
+  /** @returns whether there is more to forward of it */
+  async #turn(tenantId: TenantId): Promise<boolean> {
     let isMore = false;
     try {
       const parts = { ...this.#options, signal: this.#stopping.signal };
-      const turns = this.#turnsOf(tenantId);
+      const turns = this.#turns.of(tenantId);
       const outcome = await forwardFilesTurn(parts, turns, tenantId);
       this.#pauseAttempt = 0;
       isMore = outcome === "more";
@@ -151,9 +128,7 @@ export class FileForwarder {
     } catch (cause) {
       this.#failed(tenantId, toCofferError(cause, "net/failed"));
     }
-    this.#active.delete(tenantId);
-    if (isMore) this.look(tenantId);
-    else this.#pump();
+    return isMore;
   }
 
   #failed(tenantId: TenantId, error: CofferError): void {
@@ -169,13 +144,9 @@ export class FileForwarder {
 
   /** That server is away: all wait. */
   #pause(tenantId: TenantId): void {
-    this.#queue.add(tenantId);
-    if (this.#cancelPause !== undefined) return;
-    const { env } = this.#options;
-    this.#cancelPause = env.setTimer(waitMs(env, this.#pauseAttempt++, pauseLimitMs), () => {
-      this.#cancelPause = undefined;
-      this.#pump();
-    });
+    if (!this.#tenants.isPaused)
+      this.#tenants.pause(waitMs(this.#options.env, this.#pauseAttempt++, pauseLimitMs));
+    this.#tenants.add(tenantId);
   }
 
   /** That server takes no more of this tenant at present; the others go on. */
@@ -188,10 +159,10 @@ export class FileForwarder {
     const afterMs = Math.max(askedWaitMs(error, putOffLimitMs), waitMs(env, attempt, limitMs));
     const cancel = env.setTimer(afterMs, () => {
       this.#putOff.set(tenantId, { attempt, cancel: undefined });
-      lookAgain(this.#turnsOf(tenantId));
+      lookAgain(this.#turns.of(tenantId));
       this.look(tenantId);
     });
-    this.#queue.delete(tenantId);
+    this.#tenants.remove(tenantId);
     this.#putOff.set(tenantId, { attempt, cancel });
   }
 }

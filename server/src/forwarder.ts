@@ -23,17 +23,12 @@ import {
   type Release,
   type TenantId,
 } from "../../src/std/index.ts";
-import {
-  createTenantTurns,
-  forwardTurn,
-  noteFilled,
-  type ForwardParts,
-  type TenantTurns,
-} from "./forward-turn.ts";
+import { createTenantTurns, forwardTurn, noteFilled, type ForwardParts } from "./forward-turn.ts";
 import { askedWaitMs, waitMs } from "./forward-wait.ts";
 import { describeFailure, shortId } from "./logger.ts";
 import type { RelayMetrics } from "./relay-metrics.ts";
 import { listAllTenants } from "./storage.ts";
+import { KeptTurns, TenantQueue } from "./tenant-queue.ts";
 
 export interface ForwarderOptions extends ForwardParts {
   readonly env: Pick<Env, "setTimer" | "randomFraction">;
@@ -58,32 +53,28 @@ interface PutOff {
   readonly cancel: Release | undefined;
 }
 
-/** Tenants of whom more than their places is known. */
-const maxTurns = 5000;
-
 /** Forwards what a relay holds to one other server. */
 export class Forwarder {
   readonly #options: ForwarderOptions;
-  readonly #queue = new Set<TenantId>();
-  readonly #active = new Map<TenantId, Promise<void>>();
-  readonly #turnsByTenant = new Map<TenantId, TenantTurns>();
+  readonly #tenants: TenantQueue;
+  readonly #turns = new KeptTurns(createTenantTurns);
   readonly #putOff = new Map<TenantId, PutOff>();
   /** those whose epoch there is known to be as it was */
   readonly #asked = new Set<TenantId>();
   #pauseAttempt = 0;
-  #cancelPause: Release | undefined;
   #cancelPass: Release | undefined;
   #cancelBeat: Release | undefined;
   #isStopped = false;
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
+    this.#tenants = new TenantQueue({ env: options.env, atOnce, turn: (tenantId) => this.#turn(tenantId) });
   }
 
   /** Tenants that have a turn before them: now, or when their wait or the server's is over. */
   get waiting(): number {
     const isWaiting = ({ cancel }: PutOff): boolean => cancel !== undefined;
-    return this.#queue.size + this.#active.size + [...this.#putOff.values()].filter(isWaiting).length;
+    return this.#tenants.size + [...this.#putOff.values()].filter(isWaiting).length;
   }
 
   start(): void {
@@ -94,33 +85,23 @@ export class Forwarder {
   /** A log has grown, on whatever node, or commits of it were filled. */
   grown(tenantId: TenantId, dbId: DbId, filled: readonly number[] = []): void {
     if (!this.#isMeant(tenantId)) return;
-    noteFilled(this.#turnsOf(tenantId), dbId, filled);
+    noteFilled(this.#turns.of(tenantId), dbId, filled);
     this.#enqueue(tenantId);
   }
 
   /** Begin nothing more, and let what is under way end, for a while. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#queue.clear();
-    for (const cancel of [this.#cancelPass, this.#cancelPause, this.#cancelBeat]) cancel?.();
+    for (const cancel of [this.#cancelPass, this.#cancelBeat]) cancel?.();
     for (const { cancel } of this.#putOff.values()) cancel?.();
     const { env, link } = this.#options;
     const cancel = env.setTimer(stopWithinMs, () => link.abort());
-    await Promise.all(this.#active.values());
+    await this.#tenants.stop();
     cancel();
   }
 
   #isMeant(tenantId: TenantId): boolean {
     return !this.#isStopped && (this.#options.tenants?.has(tenantId) ?? true);
-  }
-
-  #turnsOf(tenantId: TenantId): TenantTurns {
-    const known = this.#turnsByTenant.get(tenantId) ?? createTenantTurns();
-    this.#turnsByTenant.delete(tenantId);
-    this.#turnsByTenant.set(tenantId, known);
-    const [oldest] = this.#turnsByTenant.keys();
-    if (this.#turnsByTenant.size > maxTurns && oldest !== undefined) this.#turnsByTenant.delete(oldest);
-    return known;
   }
 
   /** Look at every tenant: what was missed is found. */
@@ -158,24 +139,14 @@ export class Forwarder {
   #enqueue(tenantId: TenantId): void {
     const { cancel, isWhole } = this.#putOff.get(tenantId) ?? {};
     if (!this.#isMeant(tenantId) || (isWhole === true && cancel !== undefined)) return;
-    this.#queue.add(tenantId);
-    this.#pump();
+    this.#tenants.add(tenantId);
   }
 
-  #pump(): void {
-    if (this.#cancelPause !== undefined) return;
-    for (const tenantId of this.#queue) {
-      if (this.#active.size >= atOnce) return;
-      if (this.#active.has(tenantId)) continue;
-      this.#queue.delete(tenantId);
-      this.#active.set(tenantId, this.#turn(tenantId));
-    }
-  }
-
-  async #turn(tenantId: TenantId): Promise<void> {
+  /** @returns whether there is more to forward of it */
+  async #turn(tenantId: TenantId): Promise<boolean> {
     let isMore = false;
     try {
-      const turns = this.#turnsOf(tenantId);
+      const turns = this.#turns.of(tenantId);
       const before = turns.farEpoch;
       const outcome = await forwardTurn(this.#options, turns, {
         tenantId,
@@ -191,9 +162,7 @@ export class Forwarder {
     } catch (cause) {
       this.#failed(tenantId, toCofferError(cause, "net/failed"), true);
     }
-    this.#active.delete(tenantId);
-    if (isMore) this.#enqueue(tenantId);
-    else this.#pump();
+    return isMore;
   }
 
   #failed(tenantId: TenantId, error: CofferError, isWhole: boolean): void {
@@ -209,19 +178,15 @@ export class Forwarder {
 
   /** That server is away, or does not let this one in: all wait, and then it may be another one. */
   #pause(tenantId: TenantId, error: CofferError): void {
-    this.#queue.add(tenantId);
-    if (this.#cancelPause !== undefined) return;
     const { env, link } = this.#options;
-    const afterMs = Math.max(
-      askedWaitMs(error, pauseLimitMs),
-      waitMs(env, this.#pauseAttempt++, pauseLimitMs),
-    );
-    this.#cancelPause = env.setTimer(afterMs, () => {
-      this.#cancelPause = undefined;
-      link.forget();
-      this.#askAnew();
-      this.#pump();
-    });
+    if (!this.#tenants.isPaused) {
+      const ownMs = waitMs(env, this.#pauseAttempt++, pauseLimitMs);
+      this.#tenants.pause(Math.max(askedWaitMs(error, pauseLimitMs), ownMs), () => {
+        link.forget();
+        this.#askAnew();
+      });
+    }
+    this.#tenants.add(tenantId);
   }
 
   #wait(tenantId: TenantId, isWhole: boolean): void {
@@ -232,7 +197,7 @@ export class Forwarder {
     const cancel = env.setTimer(waitMs(env, attempt, putOffLimitMs), () => {
       this.#putOff.set(tenantId, { attempt, isWhole, cancel: undefined });
       this.#asked.delete(tenantId);
-      const { stuck, turned } = this.#turnsOf(tenantId);
+      const { stuck, turned } = this.#turns.of(tenantId);
       stuck.clear();
       turned.clear();
       this.#enqueue(tenantId);
