@@ -274,6 +274,9 @@ describe("the row feed", () => {
     world.source.catalog.setSummary(docIdOf(0), summary);
     world.clock.advance(20);
     world.source.catalog.setSummary(docIdOf(0), { ...summary });
+    world.clock.advance(20);
+    // Read again, from a page that is kept say, it is another object.
+    world.source.catalog.setSummary(docIdOf(0), { value: { n: 1 }, isWhole: true });
     world.source.catalog.touch(docIdOf(0));
     world.clock.advance(20);
     expect(believer.batches).toHaveLength(1);

@@ -20,6 +20,7 @@
  */
 import type { AuthorKey, DocId, Env, Release } from "../std/index.ts";
 import type { DocValue } from "../draft/index.ts";
+import { isSame } from "../expr/index.ts";
 import type { Catalog, CatalogDoc, Summary } from "./catalog.ts";
 import type { CompiledShape } from "./shape.ts";
 
@@ -252,12 +253,13 @@ class RowFeed {
     if (doc.isDeleted || summary === undefined) return undefined;
     const value = this.#valueOf(summary);
     const { isWhole } = summary;
-    const isSame =
-      before?.value === value &&
-      before.isWhole === isWhole &&
+    // A summary that was read again is another object, though it says the same.
+    const isAsBefore =
+      before?.isWhole === isWhole &&
       before.author === author &&
-      before.changedAtMs === changedAtMs;
-    return isSame ? before : { docId, number, value, isWhole, author, createdAtMs, changedAtMs };
+      before.changedAtMs === changedAtMs &&
+      (before.value === value || isSame(before.value, value));
+    return isAsBefore ? before : { docId, number, value, isWhole, author, createdAtMs, changedAtMs };
   }
 
   #valueOf(summary: Summary): Row["value"] {
