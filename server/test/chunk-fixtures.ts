@@ -13,6 +13,7 @@ export async function sealFile(
   user: TestUser,
   plaintexts: readonly Uint8Array[],
   docId = createDocId(),
+  createdAtMs = Date.now(),
 ): Promise<Commit> {
   return sealCommit(crypto, {
     tenantId: tenant.tenantId,
@@ -23,7 +24,7 @@ export async function sealFile(
     writerSeq: 1,
     predecessors: [],
     directoryHead: tenant.head,
-    createdAtMs: Date.now(),
+    createdAtMs,
     entries: plaintexts.map((plaintext, index) => ({
       entryType: "attachment_chunk",
       docId,

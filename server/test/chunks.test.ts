@@ -1,8 +1,9 @@
 /** Chunks of files at a server: what is stored, for whom, and what is refused. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { sealCommit, type Commit } from "../../src/entry/index.ts";
-import { bytesToBase64url, bytesToId, parseBase64url, type DocId } from "../../src/std/index.ts";
+import type { Commit } from "../../src/entry/index.ts";
+import { bytesToBase64url, bytesToId, parseBase64url } from "../../src/std/index.ts";
 import { encodeChunkQuestion, parseChunkAnswer, verifyChunk } from "../../src/sync/index.ts";
+import { ciphertextOf, sealFile } from "./chunk-fixtures.ts";
 import {
   createDbId,
   createTestRelay,
@@ -39,35 +40,12 @@ beforeEach(async () => {
   place = await createPlace();
 });
 
-/** A commit of chunks as a writer seals it; their ciphertexts are not in its bytes. */
-async function sealChunks(
+/** A commit of chunks by the user of a place. */
+const sealChunks = (
   { tenant, user }: Place,
   plaintexts: readonly Uint8Array[],
-  of: DocId = docId,
-): Promise<Commit> {
-  return sealCommit(crypto, {
-    tenantId: tenant.tenantId,
-    dbId: tenant.dbId,
-    author: user.key,
-    signingKey: user.signing.privateKey,
-    writerNonce: crypto.randomBytes(16),
-    writerSeq: 1,
-    predecessors: [],
-    directoryHead: tenant.head,
-    createdAtMs: 1_700_000_000_000,
-    entries: plaintexts.map((plaintext, index) => ({
-      entryType: "attachment_chunk",
-      docId: of,
-      dependencies: index === 0 ? [] : [{ index: index - 1 }],
-      key: tenant.keys.documents,
-      plaintext,
-      isApart: true,
-    })),
-  });
-}
-
-const ciphertextOf = ({ entries }: Commit, index: number): Uint8Array =>
-  entries[index]?.ciphertext ?? expect.fail("a ciphertext");
+  of = docId,
+): Promise<Commit> => sealFile(tenant, user, plaintexts, of, 1_700_000_000_000);
 
 interface Sent {
   readonly body?: Uint8Array;
